@@ -1,0 +1,25 @@
+"""What AWS gives a deployment: the addresses that files and DNS name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """One network identity: the address on the interface and the Elastic IP that others see."""
+
+    private: str
+    public: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """Addresses of one environment.
+
+    `proxies` maps a proxy host to its primary identity (the one of its first source);
+    `sources` maps an egress source to the identity that it sends from.
+    """
+
+    mta: Address
+    proxies: Mapping[str, Address]
+    sources: Mapping[str, Address]

@@ -1,0 +1,101 @@
+"""A release: the complete set of files of one host, named by the hash of its content."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+Role = Literal["mta", "proxy"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseFile:
+    """One file, by its live path.
+
+    `effects` says what a changed file asks for, as systemd verb and unit: `restart kumomta.service`
+    or `reload nginx.service`; none means that the running service takes it up by itself.
+    """
+
+    path: str
+    content: bytes = field(repr=False)
+    mode: int = 0o644
+    owner: str = "root"
+    group: str = "root"
+    secret: bool = False
+    effects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directory:
+    """A directory that must exist on the host, outside the release (state, logs, spools)."""
+
+    path: str
+    mode: int
+    owner: str
+    group: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """Where a volume of the host is mounted. `volume` is its name in `HostFacts.volumes`."""
+
+    volume: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """All that a host is to be; pure data, the same for the same input.
+
+    `linked_directories` are live directories that are one link as a whole (the policy, so that
+    code and data switch together); every other file is a link of its own.
+    `units` are enabled and must be active when the host is healthy.
+    `users` are system users to make, beside those that packages bring.
+    """
+
+    host: str
+    role: Role
+    files: tuple[ReleaseFile, ...]
+    id: str
+    linked_directories: tuple[str, ...] = ()
+    directories: tuple[Directory, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    packages: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    kumomta_version: str
+    kumomta_preinstalled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostFacts:
+    """What a push must know of the very host: a replaced instance has other facts.
+
+    `volumes` maps a volume's name (`spool`, `logs`) to its EBS id (`vol-...`).
+    """
+
+    name: str
+    instance_id: str
+    volumes: tuple[tuple[str, str], ...] = ()
+
+
+def release_id(files: Iterable[ReleaseFile], *, digest_key: str, manifest: object = None) -> str:
+    """Sixteen hex digits over paths, modes, owners, effects and contents.
+
+    Secret contents enter as HMAC-SHA256 under `digest_key`, so that the id reveals nothing about
+    them. `manifest` is whatever else belongs to the release, as JSON-able data.
+    """
+    entries = sorted(
+        (file.path, file.mode, file.owner, file.group, file.effects, _digest(file, digest_key))
+        for file in files
+    )
+    text = json.dumps([entries, manifest], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _digest(file: ReleaseFile, digest_key: str) -> str:
+    if file.secret:
+        return hmac.new(digest_key.encode(), file.content, hashlib.sha256).hexdigest()
+    return hashlib.sha256(file.content).hexdigest()

@@ -1,0 +1,96 @@
+"""Sender domains: the domains of From headers, with their keys and DNS."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from policy.settings.base import Model, Name
+
+
+class Dkim(Model):
+    """Two selectors are published from the first day: one signs, the other is the next key."""
+
+    selectors: tuple[str, str] = Field(
+        default=("s1", "s2"), description="The two published selectors."
+    )
+    active: str | None = Field(
+        default=None, description="The selector that signs; the first unless set."
+    )
+    bits: int = Field(default=2048, description="Size of RSA keys, in bits.")
+    ed25519: bool = Field(
+        default=False,
+        description="Sign with Ed25519 (RFC 8463) as well; its selectors end in `-ed`.",
+    )
+
+
+class Dmarc(Model):
+    """The DMARC record (RFC 7489)."""
+
+    policy: Literal["none", "quarantine", "reject"] = Field(
+        default="none", description="What receivers do with mail that fails."
+    )
+    subdomain_policy: Literal["none", "quarantine", "reject"] | None = Field(
+        default=None, description="The same for subdomains; as `policy` unless set."
+    )
+    report: str | None = Field(
+        default=None,
+        description="E-mail address that takes aggregate reports.",
+        examples=["dmarc@example.com"],
+    )
+
+
+class Spf(Model):
+    """SPF at the sender domain itself. Its TXT record set becomes ours: name all other values."""
+
+    include: tuple[str, ...] = Field(
+        default=(), description="Further senders to include.", examples=[["_spf.google.com"]]
+    )
+    other_txt: tuple[str, ...] = Field(
+        default=(),
+        description="Every other TXT value of that name, so that none is lost.",
+        examples=[["google-site-verification=abc"]],
+    )
+
+
+class SenderDomain(Model):
+    """A domain that PING8 sends from."""
+
+    name: str = Field(description="The domain of the From header.", examples=["example.com"])
+    brand: Name = Field(default="default", description="The brand whose reputation it uses.")
+    zone: str | None = Field(
+        default=None,
+        description="Route 53 zone that holds it; unless set: ours when the domain lies in it, "
+        "else its DNS is elsewhere and `records_to_publish` says what its owner publishes.",
+    )
+    dkim: Dkim = Field(default=Dkim(), description="Signing keys.")
+    dmarc: Dmarc = Field(default=Dmarc(), description="The DMARC record.")
+    spf: Spf | None = Field(
+        default=None, description="SPF at the domain itself; no record unless given."
+    )
+    bounce: str | None = Field(
+        default=None, description="Envelope sender domain; `bounce.<domain>` unless set."
+    )
+    feedback: str | None = Field(
+        default=None, description="Domain that takes abuse reports; the bounce domain unless set."
+    )
+
+    @property
+    def bounce_domain(self) -> str:
+        """The domain of the envelope sender."""
+        return self.bounce or f"bounce.{self.name}"
+
+    @property
+    def feedback_domain(self) -> str:
+        """The domain that takes abuse reports (ARF, RFC 5965)."""
+        return self.feedback or self.bounce_domain
+
+    @property
+    def active_selector(self) -> str:
+        """The selector that signs."""
+        return self.dkim.active or self.dkim.selectors[0]
+
+    def selectors(self) -> tuple[tuple[str, Literal["rsa", "ed25519"]], ...]:
+        """Every published selector with the kind of its key."""
+        rsa = tuple((selector, "rsa") for selector in self.dkim.selectors)
+        ed = tuple((f"{selector}-ed", "ed25519") for selector in self.dkim.selectors)
+        return (*rsa, *ed) if self.dkim.ed25519 else rsa  # type: ignore[return-value]

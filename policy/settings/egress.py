@@ -1,0 +1,43 @@
+"""Where mail leaves: egress sources, pools and brands."""
+
+from pydantic import Field
+
+from policy.settings.base import Duration, Model, Name
+
+
+class Source(Model):
+    """One public address with its EHLO name."""
+
+    name: Name = Field(description="Name of the egress source in KumoMTA.")
+    proxy: Name = Field(description="Proxy host that it lives on.")
+    ehlo: str = Field(
+        description="EHLO name in our zone (its first labels, or in full); PTR and A agree.",
+        examples=["out1"],
+    )
+    allocation_id: str | None = Field(
+        default=None,
+        description="An existing Elastic IP, so that a warmed address is kept.",
+        examples=["eipalloc-0123456789abcdef0"],
+    )
+
+
+class Pool(Model):
+    """A weighted set of egress sources."""
+
+    name: Name = Field(description="Name of the egress pool in KumoMTA.")
+    sources: dict[str, int] = Field(
+        description="Weight of each egress source.", examples=[{"proxy-default": 1}]
+    )
+
+
+class Brand(Model):
+    """Isolation of reputation: KumoMTA's tenant."""
+
+    name: Name = Field(description="Name of the brand; KumoMTA's tenant.")
+    pool: Name = Field(description="Egress pool of its mail.")
+    isolated: bool = Field(
+        default=False, description="No other brand may use its pool or its sources."
+    )
+    retry_interval: Duration = Field(default="5m", description="First wait before a retry.")
+    max_retry_interval: Duration = Field(default="24h", description="Longest wait.")
+    max_age: Duration = Field(default="7d", description="When mail expires.")

@@ -1,0 +1,110 @@
+"""The typed model of one environment: everything that a stack file can say, with its default.
+
+Fields of secrets are absent on purpose: `policy.secrets` holds those.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from policy.settings.base import Duration, Model, Name
+from policy.settings.domains import SenderDomain
+from policy.settings.egress import Brand, Pool, Source
+from policy.settings.hosts import KumoMTA, MtaHost, Network, ProxyHost
+from policy.settings.operation import Alarms, Logs, Operators
+from policy.settings.reception import Certificate, Reception, Shaping
+from policy.settings.webhook import Webhook
+
+
+class Settings(Model):
+    """One environment, checked: each name that is used is defined, each default is filled in."""
+
+    environment: Name = Field(description="The stack's name; the program fills it in.")
+    region: str = Field(description="AWS region (`aws:region`).", examples=["eu-central-1"])
+    zone: str = Field(
+        description="Our Route 53 zone. Host names and EHLO names live in it.",
+        examples=["mail.example.com"],
+    )
+    operators: Operators = Field(description="Who may log in, and who is told.")
+    webhook: Webhook = Field(description="Where PING8 takes events.")
+    domains: tuple[SenderDomain, ...] = Field(
+        default=(), description="Sender domains: a bare name, or a table."
+    )
+    domains_file: str | None = Field(
+        default=None,
+        description="YAML file beside the stack file with more sender domains, as a list.",
+        examples=["prod.domains.yaml"],
+    )
+    brands: tuple[Brand, ...] = Field(
+        default=(Brand(name="default", pool="shared-default"),),
+        description="Brands: whose reputation a sender domain uses.",
+    )
+    pools: tuple[Pool, ...] = Field(
+        default=(Pool(name="shared-default", sources={"proxy-default": 1}),),
+        description="Egress pools: weighted sets of egress sources.",
+    )
+    sources: tuple[Source, ...] = Field(
+        default=(Source(name="proxy-default", proxy="proxy-1", ehlo="out1"),),
+        description="Egress sources: one public address with its EHLO name each.",
+    )
+    proxies: tuple[ProxyHost, ...] = Field(
+        default=(ProxyHost(name="proxy-1"),), description="Proxy hosts."
+    )
+    mta: MtaHost = Field(default=MtaHost(), description="The MTA host.")
+    network: Network = Field(default=Network(), description="The VPC.")
+    kumomta: KumoMTA = Field(default=KumoMTA(), description="Which KumoMTA.")
+    certificate: Certificate = Field(
+        default=Certificate(), description="Certificate of the injection host."
+    )
+    reception: Reception = Field(default=Reception(), description="What injection accepts.")
+    shaping: Shaping = Field(default=Shaping(), description="Traffic shaping and warm-up.")
+    alarms: Alarms = Field(default=Alarms(), description="Thresholds and receivers of alarms.")
+    logs: Logs = Field(default=Logs(), description="How long logs are kept.")
+    elastic_ip_quota: int = Field(
+        default=5, ge=1, description="Elastic IPs that AWS allows in the region."
+    )
+    protect: bool = Field(
+        default=True,
+        description="Protect and keep addresses and volumes, and refuse termination of hosts.",
+    )
+    push: Literal["changes", "always"] = Field(
+        default="changes",
+        description="`always` pushes releases again and so repairs a drifted host.",
+    )
+    push_time_limit: Duration = Field(default="15m", description="Limit of one push.")
+    tags: dict[str, str] = Field(default={}, description="Tags of every resource.")
+
+    @property
+    def mta_host(self) -> str:
+        """The MTA host's full name: injection URL, bounce MX, log-in."""
+        return f"{self.mta.host_name}.{self.zone}"
+
+    def source(self, name: str) -> Source:
+        """The egress source of that name."""
+        return next(source for source in self.sources if source.name == name)
+
+    def ehlo(self, source: Source) -> str:
+        """The EHLO name in full; a stack file may give its first labels alone."""
+        return source.ehlo if source.ehlo.endswith(self.zone) else f"{source.ehlo}.{self.zone}"
+
+    def sources_of(self, proxy: str) -> tuple[Source, ...]:
+        """The sources on one proxy host; the first has its primary private address."""
+        return tuple(source for source in self.sources if source.proxy == proxy)
+
+    def brand(self, name: str) -> Brand:
+        """The brand of that name."""
+        return next(brand for brand in self.brands if brand.name == name)
+
+    def pool(self, name: str) -> Pool:
+        """The egress pool of that name."""
+        return next(pool for pool in self.pools if pool.name == name)
+
+    def zone_of(self, domain: SenderDomain) -> str | None:
+        """The Route 53 zone that holds a sender domain's records; None: its DNS is elsewhere."""
+        if domain.zone is not None:
+            return domain.zone
+        return self.zone if f".{domain.name}".endswith(f".{self.zone}") else None
+
+    def takes_reports(self) -> bool:
+        """Whether any bounce or feedback domain exists: then port 25 of the MTA is open."""
+        return bool(self.domains)

@@ -1,0 +1,69 @@
+"""What injection accepts, under which certificate, and how fast mail leaves."""
+
+import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from policy.settings.base import Duration, Model
+
+
+class Reception(Model):
+    """Rules of HTTP injection."""
+
+    unknown_senders: Literal["refuse", "accept"] = Field(
+        default="refuse",
+        description="Mail from a domain that is not ours: refuse it, or send it unsigned from "
+        "the pool `shared-default`.",
+    )
+    missing_headers: Literal["count", "refuse"] = Field(
+        default="count", description="Mail without its X-PING8 headers."
+    )
+    envelope_sender: Literal["bounce-domain", "keep"] = Field(
+        default="bounce-domain",
+        description="Move the envelope sender to the bounce domain, or keep what PING8 gave.",
+    )
+    max_message_mib: int = Field(
+        default=10, ge=1, le=100, description="Largest injection request, in MiB."
+    )
+    requests_per_second: int = Field(
+        default=200, ge=1, description="Injection requests with one token."
+    )
+
+
+class Certificate(Model):
+    """Certificate of the injection host."""
+
+    kind: Literal["acme", "given", "self-signed"] = Field(
+        default="acme", description="ACME by DNS-01, given in secrets, or self-signed for trials."
+    )
+    directory: str = Field(
+        default="https://acme-v02.api.letsencrypt.org/directory", description="ACME directory."
+    )
+    email: str | None = Field(default=None, description="Contact at the certificate authority.")
+    chain: str | None = Field(
+        default=None, description="Certificate chain in PEM, when given; its key is a secret."
+    )
+
+
+class WarmUp(Model):
+    """Daily limits of a new address; the policy picks the day at run time (UTC)."""
+
+    start: datetime.date = Field(description="First day.", examples=["2026-12-01"])
+    daily: tuple[int, ...] = Field(
+        description="Messages of each day, first day first; no limit after the last.",
+        examples=[[500, 1000, 2000, 5000]],
+    )
+
+
+class Shaping(Model):
+    """Traffic shaping over KumoMTA's community rules."""
+
+    community: bool = Field(default=True, description="Begin with KumoMTA's own rules.")
+    overrides: dict[str, dict[str, Any]] = Field(
+        default={},
+        description="KumoMTA shaping tables by domain, as in shaping.toml.",
+        examples=[{"gmail.com": {"connection_limit": 5}}],
+    )
+    warm_up: dict[str, WarmUp] = Field(default={}, description="Warm-up by egress source.")
+    refresh: Duration = Field(default="1h", description="How often warm-up limits are read.")
