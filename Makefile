@@ -1,0 +1,21 @@
+# Two commands do everything, set-up included: `make sandbox` and `make test`.
+SHELL := /bin/bash
+UV = UV_PROJECT_ENVIRONMENT=.venv .tools/bin/uv run --no-sync
+
+.PHONY: sandbox test lint setup docs
+
+sandbox: setup  ## the main job on one machine, without an AWS account
+	@$(UV) ping8 sandbox up
+
+test: setup  ## every test; the sandbox's own where the machine can
+	@.ci/test
+
+lint: setup  ## format, lint, types, imports, Lua
+	@.ci/lint
+
+docs: setup  ## write the generated parts of the documentation again
+	@$(UV) python -m policy.settings.reference
+	@$(UV) python -m components.firewall
+
+setup:
+	@.ci/setup
