@@ -1,0 +1,265 @@
+"""The rules of a VPC as one nftables script: security groups, Elastic IPs, link-local services.
+
+Pure: the same picture of the VPC gives the same script. What AWS does that is easy to get wrong:
+an Elastic IP is translated on the way, never on the interface; traffic to an Elastic IP from
+inside the VPC arrives from the sender's Elastic IP and matches no rule about groups; the resolver
+and the metadata service are beyond security groups; rules are stateful.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import Literal
+
+TABLE = "ping8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One security group rule; exactly one of `cidr` and `peer_group` names the other side."""
+
+    group: str
+    direction: Literal["ingress", "egress"]
+    protocol: str
+    from_port: int | None = None
+    to_port: int | None = None
+    cidr: str | None = None
+    peer_group: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interface:
+    """A network interface of an instance.
+
+    The instance's own system configures `secondary` addresses, as on EC2; they are only routed.
+    """
+
+    name: str
+    address: str
+    prefix: int
+    secondary: tuple[str, ...] = ()
+    groups: frozenset[str] = frozenset()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return (self.address, *self.secondary)
+
+    @property
+    def gateway(self) -> str:
+        """First address of the subnet, as on AWS."""
+        return str(ip_network(f"{self.address}/{self.prefix}", strict=False)[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redirect:
+    """An address and port, as hosts know it, that another socket serves."""
+
+    address: str
+    port: int
+    protocol: Literal["tcp", "udp"]
+    to_address: str
+    to_port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fence:
+    """Everything that decides which packet of the VPC goes where.
+
+    `elastic` maps a public address to a private one. `services` are link-local or AWS addresses
+    that no security group covers; `redirects` are ordinary destinations outside. `smtp_lifted`
+    is AWS's block of outbound port 25, which an account has lifted on request.
+    """
+
+    vpc: str
+    interfaces: tuple[Interface, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    elastic: Mapping[str, str] = field(default_factory=dict)
+    services: tuple[Redirect, ...] = ()
+    redirects: tuple[Redirect, ...] = ()
+    smtp_lifted: bool = True
+
+    def public_addresses(self, interface: Interface) -> tuple[str, ...]:
+        """Elastic IPs of an interface."""
+        return tuple(
+            public for public, private in sorted(self.elastic.items())
+            if private in interface.addresses
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Side:
+    """How a packet shows its other side; egress is judged by the destination before translation."""
+
+    peer: str
+    port: str
+    verdict: str
+
+
+EGRESS = _Side(peer="ct original ip daddr", port="ct original proto-dst", verdict="return")
+INGRESS = _Side(peer="ip saddr", port="th dport", verdict="accept")
+
+
+def render(fence: Fence, *, outside: str) -> str:
+    """The whole table, replaced in one transaction; `outside` names the links that leave the VPC.
+
+    Connections that are already tracked live on, as on AWS.
+    """
+    chains = [chain for each in fence.interfaces for chain in _interface_chains(fence, each)]
+    return "\n".join(
+        [
+            f"table inet {TABLE}",
+            f"delete table inet {TABLE}",
+            f"table inet {TABLE} {{",
+            *_indent(chains),
+            *_indent(_forward(fence, outside)),
+            *_indent(_arriving(fence)),
+            *_indent(_leaving(fence, outside)),
+            "}",
+            "",
+        ]
+    )
+
+
+def _forward(fence: Fence, outside: str) -> list[str]:
+    services = sorted({each.address for each in fence.services})
+    reserved = [f"ct original ip daddr {_set(services)} accept"] if services else []
+    smtp = [] if fence.smtp_lifted else [f'oifname "{outside}" tcp dport 25 counter drop']
+    hosts = [(address, each) for each in fence.interfaces for address in each.addresses]
+    public = sorted(fence.elastic)
+    hairpin = [
+        f"ct original ip daddr {_set(public)} ip saddr {fence.vpc} "
+        f"ip daddr vmap {_map((a, f'goto {_chain(i)}_ingress_public') for a, i in hosts)}"
+    ] if public and hosts else []
+    return [
+        "chain forward {",
+        *_indent(
+            [
+                "type filter hook forward priority filter; policy drop;",
+                "ct state established,related accept",
+                "ct state invalid drop",
+                f'iifname "{outside}" oifname "{outside}" accept',
+                *reserved,
+                # From outside, hosts answer at their public addresses alone.
+                f'iifname "{outside}" ct status & dnat == 0 counter drop',
+                *smtp,
+                *([f"ip saddr vmap {_map((a, f'jump {_chain(i)}_egress') for a, i in hosts)}"]
+                  if hosts else []),
+                *hairpin,
+                *([f"ip daddr vmap {_map((a, f'goto {_chain(i)}_ingress') for a, i in hosts)}"]
+                  if hosts else []),
+                # Without a public address there is no way out: the design has no NAT gateway.
+                *([f'oifname "{outside}" ip saddr {_set(sorted(fence.elastic.values()))} accept']
+                  if public else []),
+                "counter drop",
+            ]
+        ),
+        "}",
+    ]
+
+
+def _interface_chains(fence: Fence, interface: Interface) -> list[str]:
+    mine = [each for each in fence.rules if each.group in interface.groups]
+    egress = [
+        line for each in mine if each.direction == "egress"
+        for line in _matches(fence, each, EGRESS)
+    ]
+    ingress = [
+        line for each in mine if each.direction == "ingress"
+        for line in _matches(fence, each, INGRESS)
+    ]
+    hairpin = [
+        line for each in mine if each.direction == "ingress"
+        for line in _public_matches(fence, each)
+    ]
+    name = _chain(interface)
+    lines: list[str] = []
+    for suffix, body in (("egress", egress), ("ingress", ingress), ("ingress_public", hairpin)):
+        lines += [f"chain {name}_{suffix} {{", *_indent([*body, "counter drop"]), "}"]
+    return lines
+
+
+def _matches(fence: Fence, rule: Rule, side: _Side) -> list[str]:
+    if rule.cidr is not None:
+        # The sandbox speaks IPv4 alone, as the egress path does.
+        if ip_network(rule.cidr, strict=False).version != 4:  # noqa: PLR2004
+            return []
+        peers = rule.cidr
+    else:
+        members = sorted(
+            address for each in fence.interfaces if rule.peer_group in each.groups
+            for address in each.addresses
+        )
+        if not members:
+            return []
+        peers = _set(members)
+    return [f"{side.peer} {peers} {_ports(rule, side.port)}{side.verdict}"]
+
+
+def _public_matches(fence: Fence, rule: Rule) -> list[str]:
+    """The rule as seen by traffic between instances that goes by public addresses."""
+    if rule.cidr is None:
+        return []
+    network = ip_network(rule.cidr, strict=False)
+    senders = sorted(
+        private for public, private in fence.elastic.items() if ip_address(public) in network
+    )
+    return [f"ip saddr {_set(senders)} {_ports(rule, INGRESS.port)}accept"] if senders else []
+
+
+def _ports(rule: Rule, field: str) -> str:
+    if rule.protocol in ("-1", "all"):
+        return ""
+    protocol = f"meta l4proto {rule.protocol} "
+    low, high = rule.from_port, rule.to_port
+    if rule.protocol == "icmp" or low is None or high is None:
+        return protocol
+    return f"{protocol}{field} {low if low == high else f'{low}-{high}'} "
+
+
+def _arriving(fence: Fence) -> list[str]:
+    redirects = [
+        f"ip daddr {each.address} {each.protocol} dport {each.port} "
+        f"dnat ip to {each.to_address}:{each.to_port}"
+        for each in (*fence.services, *fence.redirects)
+    ]
+    elastic = [f"dnat ip to ip daddr map {_map(sorted(fence.elastic.items()))}"]
+    return [
+        "chain arriving {",
+        *_indent(["type nat hook prerouting priority dstnat;", *redirects,
+                  *(elastic if fence.elastic else [])]),
+        "}",
+    ]
+
+
+def _leaving(fence: Fence, outside: str) -> list[str]:
+    services = sorted({each.address for each in fence.services})
+    to_public = sorted((private, public) for public, private in fence.elastic.items())
+    translate = f"snat ip to ip saddr map {_map(to_public)}"
+    body = [
+        *([f"ct original ip daddr {_set(services)} accept"] if services else []),
+        *([
+            f"ct original ip daddr {_set(sorted(fence.elastic))} ip saddr {fence.vpc} {translate}",
+            f'oifname "{outside}" {translate}',
+        ] if fence.elastic else []),
+    ]
+    return [
+        "chain leaving {",
+        *_indent(["type nat hook postrouting priority srcnat;", *body]),
+        "}",
+    ]
+
+
+def _chain(interface: Interface) -> str:
+    return "if_" + interface.address.replace(".", "_")
+
+
+def _set(values: Iterable[str]) -> str:
+    return "{ " + ", ".join(values) + " }"
+
+
+def _map(pairs: Iterable[tuple[str, str]]) -> str:
+    return _set(f"{key} : {value}" for key, value in pairs)
+
+
+def _indent(lines: Iterable[str]) -> list[str]:
+    return ["\t" + line for line in lines]

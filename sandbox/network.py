@@ -1,0 +1,204 @@
+"""The cloud's network on one machine: a router between hosts, the outside world and this machine.
+
+The router is a network namespace of its own, so no rule, route or setting of the machine's own
+network changes, except one link with routes to the sandbox's test networks. Each host, the outside
+world and the machine hang on it by a link of their own; the router answers ARP for the others. So
+every packet, also one between two hosts of a subnet, crosses the fence, as on AWS.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+from sandbox.failures import SandboxError
+from sandbox.fence import Fence, Interface, Redirect, Rule, render
+from sandbox.process import run
+
+__all__ = ["Cloud", "Fence", "Interface", "Redirect", "Rule"]
+
+OUTSIDE = "198.51.100.0/24"
+ELASTIC = "203.0.113.0/24"
+MACHINE = "198.51.100.1"
+"""This machine, as hosts see it: where operators come from."""
+
+HOST_DEVICE = "ens5"
+"""Name of a host's interface, as on EC2."""
+
+_WORLD_DEVICE = "outside0"
+_OUTSIDE_LINKS = "o-*"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloud:
+    """One network of the sandbox; everything it makes carries its prefix.
+
+    `machine` links this machine's own network to it; a test of the network alone does without.
+    """
+
+    prefix: str = "ping8"
+    machine: bool = True
+
+    @property
+    def router(self) -> str:
+        return f"{self.prefix}-cloud"
+
+    @property
+    def world(self) -> str:
+        """Namespace of the outside world's servers."""
+        return f"{self.prefix}-world"
+
+    def namespace(self, interface: str) -> str:
+        """Namespace of the host that has the interface."""
+        return f"{self.prefix}-h-{interface}"
+
+    def inside(self, namespace: str, *command: str) -> tuple[str, ...]:
+        """The command, run with the network of a namespace."""
+        return ("nsenter", f"--net=/run/netns/{namespace}", "--", *command)
+
+    def up(self, *, world_addresses: tuple[str, ...] = ()) -> None:
+        """Make the router and what hangs on it outside; again changes nothing."""
+        present = self._namespaces()
+        if self.router not in present:
+            self._make_router()
+        if self.world not in present:
+            self._make_namespace(self.world)
+            self._link(self.world, _WORLD_DEVICE, "o-world")
+            run(["ip", "-n", self.world, "route", "add", "default", "dev", _WORLD_DEVICE])
+        for address in world_addresses:
+            run(["ip", "-n", self.world, "addr", "replace", f"{address}/32", "dev", _WORLD_DEVICE])
+            self._route(address, "o-world")
+        if self.machine and not self._machine_linked():
+            self._link_machine()
+
+    def attach(self, interface: Interface) -> str:
+        """Make a host's namespace with its interface and return the namespace's path."""
+        name = self.namespace(interface.name)
+        if name not in self._namespaces():
+            self._make_namespace(name)
+            link = _link_name(interface.name)
+            self._link(name, HOST_DEVICE, link)
+            inside = ["ip", "-n", name]
+            run([*inside, "addr", "add", f"{interface.address}/{interface.prefix}",
+                 "dev", HOST_DEVICE])
+            run([*inside, "route", "add", "default", "via", interface.gateway])
+        self._route_interface(interface)
+        return f"/run/netns/{name}"
+
+    def detach(self, interface_name: str) -> None:
+        """Remove a host's namespace; its container must be gone."""
+        if self.namespace(interface_name) in self._namespaces():
+            # The link goes first: a namespace that a process still holds would keep it.
+            run(["ip", "-n", self.router, "link", "del", _link_name(interface_name)], check=False)
+            run(["ip", "netns", "del", self.namespace(interface_name)])
+
+    def apply(self, fence: Fence) -> None:
+        """Put the rules and routes of the whole VPC into force, in one transaction."""
+        present = self._namespaces()
+        for interface in fence.interfaces:
+            if self.namespace(interface.name) in present:
+                self._route_interface(interface)
+        if self.machine:
+            self._route_machine_to(fence.vpc)
+        self._nft(render(fence, outside=_OUTSIDE_LINKS))
+
+    def down(self) -> None:
+        """Remove everything that carries the prefix."""
+        for name in self._namespaces():
+            if name.startswith(f"{self.prefix}-h-") or name in (self.world, self.router):
+                for pid in run(["ip", "netns", "pids", name], check=False).stdout.split():
+                    run(["kill", "-9", pid], check=False)
+                run(["ip", "netns", "del", name])
+        if self._machine_linked():
+            run(["ip", "link", "del", self._machine_device])
+
+    @property
+    def _machine_device(self) -> str:
+        return f"{self.prefix}0"
+
+    def _namespaces(self) -> set[str]:
+        listed = json.loads(run(["ip", "-json", "netns", "list"]).stdout or "[]")
+        return {each["name"] for each in listed}
+
+    def _make_namespace(self, name: str) -> None:
+        run(["ip", "netns", "add", name])
+        run(["ip", "-n", name, "link", "set", "lo", "up"])
+        self._sysctl(name, "net.ipv6.conf.all.disable_ipv6=1")
+
+    def _make_router(self) -> None:
+        self._make_namespace(self.router)
+        self._sysctl(
+            self.router,
+            "net.ipv4.ip_forward=1",
+            "net.ipv4.conf.all.send_redirects=0",
+            "net.ipv4.conf.default.send_redirects=0",
+            # EC2's check that a host sends from its own addresses alone.
+            "net.ipv4.conf.default.rp_filter=1",
+            "net.ipv4.conf.default.proxy_arp=1",
+        )
+        # Nothing passes before the first fence.
+        self._nft(render(Fence(vpc="0.0.0.0/32"), outside=_OUTSIDE_LINKS))
+
+    def _link(self, namespace: str, device: str, router_device: str) -> None:
+        run(["ip", "-n", self.router, "link", "add", router_device, "type", "veth",
+             "peer", "name", device, "netns", namespace])
+        run(["ip", "-n", namespace, "link", "set", device, "up"])
+        self._raise_router_end(router_device)
+
+    def _raise_router_end(self, device: str) -> None:
+        run(["ip", "-n", self.router, "link", "set", device, "up"])
+        # Without a delay, which is there for routers that share a wire.
+        self._sysctl(self.router, f"net.ipv4.neigh.{device}.proxy_delay=0")
+
+    def _route_interface(self, interface: Interface) -> None:
+        run(["ip", "-n", self.router, "addr", "replace", f"{interface.gateway}/32", "dev", "lo"])
+        for address in interface.addresses:
+            self._route(address, _link_name(interface.name))
+
+    def _route(self, address: str, device: str) -> None:
+        run(["ip", "-n", self.router, "route", "replace", f"{address}/32", "dev", device])
+
+    def _machine_linked(self) -> bool:
+        return run(["ip", "link", "show", self._machine_device], check=False).returncode == 0
+
+    def _link_machine(self) -> None:
+        device = self._machine_device
+        for network in (OUTSIDE, ELASTIC):
+            _require_free(network)
+        run(["ip", "link", "add", device, "type", "veth",
+             "peer", "name", "o-machine", "netns", self.router])
+        self._raise_router_end("o-machine")
+        run(["ip", "addr", "add", f"{MACHINE}/32", "dev", device])
+        run(["ip", "link", "set", device, "up"])
+        self._route(MACHINE, "o-machine")
+        for network in (OUTSIDE, ELASTIC):
+            run(["ip", "route", "add", network, "dev", device, "src", MACHINE])
+
+    def _route_machine_to(self, vpc: str) -> None:
+        """Answers of link-local services on this machine go back to private addresses."""
+        shown = run(["ip", "-json", "route", "show", vpc, "dev", self._machine_device]).stdout
+        if not json.loads(shown or "[]"):
+            _require_free(vpc)
+            run(["ip", "route", "add", vpc, "dev", self._machine_device, "src", MACHINE])
+
+    def _sysctl(self, namespace: str, *settings: str) -> None:
+        run(self.inside(namespace, "sysctl", "-q", "-w", *settings))
+
+    def _nft(self, script: str) -> None:
+        run(self.inside(self.router, "nft", "-f", "-"), stdin=script)
+
+
+def _link_name(interface: str) -> str:
+    # A device's name holds 15 characters.
+    return "v-" + hashlib.sha256(interface.encode()).hexdigest()[:12]
+
+
+def _require_free(network: str) -> None:
+    """Refuse a network that this machine uses already."""
+    ours = ip_network(network)
+    for route in json.loads(run(["ip", "-json", "-4", "route", "show"]).stdout or "[]"):
+        if route["dst"] != "default" and ip_network(route["dst"], strict=False).overlaps(ours):
+            raise SandboxError(
+                f"network {network} is in use on this machine (route {route['dst']} dev "
+                f"{route.get('dev', '?')}); the sandbox needs it free"
+            )
