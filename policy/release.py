@@ -46,6 +46,20 @@ class Mount:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Check:
+    """What must hold on a healthy host, beside its units being active.
+
+    `liveness`: the URL answers 200. `injection`: the URL answers 401 to a POST without a token and
+    something else, below 500, with the bearer token found in `token_file` (a file of the release,
+    read on the host). `port`: `host:port` takes a TCP connection.
+    """
+
+    kind: Literal["liveness", "injection", "port"]
+    target: str
+    token_file: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Release:
     """All that a host is to be; pure data, the same for the same input.
 
@@ -65,6 +79,7 @@ class Release:
     packages: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
     kumomta_version: str
     kumomta_preinstalled: bool = False
 
