@@ -1,0 +1,109 @@
+"""What a check found, and what a whole examination says."""
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import yaml
+
+
+class Status(enum.StrEnum):
+    """How a check ended; a check that could not run is unknown, never passed."""
+
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    WARN = "warn"
+    PASS = "pass"  # noqa: S105 - a status, no password
+
+
+WORST_FIRST = tuple(Status)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckText:
+    """What stands in `checks.yaml` of one check: its group, its title and why it matters."""
+
+    group: str
+    title: str
+    why: str
+
+
+@cache
+def check_texts() -> dict[str, CheckText]:
+    """Every check that exists, by id, in the order of the table."""
+    source = resources.files("ops.doctor").joinpath("checks.yaml").read_text("utf-8")
+    return {
+        check: CheckText(group=group, **text)
+        for group, checks in yaml.safe_load(source).items()
+        for check, text in checks.items()
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """The answer of one check about one subject (a source, a domain, a host).
+
+    `saw` and `expected` are facts; `mend` can be pasted or done as it stands.
+    """
+
+    check: str
+    subject: str
+    status: Status
+    saw: str
+    expected: str = ""
+    mend: str = ""
+
+    @property
+    def text(self) -> CheckText:
+        """Title, group and reason of the check."""
+        return check_texts()[self.check]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What stays the same over several examinations."""
+        return self.check, self.subject
+
+
+def passed(check: str, subject: str, saw: str) -> Finding:
+    """All is as expected."""
+    return Finding(check=check, subject=subject, status=Status.PASS, saw=saw)
+
+
+def failed(check: str, subject: str, saw: str, *, expected: str, mend: str) -> Finding:
+    """Mail suffers, or will."""
+    return Finding(
+        check=check, subject=subject, status=Status.FAIL, saw=saw, expected=expected, mend=mend
+    )
+
+
+def warned(check: str, subject: str, saw: str, *, expected: str, mend: str) -> Finding:
+    """Mail flows, but something wants attention."""
+    return Finding(
+        check=check, subject=subject, status=Status.WARN, saw=saw, expected=expected, mend=mend
+    )
+
+
+def unknown(check: str, subject: str, saw: str, *, mend: str = "") -> Finding:
+    """The check could not run; `saw` says why."""
+    return Finding(check=check, subject=subject, status=Status.UNKNOWN, saw=saw, mend=mend)
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Failures first, then what could not be checked, warnings, passes; groups kept together."""
+    order = {check: index for index, check in enumerate(check_texts())}
+    return sorted(
+        findings,
+        key=lambda f: (WORST_FIRST.index(f.status), order[f.check], f.subject),
+    )
+
+
+def exit_status(findings: Iterable[Finding]) -> int:
+    """0 all well, 1 warnings, 2 failures, 3 something could not be checked (and nothing failed)."""
+    seen = {finding.status for finding in findings}
+    if Status.FAIL in seen:
+        return 2
+    if Status.UNKNOWN in seen:
+        return 3
+    return 1 if Status.WARN in seen else 0

@@ -1,0 +1,114 @@
+"""A live deployment as its stack outputs tell it."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from policy.errors import UserError
+from policy.settings import Settings
+
+_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostAccess:
+    """How to log in to a host, and what it should be running. Addresses are IPv4."""
+
+    name: str
+    role: Literal["mta", "proxy"]
+    address: str
+    private_address: str
+    user: str
+    host_key: str
+    instance_id: str
+    release_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Egress:
+    """One egress source as deployed."""
+
+    name: str
+    proxy: str
+    ehlo: str
+    public: str
+    private: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """The outputs of a stack that operators' tools need; no secret is among them.
+
+    `records_to_publish` are records for domains whose DNS is elsewhere: name, type, value, ttl, why.
+    """
+
+    stack: str
+    settings: Settings
+    hosts: Mapping[str, HostAccess]
+    egress: Mapping[str, Egress]
+    records_to_publish: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def mta(self) -> HostAccess:
+        """The MTA host."""
+        return next(host for host in self.hosts.values() if host.role == "mta")
+
+    def host(self, name: str) -> HostAccess:
+        """A host by name; a `UserError` names the ones there are."""
+        if name not in self.hosts:
+            raise UserError(f"host {name!r}: not in {self.stack}; say {' or '.join(self.hosts)}")
+        return self.hosts[name]
+
+
+def from_outputs(stack: str, outputs: Mapping[str, Any]) -> Deployment:
+    """Raises `UserError` where the stack was never brought up, or by an older program."""
+    try:
+        records = outputs["records_to_publish"]
+        return Deployment(
+            stack=stack,
+            settings=Settings.model_validate(outputs["settings"]),
+            hosts={
+                name: HostAccess(name=name, **_fields(host, HostAccess))
+                for name, host in outputs["hosts"].items()
+            },
+            egress={
+                name: Egress(name=name, **_fields(source, Egress))
+                for name, source in outputs["egress"].items()
+            },
+            records_to_publish=tuple(records["records"] if isinstance(records, dict) else records),
+        )
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"stack {stack!r}: its outputs lack {error}; run `pulumi up -s {stack}` first"
+        ) from error
+
+
+def _fields(data: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    wanted = set(kind.__dataclass_fields__) - {"name"}
+    return {name: data[name] for name in wanted}
+
+
+def read_deployment(stack: str, *, folder: Path | None = None) -> Deployment:
+    """Asks `pulumi stack output`; `PING8_OUTPUTS` may name a JSON file with the outputs instead.
+
+    Raises `UserError` with Pulumi's own reason.
+    """
+    saved = os.environ.get("PING8_OUTPUTS")
+    if saved:
+        return from_outputs(stack, json.loads(Path(saved).read_text("utf-8")))
+    command = ["pulumi", "stack", "output", "--json", "--stack", stack, "--non-interactive"]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, check=True, capture_output=True, text=True, timeout=_SECONDS
+        )
+    except FileNotFoundError as error:
+        raise UserError("pulumi: not on PATH; install the Pulumi CLI") from error
+    except subprocess.TimeoutExpired as error:
+        raise UserError(f"stack {stack!r}: Pulumi did not answer in {_SECONDS} s") from error
+    except subprocess.CalledProcessError as error:
+        raise UserError(f"stack {stack!r}: {error.stderr.strip().splitlines()[-1]}") from error
+    return from_outputs(stack, json.loads(done.stdout))

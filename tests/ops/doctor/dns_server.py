@@ -1,0 +1,72 @@
+"""A small authoritative server on loopback, so that checks meet real DNS answers."""
+
+import contextlib
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+
+Records = Mapping[tuple[str, str], Sequence[str]]
+
+
+@contextlib.contextmanager
+def serving(records: Records) -> Iterator[str]:
+    """Serves records by (name, type) and yields the server's `address:port`."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            data, sock = self.request
+            sock.sendto(answer(data, records), self.client_address)
+
+    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler) as server:
+        server.max_packet_size = 4096
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            address, port = server.server_address[:2]
+            yield f"{address!s}:{port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def answer(data: bytes, records: Records) -> bytes:
+    """One response: the records of that name and type, its chain of CNAMEs, or NXDOMAIN."""
+    query = dns.message.from_wire(data)
+    response = dns.message.make_response(query)
+    response.flags |= dns.flags.AA | dns.flags.RA
+    question = query.question[0]
+    name, kind = question.name, dns.rdatatype.to_text(question.rdtype)
+    exists = False
+    for _ in range(8):
+        text = name.to_text(omit_final_dot=True).lower()
+        exists = exists or any(owner == text for owner, _ in records)
+        if (text, kind) in records:
+            response.answer.append(_rrset(name, kind, records[text, kind]))
+            break
+        if (text, "CNAME") not in records:
+            break
+        response.answer.append(_rrset(name, "CNAME", records[text, "CNAME"]))
+        name = dns.name.from_text(records[text, "CNAME"][0])
+    if not exists:
+        response.set_rcode(dns.rcode.NXDOMAIN)
+    return response.to_wire()
+
+
+def _rrset(name: dns.name.Name, kind: str, values: Sequence[str]) -> dns.rrset.RRset:
+    return dns.rrset.from_text_list(name, 60, dns.rdataclass.IN, kind, list(values))
+
+
+def closed_port() -> int:
+    """A port of loopback on which nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
