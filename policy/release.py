@@ -3,8 +3,9 @@
 import hashlib
 import hmac
 import json
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 Role = Literal["mta", "proxy"]
@@ -94,6 +95,56 @@ class HostFacts:
     name: str
     instance_id: str
     volumes: tuple[tuple[str, str], ...] = ()
+
+
+def build_release(
+    *,
+    host: str,
+    role: Role,
+    files: Iterable[ReleaseFile],
+    digest_key: str,
+    kumomta_version: str,
+    kumomta_preinstalled: bool = False,
+    linked_directories: tuple[str, ...] = (),
+    directories: tuple[Directory, ...] = (),
+    mounts: tuple[Mount, ...] = (),
+    packages: tuple[str, ...] = (),
+    users: tuple[str, ...] = (),
+    units: tuple[str, ...] = (),
+    checks: tuple[Check, ...] = (),
+) -> Release:
+    """A release under its id; the order in which files are given does not matter."""
+    ordered = tuple(sorted(files, key=lambda file: file.path))
+    twice = [path for path, count in Counter(file.path for file in ordered).items() if count > 1]
+    if twice:
+        raise ValueError(f"two files of one path: {', '.join(twice)}")
+    manifest = {
+        "host": host,
+        "role": role,
+        "linked_directories": linked_directories,
+        "directories": [asdict(directory) for directory in directories],
+        "mounts": [asdict(mount) for mount in mounts],
+        "packages": packages,
+        "users": users,
+        "units": units,
+        "checks": [asdict(check) for check in checks],
+        "kumomta": [kumomta_version, kumomta_preinstalled],
+    }
+    return Release(
+        host=host,
+        role=role,
+        files=ordered,
+        id=release_id(ordered, digest_key=digest_key, manifest=manifest),
+        linked_directories=linked_directories,
+        directories=directories,
+        mounts=mounts,
+        packages=packages,
+        users=users,
+        units=units,
+        checks=checks,
+        kumomta_version=kumomta_version,
+        kumomta_preinstalled=kumomta_preinstalled,
+    )
 
 
 def release_id(files: Iterable[ReleaseFile], *, digest_key: str, manifest: object = None) -> str:

@@ -1,0 +1,75 @@
+"""The injection host's certificate: given in the release, or made on the host by its own units."""
+
+from policy.release import Directory, ReleaseFile
+from policy.render.environment import UnfitValueError
+from policy.render.nginx import RELOAD
+from policy.render.templates import template_file
+from policy.secrets import Secrets
+from policy.settings import Settings
+
+_SYSTEM = "/etc/systemd/system"
+TIMER = "ping8-certificate.timer"
+
+
+def certificate_files(settings: Settings, secrets: Secrets) -> tuple[ReleaseFile, ...]:
+    """A given pair, or the script and units that issue, renew and, until then, self-sign."""
+    certificate = settings.certificate
+    if certificate.kind == "given":
+        return _given(certificate.chain, secrets.certificate_key)
+    files = [
+        template_file(
+            "mta",
+            "/usr/local/lib/ping8/certificate",
+            mode=0o755,
+            values={
+                "host_name": settings.mta_host,
+                "directory": _quotable("certificate.directory", certificate.directory),
+                "contact": _contact(certificate.email),
+            },
+        ),
+        template_file("mta", f"{_SYSTEM}/ping8-self-signed.service"),
+    ]
+    if certificate.kind == "acme":
+        files += [
+            template_file("mta", f"{_SYSTEM}/ping8-certificate.service"),
+            template_file("mta", f"{_SYSTEM}/{TIMER}", effects=(f"restart {TIMER}",)),
+        ]
+    return tuple(files)
+
+
+def certificate_directories(settings: Settings) -> tuple[Directory, ...]:
+    """Where certificates stand; certbot's own exist before its sandboxed unit first runs."""
+    paths = ["/etc/ping8/tls"]
+    if settings.certificate.kind == "acme":
+        paths += ["/etc/letsencrypt", "/var/lib/letsencrypt", "/var/log/letsencrypt"]
+    return tuple(Directory(path=path, mode=0o700, owner="root", group="root") for path in paths)
+
+
+def _given(chain: str | None, key: str | None) -> tuple[ReleaseFile, ...]:
+    if not chain or not key:
+        raise UnfitValueError(
+            "certificate: kind is `given`, so its chain and the secret certificateKey are needed"
+        )
+    pair = (("fullchain.pem", chain, 0o644, False), ("privkey.pem", key, 0o600, True))
+    return tuple(
+        ReleaseFile(
+            path=f"/etc/ping8/tls/{name}",
+            content=f"{text.strip()}\n".encode(),
+            mode=mode,
+            secret=secret,
+            effects=RELOAD,
+        )
+        for name, text, mode, secret in pair
+    )
+
+
+def _contact(email: str | None) -> str:
+    if email is None:
+        return "--register-unsafely-without-email"
+    return f"--email '{_quotable('certificate.email', email)}'"
+
+
+def _quotable(name: str, text: str) -> str:
+    if "'" in text or not text.isprintable() or " " in text:
+        raise UnfitValueError(f"{name}: {text!r} has a quote, a blank or a control character")
+    return text

@@ -1,0 +1,84 @@
+"""Environment files as systemd reads them (`EnvironmentFile=`), and those of both hosts."""
+
+from collections.abc import Mapping
+
+from policy.addresses import Addresses
+from policy.release import ReleaseFile
+from policy.secrets import Secrets
+from policy.settings import Settings
+
+DEFAULT_SOURCE = "proxy-default"
+PROXY_USER = "ping8"
+_ESCAPES = str.maketrans({character: f"\\{character}" for character in '"\\$`'})
+
+
+class UnfitValueError(ValueError):
+    """A value that no file of a host can hold unharmed; the message does not show it."""
+
+
+def environment_file(variables: Mapping[str, str]) -> bytes:
+    """`NAME="value"` lines. Within double quotes systemd takes a backslash off these four alone,
+    and expands nothing."""
+    lines = [
+        f'{name}="{_fit(name, value).translate(_ESCAPES)}"\n' for name, value in variables.items()
+    ]
+    return "".join(lines).encode()
+
+
+def _fit(name: str, value: str) -> str:
+    for character in value:
+        code = ord(character)
+        # systemd drops a variable with one of these, with no more than a line in the journal.
+        if code < 0x20 or code == 0x7F or 0xD800 <= code <= 0xDFFF:
+            kind = "a line break or another control character"
+        elif 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE:
+            kind = "a code point that is no character"
+        else:
+            continue
+        raise UnfitValueError(f"{name}: the value holds {kind} (U+{code:04X}); leave it out")
+    return value
+
+
+def mta_environment(settings: Settings, addresses: Addresses, secrets: Secrets) -> ReleaseFile:
+    """`/etc/default/kumomta`: the contract's variables; `KUMOPROXY_*` describe `proxy-default`."""
+    source = settings.source(DEFAULT_SOURCE)
+    proxy = next(proxy for proxy in settings.proxies if proxy.name == source.proxy)
+    variables = {
+        "PING8_WEBHOOK_TOKEN": secrets.webhook_token,
+        "PING8_WEBHOOK_URL": settings.webhook.url,
+        "KUMOPROXY_HOST": addresses.proxies[source.proxy].private,
+        "KUMOPROXY_PORT": str(proxy.port),
+        "KUMOPROXY_PUBLIC_IP": addresses.sources[source.name].public,
+        "KUMOPROXY_HELO": settings.ehlo(source),
+    }
+    if any(proxy.authentication for proxy in settings.proxies):
+        variables |= _proxy_login(secrets)
+    units = ("kumomta", "ping8-outbox") if settings.webhook.transport == "outbox" else ("kumomta",)
+    return _environment("/etc/default/kumomta", variables, units)
+
+
+def proxy_environment(
+    settings: Settings, proxy_name: str, addresses: Addresses, secrets: Secrets
+) -> ReleaseFile:
+    """`/etc/default/kumoproxy`: where it listens, and the password when it asks for one."""
+    proxy = next(proxy for proxy in settings.proxies if proxy.name == proxy_name)
+    variables = {"KUMOPROXY_LISTEN": f"{addresses.proxies[proxy_name].private}:{proxy.port}"}
+    if proxy.authentication:
+        variables |= _proxy_login(secrets)
+    return _environment("/etc/default/kumoproxy", variables, ("kumoproxy",))
+
+
+def _proxy_login(secrets: Secrets) -> dict[str, str]:
+    if not secrets.proxy_password:
+        raise UnfitValueError("proxies ask for a password, but the secret proxyPassword is not set")
+    return {"KUMOPROXY_USERNAME": PROXY_USER, "KUMOPROXY_PASSWORD": secrets.proxy_password}
+
+
+def _environment(path: str, variables: Mapping[str, str], units: tuple[str, ...]) -> ReleaseFile:
+    return ReleaseFile(
+        path=path,
+        content=environment_file(variables),
+        mode=0o600,
+        secret=True,
+        effects=tuple(f"restart {unit}.service" for unit in units),
+    )

@@ -1,0 +1,147 @@
+"""The MTA host: KumoMTA behind Nginx, with a resolver of its own."""
+
+from policy.addresses import Addresses
+from policy.release import Check, Directory, Mount, Release, ReleaseFile, build_release
+from policy.render import system
+from policy.render.certificate import TIMER, certificate_directories, certificate_files
+from policy.render.data import OUTBOX_COMMAND, policy_files
+from policy.render.environment import mta_environment
+from policy.render.nginx import TOKEN_FILE, nginx_files
+from policy.render.templates import template_file
+from policy.secrets import Secrets
+from policy.settings import Settings
+from policy.settings.base import seconds
+
+_SYSTEM = "/etc/systemd/system"
+_SPOOL = "/var/spool/kumomta"
+_LOGS = "/var/log/kumomta"
+_DKIM = "/opt/kumomta/etc/dkim"
+_UNBOUND = ("restart unbound.service",)
+
+
+def render_mta(settings: Settings, addresses: Addresses, secrets: Secrets) -> Release:
+    """Everything that the MTA host is to be."""
+    return build_release(
+        host=settings.mta.host_name,
+        role="mta",
+        digest_key=secrets.digest_key,
+        files=(
+            *policy_files(settings, addresses),
+            *dkim_files(secrets),
+            mta_environment(settings, addresses, secrets),
+            template_file(
+                "mta",
+                f"{_SYSTEM}/kumomta.service.d/ping8.conf",
+                effects=("restart kumomta.service",),
+            ),
+            template_file("mta", "/etc/sysctl.d/61-ping8-mta.conf", effects=system.SYSCTL),
+            *nginx_files(settings, secrets),
+            *certificate_files(settings, secrets),
+            *_resolver_files(),
+            *_event_files(settings),
+            *_prune_files(settings),
+            *system.system_files(settings),
+        ),
+        linked_directories=("/opt/kumomta/etc/policy", _DKIM),
+        directories=(
+            *(
+                Directory(path=path, mode=0o2770, owner="kumod", group="kumod")
+                for path in (
+                    _SPOOL,
+                    f"{_SPOOL}/data",
+                    f"{_SPOOL}/meta",
+                    f"{_SPOOL}/ping8",
+                    f"{_SPOOL}/ping8/outbox",
+                    _LOGS,
+                )
+            ),
+            *certificate_directories(settings),
+        ),
+        mounts=(Mount(volume="spool", path=_SPOOL), Mount(volume="logs", path=_LOGS)),
+        packages=_packages(settings),
+        units=_units(settings),
+        checks=_checks(settings, addresses),
+        kumomta_version=settings.kumomta.version,
+        kumomta_preinstalled=settings.kumomta.preinstalled,
+    )
+
+
+def dkim_files(secrets: Secrets) -> tuple[ReleaseFile, ...]:
+    """Every selector's key, also the next one's: a change of the active selector is data alone."""
+    return tuple(
+        ReleaseFile(
+            path=f"{_DKIM}/{domain}/{selector}.key",
+            content=key.encode(),
+            mode=0o400,
+            owner="kumod",
+            group="kumod",
+            secret=True,
+        )
+        for (domain, selector), key in secrets.dkim_keys.items()
+    )
+
+
+def _resolver_files() -> tuple[ReleaseFile, ...]:
+    script = "/usr/local/lib/ping8/resolver"
+    return (
+        template_file("mta", f"{_SYSTEM}/unbound.service.d/ping8.conf", effects=_UNBOUND),
+        template_file("mta", "/etc/ping8/unbound.conf", effects=_UNBOUND),
+        template_file("mta", script, mode=0o755, effects=_UNBOUND),
+    )
+
+
+def _event_files(settings: Settings) -> tuple[ReleaseFile, ...]:
+    if settings.webhook.transport != "outbox":
+        return ()
+    unit = "ping8-outbox.service"
+    return (
+        template_file(
+            "mta",
+            f"{_SYSTEM}/{unit}",
+            effects=(f"restart {unit}",),
+            values={"command": OUTBOX_COMMAND},
+        ),
+    )
+
+
+def _prune_files(settings: Settings) -> tuple[ReleaseFile, ...]:
+    timer = "ping8-logs-prune.timer"
+    return (
+        template_file(
+            "mta",
+            f"{_SYSTEM}/ping8-logs-prune.service",
+            values={
+                "keep_seconds": seconds(settings.logs.keep),
+                "keep_gib": settings.logs.keep_gib,
+            },
+        ),
+        template_file("mta", f"{_SYSTEM}/{timer}", effects=(f"restart {timer}",)),
+    )
+
+
+def _packages(settings: Settings) -> tuple[str, ...]:
+    names = {*system.PACKAGES, "nginx", "openssl", "unbound"}
+    if settings.certificate.kind == "acme":
+        names |= {"certbot", "python3-certbot-dns-route53"}
+    return tuple(sorted(names))
+
+
+def _units(settings: Settings) -> tuple[str, ...]:
+    """In the order of starting: names resolve before mail moves."""
+    units = ["unbound.service", "kumomta.service", "nginx.service", "ping8-logs-prune.timer"]
+    if settings.webhook.transport == "outbox":
+        units.append("ping8-outbox.service")
+    if settings.certificate.kind == "acme":
+        units.append(TIMER)
+    return tuple(units)
+
+
+def _checks(settings: Settings, addresses: Addresses) -> tuple[Check, ...]:
+    return (
+        Check(kind="liveness", target="http://127.0.0.1:8000/api/check-liveness/v1"),
+        Check(kind="injection", target="https://127.0.0.1/api/inject/v1", token_file=TOKEN_FILE),
+        *(
+            Check(kind="port", target=f"{addresses.proxies[proxy.name].private}:{proxy.port}")
+            for proxy in settings.proxies
+        ),
+    )

@@ -1,0 +1,70 @@
+"""A proxy host: KumoProxy, with one private address for each of its egress sources."""
+
+from policy.addresses import Addresses
+from policy.release import Check, Release, ReleaseFile, build_release
+from policy.render import system
+from policy.render.environment import proxy_environment
+from policy.render.templates import template_file
+from policy.secrets import Secrets
+from policy.settings import Settings
+
+_RESTART = ("restart kumoproxy.service",)
+_SYSTEM = "/etc/systemd/system"
+
+
+def render_proxy(
+    settings: Settings, proxy_name: str, addresses: Addresses, secrets: Secrets
+) -> Release:
+    """Everything that the proxy host of that name is to be."""
+    proxy = next(proxy for proxy in settings.proxies if proxy.name == proxy_name)
+    listens = f"{addresses.proxies[proxy_name].private}:{proxy.port}"
+    return build_release(
+        host=proxy_name,
+        role="proxy",
+        digest_key=secrets.digest_key,
+        files=(
+            template_file("proxy", "/opt/kumomta/etc/proxy/init.lua", effects=_RESTART),
+            proxy_environment(settings, proxy_name, addresses, secrets),
+            template_file("proxy", f"{_SYSTEM}/kumoproxy.service", effects=_RESTART),
+            template_file(
+                "proxy",
+                "/usr/local/lib/ping8/drain-proxy",
+                mode=0o755,
+                values={"port": proxy.port},
+            ),
+            *_address_files(settings, proxy_name, addresses),
+            *system.system_files(settings),
+        ),
+        packages=tuple(sorted((*system.PACKAGES, "iproute2", "nftables"))),
+        users=("kumoproxy",),
+        units=("ping8-addresses.timer", "kumoproxy.service"),
+        checks=(
+            Check(kind="port", target=listens),
+            Check(kind="liveness", target="http://127.0.0.1:8001/proxy/status"),
+        ),
+        kumomta_version=settings.kumomta.version,
+        kumomta_preinstalled=settings.kumomta.preinstalled,
+    )
+
+
+def _address_files(
+    settings: Settings, proxy_name: str, addresses: Addresses
+) -> tuple[ReleaseFile, ...]:
+    primary = addresses.proxies[proxy_name].private
+    private = (addresses.sources[source.name].private for source in settings.sources_of(proxy_name))
+    effects = ("restart ping8-addresses.service",)
+    return (
+        template_file(
+            "proxy",
+            "/etc/ping8/addresses",
+            effects=effects,
+            values={"addresses": "\n".join(address for address in private if address != primary)},
+        ),
+        template_file("proxy", "/usr/local/lib/ping8/addresses", mode=0o755, effects=effects),
+        template_file("proxy", f"{_SYSTEM}/ping8-addresses.service", effects=effects),
+        template_file(
+            "proxy",
+            f"{_SYSTEM}/ping8-addresses.timer",
+            effects=("restart ping8-addresses.timer",),
+        ),
+    )

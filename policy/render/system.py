@@ -1,0 +1,43 @@
+"""What both hosts get beside mail: kernel settings, journal, time, updates, the push agent."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from policy.release import ReleaseFile
+from policy.render.templates import template_file
+from policy.settings import Settings
+from policy.settings.base import seconds
+
+PACKAGES = ("chrony", "unattended-upgrades")
+_CHRONY = ("restart chrony.service",)
+SYSCTL = ("restart systemd-sysctl.service",)
+
+
+def system_files(settings: Settings) -> tuple[ReleaseFile, ...]:
+    """The files under `/etc` that both hosts have."""
+    return (
+        template_file("common", "/etc/sysctl.d/60-ping8.conf", effects=SYSCTL),
+        template_file(
+            "common",
+            "/etc/systemd/journald.conf.d/ping8.conf",
+            effects=("restart systemd-journald.service",),
+            values={
+                "journal_gib": settings.logs.journal_gib,
+                "keep_seconds": seconds(settings.logs.keep),
+            },
+        ),
+        template_file("common", "/etc/ping8/chrony.sources", effects=_CHRONY),
+        template_file("common", "/etc/systemd/system/chrony.service.d/ping8.conf", effects=_CHRONY),
+        template_file("common", "/etc/apt/apt.conf.d/52ping8-upgrades"),
+        template_file("common", "/etc/needrestart/conf.d/ping8.conf"),
+        template_file("common", "/etc/systemd/system/ping8-finish.service"),
+        template_file("common", "/etc/systemd/system/multi-user.target.d/ping8.conf"),
+        *_agent(),
+    )
+
+
+def _agent() -> tuple[ReleaseFile, ...]:
+    if find_spec("policy.agent_bundle") is None:
+        return ()
+    content = import_module("policy.agent_bundle").agent_zipapp()
+    return (ReleaseFile(path="/usr/local/sbin/ping8-agent", content=content, mode=0o755),)
