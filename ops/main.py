@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from ops import doctor
+from ops.doctor import command as doctor
 from policy.errors import UserError
 
 app = typer.Typer(

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,7 +43,8 @@ class Egress:
 class Deployment:
     """The outputs of a stack that operators' tools need; no secret is among them.
 
-    `records_to_publish` are records for domains whose DNS is elsewhere: name, type, value, ttl, why.
+    `records_to_publish` are records for domains whose DNS is elsewhere: name, type, value, ttl and
+    why.
     """
 
     stack: str
@@ -87,9 +88,8 @@ def from_outputs(stack: str, outputs: Mapping[str, Any]) -> Deployment:
         ) from error
 
 
-def _fields(data: Mapping[str, Any], kind: type) -> dict[str, Any]:
-    wanted = set(kind.__dataclass_fields__) - {"name"}
-    return {name: data[name] for name in wanted}
+def _fields(data: Mapping[str, Any], kind: type[HostAccess] | type[Egress]) -> dict[str, Any]:
+    return {field.name: data[field.name] for field in fields(kind) if field.name != "name"}
 
 
 def read_deployment(stack: str, *, folder: Path | None = None) -> Deployment:

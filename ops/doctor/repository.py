@@ -12,7 +12,8 @@ from ops.doctor.finding import Finding, failed, passed, unknown
 _PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\n[A-Za-z0-9+/=]{20,}")
 _ENVIRONMENT = re.compile(r"^PING8_WEBHOOK_TOKEN=['\"]?[^\s'\"<$]{8,}", re.MULTILINE)
 _PLAIN = re.compile(
-    rf"^\s*\+?\s*(?:ping8-mail:)?(?:{'|'.join(sorted(SECRET_KEYS))}):[ \t]+(?!['\"]?\s*$)[^\s{{]\S*",
+    rf"^\s*\+?\s*(?:ping8-mail:)?(?:{'|'.join(sorted(SECRET_KEYS))}):"
+    r"[ \t]+(?!['\"]?\s*$)[^\s{]\S*",
     re.MULTILINE,
 )
 
