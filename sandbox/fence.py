@@ -81,7 +81,8 @@ class Fence:
     def public_addresses(self, interface: Interface) -> tuple[str, ...]:
         """Elastic IPs of an interface."""
         return tuple(
-            public for public, private in sorted(self.elastic.items())
+            public
+            for public, private in sorted(self.elastic.items())
             if private in interface.addresses
         )
 
@@ -121,72 +122,72 @@ def render(fence: Fence, *, outside: str) -> str:
 
 
 def _forward(fence: Fence, outside: str) -> list[str]:
-    services = sorted({each.address for each in fence.services})
-    reserved = [f"ct original ip daddr {_set(services)} accept"] if services else []
-    smtp = [] if fence.smtp_lifted else [f'oifname "{outside}" tcp dport 25 counter drop']
     hosts = [(address, each) for each in fence.interfaces for address in each.addresses]
     public = sorted(fence.elastic)
-    hairpin = [
-        f"ct original ip daddr {_set(public)} ip saddr {fence.vpc} "
-        f"ip daddr vmap {_map((a, f'goto {_chain(i)}_ingress_public') for a, i in hosts)}"
-    ] if public and hosts else []
-    return [
-        "chain forward {",
-        *_indent(
-            [
-                "type filter hook forward priority filter; policy drop;",
-                "ct state established,related accept",
-                "ct state invalid drop",
-                f'iifname "{outside}" oifname "{outside}" accept',
-                *reserved,
-                # From outside, hosts answer at their public addresses alone.
-                f'iifname "{outside}" ct status & dnat == 0 counter drop',
-                *smtp,
-                *([f"ip saddr vmap {_map((a, f'jump {_chain(i)}_egress') for a, i in hosts)}"]
-                  if hosts else []),
-                *hairpin,
-                *([f"ip daddr vmap {_map((a, f'goto {_chain(i)}_ingress') for a, i in hosts)}"]
-                  if hosts else []),
-                # Without a public address there is no way out: the design has no NAT gateway.
-                *([f'oifname "{outside}" ip saddr {_set(sorted(fence.elastic.values()))} accept']
-                  if public else []),
-                "counter drop",
-            ]
-        ),
-        "}",
+    lines = [
+        "type filter hook forward priority filter; policy drop;",
+        "ct state established,related accept",
+        "ct state invalid drop",
+        f'iifname "{outside}" oifname "{outside}" accept',
+        *_to_services(fence),
+        # From outside, hosts answer at their public addresses alone.
+        f'iifname "{outside}" ct status & dnat == 0 counter drop',
     ]
+    if not fence.smtp_lifted:
+        lines.append(f'oifname "{outside}" tcp dport 25 counter drop')
+    if hosts:
+        lines.append(f"ip saddr vmap {_verdicts(hosts, 'jump', 'egress')}")
+    if hosts and public:
+        lines.append(
+            f"ct original ip daddr {_set(public)} ip saddr {fence.vpc} "
+            f"ip daddr vmap {_verdicts(hosts, 'goto', 'ingress_public')}"
+        )
+    if hosts:
+        lines.append(f"ip daddr vmap {_verdicts(hosts, 'goto', 'ingress')}")
+    if public:
+        # Without a public address there is no way out: the design has no NAT gateway.
+        lines.append(f'oifname "{outside}" ip saddr {_set(sorted(fence.elastic.values()))} accept')
+    return _chain("forward", [*lines, "counter drop"])
 
 
 def _interface_chains(fence: Fence, interface: Interface) -> list[str]:
     mine = [each for each in fence.rules if each.group in interface.groups]
     egress = [
-        line for each in mine if each.direction == "egress"
+        line
+        for each in mine
+        if each.direction == "egress"
         for line in _matches(fence, each, EGRESS)
     ]
     ingress = [
-        line for each in mine if each.direction == "ingress"
+        line
+        for each in mine
+        if each.direction == "ingress"
         for line in _matches(fence, each, INGRESS)
     ]
     hairpin = [
-        line for each in mine if each.direction == "ingress"
+        line
+        for each in mine
+        if each.direction == "ingress"
         for line in _public_matches(fence, each)
     ]
-    name = _chain(interface)
+    name = _name(interface)
     lines: list[str] = []
     for suffix, body in (("egress", egress), ("ingress", ingress), ("ingress_public", hairpin)):
-        lines += [f"chain {name}_{suffix} {{", *_indent([*body, "counter drop"]), "}"]
+        lines += _chain(f"{name}_{suffix}", [*body, "counter drop"])
     return lines
 
 
 def _matches(fence: Fence, rule: Rule, side: _Side) -> list[str]:
     if rule.cidr is not None:
         # The sandbox speaks IPv4 alone, as the egress path does.
-        if ip_network(rule.cidr, strict=False).version != 4:  # noqa: PLR2004
+        if ip_network(rule.cidr, strict=False).version != 4:
             return []
         peers = rule.cidr
     else:
         members = sorted(
-            address for each in fence.interfaces if rule.peer_group in each.groups
+            address
+            for each in fence.interfaces
+            if rule.peer_group in each.groups
             for address in each.addresses
         )
         if not members:
@@ -217,40 +218,45 @@ def _ports(rule: Rule, field: str) -> str:
 
 
 def _arriving(fence: Fence) -> list[str]:
-    redirects = [
+    lines = ["type nat hook prerouting priority dstnat;"]
+    lines += [
         f"ip daddr {each.address} {each.protocol} dport {each.port} "
         f"dnat ip to {each.to_address}:{each.to_port}"
         for each in (*fence.services, *fence.redirects)
     ]
-    elastic = [f"dnat ip to ip daddr map {_map(sorted(fence.elastic.items()))}"]
-    return [
-        "chain arriving {",
-        *_indent(["type nat hook prerouting priority dstnat;", *redirects,
-                  *(elastic if fence.elastic else [])]),
-        "}",
-    ]
+    if fence.elastic:
+        lines.append(f"dnat ip to ip daddr map {_map(sorted(fence.elastic.items()))}")
+    return _chain("arriving", lines)
 
 
 def _leaving(fence: Fence, outside: str) -> list[str]:
-    services = sorted({each.address for each in fence.services})
-    to_public = sorted((private, public) for public, private in fence.elastic.items())
-    translate = f"snat ip to ip saddr map {_map(to_public)}"
-    body = [
-        *([f"ct original ip daddr {_set(services)} accept"] if services else []),
-        *([
-            f"ct original ip daddr {_set(sorted(fence.elastic))} ip saddr {fence.vpc} {translate}",
+    lines = ["type nat hook postrouting priority srcnat;", *_to_services(fence)]
+    if fence.elastic:
+        to_public = sorted((private, public) for public, private in fence.elastic.items())
+        translate = f"snat ip to ip saddr map {_map(to_public)}"
+        public = _set(sorted(fence.elastic))
+        lines += [
+            f"ct original ip daddr {public} ip saddr {fence.vpc} {translate}",
             f'oifname "{outside}" {translate}',
-        ] if fence.elastic else []),
-    ]
-    return [
-        "chain leaving {",
-        *_indent(["type nat hook postrouting priority srcnat;", *body]),
-        "}",
-    ]
+        ]
+    return _chain("leaving", lines)
 
 
-def _chain(interface: Interface) -> str:
+def _to_services(fence: Fence) -> list[str]:
+    addresses = sorted({each.address for each in fence.services})
+    return [f"ct original ip daddr {_set(addresses)} accept"] if addresses else []
+
+
+def _verdicts(hosts: Iterable[tuple[str, Interface]], verb: str, chain: str) -> str:
+    return _map((address, f"{verb} {_name(each)}_{chain}") for address, each in hosts)
+
+
+def _name(interface: Interface) -> str:
     return "if_" + interface.address.replace(".", "_")
+
+
+def _chain(name: str, lines: Iterable[str]) -> list[str]:
+    return [f"chain {name} {{", *_indent(lines), "}"]
 
 
 def _set(values: Iterable[str]) -> str:

@@ -22,6 +22,8 @@ ELASTIC = "203.0.113.0/24"
 MACHINE = "198.51.100.1"
 """This machine, as hosts see it: where operators come from."""
 
+_GATEWAY = "198.51.100.254"
+
 HOST_DEVICE = "ens5"
 """Name of a host's interface, as on EC2."""
 
@@ -64,7 +66,21 @@ class Cloud:
         if self.world not in present:
             self._make_namespace(self.world)
             self._link(self.world, _WORLD_DEVICE, "o-world")
-            run(["ip", "-n", self.world, "route", "add", "default", "dev", _WORLD_DEVICE])
+            run(
+                [
+                    "ip",
+                    "-n",
+                    self.world,
+                    "route",
+                    "add",
+                    "default",
+                    "via",
+                    _GATEWAY,
+                    "dev",
+                    _WORLD_DEVICE,
+                    "onlink",
+                ]
+            )
         for address in world_addresses:
             run(["ip", "-n", self.world, "addr", "replace", f"{address}/32", "dev", _WORLD_DEVICE])
             self._route(address, "o-world")
@@ -79,8 +95,16 @@ class Cloud:
             link = _link_name(interface.name)
             self._link(name, HOST_DEVICE, link)
             inside = ["ip", "-n", name]
-            run([*inside, "addr", "add", f"{interface.address}/{interface.prefix}",
-                 "dev", HOST_DEVICE])
+            run(
+                [
+                    *inside,
+                    "addr",
+                    "add",
+                    f"{interface.address}/{interface.prefix}",
+                    "dev",
+                    HOST_DEVICE,
+                ]
+            )
             run([*inside, "route", "add", "default", "via", interface.gateway])
         self._route_interface(interface)
         return f"/run/netns/{name}"
@@ -127,6 +151,7 @@ class Cloud:
 
     def _make_router(self) -> None:
         self._make_namespace(self.router)
+        run(["ip", "-n", self.router, "addr", "add", f"{_GATEWAY}/32", "dev", "lo"])
         self._sysctl(
             self.router,
             "net.ipv4.ip_forward=1",
@@ -140,8 +165,23 @@ class Cloud:
         self._nft(render(Fence(vpc="0.0.0.0/32"), outside=_OUTSIDE_LINKS))
 
     def _link(self, namespace: str, device: str, router_device: str) -> None:
-        run(["ip", "-n", self.router, "link", "add", router_device, "type", "veth",
-             "peer", "name", device, "netns", namespace])
+        run(
+            [
+                "ip",
+                "-n",
+                self.router,
+                "link",
+                "add",
+                router_device,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                device,
+                "netns",
+                namespace,
+            ]
+        )
         run(["ip", "-n", namespace, "link", "set", device, "up"])
         self._raise_router_end(router_device)
 
@@ -165,21 +205,51 @@ class Cloud:
         device = self._machine_device
         for network in (OUTSIDE, ELASTIC):
             _require_free(network)
-        run(["ip", "link", "add", device, "type", "veth",
-             "peer", "name", "o-machine", "netns", self.router])
+        run(
+            [
+                "ip",
+                "link",
+                "add",
+                device,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "o-machine",
+                "netns",
+                self.router,
+            ]
+        )
         self._raise_router_end("o-machine")
         run(["ip", "addr", "add", f"{MACHINE}/32", "dev", device])
         run(["ip", "link", "set", device, "up"])
         self._route(MACHINE, "o-machine")
         for network in (OUTSIDE, ELASTIC):
-            run(["ip", "route", "add", network, "dev", device, "src", MACHINE])
+            self._route_machine(network)
 
     def _route_machine_to(self, vpc: str) -> None:
         """Answers of link-local services on this machine go back to private addresses."""
         shown = run(["ip", "-json", "route", "show", vpc, "dev", self._machine_device]).stdout
         if not json.loads(shown or "[]"):
             _require_free(vpc)
-            run(["ip", "route", "add", vpc, "dev", self._machine_device, "src", MACHINE])
+            self._route_machine(vpc)
+
+    def _route_machine(self, network: str) -> None:
+        run(
+            [
+                "ip",
+                "route",
+                "add",
+                network,
+                "via",
+                _GATEWAY,
+                "dev",
+                self._machine_device,
+                "onlink",
+                "src",
+                MACHINE,
+            ]
+        )
 
     def _sysctl(self, namespace: str, *settings: str) -> None:
         run(self.inside(namespace, "sysctl", "-q", "-w", *settings))

@@ -28,7 +28,7 @@ def run(
     shown = " ".join(_own_words(command)[:3])
     data = stdin.encode() if isinstance(stdin, str) else stdin
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             list(command), input=data, capture_output=True, timeout=timeout, check=False
         )
     except FileNotFoundError as error:
@@ -36,7 +36,9 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise SandboxError(f"{shown}: no end after {timeout:.0f} s") from error
     result = subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(errors="replace"),
+        done.args,
+        done.returncode,
+        done.stdout.decode(errors="replace"),
         done.stderr.decode(errors="replace"),
     )
     if check and result.returncode != 0:
@@ -92,7 +94,7 @@ class Daemon:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(
                 list(self.command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

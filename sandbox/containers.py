@@ -1,0 +1,314 @@
+"""Hosts: podman containers that boot real systemd, with real cloud-init running the very user data.
+
+A host's network stands before it boots, in a namespace that outlives its restarts. Volumes come and
+go while it runs, as on EC2.
+"""
+
+import contextlib
+import json
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sandbox.failures import SandboxError
+from sandbox.network import Cloud, Interface
+from sandbox.process import run, wait_until
+from sandbox.volumes import Volumes, link_name
+
+RESOLVER = "169.254.169.253"
+"""Where every VPC answers DNS queries."""
+
+_LABEL = "ping8.sandbox"
+_CAPABILITIES = "SYS_ADMIN,NET_ADMIN,NET_RAW,MKNOD,AUDIT_WRITE,SYS_CHROOT"
+_LOOP_MAJOR = 7
+_PLENTY = 10_000
+_SEED = "var/lib/cloud/seed/nocloud"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """What an instance is made of.
+
+    `trees` are folders copied to a path of the host and `files` are small files (mode 0644), both
+    before its first boot; `prepare` are commands run in its file system then. `trusted` are
+    certificate authorities in PEM that its system trusts beside the usual ones.
+    """
+
+    name: str
+    hostname: str
+    image: str
+    interface: Interface
+    user_data: str
+    trees: Mapping[str, Path] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    prepare: tuple[tuple[str, ...], ...] = ()
+    trusted: str = ""
+    nameserver: str = RESOLVER
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Containers:
+    """The hosts of one cloud; `state` holds what a host has outside its container."""
+
+    cloud: Cloud
+    state: Path
+    volumes: Volumes
+
+    def create(self, host: Host) -> None:
+        """Make a host and boot it; returns once its system starts (see `wait_booted`)."""
+        namespace = self.cloud.attach(host.interface)
+        self._disks(host.name).mkdir(parents=True, exist_ok=True)
+        self._write_disks(host.name, self.attached(host.name))
+        (self._own(host.name) / "journal").mkdir(exist_ok=True)
+        (self._own(host.name) / "interface").write_text(host.interface.name)
+        run(
+            _create_command(
+                self._container(host.name), self.cloud.prefix, host, namespace, self._own(host.name)
+            )
+        )
+        with self._file_system(host.name) as root:
+            _furnish(root, host)
+        self.start(host.name)
+
+    def start(self, name: str) -> None:
+        """Boot a host that is stopped."""
+        self._write_disks(name, self.attached(name))
+        run(["podman", "start", self._container(name)])
+
+    def stop(self, name: str) -> None:
+        """Shut a host down in order."""
+        run(["podman", "stop", "--time", "60", self._container(name)])
+
+    def reboot(self, name: str) -> None:
+        """Shut down and boot; file system, journal, network and volumes stay."""
+        self.stop(name)
+        self.start(name)
+
+    def kill(self, name: str) -> None:
+        """Pull the plug."""
+        run(["podman", "kill", self._container(name)], check=False)
+        run(["podman", "stop", "--time", "0", self._container(name)], check=False)
+
+    def remove(self, name: str) -> None:
+        """Terminate a host; its volumes keep their content, free for another."""
+        attached = self.attached(name)
+        run(["podman", "rm", "--force", "--time", "10", "--ignore", self._container(name)])
+        for volume in attached:
+            self.volumes.close(volume)
+        interface = self._own(name) / "interface"
+        if interface.exists():
+            self.cloud.detach(interface.read_text())
+        shutil.rmtree(self._own(name), ignore_errors=True)
+
+    def names(self) -> list[str]:
+        """All hosts, running or not."""
+        return [name for name, _ in self._listed()]
+
+    def running(self, name: str) -> bool:
+        """Whether its system runs."""
+        return (name, "running") in self._listed()
+
+    def execute(
+        self,
+        name: str,
+        *command: str,
+        stdin: str | None = None,
+        check: bool = True,
+        timeout: float = 300,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command on a host as root, beside its own ways in."""
+        return run(
+            [
+                "podman",
+                "exec",
+                *(["--interactive"] if stdin is not None else []),
+                self._container(name),
+                *command,
+            ],
+            stdin=stdin,
+            check=check,
+            timeout=timeout,
+        )
+
+    def journal(self, name: str, *, unit: str | None = None, lines: int = 100) -> str:
+        """The end of a host's journal."""
+        chosen = ["--unit", unit] if unit else []
+        return self.execute(name, "journalctl", "--no-pager", "--lines", str(lines), *chosen).stdout
+
+    def wait_booted(self, name: str, *, seconds: float = 120) -> None:
+        """Until cloud-init has run the user data; its failure is the host's failure."""
+
+        def answers() -> bool:
+            return self.execute(name, "systemctl", "--version", check=False).returncode == 0
+
+        wait_until(answers, f"host {name} to start", seconds=seconds)
+        done = self.execute(
+            name, "cloud-init", "status", "--wait", "--long", check=False, timeout=seconds
+        )
+        if done.returncode != 0:
+            log = self.execute(name, "tail", "-20", "/var/log/cloud-init-output.log", check=False)
+            raise SandboxError(
+                f"cloud-init failed on {name}: {done.stdout.strip()}\n{log.stdout.strip()}"
+            )
+
+    def attach(self, name: str, volume: str) -> None:
+        """Attach a volume to a host, whether it runs or not."""
+        for other in self.names():
+            if other != name and volume in self.attached(other):
+                raise SandboxError(f"volume {volume} is attached to {other}")
+        self._write_disks(name, sorted({*self.attached(name), volume}))
+        if self.running(name):
+            device = self.volumes.open(volume)
+            node = f"/dev/{device.path.name}"
+            self.execute(
+                name,
+                "sh",
+                "-c",
+                '[ -e "$1" ] || mknod -m 0660 "$1" b "$2" "$3"',
+                "attach",
+                node,
+                str(device.major),
+                str(device.minor),
+            )
+
+    def detach(self, name: str, volume: str) -> None:
+        """Take a volume away from a host; a mounted one is unmounted first, where it can be."""
+        device = self.volumes.device(volume)
+        if device is not None and self.running(name):
+            node = f"/dev/{device.path.name}"
+            self.execute(name, "umount", "--all-targets", node, check=False)
+            if node in self.execute(name, "cat", "/proc/mounts").stdout.split():
+                raise SandboxError(f"volume {volume} is in use on {name}: stop the host first")
+            self.execute(name, "rm", "-f", node)
+        self._write_disks(name, [each for each in self.attached(name) if each != volume])
+        self.volumes.close(volume)
+
+    def attached(self, name: str) -> list[str]:
+        """Volumes of a host."""
+        record = self._own(name) / "volumes.json"
+        return list(json.loads(record.read_text())) if record.exists() else []
+
+    def remove_all(self) -> None:
+        """Terminate every host of this cloud, also one whose record is lost."""
+        for name in {*self.names(), *(path.name for path in self.state.glob("*"))}:
+            self.remove(name)
+
+    def _listed(self) -> list[tuple[str, str]]:
+        """Names and states; podman's own filter keeps other people's containers out."""
+        shown = run(
+            [
+                "podman",
+                "ps",
+                "--all",
+                "--filter",
+                f"label={_LABEL}={self.cloud.prefix}",
+                "--format",
+                "json",
+            ]
+        ).stdout
+        start = len(self._container(""))
+        return [(each["Names"][0][start:], each["State"]) for each in json.loads(shown)]
+
+    def _container(self, name: str) -> str:
+        return f"{self.cloud.prefix}-{name}"
+
+    def _own(self, name: str) -> Path:
+        return self.state / name
+
+    def _disks(self, name: str) -> Path:
+        return self._own(name) / "disk"
+
+    def _write_disks(self, name: str, volumes: Sequence[str]) -> None:
+        """Links by id, and the list from which the host makes its nodes when it boots."""
+        devices = {volume: self.volumes.open(volume) for volume in volumes}
+        by_id = self._disks(name) / "by-id"
+        by_id.mkdir(parents=True, exist_ok=True)
+        (self._own(name) / "volumes.json").write_text(json.dumps(list(devices)))
+        (self._disks(name) / ".volumes").write_text(
+            "".join(f"{d.path.name} {d.major} {d.minor}\n" for d in devices.values())
+        )
+        wanted = {link_name(v): f"../../{d.path.name}" for v, d in devices.items()}
+        for link in by_id.iterdir():
+            if wanted.get(link.name) != str(link.readlink()):
+                link.unlink()
+        for link_path, target in wanted.items():
+            if not (by_id / link_path).is_symlink():
+                (by_id / link_path).symlink_to(target)
+
+    @contextlib.contextmanager
+    def _file_system(self, name: str) -> Iterator[Path]:
+        root = run(["podman", "mount", self._container(name)]).stdout.strip()
+        try:
+            yield Path(root)
+        finally:
+            run(["podman", "umount", self._container(name)])
+
+
+def _create_command(
+    container: str, prefix: str, host: Host, namespace: str, own: Path
+) -> list[str]:
+    # Podman's own default would raise limits, which is not allowed everywhere.
+    limits = [
+        f"--ulimit={name}={_limit(which)}:{_limit(which)}"
+        for name, which in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))
+    ]
+    return [
+        # crun refuses a hybrid hierarchy of cgroups.
+        "podman",
+        "--runtime",
+        "runc",
+        "create",
+        f"--name={container}",
+        f"--label={_LABEL}={prefix}",
+        f"--hostname={host.hostname}",
+        "--systemd=always",
+        "--restart=always",
+        *limits,
+        # Units with mount namespaces, nftables, file systems on the volumes.
+        f"--cap-add={_CAPABILITIES}",
+        "--security-opt=apparmor=unconfined",
+        "--security-opt=label=disable",
+        f"--device-cgroup-rule=b {_LOOP_MAJOR}:* rwm",
+        f"--network=ns:{namespace}",
+        "--dns=none",
+        "--no-hosts",
+        f"--volume={own / 'disk'}:/dev/disk",
+        # On disk, as on EC2: it outlives a reboot.
+        f"--volume={own / 'journal'}:/var/log/journal",
+        host.image,
+    ]
+
+
+def _limit(which: int) -> int:
+    hard = resource.getrlimit(which)[1]
+    return _PLENTY if hard == resource.RLIM_INFINITY else min(hard, _PLENTY)
+
+
+def _furnish(root: Path, host: Host) -> None:
+    """Everything that stands in a host's file system before its first boot."""
+    for target, source in host.trees.items():
+        shutil.copytree(source, root / target.lstrip("/"), symlinks=True, dirs_exist_ok=True)
+    for target, content in host.files.items():
+        path = root / target.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    (root / "etc/resolv.conf").unlink(missing_ok=True)
+    (root / "etc/resolv.conf").write_text(f"nameserver {host.nameserver}\n")
+    names = {"localhost": "127.0.0.1", host.hostname: "127.0.1.1", **host.names}
+    (root / "etc/hosts").write_text("".join(f"{at}\t{name}\n" for name, at in names.items()))
+    if host.trusted:
+        (root / "usr/local/share/ca-certificates/sandbox.crt").write_text(host.trusted)
+        with (root / "etc/ssl/certs/ca-certificates.crt").open("a") as bundle:
+            bundle.write(host.trusted)
+    for command in host.prepare:
+        run(["chroot", str(root), *command])
+    seed = root / _SEED
+    seed.mkdir(parents=True, exist_ok=True)
+    user_data = seed / "user-data"
+    user_data.touch(mode=0o600)
+    user_data.write_text(host.user_data)
+    (seed / "meta-data").write_text(f"instance-id: {host.name}\nlocal-hostname: {host.hostname}\n")

@@ -1,0 +1,98 @@
+"""The Pulumi engine: found, installed or built, once; the newest that can be had in this order."""
+
+import re
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import semver
+from pulumi.automation import PulumiCommand
+
+from sandbox.failures import SandboxError
+from sandbox.process import run
+
+_MODULE = Path(__file__).with_name("engine")
+_PROGRAM = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+_VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+_DOWNLOADS = "https://get.pulumi.com"
+_LOOK_SECONDS = 5
+_BUILD_SECONDS = 3600
+
+
+def ensure_engine(cache: Path) -> Path:
+    """Path of a `pulumi` that the Automation API accepts."""
+    on_path = shutil.which("pulumi")
+    if on_path and accepts(Path(on_path)):
+        return Path(on_path)
+    folder = cache / "engine"
+    program = folder / "bin" / "pulumi"
+    if program.exists() and accepts(program):
+        return program
+    if _internet_reachable():
+        try:
+            return Path(PulumiCommand.install(root=str(folder)).command)
+        except (subprocess.SubprocessError, OSError, RuntimeError):
+            # A proxy may answer for a site that it does not let through.
+            pass
+    return _build(folder)
+
+
+def accepts(program: Path) -> bool:
+    """Whether the engine is at least as new as the pinned one."""
+    said = run([str(program), "version"], check=False).stdout.strip().removeprefix("v")
+    try:
+        found = semver.VersionInfo.parse(said)
+    except ValueError:
+        return False
+    return found.major == 3 and found >= semver.VersionInfo.parse(pinned_version())
+
+
+def pinned_version() -> str:
+    """Version in the module file."""
+    text = (_MODULE / "go.mod").read_text()
+    found = re.search(r"github\.com/pulumi/pulumi/pkg/v3 v(\S+)", text)
+    if found is None:
+        raise SandboxError(f"{_MODULE / 'go.mod'} requires no github.com/pulumi/pulumi/pkg/v3")
+    return found.group(1)
+
+
+def _internet_reachable() -> bool:
+    try:
+        with urllib.request.urlopen(_DOWNLOADS, timeout=_LOOK_SECONDS):
+            return True
+    except urllib.error.HTTPError as error:
+        return error.code < 400
+    except OSError:
+        return False
+
+
+def _build(folder: Path) -> Path:
+    go = shutil.which("go")
+    if go is None:
+        raise SandboxError(
+            "no Pulumi engine: `pulumi` is not on PATH, its site cannot be reached, and without "
+            "`go` it cannot be built; install one of the two"
+        )
+    program = folder / "bin" / "pulumi"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    fresh = program.with_suffix(".new")
+    run(
+        [
+            "nice",
+            go,
+            "build",
+            "-C",
+            str(_MODULE),
+            "-mod=readonly",
+            "-ldflags",
+            f"-s -w -X {_VERSION_VARIABLE}=v{pinned_version()}",
+            "-o",
+            str(fresh),
+            _PROGRAM,
+        ],
+        timeout=_BUILD_SECONDS,
+    )
+    fresh.rename(program)
+    return program

@@ -1,0 +1,142 @@
+"""The machine image of the sandbox's hosts: a Debian root file system, imported into podman.
+
+It is made of the machine's own release and from the machine's own package sources, so no mirror is
+named here and no image registry is needed.
+"""
+
+import hashlib
+import platform
+import shlex
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.failures import SandboxError
+from sandbox.process import run
+
+_RECIPE = Path(__file__).with_name("recipe")
+_REPOSITORY = "localhost/ping8-host"
+_LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
+_STDERR_TAIL = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One line of the machine's package sources."""
+
+    uri: str
+    suite: str
+    component: str
+
+    def line(self, keyring: Path | None) -> str:
+        signed = f" [signed-by={keyring}]" if keyring else ""
+        return f"deb{signed} {self.uri} {self.suite} {self.component}"
+
+
+def ensure_image(cache: Path) -> str:
+    """Name of the image; made first where it is missing (some minutes)."""
+    release, distribution = _release()
+    name = f"{_REPOSITORY}:{recipe_hash(release)}"
+    if run(["podman", "image", "exists", name], check=False).returncode == 0:
+        return name
+    cache.mkdir(parents=True, exist_ok=True)
+    keyring = Path(f"/usr/share/keyrings/{distribution}-archive-keyring.gpg")
+    sources = [
+        each.line(keyring if keyring.exists() else None)
+        for each in fitting(parse_targets(_targets()), release)
+    ]
+    if not sources:
+        raise SandboxError(f"no package source of release {release} in this machine's apt sources")
+    # Beside the cache, as it holds some hundred megabytes; /tmp may be memory.
+    with tempfile.NamedTemporaryFile(dir=cache, suffix=".tar") as archive:
+        _bootstrap(release, sources, Path(archive.name))
+        run(
+            [
+                "podman",
+                "import",
+                "--quiet",
+                "--change",
+                'CMD ["/usr/local/sbin/sandbox-init"]',
+                archive.name,
+                name,
+            ],
+            timeout=600,
+        )
+    return name
+
+
+def recipe_hash(release: str) -> str:
+    """Names an image by everything that decides its content, save the packages' versions."""
+    parts = [release, platform.machine()]
+    parts += [path.read_text() for path in sorted(_RECIPE.iterdir())]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def packages() -> tuple[str, ...]:
+    """Names in the recipe."""
+    lines = (_RECIPE / "packages.txt").read_text().splitlines()
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def parse_targets(listing: str) -> list[Source]:
+    """Sources in the output of `apt-get indextargets`, one per line."""
+    fields = (line.split() for line in listing.splitlines())
+    return [Source(uri=uri, suite=suite, component=part) for uri, suite, part in fields]
+
+
+def fitting(sources: list[Source], release: str) -> list[Source]:
+    """The distribution's own sources: the release itself, its updates and its security fixes."""
+    suites = (release, f"{release}-updates", f"{release}-security")
+    chosen = [each for each in sources if each.suite in suites]
+    return sorted(set(chosen), key=lambda each: (suites.index(each.suite), each.component))
+
+
+def _targets() -> str:
+    return run(
+        [
+            "apt-get",
+            "indextargets",
+            "--format",
+            "$(REPO_URI) $(RELEASE) $(COMPONENT)",
+            "Created-By: Packages",
+        ]
+    ).stdout
+
+
+def _release() -> tuple[str, str]:
+    """Code name of this machine's release and id of its distribution."""
+    system = platform.freedesktop_os_release()
+    try:
+        return system["VERSION_CODENAME"], system["ID"]
+    except KeyError as error:
+        raise SandboxError(f"/etc/os-release lacks {error}: not a Debian-like system") from error
+
+
+def _bootstrap(release: str, sources: list[str], archive: Path) -> None:
+    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
+    proxy = run(["apt-config", "dump", "--format", "%v", "Acquire::http::Proxy"]).stdout.strip()
+    if proxy:
+        options.append(f'--aptopt=Acquire::http::Proxy "{proxy}"')
+    eatmydata = Path("/usr/share/mmdebstrap/hooks/eatmydata")
+    if eatmydata.is_dir():
+        options.append(f"--hook-dir={eatmydata}")
+    command = [
+        "mmdebstrap",
+        "--mode=root",
+        "--variant=apt",
+        "--format=tar",
+        f"--include={','.join(packages())}",
+        *options,
+        f'--customize-hook={shlex.quote(str(_RECIPE / "customize.sh"))} "$1"',
+        release,
+        str(archive),
+        *sources,
+    ]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise SandboxError(
+            f"mmdebstrap could not make the hosts' image: {done.stderr.strip()[-_STDERR_TAIL:]}"
+        )
