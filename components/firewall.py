@@ -1,0 +1,154 @@
+"""Who may speak to whom: one table, and the security groups that enforce it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+import pulumi
+import pulumi_aws as aws
+
+from components.tagging import named
+from policy.release import Role
+from policy.settings import Settings
+
+INTERNET = "0.0.0.0/0"
+ROLES: tuple[Role, ...] = ("mta", "proxy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One row. `peer` is a CIDR or the role of a host."""
+
+    host: Role
+    direction: Literal["in", "out"]
+    peer: str
+    protocol: Literal["tcp", "udp"]
+    port: int
+    purpose: str
+
+    @property
+    def name(self) -> str:
+        """Part of the resource's name: it changes only when the rule does."""
+        peer = {INTERNET: "internet"}.get(self.peer, self.peer)
+        return f"{self.host}-{self.direction}-{self.protocol}-{self.port}-{peer}"
+
+
+def rules(settings: Settings) -> tuple[Rule, ...]:
+    """The whole table. What it does not list is refused, port 25 out of the MTA above all."""
+    return tuple(dict.fromkeys((*_mta(settings), *_proxy(settings))))
+
+
+def _mta(settings: Settings) -> Iterable[Rule]:
+    yield _rule("mta", "in", INTERNET, 443, "injection over HTTPS")
+    if settings.takes_reports():
+        yield _rule("mta", "in", INTERNET, 25, "bounces and abuse reports")
+    yield from _log_in(settings, "mta")
+    for port in _socks_ports(settings):
+        yield _rule("mta", "out", "proxy", port, "SOCKS5 to the proxy hosts")
+    yield from _upkeep("mta")
+    webhook = urlsplit(settings.webhook.url).port or 443
+    if webhook not in (80, 443):
+        yield _rule("mta", "out", INTERNET, webhook, "events to PING8")
+
+
+def _proxy(settings: Settings) -> Iterable[Rule]:
+    for port in _socks_ports(settings):
+        yield _rule("proxy", "in", "mta", port, "SOCKS5 from the MTA host")
+    yield from _log_in(settings, "proxy")
+    yield _rule("proxy", "out", INTERNET, 25, "mail to recipients")
+    yield from _upkeep("proxy")
+
+
+def _log_in(settings: Settings, host: Role) -> Iterable[Rule]:
+    for cidr in settings.operators.cidrs:
+        yield _rule(host, "in", cidr, 22, "operators log in, Pulumi pushes releases")
+
+
+def _upkeep(host: Role) -> Iterable[Rule]:
+    yield _rule(host, "out", INTERNET, 53, "DNS", protocol="udp")
+    yield _rule(host, "out", INTERNET, 53, "DNS, long answers")
+    yield _rule(host, "out", INTERNET, 123, "time", protocol="udp")
+    yield _rule(host, "out", INTERNET, 80, "packages")
+    https = "packages, AWS and PING8's webhook" if host == "mta" else "packages and AWS"
+    yield _rule(host, "out", INTERNET, 443, https)
+
+
+def _rule(
+    host: Role,
+    direction: Literal["in", "out"],
+    peer: str,
+    port: int,
+    purpose: str,
+    *,
+    protocol: Literal["tcp", "udp"] = "tcp",
+) -> Rule:
+    return Rule(
+        host=host, direction=direction, peer=peer, protocol=protocol, port=port, purpose=purpose
+    )
+
+
+def _socks_ports(settings: Settings) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(proxy.port for proxy in settings.proxies))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirewallArgs:
+    """What the firewall is made from."""
+
+    rules: tuple[Rule, ...]
+    vpc_id: pulumi.Input[str]
+    tags: Mapping[str, str]
+
+
+class Firewall(pulumi.ComponentResource):
+    """One security group for each role.
+
+    Creates:
+    - security groups of the MTA host and of the proxy hosts, without inline rules
+    - one ingress or egress rule for each row of the table
+    """
+
+    group_ids: Mapping[Role, pulumi.Output[str]]
+    rules: tuple[pulumi.Resource, ...]
+    """Every rule: a host that boots before they stand cannot fetch its packages."""
+
+    def __init__(
+        self, name: str, args: FirewallArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("ping8:mail:Firewall", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.group_ids = {
+            role: aws.ec2.SecurityGroup(
+                f"{name}-{role}",
+                description=f"{role} hosts of {name}",
+                vpc_id=args.vpc_id,
+                tags=named(args.tags, f"{name}-{role}"),
+                opts=child,
+            ).id
+            for role in ROLES
+        }
+        self.rules = tuple(self._rule(name, rule, args, child) for rule in args.rules)
+        self.register_outputs({"group_ids": dict(self.group_ids)})
+
+    def _rule(
+        self, name: str, rule: Rule, args: FirewallArgs, opts: pulumi.ResourceOptions
+    ) -> pulumi.Resource:
+        kind = (
+            aws.vpc.SecurityGroupIngressRule
+            if rule.direction == "in"
+            else aws.vpc.SecurityGroupEgressRule
+        )
+        of_role = rule.peer in ROLES
+        return kind(
+            f"{name}-{rule.name}",
+            security_group_id=self.group_ids[rule.host],
+            description=rule.purpose,
+            ip_protocol=rule.protocol,
+            from_port=rule.port,
+            to_port=rule.port,
+            cidr_ipv4=None if of_role else rule.peer,
+            referenced_security_group_id=self.group_ids[rule.peer] if of_role else None,  # type: ignore[index]
+            tags=named(args.tags, f"{name}-{rule.name}"),
+            opts=opts,
+        )

@@ -1,0 +1,77 @@
+"""What a host may ask of AWS."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.tagging import named
+
+METRICS_NAMESPACE = "PING8/Mail"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceProfileArgs:
+    """What the profile is made from."""
+
+    tags: Mapping[str, str]
+
+
+class InstanceProfile(pulumi.ComponentResource):
+    """A role of the host's own, allowed only what its units do.
+
+    Creates:
+    - an IAM role that EC2 may assume, and its instance profile
+    - a policy: send metrics of our namespace
+    """
+
+    name: pulumi.Output[str]
+    role_name: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: InstanceProfileArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("ping8:mail:InstanceProfile", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        role = aws.iam.Role(
+            f"{name}-role",
+            description=f"What {name} may ask of AWS",
+            assume_role_policy=json.dumps(_ASSUME),
+            tags=named(args.tags, name),
+            opts=child,
+        )
+        metrics = aws.iam.RolePolicy(
+            f"{name}-metrics", role=role.name, policy=json.dumps(_METRICS), opts=child
+        )
+        profile = aws.iam.InstanceProfile(
+            f"{name}-profile", role=role.name, tags=named(args.tags, name), opts=child
+        )
+        self.role_name = role.name
+        self.name = pulumi.Output.all(profile.name, metrics.id).apply(lambda values: str(values[0]))
+        self.register_outputs({"name": self.name, "role_name": self.role_name})
+
+
+_ASSUME = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "ec2.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+
+_METRICS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": "cloudwatch:PutMetricData",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"cloudwatch:namespace": METRICS_NAMESPACE}},
+        }
+    ],
+}

@@ -1,0 +1,64 @@
+"""DNS records in Route 53, as the plan lists them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.credentials import Selector
+from policy.dns import plan, texts
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailDnsArgs:
+    """What the records are made from: the plan, and what its references stand for."""
+
+    records: tuple[plan.Record, ...]
+    zone_ids: Mapping[str, pulumi.Input[str]]
+    addresses: Mapping[str, pulumi.Output[str]]
+    keys: Mapping[Selector, pulumi.Output[str]]
+
+
+class MailDns(pulumi.ComponentResource):
+    """All that mail needs of DNS beside the addresses of hosts.
+
+    Creates:
+    - a record set for each record of the plan that lies in a Route 53 zone: SPF of EHLO names and
+      brands; DKIM keys, DMARC, and the bounce domain's MX and SPF of each sender domain
+    """
+
+    def __init__(
+        self, name: str, args: MailDnsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("ping8:mail:MailDns", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        for record in args.records:
+            if record.zone is None:
+                continue
+            aws.route53.Record(
+                f"{name}-{record.type.lower()}-{record.name}",
+                zone_id=args.zone_ids[record.zone],
+                name=record.name,
+                type=record.type,
+                ttl=record.ttl,
+                records=_values(record, args),
+                opts=child,
+            )
+        self.register_outputs({})
+
+
+def _values(record: plan.Record, args: MailDnsArgs) -> pulumi.Input[list[pulumi.Input[str]]]:
+    match record.content:
+        case plan.AddressOf(source=source):
+            return [args.addresses[source]]
+        case plan.SpfOf(sources=sources):
+            addresses = pulumi.Output.all(*(args.addresses[source] for source in sources))
+            return [addresses.apply(lambda found: texts.route53_text(texts.spf(found)))]
+        case plan.KeyOf(domain=domain, selector=selector):
+            key = args.keys[domain, selector]
+            return [key.apply(lambda pem: texts.route53_text(texts.dkim_record(pem)))]
+        case plan.Values(values=values):
+            return [
+                texts.route53_text(value) if record.type == "TXT" else value for value in values
+            ]

@@ -1,0 +1,60 @@
+"""What a deployed environment tells: for operators, for PING8 and for the `ping8` command."""
+
+from typing import Any
+
+import pulumi
+
+from components.platform import MailPlatform
+from policy.cloud_init import LOGIN_USER
+from policy.dns.plan import MTA
+from policy.dns.publish import records_to_publish, zone_text
+from policy.settings import Settings
+
+
+def outputs(settings: Settings, platform: MailPlatform) -> dict[str, Any]:
+    """The stack's outputs by name; the two tokens are secrets."""
+    publications = records_to_publish(settings)
+    return {
+        "injection_url": f"https://{settings.mta_host}/api/inject/v1",
+        "hosts": {name: _host(platform, name) for name in platform.hosts},
+        "egress": {
+            source.name: _source(settings, platform, source.name) for source in settings.sources
+        },
+        "records_to_publish": {
+            "records": [publication.as_dict() for publication in publications],
+            "bind": zone_text(publications),
+        },
+        "releases": {name: release.release_id for name, release in platform.releases.items()},
+        "log_in": {
+            name: pulumi.Output.concat("ssh ", LOGIN_USER, "@", host.primary_address)
+            for name, host in platform.hosts.items()
+        },
+        "settings": settings.model_dump(mode="json", by_alias=True),
+        "webhook_token": platform.credentials.webhook_token,
+        "injection_token": platform.credentials.injection_token,
+    }
+
+
+def _host(platform: MailPlatform, name: str) -> dict[str, Any]:
+    host = platform.hosts[name]
+    private = platform.private.mta if name == MTA else platform.private.proxies[name][0]
+    return {
+        "role": "mta" if name == MTA else "proxy",
+        "address": host.primary_address,
+        "private_address": private,
+        "user": LOGIN_USER,
+        "host_key": platform.credentials.host_keys[name].public,
+        "instance_id": host.instance_id,
+        "release_id": platform.releases[name].release_id,
+    }
+
+
+def _source(settings: Settings, platform: MailPlatform, name: str) -> dict[str, Any]:
+    source = settings.source(name)
+    return {
+        "ehlo": settings.ehlo(source),
+        "public": platform.addresses[name],
+        "private": platform.private.sources[name],
+        "proxy": source.proxy,
+        "pools": [pool.name for pool in settings.pools if name in pool.sources],
+    }

@@ -1,0 +1,225 @@
+"""The whole platform of one environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.certificate import Certificate, CertificateArgs
+from components.credentials import Credentials, CredentialsArgs, Given
+from components.firewall import Firewall, FirewallArgs, rules
+from components.host import Host, HostArgs, Identity, VolumeArgs
+from components.host_release import HostRelease, HostReleaseArgs
+from components.mail_dns import MailDns, MailDnsArgs
+from components.mta_host import MtaHost
+from components.network import Network, NetworkArgs
+from components.private_addresses import PrivateAddresses, private_addresses
+from components.proxy_host import ProxyHost
+from components.releases import ReleaseInputs, push_inputs
+from components.tagging import common_tags
+from policy.dns import plan
+from policy.settings import Settings
+from policy.settings.hosts import Host as HostSettings
+from policy.settings.hosts import ProxyHost as ProxySettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailPlatformArgs:
+    """What the platform is made from: checked settings, and the secrets that were given."""
+
+    settings: Settings
+    given: Given
+
+
+class MailPlatform(pulumi.ComponentResource):
+    """PING8's mail platform.
+
+    Creates:
+    - `Network`, `Firewall`, `Credentials`
+    - `MtaHost`, and a `ProxyHost` for each proxy host
+    - `Certificate`, when it comes by ACME
+    - `MailDns`
+    - a `HostRelease` for each host
+    """
+
+    credentials: Credentials
+    hosts: Mapping[str, Host]
+    """Hosts by name: `mta` and the proxy hosts."""
+    releases: Mapping[str, HostRelease]
+    addresses: Mapping[str, pulumi.Output[str]]
+    """Public address of each egress source, and of `mta`."""
+    private: PrivateAddresses
+
+    def __init__(
+        self, name: str, args: MailPlatformArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("ping8:mail:MailPlatform", name, None, opts)
+        self._name = name
+        self._settings = settings = args.settings
+        self._tags = common_tags(settings)
+        self._child = child = pulumi.ResourceOptions(parent=self)
+        self.private = private_addresses(settings)
+        records = plan.mail_records(settings)
+        self._zones = self._look_up_zones((settings.zone, *plan.distinct_zones(records)))
+        self._network = Network(
+            f"{name}-network", NetworkArgs(network=settings.network, tags=self._tags), child
+        )
+        self._firewall = Firewall(
+            f"{name}-firewall",
+            FirewallArgs(rules=rules(settings), vpc_id=self._network.vpc_id, tags=self._tags),
+            child,
+        )
+        self.credentials = Credentials(
+            f"{name}-credentials",
+            CredentialsArgs(
+                given=args.given,
+                domains=settings.domains,
+                hosts=("mta", *(proxy.name for proxy in settings.proxies)),
+                proxy_password=any(proxy.authentication for proxy in settings.proxies),
+                tags=self._tags,
+            ),
+            child,
+        )
+        self._host_names = plan.host_names(settings)
+        mta = self._mta()
+        self.hosts = {"mta": mta, **{proxy.name: self._proxy(proxy) for proxy in settings.proxies}}
+        self.addresses = {
+            key: address for host in self.hosts.values() for key, address in host.addresses.items()
+        }
+        self._certificate = self._acme(mta)
+        MailDns(
+            f"{name}-dns",
+            MailDnsArgs(
+                records=records,
+                zone_ids={zone: found.zone_id for zone, found in self._zones.items()},
+                addresses=self.addresses,
+                keys={which: key.public for which, key in self.credentials.dkim.items()},
+            ),
+            child,
+        )
+        self.releases = self._push()
+        self.register_outputs({})
+
+    def _look_up_zones(
+        self, zones: tuple[str, ...]
+    ) -> dict[str, pulumi.Output[aws.route53.GetZoneResult]]:
+        opts = pulumi.InvokeOutputOptions(parent=self)
+        return {zone: aws.route53.get_zone_output(name=zone, opts=opts) for zone in zones}
+
+    def _mta(self) -> MtaHost:
+        mta = self._settings.mta
+        identity = Identity(
+            name=plan.MTA,
+            resource=f"{self._name}-address-mta",
+            private_address=self.private.mta,
+            names=self._host_names[plan.MTA],
+            reverse=False,
+            allocation_id=mta.allocation_id,
+        )
+        volumes = (
+            VolumeArgs(
+                name="spool",
+                gib=mta.spool_gib,
+                iops=mta.spool_iops,
+                throughput=mta.spool_throughput,
+            ),
+            VolumeArgs(name="logs", gib=mta.log_gib),
+        )
+        args = self._host_args("mta", mta, mta.instance_type, (identity,), volumes)
+        return MtaHost(f"{self._name}-mta", args, self._child)
+
+    def _proxy(self, proxy: ProxySettings) -> ProxyHost:
+        identities = tuple(
+            Identity(
+                name=source.name,
+                resource=f"{self._name}-address-{source.name}",
+                private_address=self.private.sources[source.name],
+                names=self._host_names[source.name],
+                reverse=True,
+                allocation_id=source.allocation_id,
+            )
+            for source in self._settings.sources_of(proxy.name)
+        )
+        args = self._host_args(proxy.name, proxy, proxy.instance_type, identities, ())
+        return ProxyHost(f"{self._name}-{proxy.name}", args, self._child)
+
+    def _host_args(
+        self,
+        name: str,
+        host: HostSettings,
+        instance_type: str,
+        identities: tuple[Identity, ...],
+        volumes: tuple[VolumeArgs, ...],
+    ) -> HostArgs:
+        return HostArgs(
+            identities=identities,
+            volumes=volumes,
+            instance_type=instance_type,
+            ami=host.ami,
+            root_gib=host.root_gib,
+            subnet_id=self._network.subnet_ids[host.subnet],
+            zone=self._network.zones[host.subnet],
+            security_group_id=self._firewall.group_ids["mta" if name == "mta" else "proxy"],
+            dns_zone_id=self._zones[self._settings.zone].zone_id,
+            keys=self.credentials.host_keys[name],
+            deploy_public_key=self.credentials.deploy.public,
+            package_source=not self._settings.kumomta.preinstalled,
+            protect=self._settings.protect,
+            tags=self._tags,
+            reachable=(*self._network.routed, *self._firewall.rules),
+        )
+
+    def _acme(self, mta: MtaHost) -> Certificate | None:
+        if self._settings.certificate.kind != "acme":
+            return None
+        return Certificate(
+            f"{self._name}-certificate",
+            CertificateArgs(
+                host_name=self._settings.mta_host,
+                zone_arn=self._zones[self._settings.zone].arn,
+                role_name=mta.role_name,
+            ),
+            self._child,
+        )
+
+    def _push(self) -> dict[str, HostRelease]:
+        inputs = push_inputs(
+            ReleaseInputs(
+                settings=self._settings,
+                private=self.private,
+                public=self.addresses,
+                mta_secrets=self.credentials.mta_secrets,
+                proxy_secrets=self.credentials.proxy_secrets,
+                hosts=self.hosts,
+            )
+        )
+        certificate = (self._certificate.policy,) if self._certificate else ()
+        pushed: dict[str, HostRelease] = {}
+        # The MTA host judges its health by the way to its proxies, so it comes last.
+        for name in (*(proxy.name for proxy in self._settings.proxies), "mta"):
+            host = self.hosts[name]
+            waits = (*(release.command for release in pushed.values()), *certificate)
+            ready = (*host.ready, *waits) if name == "mta" else host.ready
+            pushed[name] = self._release(name, host, inputs[name], ready)
+        return pushed
+
+    def _release(
+        self,
+        name: str,
+        host: Host,
+        push_input: pulumi.Output[str],
+        ready: tuple[pulumi.Resource, ...],
+    ) -> HostRelease:
+        return HostRelease(
+            f"{self._name}-release-{name}",
+            HostReleaseArgs(
+                address=host.primary_address,
+                host_public_key=self.credentials.host_keys[name].public,
+                deploy=self.credentials.deploy,
+                push_input=push_input,
+                time_limit=self._settings.push_time_limit,
+                ready=ready,
+            ),
+            self._child,
+        )

@@ -1,0 +1,88 @@
+"""One public identity: an Elastic IP with the names that lead to it and back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.tagging import named
+from policy.dns.plan import TTL
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublicAddressArgs:
+    """`names` get A records; `reverse` makes the first of them the PTR as well."""
+
+    network_interface_id: pulumi.Input[str]
+    private_address: str
+    names: tuple[str, ...]
+    reverse: bool
+    zone_id: pulumi.Input[str]
+    allocation_id: str | None
+    protect: bool
+    tags: Mapping[str, str]
+
+
+class PublicAddress(pulumi.ComponentResource):
+    """An Elastic IP translated to one private address.
+
+    Creates:
+    - an Elastic IP, unless an existing one is named, and its association
+    - an A record for each name, and then, for an EHLO name, the PTR: AWS sets it only once the
+      forward record resolves
+    """
+
+    public_ip: pulumi.Output[str]
+    association: pulumi.Resource
+    """What must exist before the host behind it reaches the internet."""
+
+    def __init__(
+        self, name: str, args: PublicAddressArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("ping8:mail:PublicAddress", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        eip = self._elastic_ip(name, args)
+        self.public_ip = eip.public_ip
+        self.association = aws.ec2.EipAssociation(
+            f"{name}-association",
+            allocation_id=eip.allocation_id,
+            network_interface_id=args.network_interface_id,
+            private_ip_address=args.private_address,
+            # Sources that change places would claim each other's address while it is in use.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        records = [
+            aws.route53.Record(
+                f"{name}-a-{host_name}",
+                zone_id=args.zone_id,
+                name=host_name,
+                type="A",
+                ttl=TTL,
+                records=[eip.public_ip],
+                opts=child,
+            )
+            for host_name in args.names
+        ]
+        if args.reverse:
+            aws.ec2.EipDomainName(
+                f"{name}-ptr",
+                allocation_id=eip.allocation_id,
+                domain_name=args.names[0],
+                opts=pulumi.ResourceOptions(parent=self, depends_on=records[:1]),
+            )
+        self.register_outputs({"public_ip": self.public_ip})
+
+    def _elastic_ip(self, name: str, args: PublicAddressArgs) -> aws.ec2.Eip:
+        if args.allocation_id is not None:
+            return aws.ec2.Eip.get(
+                f"{name}-eip", args.allocation_id, opts=pulumi.ResourceOptions(parent=self)
+            )
+        return aws.ec2.Eip(
+            f"{name}-eip",
+            domain="vpc",
+            tags=named(args.tags, args.names[0]),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=args.protect, retain_on_delete=args.protect
+            ),
+        )

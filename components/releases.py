@@ -1,0 +1,88 @@
+"""From settings, addresses and secrets to what is pushed to each host."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from policy.push import push_input
+
+from components.host import Host
+from components.private_addresses import PrivateAddresses
+from policy.addresses import Address, Addresses
+from policy.dns.plan import MTA
+from policy.release import HostFacts, Release
+from policy.render import render_mta, render_proxy
+from policy.secrets import Secrets
+from policy.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseInputs:
+    """All that releases are rendered from."""
+
+    settings: Settings
+    private: PrivateAddresses
+    public: Mapping[str, pulumi.Output[str]]
+    mta_secrets: pulumi.Output[Secrets]
+    proxy_secrets: pulumi.Output[Secrets]
+    hosts: Mapping[str, Host]
+
+
+def push_inputs(inputs: ReleaseInputs) -> dict[str, pulumi.Output[str]]:
+    """The standard input of each host's push, by host; secret.
+
+    It holds the instance's id, so that a replaced instance is pushed to.
+    """
+    addresses = pulumi.Output.all(**inputs.public).apply(
+        lambda public: known_addresses(inputs.settings, inputs.private, public)
+    )
+    return {name: _push_input(inputs, name, addresses) for name in inputs.hosts}
+
+
+def known_addresses(
+    settings: Settings, private: PrivateAddresses, public: Mapping[str, str]
+) -> Addresses:
+    """Addresses as plain data for the ground floor."""
+    sources = {
+        source.name: Address(private=private.sources[source.name], public=public[source.name])
+        for source in settings.sources
+    }
+    return Addresses(
+        mta=Address(private=private.mta, public=public[MTA]),
+        proxies={
+            proxy.name: sources[settings.sources_of(proxy.name)[0].name]
+            for proxy in settings.proxies
+        },
+        sources=sources,
+    )
+
+
+def _push_input(
+    inputs: ReleaseInputs, name: str, addresses: pulumi.Output[Addresses]
+) -> pulumi.Output[str]:
+    host = inputs.hosts[name]
+
+    def render(values: Mapping[str, Any]) -> str:
+        facts = HostFacts(
+            name=name,
+            instance_id=values["instance_id"],
+            volumes=tuple(sorted(values["volumes"].items())),
+        )
+        release = _release(inputs.settings, name, values["addresses"], values["secrets"])
+        return push_input(release, facts, always=inputs.settings.push == "always")
+
+    return pulumi.Output.secret(
+        pulumi.Output.all(
+            addresses=addresses,
+            secrets=inputs.mta_secrets if name == MTA else inputs.proxy_secrets,
+            instance_id=host.instance_id,
+            volumes=dict(host.volume_ids),
+        ).apply(render)
+    )
+
+
+def _release(settings: Settings, name: str, addresses: Addresses, secrets: Secrets) -> Release:
+    if name == MTA:
+        return render_mta(settings, addresses, secrets)
+    return render_proxy(settings, name, addresses, secrets)

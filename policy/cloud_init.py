@@ -1,0 +1,78 @@
+"""User data of a host: who may log in, the SSH host key, the package source. Nothing else.
+
+Cloud-init reads it once, at a host's first boot, and a change replaces the host: so it holds only
+what must be there before the first push, and nothing that settings change in daily work.
+"""
+
+from dataclasses import dataclass, field
+
+import yaml
+
+LOGIN_USER = "ping8"
+"""Who Pulumi and operators log in as; `sudo` without a password."""
+
+_PACKAGES = "https://openrepo.kumomta.com"
+_KEYRING = "/usr/share/keyrings/kumomta.gpg"
+_FETCH = "curl --fail --silent --show-error --location --retry 5 --retry-all-errors --max-time 60"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostLogin:
+    """The keys by which a host and its deployer know each other; OpenSSH's forms."""
+
+    deploy_public_key: str
+    host_public_key: str
+    host_private_key: str = field(repr=False)
+
+
+def user_data(login: HostLogin, *, package_source: bool) -> str:
+    """Cloud-config for a host; secret, for it holds the host's private SSH key.
+
+    `package_source` adds KumoMTA's repository; an image with KumoMTA inside needs none.
+    """
+    document: dict[str, object] = {
+        "users": [
+            {
+                "name": LOGIN_USER,
+                "gecos": "PING8 deployment and operators",
+                "shell": "/bin/bash",
+                "lock_passwd": True,
+                "sudo": "ALL=(ALL) NOPASSWD:ALL",
+                "ssh_authorized_keys": [login.deploy_public_key.strip()],
+            }
+        ],
+        "disable_root": True,
+        "ssh_pwauth": False,
+        "ssh_deletekeys": True,
+        "ssh_genkeytypes": ["ed25519"],
+        "ssh_keys": {
+            "ed25519_private": f"{login.host_private_key.strip()}\n",
+            "ed25519_public": login.host_public_key.strip(),
+        },
+        "package_update": False,
+        "package_upgrade": False,
+    }
+    if package_source:
+        document["runcmd"] = _package_source()
+    return f"#cloud-config\n{yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000)}"
+
+
+def _package_source() -> list[str]:
+    """As KumoMTA's documentation says: the signing key and the list, both by HTTPS."""
+    return [
+        f"{_FETCH} {_PACKAGES}/kumomta-ubuntu-22/public.gpg | gpg --yes --dearmor -o {_KEYRING}",
+        f"chmod 644 {_KEYRING}",
+        f"{_FETCH} -o /etc/apt/sources.list.d/kumomta.list {_PACKAGES}/files/kumomta-ubuntu22.list",
+    ]
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes keys as blocks, so that a person can read what a host was given."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in value else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)

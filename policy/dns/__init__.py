@@ -1,0 +1,1 @@
+"""What DNS must say for an environment: names, texts, the plan of records, and what to publish."""

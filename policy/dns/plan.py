@@ -1,0 +1,247 @@
+"""The plan of records: names that settings alone decide, values by small references.
+
+A name is known before AWS gives a single address, so the plan decides how many records exist;
+`AddressOf`, `SpfOf` and `KeyOf` say where each value comes from, so that a record depends on its
+own inputs alone and a new sender domain touches nothing else.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from policy.dns import names, texts
+from policy.settings import Settings
+from policy.settings.domains import SenderDomain
+from policy.settings.names import lies_in
+
+MTA = "mta"
+"""Stands for the MTA host in `AddressOf`; a source cannot have an address there."""
+
+TTL = 300
+KEY_TTL = 3600
+
+RecordType = Literal["A", "CNAME", "MX", "TXT"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """Values that settings decide; those of TXT as plain text."""
+
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressOf:
+    """The public address of an egress source, or of the MTA host."""
+
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpfOf:
+    """An SPF record that names the public addresses of these sources."""
+
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyOf:
+    """The public DKIM key of a sender domain's selector."""
+
+    domain: str
+    selector: str
+
+
+Content = Values | AddressOf | SpfOf | KeyOf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One record set. `zone` is the Route 53 zone that holds it; None: its owner publishes it."""
+
+    name: str
+    type: RecordType
+    content: Content
+    zone: str | None
+    why: str
+    ttl: int = TTL
+
+
+class Conflict(ValueError):
+    """Two parts of the settings want different records of one name."""
+
+
+def host_names(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """The names whose A record holds an address: of the MTA host, and of each source.
+
+    A source's EHLO name comes first; the first source of a proxy host also has that host's name.
+    """
+    taken = {settings.ehlo(source) for source in settings.sources} | {settings.mta_host}
+    found = {MTA: (settings.mta_host,)}
+    for source in settings.sources:
+        found[source.name] = (settings.ehlo(source),)
+    for proxy in settings.proxies:
+        name = f"{proxy.name}.{settings.zone}"
+        if name not in taken:
+            first = settings.sources_of(proxy.name)[0].name
+            found[first] = (*found[first], name)
+    return found
+
+
+def address_records(settings: Settings) -> tuple[Record, ...]:
+    """A records of every host and EHLO name."""
+    return tuple(
+        Record(
+            name=name,
+            type="A",
+            content=AddressOf(source=source),
+            zone=settings.zone,
+            why=f"the address of {'the MTA host' if source == MTA else f'egress source {source}'}",
+        )
+        for source, host_names_ in host_names(settings).items()
+        for name in host_names_
+    )
+
+
+def mail_records(settings: Settings) -> tuple[Record, ...]:
+    """All that mail needs beside addresses: SPF, MX, DKIM, DMARC, of every sender domain."""
+    records: dict[tuple[str, str], Record] = {}
+    for record in _mail_records(settings):
+        key = (record.name, record.type)
+        known = records.setdefault(key, record)
+        if known.content != record.content:
+            raise Conflict(
+                f"{record.name} {record.type} is wanted twice: {record.why}; {known.why}"
+            )
+    return tuple(records.values())
+
+
+def all_records(settings: Settings) -> tuple[Record, ...]:
+    """Every record of the environment, those that owners publish included."""
+    return (*address_records(settings), *mail_records(settings))
+
+
+def brand_sources(settings: Settings, brand: str) -> tuple[str, ...]:
+    """The egress sources that a brand's pool uses, in the order of the settings."""
+    weights = settings.pool(settings.brand(brand).pool).sources
+    return tuple(source.name for source in settings.sources if weights.get(source.name))
+
+
+def _mail_records(settings: Settings) -> Iterator[Record]:
+    for source in settings.sources:
+        yield Record(
+            name=settings.ehlo(source),
+            type="TXT",
+            content=SpfOf(sources=(source.name,)),
+            zone=settings.zone,
+            why=f"SPF of the EHLO name of {source.name}, which bounces are checked by",
+        )
+    for brand in settings.brands:
+        yield Record(
+            name=names.brand_spf(brand.name, settings.zone),
+            type="TXT",
+            content=SpfOf(sources=brand_sources(settings, brand.name)),
+            zone=settings.zone,
+            why=f"the addresses of brand {brand.name}",
+        )
+    bounce_brands = _bounce_brands(settings)
+    for domain in settings.domains:
+        yield from _keys(settings, domain)
+        yield from _returns(settings, domain, bounce_brands[domain.bounce_domain])
+        yield from _dmarc(settings, domain)
+        yield from _own_spf(settings, domain)
+
+
+def _bounce_brands(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Brands that send with each bounce domain; several sender domains may share one."""
+    brands: dict[str, list[str]] = {}
+    for domain in settings.domains:
+        known = brands.setdefault(domain.bounce_domain, [])
+        if domain.brand not in known:
+            known.append(domain.brand)
+    return {name: tuple(found) for name, found in brands.items()}
+
+
+def zone_of(settings: Settings, domain: SenderDomain, name: str) -> str | None:
+    """The Route 53 zone that holds a name of a sender domain; None: its owner publishes it."""
+    zones = (settings.zone_of(domain), settings.zone)
+    return next((zone for zone in zones if zone and lies_in(name, zone)), None)
+
+
+def _keys(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
+    for selector, kind in domain.selectors():
+        name = names.dkim(selector, domain.name)
+        key = KeyOf(domain=domain.name, selector=selector)
+        role = "signs" if selector.removesuffix("-ed") == domain.active_selector else "is the next"
+        why = f"DKIM key of {domain.name} ({kind}) that {role}"
+        zone = zone_of(settings, domain, name)
+        if zone is None:
+            target = names.dkim_target(selector, domain.name, settings.zone)
+            yield _alias(name, target, why)
+            name, zone = target, settings.zone
+        yield Record(name=name, type="TXT", content=key, zone=zone, why=why, ttl=KEY_TTL)
+
+
+def _returns(settings: Settings, domain: SenderDomain, brands: tuple[str, ...]) -> Iterator[Record]:
+    """The bounce domain with MX and SPF, and the feedback domain's MX where it is another."""
+    why = f"bounces of {domain.name}; SPF passes and aligns by it"
+    name, zone = domain.bounce_domain, zone_of(settings, domain, domain.bounce_domain)
+    if zone is None:
+        target = names.bounce_target(domain.bounce or domain.name, settings.zone)
+        yield _alias(name, target, why)
+        name, zone = target, settings.zone
+    mx = Values(values=(f"10 {settings.mta_host}",))
+    includes = (names.brand_spf(brand, settings.zone) for brand in brands)
+    yield Record(name=name, type="MX", content=mx, zone=zone, why=why)
+    yield Record(
+        name=name,
+        type="TXT",
+        content=Values(values=(texts.spf(includes=includes),)),
+        zone=zone,
+        why=why,
+    )
+    if domain.feedback_domain != domain.bounce_domain:
+        feedback = domain.feedback_domain
+        yield Record(
+            name=feedback,
+            type="MX",
+            content=mx,
+            zone=zone_of(settings, domain, feedback),
+            why=f"abuse reports about {domain.name}",
+        )
+
+
+def _dmarc(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
+    name = names.dmarc(domain.name)
+    yield Record(
+        name=name,
+        type="TXT",
+        content=Values(values=(texts.dmarc_record(domain.dmarc),)),
+        zone=zone_of(settings, domain, name),
+        why=f"DMARC policy of {domain.name}",
+    )
+
+
+def _own_spf(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
+    if domain.spf is None:
+        return
+    includes = (names.brand_spf(domain.brand, settings.zone), *domain.spf.include)
+    text = texts.spf(includes=includes, otherwise="~all")
+    yield Record(
+        name=domain.name,
+        type="TXT",
+        content=Values(values=(text, *domain.spf.other_txt)),
+        zone=zone_of(settings, domain, domain.name),
+        why=f"SPF of {domain.name} itself, with its other TXT values",
+    )
+
+
+def _alias(name: str, target: str, why: str) -> Record:
+    return Record(
+        name=name, type="CNAME", content=Values(values=(target,)), zone=None, why=why, ttl=KEY_TTL
+    )
+
+
+def distinct_zones(records: Iterable[Record]) -> tuple[str, ...]:
+    """Route 53 zones that hold these records, each once, in order."""
+    return tuple(dict.fromkeys(record.zone for record in records if record.zone is not None))

@@ -1,0 +1,135 @@
+"""What AWS and the other providers would answer: the same for the same name."""
+
+import functools
+import hashlib
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks
+
+SECRET_MARK = "4dabf18193072939515e22adb298388d"
+SECRET_KIND = "1b47061264138c4ac30d75fd1eb44270"
+
+_SECRET_OUTPUTS = (
+    "result",
+    "privateKeyOpenssh",
+    "privateKeyPem",
+    "privateKeyPemPkcs8",
+    "stdout",
+)
+"""What the real providers mark; the remote command marks all that a secret input led to."""
+
+
+class Cloud(Mocks):
+    """Outputs of resources and functions. In a preview, what only creation decides is unknown."""
+
+    def __init__(self, *, preview: bool = False) -> None:
+        self.preview = preview
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        if args.resource_id:
+            return args.resource_id, {**args.inputs, **_existing(args)}
+        if self.preview or not args.custom:
+            return (None if args.custom else ""), dict(args.inputs)
+        made = _MADE.get(args.typ, lambda _: {})(args)
+        hidden = {key: _secret(made[key]) for key in _SECRET_OUTPUTS if key in made}
+        return f"{args.typ.rpartition(':')[2].lower()}-{_hash(args.name)}", {
+            **args.inputs,
+            **made,
+            **hidden,
+        }
+
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
+        return _ANSWERS[args.token](args.args), []
+
+
+def _hash(text: str, length: int = 12) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def _secret(value: Any) -> dict[str, Any]:
+    return {SECRET_MARK: SECRET_KIND, "value": value}
+
+
+def public_address(name: str) -> str:
+    """A documentation address (RFC 5737 and RFC 2544) that the name decides."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return f"198.18.{digest[0]}.{digest[1]}"
+
+
+def _elastic_ip(args: MockResourceArgs) -> dict[str, Any]:
+    return {
+        "allocationId": f"eipalloc-{_hash(args.name)}",
+        "publicIp": public_address(args.name),
+    }
+
+
+def _existing(args: MockResourceArgs) -> dict[str, Any]:
+    return {
+        "allocationId": args.resource_id,
+        "publicIp": public_address(str(args.resource_id)),
+    }
+
+
+def _private_key(args: MockResourceArgs) -> dict[str, Any]:
+    # One key of each kind serves all: making thousands of RSA keys would test nothing more.
+    return dict(_keys(args.inputs["algorithm"]))
+
+
+@functools.cache
+def _keys(algorithm: str) -> dict[str, str]:
+    key: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+    if algorithm == "ED25519":
+        key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    else:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = key.public_key()
+    openssh = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    return {
+        "publicKeyOpenssh": f"{openssh}\n",
+        "publicKeyPem": pem,
+        "privateKeyOpenssh": key.private_bytes(
+            Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()
+        ).decode(),
+        "privateKeyPem": "unused",
+        "privateKeyPemPkcs8": key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        ).decode(),
+    }
+
+
+_MADE: dict[str, Any] = {
+    "aws:ec2/eip:Eip": _elastic_ip,
+    "tls:index/privateKey:PrivateKey": _private_key,
+    "random:index/randomPassword:RandomPassword": lambda args: {
+        "result": _hash(args.name, 64)[: int(args.inputs["length"])]
+    },
+    "command:remote:Command": lambda args: {"stdout": REPORT, "stderr": ""},
+}
+
+REPORT = '{"release_id": "0123456789abcdef"}'
+
+_ANSWERS: dict[str, Any] = {
+    "aws:index/getAvailabilityZones:getAvailabilityZones": lambda args: {
+        "id": "eu-central-1",
+        "names": ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
+    },
+    "aws:route53/getZone:getZone": lambda args: {
+        "id": f"Z{_hash(args['name']).upper()}",
+        "name": args["name"],
+        "zoneId": f"Z{_hash(args['name']).upper()}",
+        "arn": f"arn:aws:route53:::hostedzone/Z{_hash(args['name']).upper()}",
+    },
+    "aws:ssm/getParameter:getParameter": lambda args: {
+        "name": args["name"],
+        "value": f"ami-{_hash(args['name'], 17)}",
+        "insecureValue": f"ami-{_hash(args['name'], 17)}",
+    },
+}
