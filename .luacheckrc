@@ -1,0 +1,5 @@
+-- The policy defines no global and uses none beyond Lua's own: everything else is required.
+std = 'lua54'
+max_line_length = 100
+self = false
+include_files = { 'policy' }

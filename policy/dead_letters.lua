@@ -1,0 +1,47 @@
+-- Events that PING8 refused for good or that grew too old, with the answer.
+-- `ping8 events` lists and replays them. SQLite has committed to disk when
+-- `execute` returns.
+local kumo = require 'kumo'
+local sqlite = require 'sqlite'
+
+local mod = {}
+
+local PATH = '/var/spool/kumomta/ping8/dead-letters.sqlite'
+local BUSY_MILLISECONDS = 5000
+
+local SCHEMA = [[
+CREATE TABLE IF NOT EXISTS dead_letters (
+  event_id TEXT PRIMARY KEY,
+  buried INTEGER NOT NULL,
+  answer TEXT NOT NULL,
+  record TEXT NOT NULL
+)]]
+
+local function open()
+  local db = sqlite.open(PATH, BUSY_MILLISECONDS)
+  db:execute(SCHEMA)
+  return db
+end
+
+-- Raises an error when the event could not be written: it must not count as
+-- handled then.
+function mod.bury(event, answer)
+  open():execute(
+    'INSERT OR REPLACE INTO dead_letters (event_id, buried, answer, record) '
+      .. 'VALUES (?, ?, ?, ?)',
+    event.id,
+    kumo.time.now().unix_timestamp,
+    answer,
+    event.record
+  )
+end
+
+function mod.holds(event)
+  local found = open():execute(
+    'SELECT event_id FROM dead_letters WHERE event_id = ?',
+    event.id
+  )
+  return type(found) == 'table' and #found > 0
+end
+
+return mod

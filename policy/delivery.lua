@@ -1,0 +1,142 @@
+-- Delivers events to PING8, whatever the transport. An event is a table of
+-- `id`, `time` and `record` (the JSON text). It is handled when PING8 took it
+-- or when the dead letters have committed it; never otherwise.
+local kumo = require 'kumo'
+
+local answers = require 'answers'
+local data = require 'data'
+local dead_letters = require 'dead_letters'
+local environment = require 'environment'
+local events = require 'events'
+
+local mod = {}
+
+local LONGEST_ANSWER = 500
+
+-- For logs and dead letters: one short line, without the token even when the
+-- receiver repeats it.
+local function presentable(text)
+  text = kumo.string.replace(text, environment.webhook_token, '[token]')
+  return (text:gsub('%c+', ' '):sub(1, LONGEST_ANSWER))
+end
+
+local function first_line(failure)
+  return tostring(failure):match '^[^\n]*'
+end
+
+function mod.client()
+  return kumo.http.build_client {
+    timeout = data.read('webhook').timeout,
+    user_agent = 'ping8-mail',
+  }
+end
+
+-- The record itself, byte for byte.
+local function single(batch)
+  return batch[1].record, batch[1].id
+end
+
+-- A JSON array; each record begins with its event id. Text is put together as
+-- text, because decoding a record in Lua would lose its nulls.
+local function array(batch)
+  local records = {}
+  for i, event in ipairs(batch) do
+    records[i] = event.record
+      :gsub('%s+$', '')
+      :gsub('^%s*{', '{"' .. events.ID_HEADER .. '":"' .. event.id .. '",', 1)
+  end
+  return '[' .. table.concat(records, ',') .. ']', batch[1].id
+end
+
+local function post(client, batch)
+  local webhook = data.read 'webhook'
+  local encode = webhook.batch_size > 1 and array or single
+  local body, id = encode(batch)
+  local ok, status, text = pcall(function()
+    local response = client
+      :post(environment.webhook_url)
+      :header('Content-Type', 'application/json')
+      :header('X-PING8-Kumo-Token', environment.webhook_token)
+      :header(events.ID_HEADER, id)
+      :body(body)
+      :send()
+    return response:status_code(), response:text()
+  end)
+  if not ok then
+    return { class = answers.RETRY, text = presentable(first_line(status)) }
+  end
+  return {
+    class = answers.classify(status, text, webhook.failure_field),
+    text = presentable(string.format('%d %s', status, text)),
+  }
+end
+
+local function slice(list, from, to)
+  return table.move(list, from, to, 1, {})
+end
+
+-- Posts a batch. When it is refused, its halves: one bad event must not bury
+-- the good ones beside it.
+local function settle(client, batch)
+  local answer = post(client, batch)
+  if answer.class ~= answers.REFUSED then
+    return answer
+  end
+  if #batch == 1 then
+    dead_letters.bury(batch[1], answer.text)
+    return answer
+  end
+  local middle = #batch // 2
+  local first = settle(client, slice(batch, 1, middle))
+  local second = settle(client, slice(batch, middle + 1, #batch))
+  return first.class == answers.RETRY and first or second
+end
+
+local function is_old(event)
+  local age = kumo.time.now().unix_timestamp - event.time
+  return age > data.read('webhook').max_event_age
+end
+
+local function not_buried(batch)
+  local rest = {}
+  for _, event in ipairs(batch) do
+    if not (is_old(event) and dead_letters.holds(event)) then
+      table.insert(rest, event)
+    end
+  end
+  return rest
+end
+
+-- Buries the events that are too old for another attempt; whether any is left.
+local function bury_old(batch, answer)
+  local left = false
+  for _, event in ipairs(batch) do
+    if is_old(event) then
+      dead_letters.bury(event, answer.text)
+    else
+      left = true
+    end
+  end
+  return left
+end
+
+-- Returns whether all events are handled, and the answer in one line. Raises
+-- an error when the dead letters cannot be written.
+function mod.deliver(client, batch)
+  local rest = not_buried(batch)
+  if #rest == 0 then
+    return true, 'in the dead letters'
+  end
+  local answer = settle(client, rest)
+  if answer.class == answers.RETRY and bury_old(rest, answer) then
+    return false, answer.text
+  end
+  if answer.class == answers.DELIVERED then
+    return true, answer.text
+  end
+  return true, 'in the dead letters: ' .. answer.text
+end
+
+mod.first_line = first_line
+
+return mod

@@ -1,0 +1,61 @@
+-- An event is a log record that PING8 gets to see.
+local kumo = require 'kumo'
+
+local data = require 'data'
+
+local mod = {}
+
+mod.ID_HEADER = 'X-PING8-Event-Id'
+
+-- Two loggers may give an out-of-band bounce two times, when the report says
+-- none: the report's own reception is the same for both.
+local function moment(record)
+  if record.type == 'OOB' then
+    return record.created_time, record.created
+  end
+  return record.event_time, record.timestamp
+end
+
+local function recipients(record)
+  if type(record.recipient) == 'table' then
+    return table.concat(record.recipient, ',')
+  end
+  return record.recipient or ''
+end
+
+-- The same over retries and transports, and in the local logs; the host agent
+-- computes it too (policy/agent/events.py).
+function mod.id(record)
+  local exact, whole = moment(record)
+  local time = type(exact) == 'string' and exact
+    or string.format('%d', whole or 0)
+  local text = table.concat({
+    record.id or '',
+    record.type,
+    time,
+    recipients(record),
+    string.format('%d', record.num_attempts or 0),
+  }, '\n')
+  return kumo.digest.sha256(text).hex
+end
+
+-- When it happened, in seconds of Unix time.
+function mod.time(record)
+  local _, whole = moment(record)
+  return whole
+end
+
+-- Never an event about an event. The reception of mail by SMTP has a name of
+-- its own in the settings, since scanners make many.
+function mod.is_wanted(record)
+  if record.reception_protocol == 'LogRecord' then
+    return false
+  end
+  local kind = record.type
+  if kind == 'Reception' and record.reception_protocol ~= 'HTTP' then
+    kind = 'InboundReception'
+  end
+  return not data.read('webhook').leave_out[kind]
+end
+
+return mod

@@ -1,0 +1,67 @@
+-- Egress paths: KumoMTA's shaping helper over the community rules and our
+-- shaping.toml, and over both the limit of the day for an address that is
+-- being warmed up.
+local kumo = require 'kumo'
+local shaping = require 'policy-extras.shaping'
+
+local data = require 'data'
+
+local mod = {}
+
+local DAY = 24 * 60 * 60
+
+local function first_day(schedule)
+  local year, month, day = schedule.start:match '^(%d+)-(%d+)-(%d+)$'
+  local start = kumo.time.with_ymd_hms(
+    tonumber(year),
+    tonumber(month),
+    tonumber(day),
+    0,
+    0,
+    0
+  )
+  return start.unix_timestamp // DAY
+end
+
+-- How many messages a source may send today (UTC): the first day's number
+-- before the first day, nil for no limit after the last.
+function mod.messages_today(schedule)
+  local today = kumo.time.now().unix_timestamp // DAY
+  return schedule.daily[math.max(1, today - first_day(schedule) + 1)]
+end
+
+-- The limit counts over all destinations of the source together.
+local function with_limit(params, source, messages, refresh)
+  local rates = {}
+  for name, rate in pairs(params.additional_source_selection_rates or {}) do
+    rates[name] = rate
+  end
+  rates['ping8-warm-up-' .. source] =
+    string.format('%d/day,max_burst=1', messages)
+  params.additional_source_selection_rates = rates
+  params.refresh_interval = refresh
+  return params
+end
+
+-- Returns the handler. Validation looks up the MX of the domains that shaping
+-- rules roll up; one that does not resolve is a warning.
+function mod.setup(options)
+  local shaper = shaping:setup_with_automation {
+    publish = {},
+    subscribe = {},
+    no_default_files = not options.community,
+    extra_files = { data.path 'shaping.toml' },
+  }
+  return function(domain, source, site)
+    local params = shaper.get_egress_path_config(domain, source, site, true)
+    local warm_up = data.read 'warm_up'
+    local schedule = warm_up.sources[source]
+    local messages = schedule and mod.messages_today(schedule)
+    if messages then
+      params = with_limit(params, source, messages, warm_up.refresh)
+    end
+    return kumo.make_egress_path(params)
+  end
+end
+
+return mod

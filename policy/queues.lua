@@ -1,0 +1,51 @@
+-- Retry, expiry and pool of each queue. The tenant of a message is its brand.
+local kumo = require 'kumo'
+
+local data = require 'data'
+
+local mod = {}
+
+mod.WEBHOOK = 'ping8.log-hook'
+mod.SENDER = 'ping8_webhook_sender'
+
+-- Mail of a sender domain that is not ours, when the settings accept it, and
+-- what is left in the queues of a brand that was removed.
+local DEFAULT = {
+  retry_interval = '5m',
+  max_retry_interval = '24h',
+  max_age = '7d',
+}
+
+-- kumod expires without asking, so an event must never come near this age:
+-- `delivery` puts old ones into the dead letters long before.
+local NEVER = '3650d'
+
+local function webhook_queue()
+  local webhook = data.read 'webhook'
+  local sender = { constructor = mod.SENDER }
+  if webhook.batch_size > 1 then
+    sender.batch_size = webhook.batch_size
+    sender.max_batch_latency = '1s'
+  end
+  return kumo.make_queue_config {
+    protocol = { custom_lua = sender },
+    retry_interval = webhook.retry_interval .. 's',
+    max_retry_interval = webhook.max_retry_interval .. 's',
+    max_age = NEVER,
+  }
+end
+
+function mod.config(domain, tenant)
+  if domain == mod.WEBHOOK then
+    return webhook_queue()
+  end
+  local brand = tenant and data.read('brands')[tenant] or DEFAULT
+  return kumo.make_queue_config {
+    egress_pool = brand.pool or data.read('egress').default_pool,
+    retry_interval = brand.retry_interval,
+    max_retry_interval = brand.max_retry_interval,
+    max_age = brand.max_age,
+  }
+end
+
+return mod

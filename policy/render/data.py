@@ -1,0 +1,243 @@
+"""The KumoMTA policy as files: its Lua modules and the data beside them.
+
+Lua is the same in every environment; what differs is data in `data/`:
+
+| file | read | content |
+|---|---|---|
+| `egress.json` | at run time | `sources`: name -> `ehlo_domain`, `proxy` (`ip:port`), `private`, `public`, `authentication`; `pools`: name -> list of `name`, `weight`; `default_source`, `default_pool` |
+| `sender_domains.json` | at run time | domain -> `brand`, `bounce` (envelope sender domain), `signers`: list of `selector`, `algorithm` (`rsa` or `ed25519`) that sign |
+| `brands.json` | at run time | brand -> `pool`, `retry_interval`, `max_retry_interval`, `max_age` |
+| `listener_domains.json` | at run time | bounce or feedback domain -> true |
+| `reception.json` | at run time | `unknown_senders`, `missing_headers`, `envelope_sender` as in the settings |
+| `webhook.json` | at run time | `batch_size`, `leave_out`, `failure_field`, `timeout`, and in seconds `retry_interval`, `max_retry_interval`, `max_event_age` |
+| `shaping.toml` | at run time | KumoMTA's shaping tables |
+| `warm_up.json` | at run time | `refresh`, `community`; `sources`: source -> `start` (date), `daily` (messages of each day) |
+| `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `transport`, `disabled_records`, `signers` (how many) |
+
+With the transport `outbox`, `ping8-outbox.service` runs the tailer as user kumod:
+`OUTBOX_COMMAND`, with `EnvironmentFile=/etc/default/kumomta`.
+"""  # noqa: E501
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from policy.addresses import Addresses
+from policy.release import ReleaseFile
+from policy.render.shaping import shaping_toml, warm_up
+from policy.settings import Settings
+from policy.settings.base import seconds
+from policy.settings.domains import SenderDomain
+
+POLICY_DIRECTORY = "/opt/kumomta/etc/policy"
+OUTBOX_COMMAND = (
+    "/opt/kumomta/sbin/kumod --script --policy /opt/kumomta/etc/policy/outbox.lua --user kumod"
+)
+
+RESTART = ("restart kumomta.service",)
+RESTART_OUTBOX = ("restart ping8-outbox.service",)
+
+_LUA = Path(__file__).parent.parent
+_READ_BY_INIT = frozenset(
+    {
+        "correlation.lua",
+        "environment.lua",
+        "log_hook.lua",
+        "outbox_log.lua",
+        "server.json",
+        "server.lua",
+    }
+)
+_READ_BY_OUTBOX = frozenset(
+    {
+        "answers.lua",
+        "data.lua",
+        "dead_letters.lua",
+        "delivery.lua",
+        "environment.lua",
+        "events.lua",
+        "outbox.lua",
+        "outbox_log.lua",
+        "webhook.json",
+    }
+)
+_DERIVED_FROM_RECEPTION = frozenset({"Reception", "InboundReception"})
+
+
+def policy_files(settings: Settings, addresses: Addresses) -> tuple[ReleaseFile, ...]:
+    """Every Lua module and data file of the policy, by its live path, in order of paths."""
+    contents = {path.name: path.read_bytes() for path in sorted(_LUA.glob("*.lua"))}
+    contents |= {
+        f"data/{name}": content for name, content in data_files(settings, addresses).items()
+    }
+    return tuple(
+        ReleaseFile(
+            path=f"{POLICY_DIRECTORY}/{name}",
+            content=content,
+            effects=_effects(name.removeprefix("data/"), settings),
+        )
+        for name, content in sorted(contents.items())
+    )
+
+
+def data_files(settings: Settings, addresses: Addresses) -> dict[str, bytes]:
+    """The data files by name."""
+    return {
+        "egress.json": _json(egress(settings, addresses)),
+        "sender_domains.json": _lines(
+            (domain.name, sender_domain(domain)) for domain in settings.domains
+        ),
+        "brands.json": _json(brands(settings)),
+        "listener_domains.json": _lines((name, True) for name in report_domains(settings)),
+        "reception.json": _json(
+            {
+                "unknown_senders": settings.reception.unknown_senders,
+                "missing_headers": settings.reception.missing_headers,
+                "envelope_sender": settings.reception.envelope_sender,
+            }
+        ),
+        "webhook.json": _json(webhook(settings)),
+        "shaping.toml": shaping_toml(settings).encode(),
+        "warm_up.json": _json(warm_up(settings)),
+        "server.json": _json(server(settings)),
+    }
+
+
+def egress(settings: Settings, addresses: Addresses) -> dict[str, Any]:
+    """Sources and pools. A source binds its private address: AWS translates it."""
+    sources = {
+        source.name: {
+            "ehlo_domain": settings.ehlo(source),
+            "proxy": f"{addresses.proxies[source.proxy].private}:{_port(settings, source.proxy)}",
+            "private": addresses.sources[source.name].private,
+            "public": addresses.sources[source.name].public,
+            "authentication": any(
+                proxy.authentication for proxy in settings.proxies if proxy.name == source.proxy
+            ),
+        }
+        for source in settings.sources
+    }
+    pools = {
+        pool.name: [
+            {"name": name, "weight": weight} for name, weight in sorted(pool.sources.items())
+        ]
+        for pool in settings.pools
+    }
+    return {
+        "sources": sources,
+        "pools": pools,
+        "default_source": default_source(settings),
+        "default_pool": _preferred("shared-default", [pool.name for pool in settings.pools]),
+    }
+
+
+def default_source(settings: Settings) -> str:
+    """The source that `KUMOPROXY_*` describe: `proxy-default`, or the first one."""
+    return _preferred("proxy-default", [source.name for source in settings.sources])
+
+
+def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
+    """The variables of `/etc/default/kumomta` that are no secret.
+
+    They come from the same record as `egress.json`; the policy compares the two when it loads.
+    """
+    described = egress(settings, addresses)
+    source = described["sources"][described["default_source"]]
+    host, _, port = source["proxy"].rpartition(":")
+    return {
+        "PING8_WEBHOOK_URL": settings.webhook.url,
+        "KUMOPROXY_HOST": host,
+        "KUMOPROXY_PORT": port,
+        "KUMOPROXY_PUBLIC_IP": source["public"],
+        "KUMOPROXY_HELO": source["ehlo_domain"],
+    }
+
+
+def sender_domain(domain: SenderDomain) -> dict[str, Any]:
+    """What reception must know of one sender domain."""
+    active = domain.active_selector
+    signers = [{"selector": active, "algorithm": "rsa"}]
+    if domain.dkim.ed25519:
+        signers.append({"selector": f"{active}-ed", "algorithm": "ed25519"})
+    return {"brand": domain.brand, "bounce": domain.bounce_domain, "signers": signers}
+
+
+def brands(settings: Settings) -> dict[str, Any]:
+    """Pool, retry and expiry of each brand, which is KumoMTA's tenant."""
+    return {
+        brand.name: {
+            "pool": brand.pool,
+            "retry_interval": brand.retry_interval,
+            "max_retry_interval": brand.max_retry_interval,
+            "max_age": brand.max_age,
+        }
+        for brand in settings.brands
+    }
+
+
+def report_domains(settings: Settings) -> list[str]:
+    """Every domain that takes bounces or abuse reports by SMTP."""
+    bounce = {domain.bounce_domain for domain in settings.domains}
+    return sorted(bounce | {domain.feedback_domain for domain in settings.domains})
+
+
+def webhook(settings: Settings) -> dict[str, Any]:
+    """How the sender behaves; its URL and its token are in the environment."""
+    chosen = settings.webhook
+    content: dict[str, Any] = {
+        "batch_size": chosen.batch_size,
+        "leave_out": dict.fromkeys(chosen.leave_out, True),
+        "timeout": chosen.timeout,
+        "retry_interval": seconds(chosen.retry_interval),
+        "max_retry_interval": seconds(chosen.max_retry_interval),
+        "max_event_age": seconds(chosen.max_event_age),
+    }
+    if chosen.failure_field is not None:
+        content["failure_field"] = chosen.failure_field
+    return content
+
+
+def server(settings: Settings) -> dict[str, Any]:
+    """What only starting reads: a change of it restarts kumod.
+
+    Receptions are left out later, record by record: bounces and complaints are derived from them,
+    and a logger that is told to skip receptions never sees those either.
+    """
+    left_out = set(settings.webhook.leave_out) - _DERIVED_FROM_RECEPTION
+    return {
+        "hostname": settings.mta_host,
+        "request_body_limit": settings.reception.max_message_mib * 1024 * 1024,
+        "takes_reports": settings.takes_reports(),
+        "transport": settings.webhook.transport,
+        "disabled_records": sorted(left_out),
+        "signers": sum(1 + domain.dkim.ed25519 for domain in settings.domains),
+    }
+
+
+def _effects(name: str, settings: Settings) -> tuple[str, ...]:
+    effects: tuple[str, ...] = ()
+    if name in _READ_BY_INIT:
+        effects += RESTART
+    if name in _READ_BY_OUTBOX and settings.webhook.transport == "outbox":
+        effects += RESTART_OUTBOX
+    return effects
+
+
+def _port(settings: Settings, proxy: str) -> int:
+    return next(host.port for host in settings.proxies if host.name == proxy)
+
+
+def _preferred(name: str, names: list[str]) -> str:
+    return name if name in names else names[0]
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _lines(entries: Iterable[tuple[str, Any]]) -> bytes:
+    """One entry a line: quick for 100,000 domains, and a change shows as one line of a diff."""
+    encode = json.JSONEncoder(separators=(", ", ": "), sort_keys=True, ensure_ascii=False).encode
+    lines = [f"  {encode(name)}: {encode(value)}" for name, value in sorted(entries)]
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()

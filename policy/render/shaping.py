@@ -1,0 +1,60 @@
+"""Traffic shaping as data: what lies over KumoMTA's community rules, and the warm-up schedule."""
+
+from typing import Any
+
+import tomli_w
+
+from policy.settings import Settings
+
+WEBHOOK_QUEUE = "ping8.log-hook"
+
+_DEFAULT_PATH = {
+    "enable_tls": "OpportunisticInsecure",
+    "ip_lookup_strategy": "Ipv4Only",
+    "smtp_port": 25,
+}
+_WITHOUT_COMMUNITY = {
+    "connection_limit": 10,
+    "max_connection_rate": "100/min",
+    "max_deliveries_per_connection": 100,
+    "max_message_rate": "100/s",
+}
+
+
+def shaping_toml(settings: Settings) -> str:
+    """The shaping file. A table of the settings goes over ours, key by key.
+
+    The webhook queue has limits of its own: the default ones are for mailbox providers and would
+    hold back events.
+    """
+    default = _DEFAULT_PATH if settings.shaping.community else _DEFAULT_PATH | _WITHOUT_COMMUNITY
+    tables: dict[str, dict[str, Any]] = {
+        "default": dict(default),
+        WEBHOOK_QUEUE: _webhook_path(settings),
+    }
+    for domain, table in settings.shaping.overrides.items():
+        tables[domain] = tables.get(domain, {}) | table
+    return tomli_w.dumps(dict(sorted(tables.items())))
+
+
+def warm_up(settings: Settings) -> dict[str, Any]:
+    """Daily limits by source; the policy looks up the day when it is asked for a path."""
+    return {
+        "community": settings.shaping.community,
+        "refresh": settings.shaping.refresh,
+        "sources": {
+            name: {"start": schedule.start.isoformat(), "daily": list(schedule.daily)}
+            for name, schedule in settings.shaping.warm_up.items()
+        },
+    }
+
+
+def _webhook_path(settings: Settings) -> dict[str, Any]:
+    return {
+        "mx_rollup": False,
+        "connection_limit": f"local:{settings.webhook.connections}",
+        "max_connection_rate": "100/s",
+        "max_message_rate": "10000/s",
+        "max_deliveries_per_connection": 10_000,
+        "max_ready": 8192,
+    }

@@ -1,0 +1,90 @@
+-- What happens once, when kumod starts. Each Lua context runs the policy's top
+-- level again: a second definition of a spool or log hook there would stop the
+-- server.
+local kumo = require 'kumo'
+
+local correlation = require 'correlation'
+local data = require 'data'
+local egress = require 'egress'
+local log_hook = require 'log_hook'
+local outbox_log = require 'outbox_log'
+
+local mod = {}
+
+local SPOOLS = '/var/spool/kumomta/'
+local LOGS = '/var/log/kumomta'
+
+-- Signers and keys are cached; the default of 1,024 would evict and read keys
+-- again when there are more.
+local SMALLEST_CACHE = 1024
+
+function mod.pre_init()
+  local server = data.load 'server'
+  local capacity = math.max(SMALLEST_CACHE, 2 * server.signers)
+  kumo.set_lruttl_cache_capacity('dkim_signer_cache', capacity)
+  kumo.set_lruttl_cache_capacity('dkim_key_cache', capacity)
+  kumo.dkim.set_signing_threads(kumo.available_parallelism())
+  if server.transport == 'log-hook' then
+    log_hook.configure(server.disabled_records)
+  end
+end
+
+local function check_environment()
+  local problems = egress.environment_problems()
+  if #problems > 0 then
+    error(table.concat(problems, '; '), 0)
+  end
+end
+
+local function define_spools()
+  for _, name in ipairs { 'data', 'meta' } do
+    kumo.define_spool { name = name, path = SPOOLS .. name, kind = 'RocksDB' }
+  end
+end
+
+-- The local logs are the reference after a crash, so they know the correlation
+-- values too.
+local function configure_logs(server)
+  local names = table.move(correlation.HEADERS, 1, #correlation.HEADERS, 1, {})
+  table.insert(names, correlation.MISSING)
+  kumo.configure_local_logs {
+    log_dir = LOGS,
+    max_segment_duration = '5 minutes',
+    meta = names,
+  }
+  if server.transport == 'outbox' then
+    outbox_log.configure(server.disabled_records)
+  end
+  kumo.configure_bounce_classifier {
+    files = { '/opt/kumomta/share/bounce_classifier/iana.toml' },
+  }
+end
+
+local function start_listeners(server)
+  kumo.start_http_listener {
+    listen = '127.0.0.1:8000',
+    trusted_hosts = { '127.0.0.1', '::1' },
+    request_body_limit = server.request_body_limit,
+  }
+  if server.takes_reports then
+    kumo.start_esmtp_listener {
+      listen = '0.0.0.0:25',
+      hostname = server.hostname,
+      -- Nobody may relay, this host neither.
+      relay_hosts = {},
+      max_message_size = 10 * 1024 * 1024,
+      max_recipients_per_message = 10,
+      trace_headers = { received_header = true, supplemental_header = false },
+    }
+  end
+end
+
+function mod.init()
+  local server = data.load 'server'
+  check_environment()
+  define_spools()
+  configure_logs(server)
+  start_listeners(server)
+end
+
+return mod
