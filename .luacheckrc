@@ -2,4 +2,3 @@
 std = 'lua54'
 max_line_length = 100
 self = false
-include_files = { 'policy' }

@@ -41,9 +41,10 @@ end
 local function array(batch)
   local records = {}
   for i, event in ipairs(batch) do
-    records[i] = event.record
-      :gsub('%s+$', '')
-      :gsub('^%s*{', '{"' .. events.ID_HEADER .. '":"' .. event.id .. '",', 1)
+    records[i] =
+      event.record
+        :gsub('%s+$', '')
+        :gsub('^%s*{', '{"' .. events.ID_HEADER .. '":"' .. event.id .. '",', 1)
   end
   return '[' .. table.concat(records, ',') .. ']', batch[1].id
 end

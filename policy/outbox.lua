@@ -67,11 +67,8 @@ end
 
 -- Deletes the segments before the one that the checkpoint stands in.
 local function prune()
-  local checkpoint = string.format(
-    '%s/.%s',
-    outbox_log.DIRECTORY,
-    outbox_log.CHECKPOINT
-  )
+  local checkpoint =
+    string.format('%s/.%s', outbox_log.DIRECTORY, outbox_log.CHECKPOINT)
   local current = kumo.json_load(checkpoint).file
   for _, path in ipairs(kumo.fs.uncached_glob(outbox_log.DIRECTORY .. '/*')) do
     if path:match '/%d+%-%d+[^/]*$' and path < current then

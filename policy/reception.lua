@@ -88,7 +88,11 @@ local function move_envelope_sender(msg, domain, bounce)
   end
   local ours = data.read('listener_domains')[current]
   local organization = kumo.string.psl_domain(domain)
-  if ours and organization and kumo.string.psl_domain(current) == organization then
+  if
+    ours
+    and organization
+    and kumo.string.psl_domain(current) == organization
+  then
     return
   end
   msg:set_sender(address(user, bounce))
@@ -117,10 +121,7 @@ function mod.receive(msg)
   if missing and rules.missing_headers == 'refuse' then
     kumo.reject(550, '5.6.0 headers missing: ' .. missing)
   end
-  msg:check_fix_conformance(
-    '',
-    'MISSING_DATE_HEADER|MISSING_MESSAGE_ID_HEADER'
-  )
+  msg:check_fix_conformance('', 'MISSING_DATE_HEADER|MISSING_MESSAGE_ID_HEADER')
   correlation.add_trace_header(msg)
   if known then
     msg:set_meta('tenant', known.brand)
