@@ -9,7 +9,7 @@ from policy.secrets import Secrets
 from policy.settings import Settings
 
 RELOAD = ("reload nginx.service",)
-TOKEN_FILE = "/etc/nginx/ping8/injection-token"  # noqa: S105 - a path
+TOKEN_FILE = "/etc/nginx/ping8/authorization"  # noqa: S105 - a path
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{20,256}")
 
 
@@ -37,9 +37,12 @@ def nginx_files(settings: Settings, secrets: Secrets) -> tuple[ReleaseFile, ...]
             effects=RELOAD,
             values={"tokens": _tokens(secrets)},
         ),
-        # The bare token, with which the host's health check asks.
+        # The header's value, with which the host's health check asks.
         ReleaseFile(
-            path=TOKEN_FILE, content=secrets.injection_token.encode(), mode=0o600, secret=True
+            path=TOKEN_FILE,
+            content=f"Bearer {secrets.injection_token}\n".encode(),
+            mode=0o600,
+            secret=True,
         ),
         template_file(
             "mta",
