@@ -1,0 +1,108 @@
+"""`ping8-agent VERB`: runs on a host as root and prints one line of JSON."""
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .errors import AgentError
+from .host import Host
+from .layout import Layout
+
+_OTHERS = {"events": "events", "prune": "prune", "signals": "signals"}
+"""Verbs that are modules with a `main(arguments) -> int` of their own."""
+
+
+def _push(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
+    from . import push  # noqa: PLC0415 - a verb loads what it needs
+
+    _no_more(arguments)
+    return push.run(host)
+
+
+def _drift(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
+    from . import drift  # noqa: PLC0415
+
+    _no_more(arguments)
+    return drift.drift(host)
+
+
+def _rollback(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
+    from . import rollback  # noqa: PLC0415
+
+    release_id = None
+    if len(arguments) == 2 and arguments[0] == "--to":
+        release_id = arguments[1]
+    else:
+        _no_more(arguments)
+    return rollback.rollback(host, release_id)
+
+
+def _finish(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
+    from . import push, recover  # noqa: PLC0415
+
+    _no_more(arguments)
+    push.hide_stored_secrets(host)
+    return recover.finish(host)
+
+
+def _status(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
+    from . import status  # noqa: PLC0415
+
+    _no_more(arguments)
+    return status.status(host)
+
+
+VERBS: dict[str, Callable[[Host, Sequence[str]], dict[str, Any]]] = {
+    "push": _push,
+    "drift": _drift,
+    "rollback": _rollback,
+    "finish": _finish,
+    "status": _status,
+}
+
+
+def main(arguments: Sequence[str], host: Host | None = None) -> int:
+    """Run one verb; a failure ends with one line that says what happened and the mend."""
+    verb, rest = (arguments[0], list(arguments[1:])) if arguments else ("", [])
+    if verb in _OTHERS:
+        module = importlib.import_module(f".{_OTHERS[verb]}", __package__)
+        return int(module.main(rest))
+    host = host or Host(layout=Layout())
+    try:
+        os.umask(0o022)
+        signal.signal(signal.SIGTERM, _out_of_time)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        host.report.write(VERBS.get(verb, _unknown)(host, rest))
+    except AgentError as error:
+        host.report.fail(f"{error.what}; {error.mend}")
+        return 1
+    except OSError as error:
+        what = f"{error.strerror or error} ({error.filename or 'no file named'})"
+        host.report.fail(f"{what}; see disk and permissions on the host, then push again")
+        return 1
+    return 0
+
+
+def _unknown(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
+    del host, arguments
+    raise AgentError("this verb is not known", f"use one of: {', '.join([*VERBS, *_OTHERS])}")
+
+
+def _out_of_time(number: int, frame: object) -> None:
+    del number, frame
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise AgentError(
+        "the time limit is over", "see above where the time went, or raise `push_time_limit`"
+    )
+
+
+def _no_more(arguments: Sequence[str]) -> None:
+    if arguments:
+        raise AgentError(f"{arguments[0]!r} is not known here", "see docs/operating")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,178 @@
+"""From one release to another: everything between a release on disk and a healthy host.
+
+Whatever cuts this off, the files that are live are those of one release, and the note of what is
+owed lets the next run finish or go back.
+"""
+
+import time
+from dataclasses import dataclass, replace
+
+from . import health, links, owed, packages, volumes
+from .effects import Difference, difference
+from .errors import AgentError
+from .host import Host
+from .model import NOTHING, Manifest
+from .owed import Owed
+from .packages import Upgrade
+from .store import Store
+from .units import Units
+from .validate import KUMOD_UNIT, Staged, validate
+
+_KUMOMTA_FILES = "/opt/kumomta/"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a switch did."""
+
+    changed: tuple[str, ...]
+    effects: tuple[str, ...]
+    set_aside: tuple[str, ...] = ()
+
+
+def make_live(host: Host, store: Store, new: Manifest, upgrade: Upgrade | None = None) -> Outcome:
+    """Validate a staged release, switch to it and see the host healthy; else nothing changed."""
+    old = store.manifest(store.current_id())
+    units = Units(host)
+    using = units.running_from(old.units, _KUMOMTA_FILES) if upgrade else ()
+    found = difference(old, new, extra=[f"restart {unit}" for unit in using])
+    note = Owed(
+        origin=old.id,
+        target=new.id,
+        effects=found.effects,
+        set_aside=links.foreign(host.layout, new),
+        aside=f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{new.id}",
+        package=upgrade.origin if upgrade else "",
+        stopped=using,
+    )
+    try:
+        note = _before(host, old, new, found, note, upgrade)
+        store.switch(new.id)
+    except (AgentError, OSError):
+        give_up(host, store, note)
+        raise
+    host.done("switched")
+    since = health.moment()
+    try:
+        activate(host, store, note)
+        health.wait(host, new, since=since)
+    except (AgentError, OSError) as error:
+        raise _rolled_back(host, store, note, error) from error
+    host.done("healthy")
+    finish(host, store, note)
+    return Outcome(found.changed, found.effects, note.set_aside)
+
+
+def _before(
+    host: Host, old: Manifest, new: Manifest, found: Difference, note: Owed, upgrade: Upgrade | None
+) -> Owed:
+    """All that comes before the switch; a failure in it leaves everything as it was."""
+    missing = volumes.unmounted(host, new.mounts)
+    if missing:
+        raise AgentError(
+            f"nothing is mounted at {', '.join(missing)}", "see why on the host, then push again"
+        )
+    links.place_missing(host.layout, new)
+    host.done("linked")
+    staged = Staged(host, old, new, found, upgrade.tree if upgrade else None)
+    stop_first = validate(staged)
+    host.done("validated")
+    if stop_first and KUMOD_UNIT not in note.stopped:
+        host.report.say("the new policy does not load with the old environment: kumod stops first")
+        note = replace(note, stopped=(*note.stopped, KUMOD_UNIT))
+    owed.write(host.layout, note)
+    host.done("owed")
+    Units(host).stop(note.stopped)
+    if note.stopped:
+        host.done("stopped")
+    if upgrade:
+        packages.change_kumomta(host, upgrade.target)
+        host.done("installed")
+    return note
+
+
+def activate(host: Host, store: Store, note: Owed) -> None:
+    """Make the host follow the release that is live now. May be repeated."""
+    target, origin = store.manifest(note.target), store.manifest(note.origin)
+    units = Units(host)
+    others = [store.manifest(item) for item in store.kept() if item != target.id]
+    links.settle(host.layout, target, others, aside=note.aside)
+    if note.back:
+        links.bring_back(host.layout, target, note.set_aside, aside=note.aside)
+        if note.package:
+            packages.change_kumomta(host, note.package)
+    host.done("settled")
+    found = difference(origin, target)
+    units.retire(found.gone_units, target)
+    units.enable(target)
+    if found.daemon_reload:
+        units.reload_manager()
+    for effect in note.effects:
+        units.apply(effect)
+        host.done(effect)
+    units.start_missing(target.units)
+    host.done("started")
+
+
+def finish(host: Host, store: Store, note: Owed) -> None:
+    """The host is healthy: nothing is owed any more, old releases go."""
+    if note.target != NOTHING:
+        store.remember(note.target)
+    owed.clear(host.layout)
+    host.commands.run(["rm", "-rf", str(host.layout.kumomta / "next")], limit=60)
+    store.prune(spare=note.origin if note.back else "")
+    host.done("finished")
+
+
+def give_up(host: Host, store: Store, note: Owed) -> None:
+    """Nothing was switched: take away what was laid out for it."""
+    live = store.manifest(store.current_id())
+    others = [store.manifest(item) for item in store.kept() if item != live.id]
+    links.drop_stale(host.layout, live, others)
+    if owed.read(host.layout) is None:
+        return
+    if note.package:
+        packages.change_kumomta(host, note.package)
+    for unit in note.stopped:
+        Units(host).apply(f"start {unit}")
+    owed.clear(host.layout)
+
+
+def go_back(host: Host, store: Store, note: Owed) -> str:
+    """Switch back; returns how the host is then, in a few words."""
+    origin, target = store.manifest(note.origin), store.manifest(note.target)
+    # What the way there did to units is owed to them again: not all of it comes from a file.
+    extra = [effect for effect in note.effects if effect.split(" ")[1] in origin.units]
+    back = note.reverse(difference(target, origin, extra=extra).effects)
+    host.report.say(f"going back to release {origin.id}")
+    owed.write(host.layout, back)
+    store.switch(origin.id)
+    host.done("switched back")
+    since = health.moment()
+    activate(host, store, back)
+    try:
+        health.wait(host, origin, since=since)
+    except AgentError as error:
+        owed.clear(host.layout)
+        return f"which is not healthy either ({error.what})"
+    finish(host, store, back)
+    return "which is healthy"
+
+
+def _rolled_back(host: Host, store: Store, note: Owed, error: Exception) -> AgentError:
+    what = error.what if isinstance(error, AgentError) else f"{error}"
+    mend = error.mend if isinstance(error, AgentError) else "see the host's disk, then push again"
+    host.report.say(f"release {note.target} fails: {what}")
+    try:
+        state = go_back(host, store, note)
+    except (AgentError, OSError) as second:
+        return AgentError(
+            f"release {note.target} failed ({what}) and going back to {note.origin} failed too "
+            f"({second})",
+            "push again, or run `ping8-agent finish` on the host: either takes it up from here",
+        )
+    if note.origin == NOTHING:
+        return AgentError(f"release {note.target} was taken away again: {what}", mend)
+    return AgentError(
+        f"release {note.target} was rolled back to {note.origin}, {state}: {what}", mend
+    )

@@ -1,0 +1,72 @@
+"""Where releases and the agent's own state lie on a host."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths below `root`, which is `/` but in tests."""
+
+    root: Path = Path("/")
+
+    @property
+    def base(self) -> Path:
+        """Everything of ours, outside what kumod polls."""
+        return self.root / "opt/ping8"
+
+    @property
+    def releases(self) -> Path:
+        """One folder a release."""
+        return self.base / "releases"
+
+    @property
+    def staging(self) -> Path:
+        """Where a release is unpacked; readable by root alone until it is complete."""
+        return self.releases / ".staging"
+
+    @property
+    def current(self) -> Path:
+        """The link whose target is the live release."""
+        return self.base / "current"
+
+    @property
+    def owed(self) -> Path:
+        """What an interrupted switch still owes."""
+        return self.base / "owed.json"
+
+    @property
+    def history(self) -> Path:
+        """Ids of the releases that were live and healthy, newest last."""
+        return self.base / "history.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever changes the host."""
+        return self.base / "lock"
+
+    @property
+    def aside(self) -> Path:
+        """What stood in a release's way, and drifted files."""
+        return self.base / "aside"
+
+    @property
+    def kumomta(self) -> Path:
+        """KumoMTA versions unpacked for validation before they are installed."""
+        return self.base / "kumomta"
+
+    def release(self, release_id: str) -> Path:
+        """The folder of a release."""
+        return self.releases / release_id
+
+    def stored(self, release_id: str, path: str) -> Path:
+        """A live path's file within a release."""
+        return self.release(release_id) / "root" / path.lstrip("/")
+
+    def live(self, path: str) -> Path:
+        """A live path on this host."""
+        return self.root / path.lstrip("/")
+
+    def link_target(self, path: str) -> str:
+        """What the link at a live path says."""
+        return str(self.current / "root" / path.lstrip("/"))

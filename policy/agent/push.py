@@ -1,0 +1,102 @@
+"""The verb `push`: from standard input to a host that is what the release says."""
+
+import sys
+from typing import Any
+
+from . import change, health, links, lock, prepare, recover, repair
+from .host import Host
+from .model import Bundle, Manifest, parse_bundle
+from .store import Store
+from .volumes import unmounted
+
+
+def run(host: Host) -> dict[str, Any]:
+    """Read the bundle and push it."""
+    return push(host, parse_bundle(sys.stdin.buffer.read()))
+
+
+def push(host: Host, bundle: Bundle) -> dict[str, Any]:
+    """Make the release live, or change nothing; returns the report."""
+    hide_secrets(host, bundle)
+    store = Store(host.layout)
+    with lock.locked(host, "push", wait=bundle.wait):
+        store.open()
+        host.done("locked")
+        recovered = recover.recover(host, store)
+        host.done("recovered")
+        live = store.manifest(store.current_id())
+        prepare.identify(host, bundle, live)
+        host.done("identified")
+        report = _decide(host, store, bundle, live)
+        report.update(release=bundle.manifest.id, previous=live.id, recovered=recovered)
+    report.update(
+        host=bundle.name,
+        files=digests(bundle.manifest),
+        timings=host.report.timings,
+        warnings=host.report.warnings,
+    )
+    return report
+
+
+def _decide(host: Host, store: Store, bundle: Bundle, live: Manifest) -> dict[str, Any]:
+    manifest = bundle.manifest
+    if live.raw == manifest.raw:
+        if not bundle.always and sound(host, live):
+            host.report.say(f"release {manifest.id} is live already: nothing to do")
+            return {"changed": [], "restarted": [], "repaired": []}
+        return repair.repair(host, store, bundle)
+    host.report.say(f"release {manifest.id} replaces {live.id}")
+    prepare.wait_for_boot(host)
+    upgrade = prepare.prepare(host, bundle)
+    size = sum(len(content) for content in bundle.contents.values())
+    store.check_space(size, len(manifest.files) * 2)
+    store.stage(manifest, bundle.contents)
+    host.done("staged")
+    host.report.say(f"staged {len(manifest.files)} files, {size // 1024} KiB")
+    try:
+        outcome = change.make_live(host, store, manifest, upgrade)
+    finally:
+        if store.current_id() != manifest.id and manifest.id not in store.history():
+            store.remove(manifest.id)
+    host.report.say(f"release {manifest.id} is live")
+    return {
+        "changed": list(outcome.changed),
+        "restarted": list(outcome.effects),
+        "repaired": [],
+        "set_aside": list(outcome.set_aside),
+        "kumomta": upgrade.target if upgrade else manifest.kumomta_version,
+    }
+
+
+def sound(host: Host, manifest: Manifest) -> bool:
+    """A quick look whether the live release does its work: links, mounts, units."""
+    return (
+        all(links.is_ours(host.layout, path) for path in links.link_paths(manifest))
+        and not unmounted(host, manifest.mounts)
+        and health.inactive(host, manifest.units) is None
+    )
+
+
+def hide_secrets(host: Host, bundle: Bundle) -> None:
+    """Neither the new secrets nor the old ones may show in what is said from here on."""
+    secret = [file.path for file in bundle.manifest.files if file.secret]
+    host.report.hide(bundle.contents[path] for path in secret)
+    hide_stored_secrets(host)
+
+
+def hide_stored_secrets(host: Host) -> None:
+    """The secrets of the releases on this host."""
+    store = Store(host.layout)
+    if not host.layout.releases.is_dir():
+        return
+    for release_id in store.kept():
+        manifest = store.manifest(release_id)
+        paths = [
+            host.layout.stored(release_id, file.path) for file in manifest.files if file.secret
+        ]
+        host.report.hide(path.read_bytes() for path in paths if path.is_file())
+
+
+def digests(manifest: Manifest) -> dict[str, str]:
+    """SHA-256 of every file; a secret's would let it be guessed."""
+    return {file.path: "secret" if file.secret else file.sha256 for file in manifest.files}

@@ -1,0 +1,70 @@
+"""Pushing the live release again: drifted files are kept aside and put right."""
+
+import os
+import time
+from typing import Any
+
+from . import change, health, links, owed, packages, prepare
+from .effects import UNIT_FILES, ordered
+from .host import Host
+from .model import Bundle
+from .owed import Owed
+from .store import Store
+from .units import Units
+
+
+def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
+    """Make the host what its live release says; units of repaired files are told."""
+    manifest = bundle.manifest
+    prepare.wait_for_boot(host)
+    upgrade = prepare.prepare(host, bundle)
+    damaged = store.damaged(manifest)
+    foreign = links.foreign(host.layout, manifest)
+    missing = [
+        path for path in links.link_paths(manifest) if not os.path.lexists(host.layout.live(path))
+    ]
+    wrong = sorted({*(file.path for file, _ in damaged), *foreign, *missing})
+    told = [
+        effect for file in manifest.files if _covers(file.path, wrong) for effect in file.effects
+    ]
+    aside = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-drift"
+    units = Units(host)
+    using = units.running_from(manifest.units, "/opt/kumomta/") if upgrade else ()
+    told += [f"restart {unit}" for unit in using]
+    note = Owed(
+        origin=manifest.id,
+        target=manifest.id,
+        effects=ordered(told, manifest.units),
+        aside=aside,
+        back=True,
+    )
+    owed.write(host.layout, note)
+    host.done("owed")
+    for file, why in damaged:
+        host.report.say(f"repairing {file.path}: {why}")
+        stored = host.layout.stored(manifest.id, file.path)
+        if os.path.lexists(stored):
+            links.keep(stored, host.layout.aside / aside / "stored" / file.path.lstrip("/"))
+        store.restore(file, manifest.id, bundle.contents[file.path])
+    for path in foreign:
+        host.report.say(f"repairing {path}: something else stands there")
+    host.done("restored")
+    since = health.moment()
+    if any(path.startswith(UNIT_FILES) for path in wrong):
+        links.settle(host.layout, manifest, [], aside=aside)
+        units.reload_manager()
+    if upgrade:
+        packages.change_kumomta(host, upgrade.target)
+    change.activate(host, store, note)
+    health.wait(host, manifest, since=since)
+    change.finish(host, store, note)
+    return {
+        "changed": [],
+        "restarted": list(note.effects),
+        "repaired": wrong,
+        "set_aside": list(foreign),
+    }
+
+
+def _covers(path: str, wrong: list[str]) -> bool:
+    return any(path == item or path.startswith(f"{item}/") for item in wrong)

@@ -1,0 +1,92 @@
+"""What a push says: progress for people on standard error, one JSON line on standard output.
+
+Everything passes one filter that knows the secrets of the releases at hand.
+"""
+
+import contextlib
+import json
+import re
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
+
+MASK = "[secret]"
+_SHORTEST = 6
+_ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)=(.+?)\s*$", re.MULTILINE)
+_PUBLIC = re.compile(r"\w*_(HOST|PORT|IP|HELO)")
+"""Variables whose values a diagnosis needs."""
+_TOKEN = re.compile(r"[A-Za-z0-9+/_=~.-]{20,}")
+_NAME = re.compile(r"[A-Z0-9_]+|[a-z_./-]+")
+
+
+def secret_words(content: bytes) -> set[str]:
+    """What must not show of a secret file: values of assignments, and long opaque words."""
+    text = content.decode("utf-8", "replace")
+    words = {
+        value.strip("\"'")
+        for name, value in _ASSIGNMENT.findall(text)
+        if not _PUBLIC.fullmatch(name)
+    }
+    words |= {word for word in _TOKEN.findall(text) if not _NAME.fullmatch(word)}
+    return {word for word in words if len(word) >= _SHORTEST}
+
+
+class Reporter:
+    """Progress, timings and warnings of one run."""
+
+    def __init__(self, progress: TextIO | None = None, output: TextIO | None = None) -> None:
+        self._progress = progress or sys.stderr
+        self._output = output or sys.stdout
+        self._started = self._last = time.monotonic()
+        self._secrets: list[str] = []
+        self.timings: dict[str, float] = {}
+        self.warnings: list[str] = []
+
+    def hide(self, contents: Iterable[bytes]) -> None:
+        """Mask what these secret files hold in all that is said from now on."""
+        words = set(self._secrets).union(*(secret_words(content) for content in contents))
+        self._secrets = sorted(words, key=len, reverse=True)
+
+    def clean(self, text: str) -> str:
+        """The text without secrets."""
+        for word in self._secrets:
+            text = text.replace(word, MASK)
+        return text
+
+    def say(self, text: str) -> None:
+        """One line of progress. Nobody listening any more is no reason to stop half way."""
+        elapsed = time.monotonic() - self._started
+        with contextlib.suppress(OSError, ValueError):
+            print(f"ping8 {elapsed:6.1f} s  {self.clean(text)}", file=self._progress, flush=True)
+
+    def warn(self, text: str) -> None:
+        """Something that the operator should look at, though the push goes on."""
+        self.warnings.append(self.clean(text))
+        self.say(f"warning: {text}")
+
+    def fail(self, text: str) -> None:
+        """The last line of a run that failed."""
+        with contextlib.suppress(OSError, ValueError):
+            print(f"ping8: {self.clean(text)}", file=self._progress, flush=True)
+
+    def lap(self, step: str) -> None:
+        """Note how long the step that ends here took."""
+        now = time.monotonic()
+        self.timings[step] = round(self.timings.get(step, 0.0) + now - self._last, 3)
+        self._last = now
+
+    def write(self, data: Mapping[str, Any]) -> None:
+        """The result, as one line of JSON."""
+        with contextlib.suppress(OSError, ValueError):
+            text = json.dumps(self._clean_deep(data), sort_keys=True)
+            print(text, file=self._output, flush=True)
+
+    def _clean_deep(self, data: Any) -> Any:
+        if isinstance(data, str):
+            return self.clean(data)
+        if isinstance(data, Mapping):
+            return {key: self._clean_deep(value) for key, value in data.items()}
+        if isinstance(data, (list, tuple)):
+            return [self._clean_deep(item) for item in data]
+        return data
