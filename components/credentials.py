@@ -42,9 +42,8 @@ class Given:
     webhook_token: pulumi.Output[str] | None
     injection_token: pulumi.Output[str] | None
     previous_injection_token: pulumi.Output[str] | None
+    proxy_password: pulumi.Output[str] | None
     certificate_key: pulumi.Output[str] | None
-    deploy_key: HostKeys | None
-    host_keys: Mapping[str, HostKeys]
     dkim_keys: Mapping[Selector, DkimKey]
 
 
@@ -62,13 +61,11 @@ class CredentialsArgs:
 class Credentials(pulumi.ComponentResource):
     """Tokens and keys.
 
-    Creates, unless given:
-    - the webhook token and the injection token; a password of the proxies, when they ask for one;
-      the key by which secrets enter release ids
-    - a deploy key and one SSH host key for each host
-    - a DKIM key for each selector of each sender domain
-    and always:
-    - a Secrets Manager secret for each of the two tokens, which PING8 reads
+    Creates:
+    - the webhook token and the injection token, unless given; a Secrets Manager secret for each
+    - the password of the proxies, when they ask for one and it is not given
+    - a DKIM key for each selector of each sender domain, unless given
+    - a deploy key, one SSH host key for each host, and the key of release ids' digests
     """
 
     webhook_token: pulumi.Output[str]
@@ -92,10 +89,8 @@ class Credentials(pulumi.ComponentResource):
         self.injection_token = given.injection_token or self._token("injection-token")
         self._store("webhook-token", self.webhook_token, args)
         self._store("injection-token", self.injection_token, args)
-        self.deploy = given.deploy_key or self._ssh("deploy")
-        self.host_keys = {
-            host: given.host_keys.get(host) or self._ssh(f"host-{host}") for host in args.hosts
-        }
+        self.deploy = self._ssh("deploy")
+        self.host_keys = {host: self._ssh(f"host-{host}") for host in args.hosts}
         self.dkim = self._dkim(args)
         self.mta_secrets, self.proxy_secrets = self._secrets(args)
         self.register_outputs({})
@@ -145,7 +140,9 @@ class Credentials(pulumi.ComponentResource):
 
     def _secrets(self, args: CredentialsArgs) -> tuple[pulumi.Output[Secrets], ...]:
         given = args.given
-        password = self._token("proxy-password") if args.proxy_password else None
+        password = None
+        if args.proxy_password:
+            password = given.proxy_password or self._token("proxy-password")
         digest_key = self._token("digest-key")
         selectors = tuple(self.dkim)
         mta = pulumi.Output.all(

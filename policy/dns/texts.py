@@ -2,7 +2,7 @@
 
 import base64
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -16,14 +16,6 @@ from policy.settings.domains import Dmarc
 
 STRING_LIMIT = 255
 """Bytes of one character-string (RFC 1035, 3.3)."""
-
-VALUE_LIMIT = 4000
-"""Characters of one TXT value in Route 53."""
-
-SPF_LOOKUPS = 10
-"""Look-ups that one SPF evaluation may take (RFC 7208, 4.6.4)."""
-
-_LOOKING_UP = ("include", "a", "mx", "ptr", "exists", "redirect")
 
 
 def chunks(text: str, limit: int = STRING_LIMIT) -> tuple[str, ...]:
@@ -62,14 +54,6 @@ def spf(
     return " ".join(["v=spf1", *(f"include:{name}" for name in includes), *ips, otherwise])
 
 
-def spf_lookups(text: str) -> int:
-    """DNS look-ups that the record's own terms cost; what they include comes on top."""
-    terms = (term.lstrip("+-~?").lower() for term in text.split()[1:])
-    return sum(
-        term.replace("=", ":").replace("/", ":").split(":")[0] in _LOOKING_UP for term in terms
-    )
-
-
 def dkim_record(public_key_pem: str) -> str:
     """The DKIM key record of a public key in PEM (RFC 6376, 3.6.1; Ed25519: RFC 8463)."""
     key = load_pem_public_key(public_key_pem.encode())
@@ -90,18 +74,6 @@ def dmarc_record(dmarc: Dmarc) -> str:
     if dmarc.report is not None:
         tags.append(("rua", f"mailto:{_uri(dmarc.report)}"))
     return "; ".join(f"{name}={value}" for name, value in tags)
-
-
-def text_problem(texts: Sequence[str]) -> str | None:
-    """Why a TXT record set cannot be published; None when it can."""
-    for text in texts:
-        if not _printable(text):
-            return f"`{text}` has characters other than printable ASCII"
-        if len(quoted(text)) > VALUE_LIMIT:
-            return f"a value of {len(text)} characters; Route 53 takes {VALUE_LIMIT}"
-    if len(set(texts)) != len(texts):
-        return "the same value twice"
-    return None
 
 
 def _strings(text: str) -> tuple[str, ...]:
