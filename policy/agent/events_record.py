@@ -1,0 +1,58 @@
+"""What a log record is to PING8: its id, its moment, and the record as PING8 sees it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+ID_FIELD = "X-PING8-Event-Id"
+LOG_RECORD = "LogRecord"
+
+
+def event_id(record: Mapping[str, Any]) -> str:
+    """The id that the policy computes (policy/events.lua), so that PING8 recognizes a replay."""
+    exact, whole = _moment(record)
+    time = exact if isinstance(exact, str) else str(int(whole or 0))
+    recipient = record.get("recipient") or ""
+    recipients = recipient if isinstance(recipient, str) else ",".join(recipient)
+    parts = (
+        record.get("id") or "",
+        record["type"],
+        time,
+        recipients,
+        str(int(record.get("num_attempts") or 0)),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def event_time(record: Mapping[str, Any]) -> int:
+    """When it happened, in seconds of Unix time."""
+    return int(_moment(record)[1] or 0)
+
+
+def event_type(record: Mapping[str, Any]) -> str:
+    """Its type as the settings name it: the reception of mail by SMTP has a name of its own."""
+    if record["type"] == "Reception" and record.get("reception_protocol") != "HTTP":
+        return "InboundReception"
+    return str(record["type"])
+
+
+def as_event(logged: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of the local logs as PING8 gets it: correlation values stand in `headers`."""
+    meta = {name: value for name, value in logged.get("meta", {}).items() if name[:1].isupper()}
+    return {**logged, "headers": meta, "meta": {}}
+
+
+def encoded(record_text: str, record_id: str, *, in_array: bool) -> bytes:
+    """The body of a POST: the record, or an array of it with its id as a field."""
+    if not in_array:
+        return record_text.encode()
+    record = {ID_FIELD: record_id, **json.loads(record_text)}
+    return json.dumps([record], ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _moment(record: Mapping[str, Any]) -> tuple[Any, Any]:
+    # Two loggers may give an out-of-band bounce two times; its reception is the same for both.
+    if record["type"] == "OOB":
+        return record.get("created_time"), record.get("created")
+    return record.get("event_time"), record.get("timestamp")
