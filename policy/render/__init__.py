@@ -1,7 +1,6 @@
 """Settings, addresses and secrets in; a release for each host out. Pure: same input, same bytes."""
 
-from policy.render.environment import UnfitValueError
 from policy.render.mta import render_mta
 from policy.render.proxy import render_proxy
 
-__all__ = ["UnfitValueError", "render_mta", "render_proxy"]
+__all__ = ["render_mta", "render_proxy"]

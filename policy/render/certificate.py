@@ -1,7 +1,7 @@
 """The injection host's certificate: given in the release, or made on the host by its own units."""
 
+from policy.errors import UserError
 from policy.release import Directory, ReleaseFile
-from policy.render.environment import UnfitValueError
 from policy.render.nginx import RELOAD
 from policy.render.templates import template_file
 from policy.secrets import Secrets
@@ -47,7 +47,7 @@ def certificate_directories(settings: Settings) -> tuple[Directory, ...]:
 
 def _given(chain: str | None, key: str | None) -> tuple[ReleaseFile, ...]:
     if not chain or not key:
-        raise UnfitValueError(
+        raise UserError(
             "certificate: kind is `given`, so its chain and the secret certificateKey are needed"
         )
     pair = (("fullchain.pem", chain, 0o644, False), ("privkey.pem", key, 0o600, True))
@@ -71,5 +71,5 @@ def _contact(email: str | None) -> str:
 
 def _quotable(name: str, text: str) -> str:
     if "'" in text or not text.isprintable() or " " in text:
-        raise UnfitValueError(f"{name}: {text!r} has a quote, a blank or a control character")
+        raise UserError(f"{name}: {text!r} has a quote, a blank or a control character")
     return text

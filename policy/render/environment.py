@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from policy.addresses import Addresses
+from policy.errors import UserError
 from policy.release import ReleaseFile
 from policy.secrets import Secrets
 from policy.settings import Settings
@@ -10,10 +11,6 @@ from policy.settings import Settings
 DEFAULT_SOURCE = "proxy-default"
 PROXY_USER = "ping8"
 _ESCAPES = str.maketrans({character: f"\\{character}" for character in '"\\$`'})
-
-
-class UnfitValueError(ValueError):
-    """A value that no file of a host can hold unharmed; the message does not show it."""
 
 
 def environment_file(variables: Mapping[str, str]) -> bytes:
@@ -35,7 +32,7 @@ def _fit(name: str, value: str) -> str:
             kind = "a code point that is no character"
         else:
             continue
-        raise UnfitValueError(f"{name}: the value holds {kind} (U+{code:04X}); leave it out")
+        raise UserError(f"{name}: the value holds {kind} (U+{code:04X}); leave it out")
     return value
 
 
@@ -70,7 +67,7 @@ def proxy_environment(
 
 def _proxy_login(secrets: Secrets) -> dict[str, str]:
     if not secrets.proxy_password:
-        raise UnfitValueError("proxies ask for a password, but the secret proxyPassword is not set")
+        raise UserError("proxies ask for a password, but the secret proxyPassword is not set")
     return {"KUMOPROXY_USERNAME": PROXY_USER, "KUMOPROXY_PASSWORD": secrets.proxy_password}
 
 

@@ -1,6 +1,7 @@
 """The MTA host: KumoMTA behind Nginx, with a resolver of its own."""
 
 from policy.addresses import Addresses
+from policy.dns.plan import MTA
 from policy.release import Check, Directory, Mount, Release, ReleaseFile, build_release
 from policy.render import system
 from policy.render.certificate import TIMER, certificate_directories, certificate_files
@@ -22,7 +23,7 @@ _UNBOUND = ("restart unbound.service",)
 def render_mta(settings: Settings, addresses: Addresses, secrets: Secrets) -> Release:
     """Everything that the MTA host is to be."""
     return build_release(
-        host=settings.mta.host_name,
+        host=MTA,
         role="mta",
         digest_key=secrets.digest_key,
         files=(

@@ -2,8 +2,8 @@
 
 import re
 
+from policy.errors import UserError
 from policy.release import ReleaseFile
-from policy.render.environment import UnfitValueError
 from policy.render.templates import template_file
 from policy.secrets import Secrets
 from policy.settings import Settings
@@ -63,7 +63,7 @@ def _tokens(secrets: Secrets) -> str:
 def _key(name: str, token: str, value: str) -> str:
     """The scheme's name is case-insensitive (RFC 9110), the token is not."""
     if not _TOKEN.fullmatch(token):
-        raise UnfitValueError(
+        raise UserError(
             f"{name}: a bearer token has 20 to 256 of A-Z a-z 0-9 . _ ~ + / = - (RFC 6750)"
         )
     exact = re.sub(r"[.+]", r"[\g<0>]", token)

@@ -1,0 +1,119 @@
+"""Units and drop-ins, read by systemd itself."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from policy.release import Release
+from tests.examples import LARGE, SMALL, mta_of, proxy_of, text_of
+
+UNITS = "/etc/systemd/system/"
+PACKAGED = {
+    "kumomta": "/opt/kumomta/sbin/kumod",
+    "nginx": "/usr/sbin/nginx",
+    "unbound": "/usr/sbin/unbound",
+    "chrony": "/usr/sbin/chronyd",
+}
+PROGRAMS = [
+    *PACKAGED.values(),
+    "/opt/kumomta/sbin/proxy-server",
+    "/usr/bin/install",
+    "/usr/local/sbin/ping8-agent",
+]
+ALL = [
+    pytest.param(mta_of(SMALL), id="mta"),
+    pytest.param(mta_of(LARGE), id="mta with an outbox"),
+    pytest.param(proxy_of(LARGE), id="proxy"),
+]
+
+
+def write_host(release: Release, root: Path) -> list[str]:
+    """The release's files in a root of their own, with what packages bring; names of its units."""
+    for file in release.files:
+        path = root / file.path.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.content)
+        path.chmod(0o755 if file.mode == 0o755 else 0o644)
+    for program in PROGRAMS:
+        path = root / program.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(0o755)
+        path.chmod(0o755)
+    vendor = root / "lib/systemd/system"
+    vendor.mkdir(parents=True, exist_ok=True)
+    for target in Path("/lib/systemd/system").glob("*.target"):
+        shutil.copy(target, vendor / target.name)
+    for unit, program in PACKAGED.items():
+        text = f"[Service]\nExecStart={program}\n"
+        (vendor / f"{unit}.service").write_text(text)
+    own = [file.path[len(UNITS) :] for file in release.files if file.path.startswith(UNITS)]
+    return [name.partition(".d/")[0] for name in own if not name.startswith("multi-user")]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd on this machine")
+@pytest.mark.parametrize("release", ALL)
+def test_systemd_finds_nothing_to_say_about_the_units(release: Release, tmp_path: Path) -> None:
+    units = write_host(release, tmp_path)
+    result = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", f"--root={tmp_path}", *units],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert units
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("release", ALL)
+def test_a_release_brings_each_unit_that_it_names_or_a_package_does(release: Release) -> None:
+    brought = {file.path[len(UNITS) :] for file in release.files if file.path.startswith(UNITS)}
+    brought |= {f"{name}.service" for name in PACKAGED}
+    asked = {effect.split()[1] for file in release.files for effect in file.effects}
+    distribution = {"systemd-journald.service", "systemd-sysctl.service"}
+    assert set(release.units) <= brought
+    assert asked <= brought | distribution
+
+
+@pytest.mark.parametrize("release", ALL)
+def test_a_push_never_starts_the_unit_that_waits_for_its_lock(release: Release) -> None:
+    """The boot unit is wanted by the target, and is neither enabled nor an effect."""
+    text = text_of(release, f"{UNITS}ping8-finish.service")
+    assert "[Install]" not in text
+    assert "ping8-finish.service" not in release.units
+    assert not any("ping8-finish" in effect for file in release.files for effect in file.effects)
+    assert "Wants=ping8-finish.service" in text_of(
+        release, f"{UNITS}multi-user.target.d/ping8.conf"
+    )
+
+
+def test_kumod_starts_on_its_volumes_or_not_at_all() -> None:
+    release = mta_of(SMALL)
+    text = text_of(release, f"{UNITS}kumomta.service.d/ping8.conf")
+    for mount in release.mounts:
+        assert f"AssertPathIsMountPoint={mount.path}" in text
+        assert mount.path in next(
+            line for line in text.splitlines() if line.startswith("RequiresMountsFor=")
+        )
+    assert "MemoryMax=" not in text
+
+
+def test_kumod_gets_the_contracts_environment_file() -> None:
+    text = text_of(mta_of(SMALL), f"{UNITS}kumomta.service.d/ping8.conf")
+    assert "EnvironmentFile=/etc/default/kumomta" in text
+
+
+def test_the_proxy_runs_as_nobody_special_and_never_sees_the_metadata_address() -> None:
+    release = proxy_of(SMALL)
+    text = text_of(release, f"{UNITS}kumoproxy.service")
+    for line in (
+        "User=kumoproxy",
+        "NoNewPrivileges=yes",
+        "CapabilityBoundingSet=",
+        "ProtectSystem=strict",
+        "IPAddressDeny=169.254.169.254",
+        "LimitNOFILE=1048576",
+    ):
+        assert line in text.splitlines()
+    assert release.users == ("kumoproxy",)
