@@ -1,0 +1,149 @@
+"""What one push sends and gets: a constant command, everything else on standard input."""
+
+import base64
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from policy.agent_bundle import agent_zipapp
+from policy.release import HostFacts, Release, ReleaseFile
+from policy.settings.base import seconds
+
+FORMAT = 1
+_AGENT_PATH = "/usr/local/sbin/ping8-agent"
+_GRACE = 120
+"""Seconds that the agent has, when its time is over, to switch back."""
+_LOCK_WAIT = 180.0
+
+# The agent never touches the disk before it runs: it is imported from memory.
+_BOOTSTRAP = """\
+import base64, io, json, os, runpy, sys
+data = sys.stdin.buffer.read()
+try:
+    agent = base64.b64decode(json.loads(data)["agent"], validate=True)
+except (ValueError, KeyError, TypeError):
+    sys.exit("ping8: the bundle arrived damaged; nothing was changed, push again")
+memory = os.memfd_create("ping8-agent")
+os.write(memory, agent)
+sys.stdin = io.TextIOWrapper(io.BytesIO(data))
+sys.argv[1:] = ["push"]
+runpy.run_path(f"/proc/self/fd/{memory}", run_name="__main__")
+"""
+
+
+def push_command(time_limit: str) -> str:
+    """The text that a host's shell runs, free of anything secret or changing.
+
+    `time_limit` is a duration such as `15m`; when it is over the agent switches back.
+    """
+    limit = f"timeout --kill-after={_GRACE} {seconds(time_limit)}"
+    return f"sudo -n {limit} python3 -I -c {shlex.quote(_BOOTSTRAP)}"
+
+
+def push_input(release: Release, facts: HostFacts, *, always: bool = False, run: str = "") -> str:
+    """Standard input of the push, secret as a whole: the agent, the release and the host's facts.
+
+    `always` lets the agent check and repair a host that has the release already. `run` is any
+    text that differs from run to run, for a caller that must see its input change.
+    """
+    manifest = manifest_of(release)
+    text = canonical(manifest)
+    agent = next((file.content for file in release.files if file.path == _AGENT_PATH), None)
+    bundle = {
+        "format": FORMAT,
+        "agent": base64.b64encode(agent or agent_zipapp()).decode(),
+        "always": always,
+        "run": run,
+        "wait": _LOCK_WAIT,
+        "facts": {
+            "name": facts.name,
+            "instance_id": facts.instance_id,
+            "volumes": dict(facts.volumes),
+        },
+        "release": manifest,
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "contents": {file.path: _content(file) for file in release.files},
+    }
+    return canonical(bundle)
+
+
+def manifest_of(release: Release) -> dict[str, Any]:
+    """The release without its contents: what the host keeps as `manifest.json`."""
+    return {
+        "id": release.id,
+        "host": release.host,
+        "role": release.role,
+        "linked_directories": list(release.linked_directories),
+        "directories": [asdict(item) for item in release.directories],
+        "mounts": [asdict(item) for item in release.mounts],
+        "packages": list(release.packages),
+        "users": list(release.users),
+        "units": list(release.units),
+        "checks": [asdict(item) for item in release.checks],
+        "kumomta_version": release.kumomta_version,
+        "kumomta_preinstalled": release.kumomta_preinstalled,
+        "files": [
+            {
+                "path": file.path,
+                "mode": file.mode,
+                "owner": file.owner,
+                "group": file.group,
+                "secret": file.secret,
+                "effects": list(file.effects),
+                "sha256": hashlib.sha256(file.content).hexdigest(),
+            }
+            for file in sorted(release.files, key=lambda file: file.path)
+        ],
+    }
+
+
+def canonical(data: Mapping[str, Any]) -> str:
+    """JSON in the one form over which digests go; the agent's twin is `model.canonical`."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushReport:
+    """What a host answers; never a secret. `files` maps a path to its SHA-256 or `secret`."""
+
+    release_id: str
+    previous_id: str
+    changed: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+    recovered: str = ""
+    warnings: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+def parse_report(stdout: str) -> PushReport:
+    """From what the push printed; a ValueError says what is missing."""
+    try:
+        data = json.loads(stdout.strip().splitlines()[-1])
+        return PushReport(
+            release_id=data["release"],
+            previous_id=data["previous"],
+            changed=tuple(data.get("changed", ())),
+            restarted=tuple(data.get("restarted", ())),
+            repaired=tuple(data.get("repaired", ())),
+            set_aside=tuple(data.get("set_aside", ())),
+            recovered=data.get("recovered", ""),
+            warnings=tuple(data.get("warnings", ())),
+            files=data.get("files", {}),
+            timings=data.get("timings", {}),
+        )
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the push printed no report ({type(error).__name__}: {error})") from error
+
+
+def _content(file: ReleaseFile) -> dict[str, str]:
+    """As text where it is text: a third shorter in the bundle and in Pulumi's state."""
+    try:
+        return {"text": file.content.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(file.content).decode()}
