@@ -1,10 +1,13 @@
 """What every settings model is built on: strictness, camelCase keys and the small value types."""
 
+import ipaddress
 import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from policy.settings import names
 
 
 class Model(BaseModel):
@@ -29,8 +32,89 @@ def _duration(text: str) -> str:
     return text
 
 
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}[a-z0-9]", text):
+        raise ValueError("use 2 to 32 lower-case letters, digits and inner hyphens, a letter first")
+    return text
+
+
+def _cidr(text: str) -> str:
+    try:
+        network = ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise ValueError("write an IPv4 network such as 198.51.100.0/28") from None
+    if network.version != 4:
+        raise ValueError("write an IPv4 network: the platform speaks IPv4 alone")
+    if "/" in text and str(network) != text.strip():
+        raise ValueError(f"the address has bits set beyond its prefix: did you mean {network}?")
+    return str(network)
+
+
+def _email(text: str) -> str:
+    local, at, domain = text.strip().rpartition("@")
+    if not at or not re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}", local):
+        raise ValueError("write one e-mail address such as dmarc@example.com")
+    return f"{local}@{names.host_name(domain)}"
+
+
+def _pattern(pattern: str, mend: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(mend)
+        return text
+
+    return AfterValidator(check)
+
+
 Duration = Annotated[str, AfterValidator(_duration)]
 """A whole number with a unit, `s`, `m`, `h` or `d`; KumoMTA and systemd both read it."""
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")]
+Name = Annotated[str, AfterValidator(_name)]
 """A name of ours (source, pool, brand, proxy host): it becomes part of resource and file names."""
+
+HostName = Annotated[str, AfterValidator(names.host_name)]
+"""A host or domain name in full; kept in lower case, in ASCII and without its last dot."""
+
+EhloName = Annotated[str, AfterValidator(names.relative_or_full)]
+"""A host name in full, or its first label alone."""
+
+RecordName = Annotated[str, AfterValidator(names.record_name)]
+"""A domain name that may have labels with underscores."""
+
+Label = Annotated[str, AfterValidator(names.label)]
+"""One label of a domain name: a DKIM selector, or the first label of a host."""
+
+Cidr = Annotated[str, AfterValidator(_cidr)]
+"""An IPv4 network without host bits; a bare address is its /32."""
+
+Email = Annotated[str, AfterValidator(_email)]
+"""One e-mail address."""
+
+Region = Annotated[
+    str, _pattern(r"[a-z]{2}(-[a-z]+)+-[0-9]", "write an AWS region such as eu-central-1")
+]
+"""An AWS region."""
+
+AllocationId = Annotated[
+    str,
+    _pattern(
+        r"eipalloc-[0-9a-f]{8,32}", "write an allocation id such as eipalloc-0123456789abcdef0"
+    ),
+]
+"""An Elastic IP that exists already."""
+
+ImageId = Annotated[
+    str, _pattern(r"ami-[0-9a-f]{8,32}", "write an image id such as ami-0123456789abcdef0")
+]
+"""An AMI."""
+
+InstanceType = Annotated[
+    str, _pattern(r"[a-z0-9-]+\.[a-z0-9-]+", "write an EC2 instance type such as t4g.small")
+]
+"""An EC2 instance type."""
+
+Percent = Annotated[int, Field(ge=1, le=99)]
+"""A share in percent."""
+
+Share = Annotated[float, Field(gt=0, le=1)]
+"""A share of one."""

@@ -4,19 +4,22 @@ from typing import Literal
 
 from pydantic import Field
 
-from policy.settings.base import Model, Name
+from policy.settings.base import Email, HostName, Label, Model, Name, RecordName
 
 
 class Dkim(Model):
     """Two selectors are published from the first day: one signs, the other is the next key."""
 
-    selectors: tuple[str, str] = Field(
+    selectors: tuple[Label, Label] = Field(
         default=("s1", "s2"), description="The two published selectors."
     )
-    active: str | None = Field(
+    active: Label | None = Field(
         default=None, description="The selector that signs; the first unless set."
     )
-    bits: int = Field(default=2048, description="Size of RSA keys, in bits.")
+    bits: int = Field(
+        default=2048,
+        description="Size of RSA keys, in bits: 2048, 3072 or 4096; 2048 signs fastest.",
+    )
     ed25519: bool = Field(
         default=False,
         description="Sign with Ed25519 (RFC 8463) as well; its selectors end in `-ed`.",
@@ -32,7 +35,7 @@ class Dmarc(Model):
     subdomain_policy: Literal["none", "quarantine", "reject"] | None = Field(
         default=None, description="The same for subdomains; as `policy` unless set."
     )
-    report: str | None = Field(
+    report: Email | None = Field(
         default=None,
         description="E-mail address that takes aggregate reports.",
         examples=["dmarc@example.com"],
@@ -42,7 +45,7 @@ class Dmarc(Model):
 class Spf(Model):
     """SPF at the sender domain itself. Its TXT record set becomes ours: name all other values."""
 
-    include: tuple[str, ...] = Field(
+    include: tuple[RecordName, ...] = Field(
         default=(), description="Further senders to include.", examples=[["_spf.google.com"]]
     )
     other_txt: tuple[str, ...] = Field(
@@ -52,12 +55,24 @@ class Spf(Model):
     )
 
 
+class DomainDefaults(Model):
+    """What sender domains have in common. A domain's own tables are merged into these."""
+
+    brand: Name | None = Field(default=None, description="As in `domains`.", examples=["news"])
+    zone: HostName | None = Field(
+        default=None, description="As in `domains`.", examples=["example.com"]
+    )
+    dkim: Dkim = Field(default=Dkim(), description="As in `domains`.")
+    dmarc: Dmarc = Field(default=Dmarc(), description="As in `domains`.")
+    spf: Spf | None = Field(default=None, description="As in `domains`.")
+
+
 class SenderDomain(Model):
     """A domain that PING8 sends from."""
 
-    name: str = Field(description="The domain of the From header.", examples=["example.com"])
+    name: HostName = Field(description="The domain of the From header.", examples=["example.com"])
     brand: Name = Field(default="default", description="The brand whose reputation it uses.")
-    zone: str | None = Field(
+    zone: HostName | None = Field(
         default=None,
         description="Route 53 zone that holds it; unless set: ours when the domain lies in it, "
         "else its DNS is elsewhere and `records_to_publish` says what its owner publishes.",
@@ -67,10 +82,10 @@ class SenderDomain(Model):
     spf: Spf | None = Field(
         default=None, description="SPF at the domain itself; no record unless given."
     )
-    bounce: str | None = Field(
+    bounce: HostName | None = Field(
         default=None, description="Envelope sender domain; `bounce.<domain>` unless set."
     )
-    feedback: str | None = Field(
+    feedback: HostName | None = Field(
         default=None, description="Domain that takes abuse reports; the bounce domain unless set."
     )
 
@@ -91,6 +106,8 @@ class SenderDomain(Model):
 
     def selectors(self) -> tuple[tuple[str, Literal["rsa", "ed25519"]], ...]:
         """Every published selector with the kind of its key."""
-        rsa = tuple((selector, "rsa") for selector in self.dkim.selectors)
-        ed = tuple((f"{selector}-ed", "ed25519") for selector in self.dkim.selectors)
-        return (*rsa, *ed) if self.dkim.ed25519 else rsa  # type: ignore[return-value]
+        kinds: list[tuple[str, Literal["rsa", "ed25519"]]] = []
+        kinds += [(selector, "rsa") for selector in self.dkim.selectors]
+        if self.dkim.ed25519:
+            kinds += [(f"{selector}-ed", "ed25519") for selector in self.dkim.selectors]
+        return tuple(kinds)

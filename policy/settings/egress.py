@@ -1,8 +1,10 @@
 """Where mail leaves: egress sources, pools and brands."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from policy.settings.base import Duration, Model, Name
+from policy.settings.base import AllocationId, Duration, EhloName, Model, Name
 
 
 class Source(Model):
@@ -10,11 +12,11 @@ class Source(Model):
 
     name: Name = Field(description="Name of the egress source in KumoMTA.")
     proxy: Name = Field(description="Proxy host that it lives on.")
-    ehlo: str = Field(
-        description="EHLO name in our zone (its first labels, or in full); PTR and A agree.",
+    ehlo: EhloName = Field(
+        description="EHLO name in our zone (its first label, or in full); PTR and A agree.",
         examples=["out1"],
     )
-    allocation_id: str | None = Field(
+    allocation_id: AllocationId | None = Field(
         default=None,
         description="An existing Elastic IP, so that a warmed address is kept.",
         examples=["eipalloc-0123456789abcdef0"],
@@ -25,7 +27,7 @@ class Pool(Model):
     """A weighted set of egress sources."""
 
     name: Name = Field(description="Name of the egress pool in KumoMTA.")
-    sources: dict[str, int] = Field(
+    sources: dict[Name, Annotated[int, Field(ge=1, le=10_000)]] = Field(
         description="Weight of each egress source.", examples=[{"proxy-default": 1}]
     )
 

@@ -1,46 +1,96 @@
 """Hosts, their network and the KumoMTA that they run."""
 
-from pydantic import Field
+import re
+from typing import Annotated
 
-from policy.settings.base import Model, Name
+from pydantic import AfterValidator, Field
+
+from policy.settings.base import (
+    AllocationId,
+    Cidr,
+    ImageId,
+    InstanceType,
+    Label,
+    Model,
+    Name,
+)
+from policy.settings.instances import Architecture, instance_types
+
+OLDEST_KUMOMTA = "2026.06.23"
 
 
 class Network(Model):
     """The VPC."""
 
-    cidr: str = Field(default="10.8.0.0/16", description="Addresses of the VPC.")
-    subnets: tuple[str, str] = Field(
+    cidr: Cidr = Field(default="10.8.0.0/16", description="Addresses of the VPC.")
+    subnets: tuple[Cidr, Cidr] = Field(
         default=("10.8.0.0/24", "10.8.1.0/24"), description="Public subnets, in two zones."
     )
     availability_zones: tuple[str, str] | None = Field(
-        default=None, description="The two zones; the region's first two unless set."
+        default=None,
+        description="The two zones; the region's first two unless set.",
+        examples=[["eu-central-1a", "eu-central-1b"]],
     )
 
 
 class Host(Model):
     """What MTA and proxy hosts have in common."""
 
-    ami: str | None = Field(
+    instance_type: InstanceType
+    ami: ImageId | None = Field(
         default=None,
         description="Ubuntu 22.04 image; unless set the newest at first creation, then kept.",
         examples=["ami-0123456789abcdef0"],
     )
-    root_gib: int = Field(default=20, ge=8, description="Size of the root volume, in GiB.")
-    subnet: int = Field(default=0, ge=0, le=1, description="Which of the two subnets.")
+    root_gib: int = Field(default=20, ge=8, le=1000, description="Size of the root volume, in GiB.")
+    subnet: int = Field(default=0, ge=0, le=1, description="Which of the two subnets: 0 or 1.")
+    architecture: Architecture | None = Field(
+        default=None,
+        description="Processor of an instance type that the table of types does not list.",
+        examples=["arm64"],
+    )
+    addresses_per_interface: int | None = Field(
+        default=None,
+        ge=1,
+        le=50,
+        description="Private IPv4 addresses for each interface of an instance type that the "
+        "table of types does not list.",
+        examples=[4],
+    )
+
+    @property
+    def processor(self) -> Architecture:
+        """The processor that the image and the packages must be for."""
+        if self.architecture is not None:
+            return self.architecture
+        return instance_types()[self.instance_type]["architecture"]
+
+    @property
+    def address_limit(self) -> int:
+        """How many private addresses the host's interface may have."""
+        if self.addresses_per_interface is not None:
+            return self.addresses_per_interface
+        return instance_types()[self.instance_type]["addresses"]
 
 
 class MtaHost(Host):
     """The host of KumoMTA and Nginx."""
 
-    host_name: str = Field(default="mta", description="Its first label in our zone.")
-    instance_type: str = Field(default="c7g.xlarge", description="EC2 instance type.")
-    allocation_id: str | None = Field(default=None, description="An existing Elastic IP.")
-    spool_gib: int = Field(default=100, ge=1, description="Size of the spool volume, in GiB.")
+    host_name: Label = Field(default="mta", description="Its first label in our zone.")
+    instance_type: InstanceType = Field(default="c7g.xlarge", description="EC2 instance type.")
+    allocation_id: AllocationId | None = Field(
+        default=None,
+        description="An existing Elastic IP.",
+        examples=["eipalloc-0123456789abcdef0"],
+    )
+    spool_gib: int = Field(
+        default=100, ge=1, le=16384, description="Size of the spool volume, in GiB."
+    )
     spool_iops: int = Field(default=3000, ge=3000, le=16000, description="IOPS of it.")
     spool_throughput: int = Field(
         default=250, ge=125, le=1000, description="Throughput of it, in MiB/s."
     )
-    log_gib: int = Field(default=50, ge=1, description="Size of the log volume, in GiB.")
+    log_gib: int = Field(default=50, ge=1, le=16384, description="Size of the log volume, in GiB.")
     expected_backlog: int = Field(
         default=1_000_000, ge=1, description="Messages that the spool must hold."
     )
@@ -53,17 +103,29 @@ class ProxyHost(Host):
     """A host of KumoProxy."""
 
     name: Name = Field(description="Name of the proxy host; its first label in our zone.")
-    instance_type: str = Field(default="t4g.small", description="EC2 instance type.")
+    instance_type: InstanceType = Field(default="t4g.small", description="EC2 instance type.")
     port: int = Field(default=5000, ge=1024, le=65535, description="SOCKS5 port.")
     authentication: bool = Field(
         default=False, description="Ask the MTA for a password (RFC 1929)."
     )
 
 
+def _kumomta_version(text: str) -> str:
+    match = re.fullmatch(r"(\d{4}\.\d{2}\.\d{2})-[0-9a-f]{7,12}", text)
+    if match is None:
+        raise ValueError(
+            "write a release of the package kumomta such as 2026.06.23-f3af1cd0; "
+            "builds of kumomta-dev are not supported"
+        )
+    if match.group(1) < OLDEST_KUMOMTA:
+        raise ValueError(f"too old: use {OLDEST_KUMOMTA} or newer")
+    return text
+
+
 class KumoMTA(Model):
     """The release that hosts run."""
 
-    version: str = Field(
+    version: Annotated[str, AfterValidator(_kumomta_version)] = Field(
         default="2026.06.23-f3af1cd0",
         description="Version of the package `kumomta`; 2026.06.23 or newer.",
     )

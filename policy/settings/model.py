@@ -7,11 +7,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from policy.settings.base import Duration, Model, Name
-from policy.settings.domains import SenderDomain
+from policy.settings import names
+from policy.settings.base import Duration, HostName, Model, Name, Region
+from policy.settings.domains import DomainDefaults, SenderDomain
 from policy.settings.egress import Brand, Pool, Source
 from policy.settings.hosts import KumoMTA, MtaHost, Network, ProxyHost
-from policy.settings.operation import Alarms, Logs, Operators
+from policy.settings.operation import Alarms, Doctor, Logs, Operators
 from policy.settings.reception import Certificate, Reception, Shaping
 from policy.settings.webhook import Webhook
 
@@ -20,8 +21,8 @@ class Settings(Model):
     """One environment, checked: each name that is used is defined, each default is filled in."""
 
     environment: Name = Field(description="The stack's name; the program fills it in.")
-    region: str = Field(description="AWS region (`aws:region`).", examples=["eu-central-1"])
-    zone: str = Field(
+    region: Region = Field(description="AWS region (`aws:region`).", examples=["eu-central-1"])
+    zone: HostName = Field(
         description="Our Route 53 zone. Host names and EHLO names live in it.",
         examples=["mail.example.com"],
     )
@@ -34,6 +35,10 @@ class Settings(Model):
         default=None,
         description="YAML file beside the stack file with more sender domains, as a list.",
         examples=["prod.domains.yaml"],
+    )
+    domain_defaults: DomainDefaults = Field(
+        default=DomainDefaults(),
+        description="What sender domains have in common; each may say otherwise.",
     )
     brands: tuple[Brand, ...] = Field(
         default=(Brand(name="default", pool="shared-default"),),
@@ -60,6 +65,7 @@ class Settings(Model):
     shaping: Shaping = Field(default=Shaping(), description="Traffic shaping and warm-up.")
     alarms: Alarms = Field(default=Alarms(), description="Thresholds and receivers of alarms.")
     logs: Logs = Field(default=Logs(), description="How long logs are kept.")
+    doctor: Doctor = Field(default=Doctor(), description="What `ping8 doctor` asks.")
     elastic_ip_quota: int = Field(
         default=5, ge=1, description="Elastic IPs that AWS allows in the region."
     )
@@ -72,7 +78,11 @@ class Settings(Model):
         description="`always` pushes releases again and so repairs a drifted host.",
     )
     push_time_limit: Duration = Field(default="15m", description="Limit of one push.")
-    tags: dict[str, str] = Field(default={}, description="Tags of every resource.")
+    tags: dict[str, str] = Field(
+        default={},
+        description="Tags of every resource.",
+        examples=[{"cost-center": "messaging"}],
+    )
 
     @property
     def mta_host(self) -> str:
@@ -84,8 +94,8 @@ class Settings(Model):
         return next(source for source in self.sources if source.name == name)
 
     def ehlo(self, source: Source) -> str:
-        """The EHLO name in full; a stack file may give its first labels alone."""
-        return source.ehlo if source.ehlo.endswith(self.zone) else f"{source.ehlo}.{self.zone}"
+        """The EHLO name in full; a stack file may give its first label alone."""
+        return source.ehlo if "." in source.ehlo else f"{source.ehlo}.{self.zone}"
 
     def sources_of(self, proxy: str) -> tuple[Source, ...]:
         """The sources on one proxy host; the first has its primary private address."""
@@ -103,7 +113,7 @@ class Settings(Model):
         """The Route 53 zone that holds a sender domain's records; None: its DNS is elsewhere."""
         if domain.zone is not None:
             return domain.zone
-        return self.zone if f".{domain.name}".endswith(f".{self.zone}") else None
+        return self.zone if names.lies_in(domain.name, self.zone) else None
 
     def takes_reports(self) -> bool:
         """Whether any bounce or feedback domain exists: then port 25 of the MTA is open."""

@@ -1,11 +1,12 @@
 """What injection accepts, under which certificate, and how fast mail leaves."""
 
 import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from policy.settings.base import Duration, Model
+from policy.settings.base import Duration, Email, Model, Name
+from policy.settings.urls import HttpsUrl
 
 
 class Reception(Model):
@@ -37,10 +38,14 @@ class Certificate(Model):
     kind: Literal["acme", "given", "self-signed"] = Field(
         default="acme", description="ACME by DNS-01, given in secrets, or self-signed for trials."
     )
-    directory: str = Field(
+    directory: HttpsUrl = Field(
         default="https://acme-v02.api.letsencrypt.org/directory", description="ACME directory."
     )
-    email: str | None = Field(default=None, description="Contact at the certificate authority.")
+    email: Email | None = Field(
+        default=None,
+        description="Contact at the certificate authority.",
+        examples=["mail-ops@example.com"],
+    )
     chain: str | None = Field(
         default=None, description="Certificate chain in PEM, when given; its key is a secret."
     )
@@ -50,7 +55,7 @@ class WarmUp(Model):
     """Daily limits of a new address; the policy picks the day at run time (UTC)."""
 
     start: datetime.date = Field(description="First day.", examples=["2026-12-01"])
-    daily: tuple[int, ...] = Field(
+    daily: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = Field(
         description="Messages of each day, first day first; no limit after the last.",
         examples=[[500, 1000, 2000, 5000]],
     )
@@ -65,5 +70,9 @@ class Shaping(Model):
         description="KumoMTA shaping tables by domain, as in shaping.toml.",
         examples=[{"gmail.com": {"connection_limit": 5}}],
     )
-    warm_up: dict[str, WarmUp] = Field(default={}, description="Warm-up by egress source.")
+    warm_up: dict[Name, WarmUp] = Field(
+        default={},
+        description="Warm-up by egress source.",
+        examples=[{"out-2": {"start": "2026-12-01", "daily": [500, 1000, 2000]}}],
+    )
     refresh: Duration = Field(default="1h", description="How often warm-up limits are read.")

@@ -1,16 +1,43 @@
 """How events reach PING8."""
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from policy.settings.base import Duration, Model
+from policy.settings.urls import HttpsUrl
+
+RecordType = Literal[
+    "Reception",
+    "InboundReception",
+    "Delivery",
+    "Bounce",
+    "TransientFailure",
+    "Expiration",
+    "AdminBounce",
+    "OOB",
+    "Feedback",
+    "Rejection",
+    "AdminRebind",
+    "Delayed",
+    "DeferredInjectionRebind",
+    "XferOut",
+    "XferIn",
+]
+"""KumoMTA's record types; `InboundReception` is ours for the reception of mail by SMTP."""
+
+
+def _json_field(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", text):
+        raise ValueError("write the name of one JSON field, such as success")
+    return text
 
 
 class Webhook(Model):
     """PING8's endpoint and the way that events take to it."""
 
-    url: str = Field(
+    url: HttpsUrl = Field(
         description="HTTPS endpoint that takes events.",
         examples=["https://app.example.com/api/kumo/events"],
     )
@@ -21,12 +48,12 @@ class Webhook(Model):
     batch_size: int = Field(
         default=1, ge=1, le=1000, description="Events in one POST; above 1 as a JSON array."
     )
-    leave_out: tuple[str, ...] = Field(
+    leave_out: tuple[RecordType, ...] = Field(
         default=("Rejection", "InboundReception"),
         description="Record types that are not sent; `InboundReception` is the reception of "
         "mail by SMTP.",
     )
-    failure_field: str | None = Field(
+    failure_field: Annotated[str, AfterValidator(_json_field)] | None = Field(
         default=None,
         description="JSON field of a 2xx answer that says failure when false or an error.",
         examples=["success"],

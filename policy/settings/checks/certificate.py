@@ -1,0 +1,78 @@
+"""The certificate of the injection host."""
+
+from collections.abc import Iterator
+
+from cryptography import x509
+
+from policy.settings import names
+from policy.settings.checks.rule import Check, check
+from policy.settings.model import Settings
+from policy.settings.problems import Finding
+
+
+def covers(certificate: x509.Certificate, host: str) -> bool:
+    """Whether a certificate names the host, itself or by a wildcard (RFC 6125)."""
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return False
+    wildcard = f"*.{host.partition('.')[2]}"
+    stated = (name.lower() for name in extension.value.get_values_for_type(x509.DNSName))
+    return any(name in {host, wildcard} for name in stated)
+
+
+@check("certificate")
+def chain_goes_with_kind(settings: Settings) -> Iterator[Finding]:
+    """A chain that is given is used, and one that is used is given."""
+    certificate = settings.certificate
+    if certificate.kind == "given" and certificate.chain is None:
+        yield Finding(
+            path=("certificate", "chain"),
+            mend="`kind: given` needs the chain in PEM here, and its key as the secret "
+            "certificateKey",
+        )
+    if certificate.kind != "given" and certificate.chain is not None:
+        yield Finding(
+            path=("certificate", "kind"),
+            value=certificate.kind,
+            mend="a chain is given and would not be used: set `kind: given`, or remove the chain",
+        )
+
+
+@check("certificate", "zone", "mta")
+def chain_is_for_our_host(settings: Settings) -> Iterator[Finding]:
+    """The first certificate of the chain is the host's own."""
+    chain = settings.certificate.chain
+    if chain is None:
+        return
+    path = ("certificate", "chain")
+    try:
+        leaf = x509.load_pem_x509_certificates(chain.encode())[0]
+    except ValueError:
+        yield Finding(
+            path=path,
+            mend="write certificates in PEM, the host's own first: "
+            "-----BEGIN CERTIFICATE----- and so on",
+        )
+        return
+    if not covers(leaf, settings.mta_host):
+        yield Finding(
+            path=path,
+            mend=f"its first certificate does not name {settings.mta_host}: give that one's chain",
+        )
+
+
+@check("certificate", "zone", "mta")
+def common_name_fits(settings: Settings) -> Iterator[Finding]:
+    """Certificate authorities take 64 characters for the first name (RFC 5280, ub-common-name)."""
+    longest = 64
+    if settings.certificate.kind == "acme" and len(settings.mta_host) > longest:
+        yield Finding(
+            path=("mta", "hostName"),
+            value=settings.mta.host_name,
+            mend=f"{settings.mta_host[: names.LONGEST_LABEL]}... has {len(settings.mta_host)} "
+            f"characters; a certificate's common name takes {longest}: shorten it or the zone",
+        )
+
+
+CHECKS: tuple[Check, ...] = (chain_goes_with_kind, chain_is_for_our_host, common_name_fits)

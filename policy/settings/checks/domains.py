@@ -1,0 +1,216 @@
+"""Sender domains: each once, with names that DNS can hold and bounces that align."""
+
+from collections.abc import Iterator
+from functools import cache
+
+from publicsuffixlist import PublicSuffixList
+
+from policy.settings import names
+from policy.settings.checks.rule import Check, check
+from policy.settings.domains import SenderDomain
+from policy.settings.model import Settings
+from policy.settings.problems import Finding, one_of
+
+RSA_BITS = (2048, 3072, 4096)
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
+
+
+def organisational_domain(name: str) -> str | None:
+    """The domain by which DMARC aligns (RFC 7489, 3.2); None: the name is a public suffix."""
+    found: str | None = _suffixes().privatesuffix(name)
+    return found
+
+
+@check(elements=["domains"])
+def domains_are_listed_once(settings: Settings) -> Iterator[Finding]:
+    """Names are normalised by now: case, the last dot and the IDNA form make no difference."""
+    first: dict[str, int] = {}
+    for i, domain in enumerate(settings.domains):
+        if domain.name in first:
+            yield Finding(
+                path=("domains", i, "name"),
+                value=domain.name,
+                mend="this sender domain is listed already "
+                f"(number {first[domain.name] + 1} of all): remove one",
+            )
+        first.setdefault(domain.name, i)
+
+
+@check(elements=["domains"])
+def domains_are_registrable(settings: Settings) -> Iterator[Finding]:
+    """Nobody can publish DMARC for all of `co.uk`."""
+    for i, domain in enumerate(settings.domains):
+        if organisational_domain(domain.name) is None:
+            yield Finding(
+                path=("domains", i, "name"),
+                value=domain.name,
+                mend="this is a public suffix, under which others register: name your own domain",
+            )
+
+
+@check(elements=["domains"])
+def zones_hold_their_domains(settings: Settings) -> Iterator[Finding]:
+    """A record goes to the zone that its name lies in."""
+    for i, domain in enumerate(settings.domains):
+        if domain.zone is not None and not names.lies_in(domain.name, domain.zone):
+            yield Finding(
+                path=("domains", i, "zone"),
+                value=domain.zone,
+                mend=f"{domain.name} does not lie in this zone: name its own, or leave `zone` out "
+                "when its DNS is elsewhere",
+            )
+
+
+@check("zone", "mta", "proxies", "sources", elements=["domains"])
+def domains_are_no_hosts(settings: Settings) -> Iterator[Finding]:
+    """A host's name has records of its own: an SPF record for the EHLO name, for example."""
+    hosts = _host_names(settings)
+    for i, domain in enumerate(settings.domains):
+        used = {"name": domain.name, "bounce": domain.bounce_domain}
+        used["feedback"] = domain.feedback_domain
+        for key, name in used.items():
+            if name in hosts and (key != "feedback" or domain.feedback is not None):
+                yield Finding(
+                    path=("domains", i, key),
+                    value=name,
+                    mend=f"this is the name of {hosts[name]}: choose another",
+                )
+
+
+def _host_names(settings: Settings) -> dict[str, str]:
+    hosts = {f"{proxy.name}.{settings.zone}": "a proxy host" for proxy in settings.proxies}
+    hosts |= {settings.ehlo(source): f"source {source.name}" for source in settings.sources}
+    return hosts | {settings.mta_host: "the MTA host"}
+
+
+@check("domains")
+def bounce_domains_are_apart(settings: Settings) -> Iterator[Finding]:
+    """The MX of a bounce domain is ours: it may be no domain that receives other mail."""
+    senders = {domain.name for domain in settings.domains}
+    owner: dict[str, str] = {}
+    for i, domain in enumerate(settings.domains):
+        bounce = domain.bounce_domain
+        if bounce in senders:
+            mend = f"{bounce} is a sender domain, whose mail our MX would take: choose a subdomain"
+        elif bounce in owner:
+            mend = f"{owner[bounce]} has this bounce domain: choose bounce.{domain.name}"
+        else:
+            owner[bounce] = domain.name
+            continue
+        yield Finding(path=("domains", i, "bounce"), value=bounce, mend=mend)
+
+
+@check("domains")
+def feedback_domains_are_apart(settings: Settings) -> Iterator[Finding]:
+    """As bounce domains; several sender domains may share one that is no bounce domain."""
+    senders = {domain.name for domain in settings.domains}
+    bounces = {domain.bounce_domain: domain.name for domain in settings.domains}
+    for i, domain in enumerate(settings.domains):
+        if domain.feedback is None:
+            continue
+        if domain.feedback in senders:
+            mend = "this is a sender domain, whose mail our MX would take: choose a subdomain"
+        elif bounces.get(domain.feedback, domain.name) != domain.name:
+            mend = f"this is the bounce domain of {bounces[domain.feedback]}: choose another"
+        else:
+            continue
+        yield Finding(path=("domains", i, "feedback"), value=domain.feedback, mend=mend)
+
+
+def _bounce_mend(domain: SenderDomain) -> str | None:
+    bounce = domain.bounce_domain
+    own = organisational_domain(domain.name)
+    if own is not None and organisational_domain(bounce) != own:
+        return (
+            f"SPF would not align for DMARC: choose a name under {own}, such as "
+            f"bounce.{domain.name}"
+        )
+    if domain.zone is not None and not names.lies_in(bounce, domain.zone):
+        return f"choose a name in the domain's zone {domain.zone}, such as bounce.{domain.name}"
+    return None
+
+
+@check(elements=["domains"])
+def bounce_domains_align(settings: Settings) -> Iterator[Finding]:
+    """DMARC takes SPF only for an envelope sender of the same organisational domain."""
+    for i, domain in enumerate(settings.domains):
+        mend = _bounce_mend(domain) if domain.bounce is not None else None
+        if mend is not None:
+            yield Finding(path=("domains", i, "bounce"), value=domain.bounce_domain, mend=mend)
+
+
+@check(elements=["domains"])
+def keys_are_strong(settings: Settings) -> Iterator[Finding]:
+    """Receivers ignore RSA under 1024 bits, distrust it under 2048, and few verify over 4096."""
+    for i, domain in enumerate(settings.domains):
+        if domain.dkim.bits not in RSA_BITS:
+            yield Finding(
+                path=("domains", i, "dkim", "bits"),
+                value=domain.dkim.bits,
+                mend="use 2048, 3072 or 4096",
+            )
+
+
+@check(elements=["domains"])
+def selectors_are_distinct(settings: Settings) -> Iterator[Finding]:
+    """A rotation needs two selectors; those of Ed25519 keys are derived from them."""
+    for i, domain in enumerate(settings.domains):
+        selectors = [selector for selector, _ in domain.selectors()]
+        if len(set(selectors)) < len(selectors):
+            yield Finding(
+                path=("domains", i, "dkim", "selectors"),
+                value=list(domain.dkim.selectors),
+                mend="choose two different selectors"
+                + (", and none that is another with `-ed`" if domain.dkim.ed25519 else ""),
+            )
+        if domain.active_selector not in domain.dkim.selectors:
+            yield Finding(
+                path=("domains", i, "dkim", "active"),
+                value=domain.active_selector,
+                mend=one_of(domain.dkim.selectors, domain.active_selector),
+            )
+
+
+@check("zone", elements=["domains"])
+def derived_names_fit(settings: Settings) -> Iterator[Finding]:
+    """DNS takes 253 characters, and a label 63, also in names that we derive."""
+    for i, domain in enumerate(settings.domains):
+        for key, name in _derived(settings, domain):
+            longest = max(len(label) for label in name.split("."))
+            if len(name) > names.LONGEST_NAME or longest > names.LONGEST_LABEL:
+                yield Finding(
+                    path=("domains", i, *key),
+                    value=domain.name,
+                    mend=f"{name[:60]}... has {len(name)} characters, its longest label {longest}; "
+                    "DNS takes 253 and 63: shorten the selector, the domain or the zone",
+                )
+
+
+def _derived(settings: Settings, domain: SenderDomain) -> Iterator[tuple[tuple[str, ...], str]]:
+    external = settings.zone_of(domain) is None
+    for selector, _ in domain.selectors():
+        yield ("dkim", "selectors"), f"{selector}._domainkey.{domain.name}"
+        if external:
+            yield ("dkim", "selectors"), f"{selector}.{domain.name}.dkim.{settings.zone}"
+    yield ("bounce",), domain.bounce_domain
+    yield ("name",), f"_dmarc.{domain.name}"
+    if external:
+        yield ("bounce",), f"{domain.bounce or domain.name}.bounce.{settings.zone}"
+
+
+CHECKS: tuple[Check, ...] = (
+    domains_are_listed_once,
+    domains_are_registrable,
+    zones_hold_their_domains,
+    domains_are_no_hosts,
+    bounce_domains_are_apart,
+    feedback_domains_are_apart,
+    bounce_domains_align,
+    keys_are_strong,
+    selectors_are_distinct,
+    derived_names_fit,
+)

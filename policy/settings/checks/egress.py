@@ -1,0 +1,243 @@
+"""Sources, pools and proxies: every name that is used is defined, and used once."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from policy.settings import names
+from policy.settings.checks.rule import Check, check
+from policy.settings.model import Settings
+from policy.settings.plain_secrets import Path
+from policy.settings.problems import Finding, one_of
+
+MTA = "mta"
+"""How the MTA host is called among the hosts of an environment."""
+
+CONTRACT_SOURCE = "proxy-default"
+CONTRACT_POOL = "shared-default"
+
+_RESERVED = frozenset({"unspecified", "null", "none", "unknown", "all", "any"})
+"""Names that KumoMTA gives a meaning of its own, or that a report could not tell from one."""
+
+
+def _repeated(words: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """Index of each repetition, with the index of what it repeats."""
+    first: dict[str, int] = {}
+    for i, word in enumerate(words):
+        if word in first:
+            yield i, first[word]
+        first.setdefault(word, i)
+
+
+def _twice(field: str, defined: Sequence[str]) -> Iterator[Finding]:
+    for i, earlier in _repeated(defined):
+        yield Finding(
+            path=(field, i, "name"),
+            value=defined[i],
+            mend=f"{field}[{earlier}] has this name: choose another, or remove one",
+        )
+
+
+@check(elements=["sources", "pools", "brands", "proxies"])
+def names_are_defined_once(settings: Settings) -> Iterator[Finding]:
+    """Two things of one name would silently become one."""
+    yield from _twice("sources", [source.name for source in settings.sources])
+    yield from _twice("pools", [pool.name for pool in settings.pools])
+    yield from _twice("brands", [brand.name for brand in settings.brands])
+    yield from _twice("proxies", [proxy.name for proxy in settings.proxies])
+
+
+@check(elements=["sources", "pools", "brands", "proxies"])
+def names_are_not_reserved(settings: Settings) -> Iterator[Finding]:
+    """KumoMTA sends from source and pool `unspecified` when it has no better answer."""
+    defined: list[tuple[Path, str]] = [
+        *((("sources", i, "name"), source.name) for i, source in enumerate(settings.sources)),
+        *((("pools", i, "name"), pool.name) for i, pool in enumerate(settings.pools)),
+        *((("brands", i, "name"), brand.name) for i, brand in enumerate(settings.brands)),
+        *((("proxies", i, "name"), proxy.name) for i, proxy in enumerate(settings.proxies)),
+    ]
+    for path, name in defined:
+        if name in _RESERVED:
+            yield Finding(path=path, value=name, mend="choose another name: this one is reserved")
+
+
+@check("sources", "pools")
+def contract_names_exist(settings: Settings) -> Iterator[Finding]:
+    """The contract with PING8 names one source and one pool, and KUMOPROXY_* describe them."""
+    if CONTRACT_SOURCE not in {source.name for source in settings.sources}:
+        yield Finding(
+            path=("sources",),
+            mend=f"define the source {CONTRACT_SOURCE}: the contract with PING8 names it",
+        )
+    pool = next((pool for pool in settings.pools if pool.name == CONTRACT_POOL), None)
+    if pool is None or CONTRACT_SOURCE not in pool.sources:
+        yield Finding(
+            path=("pools",),
+            mend=f"define the pool {CONTRACT_POOL} with the source {CONTRACT_SOURCE}: the contract "
+            "with PING8 names them",
+        )
+
+
+@check("zone", elements=["sources"])
+def ehlo_names_lie_in_our_zone(settings: Settings) -> Iterator[Finding]:
+    """We must be able to publish the A record that the PTR is checked against."""
+    for i, source in enumerate(settings.sources):
+        name = settings.ehlo(source)
+        if not name.endswith(f".{settings.zone}"):
+            first = source.ehlo.partition(".")[0]
+            yield Finding(
+                path=("sources", i, "ehlo"),
+                value=source.ehlo,
+                mend=f"choose a name in the zone, such as {first}.{settings.zone}, or write the "
+                f"first label alone: {first}",
+            )
+        elif len(name) > names.LONGEST_NAME:
+            yield Finding(
+                path=("sources", i, "ehlo"),
+                value=source.ehlo,
+                mend=f"shorten it: {name[:40]}... has {len(name)} characters, DNS takes 253",
+            )
+
+
+@check("zone", elements=["sources"])
+def ehlo_names_are_used_once(settings: Settings) -> Iterator[Finding]:
+    """Forward-confirmed reverse DNS needs one name for each address."""
+    ehlo = [settings.ehlo(source) for source in settings.sources]
+    for i, earlier in _repeated(ehlo):
+        yield Finding(
+            path=("sources", i, "ehlo"),
+            value=settings.sources[i].ehlo,
+            mend=f"source {settings.sources[earlier].name} has this EHLO name for another address: "
+            "choose one of its own",
+        )
+
+
+@check("zone", "mta", "sources", "proxies")
+def host_names_are_used_once(settings: Settings) -> Iterator[Finding]:
+    """A name has one A record; a proxy's first source has the proxy's own address."""
+    taken = {settings.mta_host: "the MTA host"}
+    for i, proxy in enumerate(settings.proxies):
+        name = f"{proxy.name}.{settings.zone}"
+        if name == settings.mta_host or proxy.name == MTA:
+            yield Finding(
+                path=("proxies", i, "name"),
+                value=proxy.name,
+                mend="this is the MTA host: choose another name",
+            )
+        taken.setdefault(name, f"proxy host {proxy.name}")
+    own = {
+        f"{proxy.name}.{settings.zone}": settings.sources_of(proxy.name)[:1]
+        for proxy in settings.proxies
+    }
+    for i, source in enumerate(settings.sources):
+        name = settings.ehlo(source)
+        if name in taken and source not in own.get(name, ()):
+            yield Finding(
+                path=("sources", i, "ehlo"),
+                value=source.ehlo,
+                mend=f"{name} is the name of {taken[name]}: choose another EHLO name",
+            )
+
+
+@check("sources", elements=["pools"])
+def pools_name_known_sources(settings: Settings) -> Iterator[Finding]:
+    """kumod would accept the pool and fail at the first message."""
+    known = [source.name for source in settings.sources]
+    for i, pool in enumerate(settings.pools):
+        if not pool.sources:
+            yield Finding(
+                path=("pools", i, "sources"),
+                value="{}",
+                mend="name one source or more, each with its weight",
+            )
+        for name, weight in pool.sources.items():
+            if name not in known:
+                yield Finding(
+                    path=("pools", i, "sources", name),
+                    value=weight,
+                    mend=f"no source {name} is defined: {one_of(known, name)}",
+                )
+
+
+@check("sources", "pools")
+def sources_are_used(settings: Settings) -> Iterator[Finding]:
+    """An address that nothing sends from costs money and cools down."""
+    used = {name for pool in settings.pools for name in pool.sources}
+    for i, source in enumerate(settings.sources):
+        if source.name not in used:
+            yield Finding(
+                path=("sources", i, "name"),
+                value=source.name,
+                mend="no pool uses this source: give it a weight in a pool, or remove it",
+            )
+
+
+@check("proxies", elements=["sources"])
+def sources_name_known_proxies(settings: Settings) -> Iterator[Finding]:
+    """A source lives on a proxy host."""
+    known = [proxy.name for proxy in settings.proxies]
+    for i, source in enumerate(settings.sources):
+        if source.proxy not in known:
+            yield Finding(
+                path=("sources", i, "proxy"),
+                value=source.proxy,
+                mend=f"no proxy of this name is defined: {one_of(known, source.proxy)}",
+            )
+
+
+@check("sources", elements=["proxies"])
+def proxies_are_used(settings: Settings) -> Iterator[Finding]:
+    """A proxy host without a source would have no public address."""
+    used = {source.proxy for source in settings.sources}
+    for i, proxy in enumerate(settings.proxies):
+        if proxy.name not in used:
+            yield Finding(
+                path=("proxies", i, "name"),
+                value=proxy.name,
+                mend="no source lives on this proxy: name it in a source, or remove it",
+            )
+
+
+@check("mta", elements=["sources"])
+def elastic_ips_are_used_once(settings: Settings) -> Iterator[Finding]:
+    """One Elastic IP belongs to one interface."""
+    taken: dict[str, str] = {}
+    if settings.mta.allocation_id is not None:
+        taken[settings.mta.allocation_id] = "the MTA host"
+    for i, source in enumerate(settings.sources):
+        if source.allocation_id is None:
+            continue
+        if source.allocation_id in taken:
+            yield Finding(
+                path=("sources", i, "allocationId"),
+                value=source.allocation_id,
+                mend=f"{taken[source.allocation_id]} has this Elastic IP: name another",
+            )
+        taken.setdefault(source.allocation_id, f"source {source.name}")
+
+
+@check("sources", "elastic_ip_quota")
+def elastic_ips_fit_the_quota(settings: Settings) -> Iterator[Finding]:
+    """Existing addresses count as well: they are in the region already."""
+    needed = 1 + len(settings.sources)
+    if needed > settings.elastic_ip_quota:
+        yield Finding(
+            path=("elasticIpQuota",),
+            value=settings.elastic_ip_quota,
+            mend=f"{needed} are needed, the MTA's and one for each source: ask AWS for a higher "
+            f"quota (EC2-VPC Elastic IPs), then set it to {needed} or more",
+        )
+
+
+CHECKS: tuple[Check, ...] = (
+    names_are_defined_once,
+    names_are_not_reserved,
+    contract_names_exist,
+    ehlo_names_lie_in_our_zone,
+    ehlo_names_are_used_once,
+    host_names_are_used_once,
+    pools_name_known_sources,
+    sources_are_used,
+    sources_name_known_proxies,
+    proxies_are_used,
+    elastic_ips_are_used_once,
+    elastic_ips_fit_the_quota,
+)

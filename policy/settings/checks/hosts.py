@@ -1,0 +1,146 @@
+"""Instance types, volumes and ports."""
+
+from collections.abc import Iterator
+
+from policy.settings.checks.rule import Check, check
+from policy.settings.hosts import Host
+from policy.settings.instances import instance_types
+from policy.settings.model import Settings
+from policy.settings.plain_secrets import Path
+from policy.settings.problems import Finding, nearest
+
+SPOOL_USABLE = 0.90
+"""kumod refuses mail when less than a tenth of the spool is free."""
+
+METADATA_KIB = 2
+"""What the spool holds for each message beside its body."""
+
+_GP3_IOPS = 3000
+_GP3_IOPS_FOR_EACH_GIB = 500
+_GP3_THROUGHPUT_FOR_EACH_IOPS = 0.25
+_KIB_FOR_EACH_GIB = 1024 * 1024
+_FIRST_EPHEMERAL_PORT = 32768
+
+
+def _hosts(settings: Settings) -> Iterator[tuple[Path, Host]]:
+    yield ("mta",), settings.mta
+    for i, proxy in enumerate(settings.proxies):
+        yield ("proxies", i), proxy
+
+
+@check("mta", elements=["proxies"])
+def instance_types_are_known(settings: Settings) -> Iterator[Finding]:
+    """A type that the table lacks must say what the table would."""
+    for path, host in _hosts(settings):
+        stated = host.architecture is not None and host.addresses_per_interface is not None
+        if host.instance_type in instance_types() or stated:
+            continue
+        near = nearest(host.instance_type, instance_types())
+        yield Finding(
+            path=(*path, "instanceType"),
+            value=host.instance_type,
+            mend=(f"did you mean {near}? " if near else "")
+            + "A type that the table of types does not list needs `architecture` and "
+            "`addressesPerInterface` beside it",
+        )
+
+
+@check("sources", elements=["proxies"])
+def interfaces_hold_their_addresses(settings: Settings) -> Iterator[Finding]:
+    """Sources on one proxy share an interface, whose addresses AWS limits by instance type."""
+    for i, proxy in enumerate(settings.proxies):
+        if proxy.addresses_per_interface is None and proxy.instance_type not in instance_types():
+            continue
+        count = len(settings.sources_of(proxy.name))
+        if count > proxy.address_limit:
+            yield Finding(
+                path=("proxies", i, "instanceType"),
+                value=proxy.instance_type,
+                mend=f"it takes {proxy.address_limit} addresses and {proxy.name} has {count} "
+                "sources: choose a larger type, or spread the sources over more proxies",
+            )
+
+
+@check("mta")
+def spool_holds_the_backlog(settings: Settings) -> Iterator[Finding]:
+    """A disk sized for the average fails in the first queue spike."""
+    mta = settings.mta
+    kib = mta.expected_backlog * (mta.expected_message_kib + METADATA_KIB)
+    needed = -(-kib // int(SPOOL_USABLE * _KIB_FOR_EACH_GIB))
+    if mta.spool_gib < needed:
+        yield Finding(
+            path=("mta", "spoolGib"),
+            value=mta.spool_gib,
+            mend=f"use {needed} or more: {mta.expected_backlog:,} messages (expectedBacklog) of "
+            f"{mta.expected_message_kib} KiB (expectedMessageKib) and a tenth kept free, below "
+            "which kumod refuses mail",
+        )
+
+
+@check("mta")
+def spool_is_a_possible_gp3_volume(settings: Settings) -> Iterator[Finding]:
+    """Limits of gp3: 500 IOPS for each GiB, 0.25 MiB/s for each IOPS."""
+    mta = settings.mta
+    if mta.spool_iops > max(_GP3_IOPS, _GP3_IOPS_FOR_EACH_GIB * mta.spool_gib):
+        yield Finding(
+            path=("mta", "spoolIops"),
+            value=mta.spool_iops,
+            mend=f"gp3 gives {_GP3_IOPS_FOR_EACH_GIB} IOPS for each GiB: lower it, or raise "
+            "spoolGib",
+        )
+    if mta.spool_throughput > _GP3_THROUGHPUT_FOR_EACH_IOPS * mta.spool_iops:
+        yield Finding(
+            path=("mta", "spoolThroughput"),
+            value=mta.spool_throughput,
+            mend="gp3 gives 0.25 MiB/s for each IOPS: lower it, or raise spoolIops",
+        )
+
+
+@check("mta", "logs", "alarms")
+def log_volume_holds_the_logs(settings: Settings) -> Iterator[Finding]:
+    """Logs that are kept must not raise the very alarm about a full disk."""
+    usable = settings.mta.log_gib * (100 - settings.alarms.disk_free_warning) // 100
+    if settings.logs.keep_gib > usable:
+        yield Finding(
+            path=("logs", "keepGib"),
+            value=settings.logs.keep_gib,
+            mend=f"keep {usable} or less, or raise mta.logGib: its {settings.mta.log_gib} GiB less "
+            f"the {settings.alarms.disk_free_warning} % free that alarms.diskFreeWarning asks for",
+        )
+
+
+@check("mta", "logs", elements=["proxies"])
+def root_volumes_hold_the_journal(settings: Settings) -> Iterator[Finding]:
+    """The journal lies on the root volume, beside the system and the releases."""
+    for path, host in _hosts(settings):
+        if settings.logs.journal_gib * 4 > host.root_gib:
+            yield Finding(
+                path=(*path, "rootGib"),
+                value=host.root_gib,
+                mend=f"use {settings.logs.journal_gib * 4} or more: the journal (logs.journalGib) "
+                "may take a quarter",
+            )
+
+
+@check(elements=["proxies"])
+def socks_ports_are_free(settings: Settings) -> Iterator[Finding]:
+    """A port from which the kernel dials out can be taken when the proxy starts."""
+    for i, proxy in enumerate(settings.proxies):
+        if proxy.port >= _FIRST_EPHEMERAL_PORT:
+            yield Finding(
+                path=("proxies", i, "port"),
+                value=proxy.port,
+                mend=f"use a port below {_FIRST_EPHEMERAL_PORT}: from there on the kernel takes "
+                "ports for outgoing connections",
+            )
+
+
+CHECKS: tuple[Check, ...] = (
+    instance_types_are_known,
+    interfaces_hold_their_addresses,
+    spool_holds_the_backlog,
+    spool_is_a_possible_gp3_volume,
+    log_volume_holds_the_logs,
+    root_volumes_hold_the_journal,
+    socks_ports_are_free,
+)

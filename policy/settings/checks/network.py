@@ -1,0 +1,116 @@
+"""The VPC and its subnets."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+from policy.settings.checks.rule import Check, check
+from policy.settings.model import Settings
+from policy.settings.problems import Finding
+
+PRIVATE_NETWORKS = tuple(
+    ipaddress.IPv4Network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+)
+_LARGEST, _SMALLEST = 16, 28
+_RESERVED_BY_AWS = 5
+
+
+@check("network")
+def vpc_is_private(settings: Settings) -> Iterator[Finding]:
+    """The proxy's address must be one that stays in the network."""
+    vpc = ipaddress.IPv4Network(settings.network.cidr)
+    if not any(vpc.subnet_of(private) for private in PRIVATE_NETWORKS):
+        yield Finding(
+            path=("network", "cidr"),
+            value=settings.network.cidr,
+            mend="use a private network (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or "
+            "100.64.0.0/10): traffic to the proxies must not leave the VPC",
+        )
+
+
+@check("network")
+def networks_have_a_size_of_aws(settings: Settings) -> Iterator[Finding]:
+    """AWS takes /16 to /28 for a VPC and for a subnet."""
+    network = settings.network
+    places: list[tuple[tuple[str | int, ...], str]] = [(("network", "cidr"), network.cidr)]
+    places += [(("network", "subnets", i), text) for i, text in enumerate(network.subnets)]
+    for path, text in places:
+        if not _LARGEST <= ipaddress.IPv4Network(text).prefixlen <= _SMALLEST:
+            yield Finding(
+                path=path, value=text, mend="AWS takes sizes from /16 to /28: change the prefix"
+            )
+
+
+@check("network")
+def subnets_lie_in_the_vpc(settings: Settings) -> Iterator[Finding]:
+    """A subnet outside the VPC is refused by AWS in the middle of an update."""
+    vpc = ipaddress.IPv4Network(settings.network.cidr)
+    for i, text in enumerate(settings.network.subnets):
+        if not ipaddress.IPv4Network(text).subnet_of(vpc):
+            yield Finding(
+                path=("network", "subnets", i),
+                value=text,
+                mend=f"choose a part of the VPC's network, network.cidr = {vpc}",
+            )
+
+
+@check("network")
+def subnets_do_not_overlap(settings: Settings) -> Iterator[Finding]:
+    """Two subnets cannot share an address."""
+    first, second = (ipaddress.IPv4Network(text) for text in settings.network.subnets)
+    if first.overlaps(second):
+        yield Finding(
+            path=("network", "subnets", 1),
+            value=str(second),
+            mend=f"it overlaps subnets[0] = {first}: choose another part of the VPC",
+        )
+
+
+@check("network", "proxies", "sources", "mta")
+def subnets_hold_their_hosts(settings: Settings) -> Iterator[Finding]:
+    """Each host needs an address, a proxy one for each source."""
+    needed = [0, 0]
+    needed[settings.mta.subnet] += 1
+    for proxy in settings.proxies:
+        needed[proxy.subnet] += max(1, len(settings.sources_of(proxy.name)))
+    for i, text in enumerate(settings.network.subnets):
+        room = ipaddress.IPv4Network(text).num_addresses - _RESERVED_BY_AWS
+        if needed[i] > room:
+            yield Finding(
+                path=("network", "subnets", i),
+                value=text,
+                mend=f"it has room for {max(room, 0)} addresses and needs {needed[i]}: make it "
+                "larger, or move hosts by their `subnet`",
+            )
+
+
+@check("network", "region")
+def zones_are_two_of_the_region(settings: Settings) -> Iterator[Finding]:
+    """Two different availability zones of the region."""
+    zones = settings.network.availability_zones
+    if zones is None:
+        return
+    for i, zone in enumerate(zones):
+        if not re.fullmatch(rf"{re.escape(settings.region)}[a-z]", zone):
+            yield Finding(
+                path=("network", "availabilityZones", i),
+                value=zone,
+                mend=f"name a zone of the region, such as {settings.region}a",
+            )
+    if zones[0] == zones[1]:
+        yield Finding(
+            path=("network", "availabilityZones", 1),
+            value=zones[1],
+            mend="name another zone: the subnets are in two, so that one may fail",
+        )
+
+
+CHECKS: tuple[Check, ...] = (
+    vpc_is_private,
+    networks_have_a_size_of_aws,
+    subnets_lie_in_the_vpc,
+    subnets_do_not_overlap,
+    subnets_hold_their_hosts,
+    zones_are_two_of_the_region,
+)

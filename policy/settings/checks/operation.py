@@ -1,0 +1,199 @@
+"""Operators, shaping, alarms and tags."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.dsa import DSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
+from policy.settings import names
+from policy.settings.checks.network import PRIVATE_NETWORKS
+from policy.settings.checks.rule import Check, check
+from policy.settings.model import Settings
+from policy.settings.plain_secrets import Path
+from policy.settings.problems import Finding, one_of
+
+WIDEST_PREFIX = 16
+"""A public network wider than this is no longer somebody's office."""
+
+MOST_CIDRS = 50
+"""AWS takes 60 rules for each security group; the others are ours."""
+
+MOST_TAGS = 40
+"""AWS takes 50 for each resource; the others are ours."""
+
+_RSA_BITS = 2048
+_KUMOD_REFUSES_BELOW = 10
+
+
+@check("operators")
+def ssh_is_not_open_to_the_world(settings: Settings) -> Iterator[Finding]:
+    """Who may log in is named, at least by network."""
+    cidrs = settings.operators.cidrs
+    if not cidrs:
+        yield Finding(
+            path=("operators", "cidrs"),
+            value="[]",
+            mend="name the networks that may log in, the machine that runs Pulumi among them",
+        )
+    if len(cidrs) > MOST_CIDRS:
+        yield Finding(
+            path=("operators", "cidrs"),
+            value=f"{len(cidrs)} networks",
+            mend=f"name {MOST_CIDRS} or fewer: a security group takes no more rules",
+        )
+    for i, text in enumerate(cidrs):
+        network = ipaddress.IPv4Network(text)
+        private = any(network.subnet_of(known) for known in PRIVATE_NETWORKS)
+        if network.prefixlen < WIDEST_PREFIX and not private:
+            yield Finding(
+                path=("operators", "cidrs", i),
+                value=text,
+                mend=f"name the operators' own networks, /{WIDEST_PREFIX} or smaller: SSH must "
+                "not be open to the world",
+            )
+        if text in cidrs[:i]:
+            yield Finding(
+                path=("operators", "cidrs", i), value=text, mend="listed already: remove one"
+            )
+
+
+def _key_mend(text: str) -> str | None:
+    if "PRIVATE KEY" in text:
+        return (
+            "this is a private key: remove it, give the .pub file's line, and make a new key, "
+            "for this one has been written down"
+        )
+    if "\n" in text.strip():
+        return "write one key in one line, as in the .pub file"
+    try:
+        key = load_ssh_public_key(text.strip().encode())
+    except (ValueError, UnsupportedAlgorithm):
+        return "write a public key as the .pub file has it: ssh-ed25519 AAAA... name"
+    if isinstance(key, DSAPublicKey):
+        return "hosts refuse DSA: use an ssh-ed25519 key"
+    if isinstance(key, RSAPublicKey) and key.key_size < _RSA_BITS:
+        return f"RSA of {key.key_size} bits is weak: use an ssh-ed25519 key"
+    return None
+
+
+@check("operators")
+def ssh_keys_are_public(settings: Settings) -> Iterator[Finding]:
+    """People paste the wrong file."""
+    for i, text in enumerate(settings.operators.ssh_keys):
+        mend = _key_mend(text)
+        if mend is not None:
+            yield Finding(path=("operators", "sshKeys", i), value=text, mend=mend)
+
+
+@check("sources", "shaping")
+def shaping_names_known_sources(settings: Settings) -> Iterator[Finding]:
+    """A limit for a source that does not exist limits nothing."""
+    known = [source.name for source in settings.sources]
+    used: list[tuple[Path, str]] = [
+        (("shaping", "warmUp", name), name) for name in settings.shaping.warm_up
+    ]
+    for domain, table in settings.shaping.overrides.items():
+        by_source = table.get("sources", {})
+        if isinstance(by_source, dict):
+            used += [
+                (("shaping", "overrides", domain, "sources", name), name) for name in by_source
+            ]
+    for path, name in used:
+        if name not in known:
+            yield Finding(
+                path=path, value=name, mend=f"no source {name} is defined: {one_of(known, name)}"
+            )
+
+
+@check("shaping")
+def shaping_tables_are_of_domains(settings: Settings) -> Iterator[Finding]:
+    """Keys of shaping.toml: a domain, `default`, the webhook's queue, or `provider` tables."""
+    for domain in settings.shaping.overrides:
+        if domain in {"default", "provider", "ping8.log-hook"}:
+            continue
+        try:
+            names.host_name(domain)
+        except names.InvalidNameError as error:
+            yield Finding(path=("shaping", "overrides", domain), value=domain, mend=str(error))
+
+
+@check("shaping")
+def shaping_keeps_the_contract(settings: Settings) -> Iterator[Finding]:
+    """TLS, port and address family of every path are agreed with PING8."""
+    agreed = {
+        "enable_tls": "OpportunisticInsecure",
+        "ip_lookup_strategy": "Ipv4Only",
+        "smtp_port": 25,
+    }
+    default = settings.shaping.overrides.get("default", {})
+    for key, value in agreed.items():
+        if key in default and default[key] != value:
+            yield Finding(
+                path=("shaping", "overrides", "default", key),
+                value=default[key],
+                mend=f"remove it: every path has {value}; set it for single domains",
+            )
+
+
+@check("alarms")
+def disk_alarms_come_before_kumod_refuses(settings: Settings) -> Iterator[Finding]:
+    """Warning, alarm, and only then the tenth below which kumod refuses mail."""
+    alarms = settings.alarms
+    if alarms.disk_free_critical <= _KUMOD_REFUSES_BELOW:
+        yield Finding(
+            path=("alarms", "diskFreeCritical"),
+            value=alarms.disk_free_critical,
+            mend="use more than 10: kumod refuses mail at 10 percent free",
+        )
+    if alarms.disk_free_warning <= alarms.disk_free_critical:
+        yield Finding(
+            path=("alarms", "diskFreeWarning"),
+            value=alarms.disk_free_warning,
+            mend=f"use more than diskFreeCritical = {alarms.disk_free_critical}",
+        )
+
+
+_TAG = re.compile(r"[\w .:/=+@-]*")
+_LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
+
+
+def _tag_mend(key: str, value: str) -> str | None:
+    if key.lower().startswith("aws:"):
+        return "keys that begin with aws: are Amazon's: choose another"
+    if key == "Name":
+        return "every resource has a Name of its own: choose another key"
+    if not 0 < len(key) <= _LONGEST_TAG_KEY or len(value) > _LONGEST_TAG_VALUE:
+        return f"AWS takes keys of {_LONGEST_TAG_KEY} and values of {_LONGEST_TAG_VALUE} characters"
+    if not (_TAG.fullmatch(key) and _TAG.fullmatch(value)):
+        return "use letters, digits, spaces and . : / = + - @ _"
+    return None
+
+
+@check("tags")
+def tags_are_possible(settings: Settings) -> Iterator[Finding]:
+    """AWS would refuse them one resource at a time, in the middle of an update."""
+    if len(settings.tags) > MOST_TAGS:
+        yield Finding(
+            path=("tags",),
+            value=f"{len(settings.tags)} tags",
+            mend=f"use {MOST_TAGS} or fewer: AWS takes 50, ours included",
+        )
+    for key, value in settings.tags.items():
+        mend = _tag_mend(key, value)
+        if mend is not None:
+            yield Finding(path=("tags", key), value=value, mend=mend)
+
+
+CHECKS: tuple[Check, ...] = (
+    ssh_is_not_open_to_the_world,
+    ssh_keys_are_public,
+    shaping_names_known_sources,
+    shaping_tables_are_of_domains,
+    shaping_keeps_the_contract,
+    disk_alarms_come_before_kumod_refuses,
+    tags_are_possible,
+)

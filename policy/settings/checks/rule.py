@@ -1,0 +1,36 @@
+"""What a check is, and which settings must be whole for it to say anything true."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from policy.settings.model import Settings
+from policy.settings.problems import Finding
+
+Rule = Callable[[Settings], Iterable[Finding]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A rule with the fields of `Settings` that it reads.
+
+    With an error in one of `whole` it cannot run. Of the lists in `elements` it judges each
+    element by itself, so it still runs on those that are well-formed.
+    """
+
+    rule: Rule
+    whole: frozenset[str]
+    elements: frozenset[str]
+
+    def can_run(self, broken: frozenset[str], thinned: frozenset[str]) -> bool:
+        """Whether what it reads is sound: neither broken as a whole nor, if it matters, thinned."""
+        return not (self.whole & (broken | thinned) or self.elements & broken)
+
+
+def check(*whole: str, elements: Iterable[str] = ()) -> Callable[[Rule], Check]:
+    """Make a rule a check."""
+    known = frozenset(Settings.model_fields)
+    read = frozenset(whole)
+    single = frozenset(elements)
+    if not (read | single) <= known:
+        raise LookupError(f"no such settings: {', '.join(sorted((read | single) - known))}")
+    return lambda rule: Check(rule=rule, whole=read, elements=single)

@@ -1,0 +1,109 @@
+"""The list of sender domains: from the stack file, from a file beside it, over common defaults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from policy.settings.problems import PROJECT, Problem, shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainList:
+    """Entries in order, each with the place where an operator finds it."""
+
+    entries: tuple[object, ...]
+    places: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+def domain_list(raw: Mapping[str, object], directory: Path) -> DomainList:
+    """Every sender domain of a stack, as tables with the defaults merged in."""
+    inline = raw.get("domains")
+    entries: list[object] = []
+    places: list[str] = []
+    problems: list[Problem] = []
+    if isinstance(inline, list | tuple):
+        entries += inline
+        places += [f"{PROJECT}:domains[{i}]" for i in range(len(inline))]
+    elif inline is not None:
+        mend = "write a list: `- example.com`, or tables `- name: example.com`"
+        problems.append(Problem(key=f"{PROJECT}:domains", value=shown(inline), mend=mend))
+    file = raw.get("domainsFile")
+    if isinstance(file, str):
+        found = _read(file, directory)
+        if isinstance(found, Problem):
+            problems.append(found)
+        else:
+            entries += found
+            places += [f"{file}[{i}]" for i in range(len(found))]
+    defaults = raw.get("domainDefaults")
+    return DomainList(
+        entries=tuple(_with_defaults(entry, defaults) for entry in entries),
+        places=tuple(places),
+        problems=tuple(problems),
+    )
+
+
+def _with_defaults(entry: object, defaults: object) -> object:
+    table = {"name": entry} if isinstance(entry, str) else entry
+    if not isinstance(table, Mapping) or not isinstance(defaults, Mapping):
+        return table
+    return _merged(defaults, table)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        known = merged.get(key)
+        both = isinstance(known, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merged(known, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _read(file: str, directory: Path) -> list[object] | Problem:
+    key = f"{PROJECT}:domainsFile"
+    if Path(file).name != file:
+        mend = "name a file in the folder of the stack files, without any folder"
+        return Problem(key=key, value=file, mend=mend)
+    path = directory / file
+    try:
+        found = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a safe loader
+    except FileNotFoundError:
+        others = sorted(found.name for found in directory.glob("*.domains.yaml"))
+        there = f"; there are: {', '.join(others)}" if others else ""
+        mend = f"there is no such file in {directory.name}/{there}"
+        return Problem(key=key, value=file, mend=mend)
+    except (OSError, UnicodeError) as error:
+        return Problem(key=key, value=file, mend=f"the file cannot be read: {error}")
+    except yaml.YAMLError as error:
+        return Problem(key=file, value="", mend=f"the file is not valid YAML: {_line(error)}")
+    if found is None:
+        found = []
+    if not isinstance(found, list):
+        mend = "write a list: `- example.com`, or tables `- {name: example.com, brand: news}`"
+        return Problem(key=file, value="", mend=mend)
+    return found
+
+
+def _line(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    place = f"line {mark.line + 1}: " if mark is not None else ""
+    return f"{place}{getattr(error, 'problem', None) or 'it cannot be parsed'}"
+
+
+class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """YAML that refuses a key written twice instead of taking the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key `{key}` stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)  # type: ignore[no-any-return]

@@ -1,0 +1,59 @@
+"""Key pairs from the private keys that an operator gives, in the forms that hosts and DNS take."""
+
+from dataclasses import dataclass
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_ssh_private_key,
+)
+from pydantic import SecretStr
+
+PrivateKey = RSAPrivateKey | Ed25519PrivateKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyPair:
+    """The public half is no secret."""
+
+    public: str
+    private: SecretStr
+
+
+def private_key(secret: SecretStr) -> PrivateKey | None:
+    """The key in a PEM text (PKCS#1, PKCS#8 or OpenSSH); None where there is none of ours."""
+    data = secret.get_secret_value().strip().encode() + b"\n"
+    load = load_ssh_private_key if b"BEGIN OPENSSH" in data else load_pem_private_key
+    try:
+        key = load(data, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, RSAPrivateKey | Ed25519PrivateKey) else None
+
+
+def dkim_pair(secret: SecretStr) -> KeyPair:
+    """Private key in PKCS#8, public key as SubjectPublicKeyInfo, both PEM."""
+    return _pair(secret, PrivateFormat.PKCS8, Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def ssh_pair(secret: SecretStr) -> KeyPair:
+    """Both halves as OpenSSH writes them."""
+    return _pair(secret, PrivateFormat.OpenSSH, Encoding.OpenSSH, PublicFormat.OpenSSH)
+
+
+def _pair(
+    secret: SecretStr, private: PrivateFormat, encoding: Encoding, public: PublicFormat
+) -> KeyPair:
+    key = private_key(secret)
+    if key is None:
+        raise ValueError("not a private key; settings that were loaded never come here")
+    text = key.private_bytes(Encoding.PEM, private, NoEncryption()).decode()
+    return KeyPair(
+        public=key.public_key().public_bytes(encoding, public).decode(), private=SecretStr(text)
+    )

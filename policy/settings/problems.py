@@ -1,0 +1,91 @@
+"""Problems of a stack file: each names its key, its value and its mend."""
+
+import difflib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from policy.errors import UserError
+from policy.settings.plain_secrets import Path, looks_secret
+
+PROJECT = "ping8-mail"
+"""The namespace of our keys in a stack file."""
+
+HIDDEN = "(hidden)"
+_LONGEST_VALUE = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing to mend. `value` is ready to print and never a secret's."""
+
+    key: str
+    value: str
+    mend: str
+
+    def __str__(self) -> str:
+        """One line for an operator."""
+        shown = f" = {self.value}" if self.value else ""
+        return f"{self.key}{shown}: {self.mend}"
+
+
+class SettingsError(UserError):
+    """Every problem of a stack file together."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(dict.fromkeys(problems))
+        count = len(self.problems)
+        head = f"{count} problem{'' if count == 1 else 's'} in the settings; nothing was changed:"
+        super().__init__("\n".join([head, *(f"  - {problem}" for problem in self.problems)]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a check found, before it is known in which file the value stands."""
+
+    path: Path
+    mend: str
+    value: object = field(default="", repr=False)
+
+
+def key_of(path: Path) -> str:
+    """A path as operators write it, without the namespace: `pools[1].sources.x`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def shown(value: object) -> str:
+    """A value in print: short, one line, never a secret's."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, SecretStr):
+        return HIDDEN
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    if looks_secret(text):
+        return HIDDEN
+    text = text if text.isprintable() else json.dumps(text)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """The word that was probably meant."""
+    by_folded = {_fold(known): known for known in words}
+    match = difflib.get_close_matches(_fold(word), by_folded, n=1, cutoff=0.6)
+    return by_folded[match[0]] if match else None
+
+
+def one_of(words: Sequence[str], meant: str) -> str:
+    """`use one of: a, b`, with the nearest first when there is one."""
+    near = nearest(meant, words)
+    if near is not None:
+        return f"did you mean {near}?"
+    return f"use one of: {', '.join(sorted(words))}" if words else "define it first"
+
+
+def _fold(word: str) -> str:
+    """Without what people confuse: case, hyphens and underscores."""
+    return word.lower().replace("_", "").replace("-", "")

@@ -1,0 +1,195 @@
+"""Rules of given secrets: by themselves, against each other, and for the settings they serve."""
+
+import re
+from collections.abc import Iterator
+from typing import TypeGuard
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
+from pydantic import SecretStr
+
+from policy.settings.given_keys import PrivateKey, private_key
+from policy.settings.model import Settings
+from policy.settings.problems import PROJECT, Problem, nearest, one_of
+from policy.settings.secret_values import GivenSecrets, UnknownSecret, hidden_problem
+
+SHORTEST_TOKEN, LONGEST_TOKEN = 32, 128
+SHORTEST_PASSWORD = 16
+_FEWEST_CHARACTERS = 10
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""RFC 6750's b64token: needs no escape in an environment file, in Nginx or in a header."""
+
+
+def token_problems(
+    webhook: SecretStr | None, injection: SecretStr | None, previous: SecretStr | None
+) -> list[Problem]:
+    """What is wrong with the tokens; those that are not given or not known are passed over."""
+    tokens = {
+        "webhookToken": webhook,
+        "injectionToken": injection,
+        "previousInjectionToken": previous,
+    }
+    known = {key: secret.get_secret_value() for key, secret in tokens.items() if _known(secret)}
+    problems = [
+        hidden_problem(key, mend)
+        for key, token in known.items()
+        if (mend := _token_mend(token, SHORTEST_TOKEN)) is not None
+    ]
+    for key, other, mend in (
+        ("injectionToken", "webhookToken", "one secret for one purpose, choose another"),
+        ("previousInjectionToken", "webhookToken", "one secret for one purpose, remove it"),
+        ("previousInjectionToken", "injectionToken", "nothing is being rotated, remove it"),
+    ):
+        if key in known and known.get(other) == known[key]:
+            problems.append(hidden_problem(key, f"it equals {other}: {mend}"))
+    return problems
+
+
+def _known(secret: SecretStr | None) -> TypeGuard[SecretStr]:
+    return secret is not None and not isinstance(secret, UnknownSecret)
+
+
+def _token_mend(token: str, shortest: int) -> str | None:
+    if not shortest <= len(token) <= LONGEST_TOKEN:
+        return f"use {shortest} to {LONGEST_TOKEN} characters; it has {len(token)}"
+    if not _TOKEN.fullmatch(token):
+        return (
+            "use letters, digits and -._~+/ alone (= at the end): others need escapes that "
+            "environment files, Nginx and HTTP headers write differently"
+        )
+    if len(set(token)) < _FEWEST_CHARACTERS:
+        return "it has too few different characters: use a random value"
+    return None
+
+
+def secret_problems(secrets: GivenSecrets, settings: Settings) -> list[Problem]:
+    """What is wrong with the other given secrets, by themselves and for these settings."""
+    return [
+        *_password_problems(secrets, settings),
+        *_certificate_problems(secrets, settings),
+        *_ssh_problems(secrets, settings),
+        *_dkim_problems(secrets, settings),
+    ]
+
+
+def _password_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem]:
+    password = secrets.proxy_password
+    if password is None:
+        return
+    if not any(proxy.authentication for proxy in settings.proxies):
+        mend = "no proxy asks for it: set `authentication: true` of a proxy, or remove it"
+        yield hidden_problem("proxyPassword", mend)
+    if _known(password):
+        wrong = _token_mend(password.get_secret_value(), SHORTEST_PASSWORD)
+        if wrong is not None:
+            yield hidden_problem("proxyPassword", wrong)
+
+
+def _certificate_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem]:
+    secret, certificate = secrets.certificate_key, settings.certificate
+    if secret is None:
+        if certificate.kind == "given":
+            yield Problem(
+                key=f"{PROJECT}:certificateKey",
+                value="",
+                mend="`certificate.kind: given` needs the key of the chain: set it with "
+                "`pulumi config set --secret certificateKey < FILE`",
+            )
+        return
+    if certificate.kind != "given":
+        mend = "it would not be used: set `certificate.kind: given`, or remove it"
+        yield hidden_problem("certificateKey", mend)
+    if not _known(secret):
+        return
+    try:
+        key = load_pem_private_key(secret.get_secret_value().encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        mend = "give a private key in PEM without a passphrase"
+        yield hidden_problem("certificateKey", mend)
+        return
+    public = _chain_key(certificate.chain)
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if public is not None and key.public_key().public_bytes(*form) != public:
+        mend = "it is not the key of the first certificate of certificate.chain"
+        yield hidden_problem("certificateKey", mend)
+
+
+def _chain_key(chain: str | None) -> bytes | None:
+    try:
+        leaf = x509.load_pem_x509_certificates((chain or "").encode())[0]
+    except ValueError:
+        return None
+    return leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _ssh_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem]:
+    hosts = ["mta", *(proxy.name for proxy in settings.proxies)]
+    given = {f'hostKeys["{host}"]': secret for host, secret in secrets.host_keys.items()}
+    for host in secrets.host_keys:
+        if host not in hosts:
+            mend = f"no host of this name is defined: {one_of(hosts, host)}"
+            yield hidden_problem(f'hostKeys["{host}"]', mend)
+    if secrets.deploy_key is not None:
+        given["deployKey"] = secrets.deploy_key
+    used_by: dict[bytes, str] = {}
+    for key, secret in given.items():
+        if not _known(secret):
+            continue
+        found = private_key(secret)
+        if not isinstance(found, Ed25519PrivateKey):
+            mend = "give an Ed25519 private key without a passphrase (ssh-keygen -t ed25519 -N '')"
+            yield hidden_problem(key, mend)
+            continue
+        first = used_by.setdefault(_public(found), key)
+        if first != key:
+            yield hidden_problem(key, f"it equals {first}: one key for one purpose, give another")
+
+
+def _dkim_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem]:
+    wanted = {
+        f"{domain.name}/{selector}": (kind, domain.dkim.bits, domain.brand)
+        for domain in (settings.domains if secrets.dkim_keys else ())
+        for selector, kind in domain.selectors()
+    }
+    used_by: dict[bytes, tuple[str, str]] = {}
+    for place, secret in secrets.dkim_keys.items():
+        key = f'dkimKeys["{place}"]'
+        if place not in wanted:
+            near = nearest(place, wanted)
+            mend = f"did you mean {near}?" if near else "no sender domain has this selector."
+            yield hidden_problem(key, f"{mend} Keys are named `<domain>/<selector>`")
+            continue
+        if not _known(secret):
+            continue
+        kind, bits, brand = wanted[place]
+        found = private_key(secret)
+        wrong = _dkim_mend(found, kind, bits)
+        if wrong is not None:
+            yield hidden_problem(key, wrong)
+        if found is not None:
+            other, other_brand = used_by.setdefault(_public(found), (place, brand))
+            if other_brand != brand:
+                mend = f"brand {other_brand} has this key ({other}): each brand has its own"
+                yield hidden_problem(key, mend)
+
+
+def _public(key: PrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _dkim_mend(key: PrivateKey | None, kind: str, bits: int) -> str | None:
+    if key is None:
+        return "give an RSA or Ed25519 private key in PEM without a passphrase"
+    if isinstance(key, Ed25519PrivateKey):
+        return None if kind == "ed25519" else "this selector needs an RSA key, not Ed25519"
+    if kind != "rsa":
+        return "this selector needs an Ed25519 key, not RSA"
+    if key.key_size != bits:
+        return f"the key has {key.key_size} bits and dkim.bits says {bits}: make them agree"
+    return None

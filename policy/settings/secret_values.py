@@ -1,0 +1,137 @@
+"""Secrets that an operator gives instead of letting Pulumi make them.
+
+Values stay in `SecretStr`, which does not print; no problem that is reported here shows one.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from policy.settings import names
+from policy.settings.problems import HIDDEN, PROJECT, Problem
+
+SECRET_KEYS: Mapping[str, str] = {
+    "webhookToken": "Token of each webhook call (`PING8_WEBHOOK_TOKEN`).",
+    "injectionToken": "Bearer token of injection, for Nginx alone.",
+    "previousInjectionToken": "Token that stays valid while PING8 changes to the new one; remove "
+    "it afterwards.",
+    "proxyPassword": "Password of the proxies that ask for one (RFC 1929).",
+    "certificateKey": "Private key of `certificate.chain`, in PEM.",
+    "deployKey": "Private SSH key (Ed25519) by which Pulumi logs in to the hosts.",
+    "hostKeys": "Private SSH host keys (Ed25519) by host: `mta`, or a proxy's name.",
+    "dkimKeys": "Private DKIM keys in PEM by `<domain>/<selector>`.",
+}
+"""Keys of a stack file whose values are secrets, with their meaning."""
+
+TABLES = ("hostKeys", "dkimKeys")
+"""Of these, the tables of several secrets."""
+
+
+class UnknownSecret(SecretStr):
+    """A secret that is given, but encrypted: nothing can be said about its value."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenSecrets:
+    """What the stack file gives; None and missing keys are made by Pulumi.
+
+    `dkim_keys` is keyed `<domain>/<selector>`, both normalised; `host_keys` by host.
+    """
+
+    webhook_token: SecretStr | None = None
+    injection_token: SecretStr | None = None
+    previous_injection_token: SecretStr | None = None
+    proxy_password: SecretStr | None = None
+    certificate_key: SecretStr | None = None
+    deploy_key: SecretStr | None = None
+    host_keys: Mapping[str, SecretStr] = field(default_factory=dict)
+    dkim_keys: Mapping[str, SecretStr] = field(default_factory=dict)
+
+
+def given_secrets(raw: Mapping[str, object]) -> tuple[GivenSecrets, tuple[Problem, ...]]:
+    """The secrets among a stack file's values, and what is wrong with their form.
+
+    A value that is no `SecretStr` stands in the stack file in plain text, which is refused.
+    """
+    problems: list[Problem] = []
+    single = {key: _single(key, raw.get(key), problems) for key in SECRET_KEYS if key not in TABLES}
+    secrets = GivenSecrets(
+        webhook_token=single["webhookToken"],
+        injection_token=single["injectionToken"],
+        previous_injection_token=single["previousInjectionToken"],
+        proxy_password=single["proxyPassword"],
+        certificate_key=single["certificateKey"],
+        deploy_key=single["deployKey"],
+        host_keys=_table("hostKeys", raw.get("hostKeys"), problems, str.lower),
+        dkim_keys=_table("dkimKeys", raw.get("dkimKeys"), problems, _dkim_place),
+    )
+    return secrets, tuple(problems)
+
+
+def hidden_problem(key: str, mend: str) -> Problem:
+    """A problem of a secret: its value does not show."""
+    return Problem(key=f"{PROJECT}:{key}", value=HIDDEN, mend=mend)
+
+
+def plain_secret(key: str) -> Problem:
+    """A secret that stands in the stack file for everybody to read."""
+    option = f"--path '{PROJECT}:{key}'" if set(key) & set(".[") else key
+    return hidden_problem(
+        key,
+        "a secret in plain text: choose a new value, for this one is known to every reader of "
+        f"the file, and set it with `pulumi config set --secret {option}`",
+    )
+
+
+def _single(key: str, value: object, problems: list[Problem]) -> SecretStr | None:
+    if value is None:
+        return None
+    if not isinstance(value, SecretStr):
+        problems.append(plain_secret(key))
+        return None
+    if not isinstance(value, UnknownSecret) and not value.get_secret_value():
+        problems.append(hidden_problem(key, "it is empty: give a value, or remove the key"))
+        return None
+    return value
+
+
+def _table(
+    key: str, value: object, problems: list[Problem], normalised: Callable[[str], str]
+) -> dict[str, SecretStr]:
+    if value is None or isinstance(value, UnknownSecret):
+        return {}
+    table = _json_table(value) if isinstance(value, SecretStr) else value
+    if not isinstance(table, Mapping):
+        problems.append(hidden_problem(key, "write a table with one private key in PEM a line"))
+        return {}
+    secrets: dict[str, SecretStr] = {}
+    for place, secret in table.items():
+        if isinstance(secret, SecretStr):
+            secrets[normalised(str(place))] = secret
+        else:
+            problems.append(plain_secret(f'{key}["{place}"]'))
+    return secrets
+
+
+def _json_table(value: SecretStr) -> dict[str, SecretStr] | None:
+    """Pulumi hands a table with a secret inside over as one secret text."""
+    try:
+        table = json.loads(value.get_secret_value())
+    except ValueError:
+        return None
+    if not isinstance(table, dict) or not all(isinstance(pem, str) for pem in table.values()):
+        return None
+    return {place: SecretStr(pem) for place, pem in table.items()}
+
+
+def _dkim_place(place: str) -> str:
+    domain, _, selector = place.rpartition("/")
+    try:
+        return f"{names.host_name(domain)}/{selector.strip().lower()}"
+    except names.InvalidNameError:
+        return place

@@ -1,0 +1,42 @@
+"""URLs that an environment file, a systemd unit, Nginx and Lua can all hold as they are."""
+
+import re
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator
+
+from policy.settings import names
+
+
+def https_url(text: str) -> str:
+    """An HTTPS URL without user, password or characters that need an escape."""
+    # Quotes, dollar signs and the like would need escapes that each of those writes differently.
+    if not re.fullmatch(r"[A-Za-z0-9:/?&=._~%+,;@\[\]-]*", text):
+        raise ValueError("percent-encode everything but letters, digits and :/?&=._~%+,;@-")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError("write a URL such as https://app.example.com/api/kumo/events") from None
+    if parts.scheme != "https":
+        raise ValueError("use https://: nothing of ours travels in the clear")
+    if port == 0:
+        raise ValueError("use a port from 1 to 65535")
+    _check_authority(parts)
+    return text
+
+
+def _check_authority(parts: SplitResult) -> None:
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("remove the user and password: a URL is no place for a secret")
+    if not parts.hostname:
+        raise ValueError("name the host, as in https://app.example.com/api/kumo/events")
+    try:
+        names.host_name(parts.hostname)
+    except names.InvalidNameError as error:
+        raise ValueError(f"its host {parts.hostname} is no valid name: {error}") from None
+
+
+HttpsUrl = Annotated[str, AfterValidator(https_url)]
+"""An HTTPS URL without user, password or characters that need an escape."""
