@@ -20,16 +20,11 @@ Selector = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class HostKeys:
-    """A pair of SSH keys in OpenSSH's forms."""
+class KeyPair:
+    """OpenSSH's forms for SSH keys, PEM for DKIM keys.
 
-    public: pulumi.Output[str]
-    private: pulumi.Output[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DkimKey:
-    """A pair of DKIM keys in PEM. The public one is no secret, so that DNS shows in previews."""
+    The public half is no secret, so that previews show what DNS will say.
+    """
 
     public: pulumi.Output[str]
     private: pulumi.Output[str]
@@ -44,7 +39,9 @@ class Given:
     previous_injection_token: pulumi.Output[str] | None
     proxy_password: pulumi.Output[str] | None
     certificate_key: pulumi.Output[str] | None
-    dkim_keys: Mapping[Selector, DkimKey]
+    deploy_key: KeyPair | None
+    host_keys: Mapping[str, KeyPair]
+    dkim_keys: Mapping[Selector, KeyPair]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +62,15 @@ class Credentials(pulumi.ComponentResource):
     - the webhook token and the injection token, unless given; a Secrets Manager secret for each
     - the password of the proxies, when they ask for one and it is not given
     - a DKIM key for each selector of each sender domain, unless given
-    - a deploy key, one SSH host key for each host, and the key of release ids' digests
+    - a deploy key and one SSH host key for each host, unless given
+    - the key of the digests by which secrets enter release ids
     """
 
     webhook_token: pulumi.Output[str]
     injection_token: pulumi.Output[str]
-    deploy: HostKeys
-    host_keys: Mapping[str, HostKeys]
-    dkim: Mapping[Selector, DkimKey]
+    deploy: KeyPair
+    host_keys: Mapping[str, KeyPair]
+    dkim: Mapping[Selector, KeyPair]
     mta_secrets: pulumi.Output[Secrets]
     """All that the MTA host's files hold."""
     proxy_secrets: pulumi.Output[Secrets]
@@ -89,8 +87,10 @@ class Credentials(pulumi.ComponentResource):
         self.injection_token = given.injection_token or self._token("injection-token")
         self._store("webhook-token", self.webhook_token, args)
         self._store("injection-token", self.injection_token, args)
-        self.deploy = self._ssh("deploy")
-        self.host_keys = {host: self._ssh(f"host-{host}") for host in args.hosts}
+        self.deploy = given.deploy_key or self._ssh("deploy")
+        self.host_keys = {
+            host: given.host_keys.get(host) or self._ssh(f"host-{host}") for host in args.hosts
+        }
         self.dkim = self._dkim(args)
         self.mta_secrets, self.proxy_secrets = self._secrets(args)
         self.register_outputs({})
@@ -115,12 +115,12 @@ class Credentials(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _ssh(self, key: str) -> HostKeys:
+    def _ssh(self, key: str) -> KeyPair:
         made = tls.PrivateKey(f"{self._name}-{key}", algorithm="ED25519", opts=self._child)
-        return HostKeys(public=made.public_key_openssh, private=made.private_key_openssh)
+        return KeyPair(public=made.public_key_openssh, private=made.private_key_openssh)
 
-    def _dkim(self, args: CredentialsArgs) -> Mapping[Selector, DkimKey]:
-        keys: dict[Selector, DkimKey] = {}
+    def _dkim(self, args: CredentialsArgs) -> Mapping[Selector, KeyPair]:
+        keys: dict[Selector, KeyPair] = {}
         for domain in args.domains:
             for selector, kind in domain.selectors():
                 which = (domain.name, selector)
@@ -129,14 +129,14 @@ class Credentials(pulumi.ComponentResource):
                 )
         return keys
 
-    def _dkim_key(self, key: str, bits: int | None) -> DkimKey:
+    def _dkim_key(self, key: str, bits: int | None) -> KeyPair:
         made = tls.PrivateKey(
             f"{self._name}-{key}",
             algorithm="ED25519" if bits is None else "RSA",
             rsa_bits=bits,
             opts=self._child,
         )
-        return DkimKey(public=made.public_key_pem, private=made.private_key_pem_pkcs8)
+        return KeyPair(public=made.public_key_pem, private=made.private_key_pem_pkcs8)
 
     def _secrets(self, args: CredentialsArgs) -> tuple[pulumi.Output[Secrets], ...]:
         given = args.given

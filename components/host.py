@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from components.credentials import HostKeys
+from components.credentials import KeyPair
 from components.instance_profile import InstanceProfile, InstanceProfileArgs
 from components.public_address import PublicAddress, PublicAddressArgs
 from components.tagging import named
@@ -56,7 +56,7 @@ class HostArgs:
     zone: pulumi.Input[str]
     security_group_id: pulumi.Input[str]
     dns_zone_id: pulumi.Input[str]
-    keys: HostKeys
+    keys: KeyPair
     deploy_public_key: pulumi.Input[str]
     package_source: bool
     protect: bool

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_command as command
-from policy.push import parse_report, push_command
 
-from components.credentials import HostKeys
+from components.credentials import KeyPair
 from policy.cloud_init import LOGIN_USER
+from policy.push import parse_report, push_command
 
 DIAL_TIMEOUT = 15
 DIAL_ERRORS = 40
@@ -20,7 +20,7 @@ class HostReleaseArgs:
 
     address: pulumi.Input[str]
     host_public_key: pulumi.Input[str]
-    deploy: HostKeys
+    deploy: KeyPair
     push_input: pulumi.Output[str]
     time_limit: str
     ready: tuple[pulumi.Resource, ...]

@@ -1,16 +1,17 @@
 """From settings, addresses and secrets to what is pushed to each host."""
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from policy.push import push_input
 
 from components.host import Host
 from components.private_addresses import PrivateAddresses
 from policy.addresses import Address, Addresses
 from policy.dns.plan import MTA
+from policy.push import push_input
 from policy.release import HostFacts, Release
 from policy.render import render_mta, render_proxy
 from policy.secrets import Secrets
@@ -70,7 +71,9 @@ def _push_input(
             volumes=tuple(sorted(values["volumes"].items())),
         )
         release = _release(inputs.settings, name, values["addresses"], values["secrets"])
-        return push_input(release, facts, always=inputs.settings.push == "always")
+        always = inputs.settings.push == "always"
+        run = uuid.uuid4().hex if always else ""
+        return push_input(release, facts, always=always, run=run)
 
     return pulumi.Output.secret(
         pulumi.Output.all(

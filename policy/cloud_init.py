@@ -11,6 +11,15 @@ import yaml
 LOGIN_USER = "ping8"
 """Who Pulumi and operators log in as; `sudo` without a password."""
 
+OPERATORS_KEYS = "/etc/ping8/authorized_keys"
+"""Operators' public keys: a file of every release, so that a change replaces no host."""
+
+SSHD_FILE = "/etc/ssh/sshd_config.d/10-ping8.conf"
+_SSHD = f"""\
+HostKey /etc/ssh/ssh_host_ed25519_key
+AuthorizedKeysFile .ssh/authorized_keys {OPERATORS_KEYS}
+"""
+
 _PACKAGES = "https://openrepo.kumomta.com"
 _KEYRING = "/usr/share/keyrings/kumomta.gpg"
 _FETCH = "curl --fail --silent --show-error --location --retry 5 --retry-all-errors --max-time 60"
@@ -44,11 +53,11 @@ def user_data(login: HostLogin, *, package_source: bool) -> str:
         "disable_root": True,
         "ssh_pwauth": False,
         "ssh_deletekeys": True,
-        "ssh_genkeytypes": ["ed25519"],
         "ssh_keys": {
             "ed25519_private": f"{login.host_private_key.strip()}\n",
             "ed25519_public": login.host_public_key.strip(),
         },
+        "write_files": [{"path": SSHD_FILE, "content": _SSHD}],
         "package_update": False,
         "package_upgrade": False,
     }

@@ -114,7 +114,7 @@ _MADE: dict[str, Any] = {
     "command:remote:Command": lambda args: {"stdout": REPORT, "stderr": ""},
 }
 
-REPORT = '{"release_id": "0123456789abcdef"}'
+REPORT = '{"release": "0123456789abcdef", "previous": ""}'
 
 _ANSWERS: dict[str, Any] = {
     "aws:index/getAvailabilityZones:getAvailabilityZones": lambda args: {
