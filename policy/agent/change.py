@@ -103,7 +103,7 @@ def activate(host: Host, store: Store, note: Owed) -> None:
             packages.change_kumomta(host, note.package)
     host.done("settled")
     found = difference(origin, target)
-    units.retire(found.gone_units, target)
+    units.retire(found.gone_units, origin, target)
     units.enable(target)
     if found.daemon_reload:
         units.reload_manager()

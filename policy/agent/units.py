@@ -123,19 +123,20 @@ class Units:
                 if not os.path.lexists(link):
                     durable.replace_link(link, f"{UNIT_FILES}{unit}")
         for unit in self.disabled(unit for unit in manifest.units if unit not in own):
-            if not manifest.by_path.get(f"{UNIT_FILES}{unit}"):
+            if f"{UNIT_FILES}{unit}" not in manifest.by_path:
                 self._systemctl("enable", unit)
 
-    def retire(self, units: Iterable[str], manifest: Manifest) -> None:
+    def retire(self, units: Iterable[str], origin: Manifest, manifest: Manifest) -> None:
         """Stop units that the release no longer has, and keep them from starting at boot."""
         for unit in units:
             self.stop([unit])
-            if f"{UNIT_FILES}{unit}" not in manifest.by_path:
+            if f"{UNIT_FILES}{unit}" not in origin.by_path:
                 self._host.commands.run(["systemctl", "disable", unit], limit=_QUICK)
+        gone = {*units, *_unit_names(origin)} - {*manifest.units, *_unit_names(manifest)}
         folder = self._host.layout.live(UNIT_FILES)
-        for unit in units:
-            for link in [*folder.glob(f"*.wants/{unit}"), *folder.glob(f"*.requires/{unit}")]:
-                link.unlink()
+        for wants in [*folder.glob("*.wants"), *folder.glob("*.requires")]:
+            for unit in gone:
+                (wants / unit).unlink(missing_ok=True)
 
     def show_journal(self, units: Iterable[str], since: float, *, lines: int = 15) -> None:
         """Say the last lines of the units' journal."""
@@ -156,6 +157,12 @@ class Units:
         self._host.commands.must(
             ["systemctl", *arguments], limit=_QUICK * 2, mend="look at systemd on the host"
         )
+
+
+def _unit_names(manifest: Manifest) -> set[str]:
+    """Units that the release has a file of its own for."""
+    paths = (file.path for file in manifest.files if file.path.startswith(UNIT_FILES))
+    return {path[len(UNIT_FILES) :] for path in paths if "/" not in path[len(UNIT_FILES) :]}
 
 
 def installed_units(host: Host, manifest: Manifest) -> Iterable[tuple[str, tuple[str, ...]]]:
