@@ -7,7 +7,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import semver
 from pulumi.automation import PulumiCommand
 
 from sandbox.failures import SandboxError
@@ -41,12 +40,15 @@ def ensure_engine(cache: Path) -> Path:
 
 def accepts(program: Path) -> bool:
     """Whether the engine is at least as new as the pinned one."""
-    said = run([str(program), "version"], check=False).stdout.strip().removeprefix("v")
-    try:
-        found = semver.VersionInfo.parse(said)
-    except ValueError:
-        return False
-    return found.major == 3 and found >= semver.VersionInfo.parse(pinned_version())
+    said = run([str(program), "version"], check=False).stdout.strip()
+    found = _numbers(said)
+    pinned = _numbers(pinned_version())
+    return found[:1] == pinned[:1] and found >= pinned
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version)
+    return tuple(int(part) for part in found.groups()) if found else ()
 
 
 def pinned_version() -> str:

@@ -18,13 +18,6 @@ network: {config: disabled}
 locale: C.UTF-8
 EOF
 
-# Outside names are the sandbox's own, unsigned: the real root's key does not fit them.
-mkdir -p "$root/etc/unbound/unbound.conf.d"
-cat > "$root/etc/unbound/unbound.conf.d/00-sandbox.conf" <<'EOF'
-server:
-    domain-insecure: "."
-EOF
-
 # Consoles and devices that a container does not have.
 for unit in getty@tty1.service console-getty.service systemd-udevd.service \
     systemd-udev-trigger.service systemd-udev-settle.service e2scrub_reap.service \

@@ -1,0 +1,137 @@
+"""A real ACME certificate authority: Pebble, which validates DNS-01 through the sandbox's DNS."""
+
+import json
+import os
+import shutil
+import ssl
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.authority import Authority
+from sandbox.dns import SERVER as DNS_SERVER
+from sandbox.dns import Record, Zone
+from sandbox.failures import SandboxError
+from sandbox.network import Cloud
+from sandbox.process import Daemon, run, wait_until
+
+NAME = "acme.sandbox.test"
+ADDRESS = "198.51.100.14"
+DIRECTORY = f"https://{NAME}/dir"
+
+_MODULE = "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.8.0"
+_MANAGEMENT = 15000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acme:
+    """Pebble and what it needs; `folder` holds its files, `cache` a built one."""
+
+    folder: Path
+    cache: Path
+    cloud: Cloud
+    authority: Authority
+
+    def start(self) -> None:
+        """Serve the directory; the root that signs is new at every start, as Pebble's is."""
+        daemon = self._daemon(ensure_pebble(self.cache))
+        if daemon.pid() is not None:
+            return
+        self._configure()
+        daemon.start()
+
+        def answers() -> bool:
+            daemon.require_alive()
+            return self._keep_root()
+
+        wait_until(answers, "the ACME server", seconds=20)
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self._daemon(Path("pebble")).stop()
+
+    def running(self) -> bool:
+        """Whether it runs."""
+        return self._daemon(Path("pebble")).pid() is not None
+
+    @property
+    def roots(self) -> Path:
+        """Roots of every certificate that was issued here, newest last."""
+        return self.folder / "roots.pem"
+
+    def _daemon(self, program: Path) -> Daemon:
+        # Pebble's own hurdles for clients in development would only make the sandbox slow.
+        settings = ("PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0")
+        command = self.cloud.inside(
+            self.cloud.world,
+            "env",
+            *settings,
+            str(program),
+            "-config",
+            str(self.folder.resolve() / "pebble.json"),
+            "-dnsserver",
+            f"{DNS_SERVER}:53",
+        )
+        return Daemon(name="acme", folder=self.folder, command=command)
+
+    def _configure(self) -> None:
+        certificate = self.authority.issue("acme", NAME, ADDRESS)
+        configuration = {
+            "listenAddress": f"{ADDRESS}:443",
+            "managementListenAddress": f"{ADDRESS}:{_MANAGEMENT}",
+            "certificate": str(certificate.chain.resolve()),
+            "privateKey": str(certificate.key.resolve()),
+            "httpPort": 80,
+            "tlsPort": 443,
+            "ocspResponderURL": "",
+            "externalAccountBindingRequired": False,
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "pebble.json").write_text(json.dumps({"pebble": configuration}, indent=2))
+
+    def _keep_root(self) -> bool:
+        root = run(
+            self.cloud.inside(
+                self.cloud.world,
+                sys.executable,
+                "-c",
+                _FETCH,
+                f"https://{ADDRESS}:{_MANAGEMENT}/roots/0",
+                str(self.authority.certificate),
+            ),
+            check=False,
+        )
+        if root.returncode != 0:
+            return False
+        ssl.PEM_cert_to_DER_cert(root.stdout)
+        known = self.roots.read_text() if self.roots.exists() else ""
+        if root.stdout not in known:
+            self.roots.write_text(known + root.stdout)
+        return True
+
+
+_FETCH = """
+import ssl, sys, urllib.request
+trust = ssl.create_default_context(cafile=sys.argv[2])
+print(urllib.request.urlopen(sys.argv[1], timeout=5, context=trust).read().decode(), end="")
+"""
+
+
+def zone() -> Zone:
+    """Where the directory's name leads."""
+    return Zone(name=NAME, records=(Record(name=NAME, type="A", values=(ADDRESS,)),))
+
+
+def ensure_pebble(cache: Path) -> Path:
+    """Pebble from PATH, or built once from its Go module."""
+    if found := shutil.which("pebble"):
+        return Path(found)
+    program = cache / "acme" / "pebble"
+    if program.exists():
+        return program
+    go = shutil.which("go")
+    if go is None:
+        raise SandboxError("no ACME server: neither `pebble` nor `go` to build it is installed")
+    environment = ["env", f"GOBIN={program.parent}", f"PATH={os.environ['PATH']}"]
+    run(["nice", *environment, go, "install", _MODULE], timeout=1800)
+    return program

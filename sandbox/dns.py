@@ -1,0 +1,276 @@
+"""The sandbox's DNS: one authoritative server (nsd) for the root and every zone of its world.
+
+Zones come from several publishers, each of which hands over all of its own at once: what Route 53
+holds, reverse zones, and the outside world. As every name below the root is answered here, also
+across zones, a host's resolver may simply forward to it.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+from sandbox.network import Cloud
+from sandbox.process import Daemon, run, wait_until
+
+SERVER = "198.51.100.53"
+"""Address of the server, in the outside world and for this machine."""
+
+_SERVER_NAME = "ns.sandbox.test"
+_TTL = 5
+_STRING = 255
+_SERIAL = "SERIAL"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A record set; names without the final dot, values in presentation form, as in Route 53."""
+
+    name: str
+    type: str
+    values: tuple[str, ...]
+    ttl: int = _TTL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zone:
+    """A zone with its records; without NS records at its apex it gets the sandbox's server."""
+
+    name: str
+    records: tuple[Record, ...]
+
+    @property
+    def name_servers(self) -> tuple[str, ...]:
+        apex = [r for r in self.records if r.type == "NS" and _same(r.name, self.name)]
+        return tuple(v.rstrip(".") for r in apex for v in r.values) or (_SERVER_NAME,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authority:
+    """The server and what it serves; `folder` holds its files."""
+
+    folder: Path
+    cloud: Cloud
+    address: str = SERVER
+
+    def start(self) -> None:
+        """Serve what has been published so far."""
+        with self._locked():
+            self._write()
+        daemon = self._daemon()
+        daemon.start()
+
+        def answers() -> bool:
+            daemon.require_alive()
+            return self._control("status", check=False)
+
+        wait_until(answers, "the DNS server", seconds=20)
+
+    def stop(self) -> None:
+        """Stop serving; what was published stays."""
+        self._daemon().stop()
+        self._socket.unlink(missing_ok=True)
+
+    def running(self) -> bool:
+        """Whether the server runs."""
+        return self._daemon().pid() is not None
+
+    def publish(self, publisher: str, zones: Iterable[Zone]) -> None:
+        """Serve these zones in place of all that the publisher published before."""
+        with self._locked():
+            record = self._published / f"{publisher}.json"
+            record.write_text(json.dumps([asdict(zone) for zone in zones]))
+            if self._write() and self.running():
+                self._control("reconfig")
+                self._control("reload")
+
+    def zones(self) -> list[Zone]:
+        """Everything that is served, publishers merged, without what completes the tree."""
+        merged: dict[str, list[Record]] = {}
+        for path in sorted(self._published.glob("*.json")):
+            for each in json.loads(path.read_text()):
+                records = [Record(**{**r, "values": tuple(r["values"])}) for r in each["records"]]
+                merged.setdefault(each["name"].rstrip(".").lower(), []).extend(records)
+        return [Zone(name=name, records=tuple(records)) for name, records in merged.items()]
+
+    @property
+    def _published(self) -> Path:
+        return self.folder / "published"
+
+    @property
+    def _socket(self) -> Path:
+        # A socket's path holds 107 characters; a checkout may stand deep.
+        return Path("/run") / f"ping8-dns-{_digest(str(self.folder.resolve()))}.sock"
+
+    @property
+    def _configuration(self) -> Path:
+        return self.folder.resolve() / "nsd.conf"
+
+    def _daemon(self) -> Daemon:
+        command = self.cloud.inside(self.cloud.world, "nsd", "-d", "-c", str(self._configuration))
+        return Daemon(name="dns", folder=self.folder, command=command)
+
+    def _control(self, verb: str, *, check: bool = True) -> bool:
+        return (
+            run(["nsd-control", "-c", str(self._configuration), verb], check=check).returncode == 0
+        )
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        for folder in (self._published, self.folder / "zones"):
+            folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _write(self) -> bool:
+        """Write what changed; true if anything did."""
+        texts = {z.name: zone_text(z) for z in complete(self.zones(), self.address)}
+        changed = False
+        for name, text in texts.items():
+            path = self.folder / "zones" / _file_name(name)
+            first = f"; {_digest(text)}\n"
+            if not path.exists() or not path.read_text().startswith(first):
+                _replace(path, first + text.replace(_SERIAL, str(_serial()), 1))
+                changed = True
+        for path in (self.folder / "zones").iterdir():
+            if path.name not in {_file_name(name) for name in texts}:
+                path.unlink()
+        configuration = _configuration(self, sorted(texts))
+        if not self._configuration.exists() or self._configuration.read_text() != configuration:
+            _replace(self._configuration, configuration)
+            changed = True
+        return changed
+
+
+def complete(zones: Iterable[Zone], server: str) -> list[Zone]:
+    """The zones with what makes one tree of them: the root, delegations, and name servers' names.
+
+    A name server that no zone knows gets a zone of its own, which leads to `server`.
+    """
+    known = {zone.name: zone for zone in zones}
+    known.setdefault("", Zone(name="", records=()))
+    for target in sorted({t for zone in known.values() for t in zone.name_servers}):
+        parent = _enclosing(target, known)
+        holds = any(_same(r.name, target) for r in known[parent].records)
+        if not holds:
+            address = Record(name=target, type="A", values=(server,))
+            known.setdefault(target, Zone(name=target, records=(address,)))
+    return [
+        Zone(name=zone.name, records=(*zone.records, *_delegations(zone, known)))
+        for zone in known.values()
+    ]
+
+
+def _delegations(zone: Zone, known: Mapping[str, Zone]) -> list[Record]:
+    present = {(r.name.rstrip(".").lower(), r.type) for r in zone.records}
+    return [
+        Record(name=child.name, type="NS", values=tuple(f"{n}." for n in child.name_servers))
+        for child in known.values()
+        if child.name
+        and _enclosing(_parent(child.name), known) == zone.name
+        and (child.name, "NS") not in present
+    ]
+
+
+def reverse_zones(names: Mapping[str, str]) -> list[Zone]:
+    """One reverse zone per /24 for addresses with their names."""
+    found: dict[str, list[Record]] = {}
+    for address, name in names.items():
+        pointer = ip_address(address).reverse_pointer
+        found.setdefault(_parent(pointer), []).append(
+            Record(name=pointer, type="PTR", values=(f"{name.rstrip('.')}.",))
+        )
+    return [Zone(name=zone, records=tuple(records)) for zone, records in found.items()]
+
+
+def text_value(text: str) -> str:
+    """An ASCII TXT value in presentation form, in strings of at most 255 bytes."""
+    parts = [text[at : at + _STRING] for at in range(0, len(text), _STRING)] or [""]
+    escaped = (part.replace("\\", "\\\\").replace('"', '\\"') for part in parts)
+    return " ".join(f'"{part}"' for part in escaped)
+
+
+def zone_text(zone: Zone) -> str:
+    """A zone file with absolute names and a placeholder for the serial."""
+    servers = zone.name_servers
+    lines = [
+        f"{_absolute(zone.name)} {_TTL} SOA {servers[0]}. hostmaster.sandbox.test. "
+        f"{_SERIAL} 3600 600 86400 {_TTL}"
+    ]
+    lines += [f"{_absolute(zone.name)} {_TTL} NS {server}." for server in servers]
+    lines += [
+        f"{_absolute(record.name)} {record.ttl} {record.type} {value}"
+        for record in zone.records
+        if not (record.type in ("SOA", "NS") and _same(record.name, zone.name))
+        for value in record.values
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _configuration(authority: Authority, names: list[str]) -> str:
+    folder = authority.folder.resolve()
+    server = f"""server:
+    ip-address: {authority.address}
+    username: ""
+    chroot: ""
+    database: ""
+    server-count: 1
+    hide-version: yes
+    zonesdir: "{folder / "zones"}"
+    pidfile: "{folder / "nsd.pid"}"
+    zonelistfile: "{folder / "zone.list"}"
+    xfrdfile: ""
+    xfrdir: "{folder}"
+remote-control:
+    control-enable: yes
+    control-interface: {authority._socket}
+"""
+    zones = (
+        f'zone:\n    name: "{_absolute(name)}"\n    zonefile: "{_file_name(name)}"\n'
+        for name in names
+    )
+    return server + "".join(zones)
+
+
+def _enclosing(name: str, known: Mapping[str, Zone]) -> str:
+    while name and name not in known:
+        name = _parent(name)
+    return name
+
+
+def _parent(name: str) -> str:
+    return name.partition(".")[2]
+
+
+def _same(one: str, other: str) -> bool:
+    return one.rstrip(".").lower() == other.rstrip(".").lower()
+
+
+def _absolute(name: str) -> str:
+    # Route 53 shows a wildcard's asterisk as an escape, which means a literal one elsewhere.
+    return re.sub(r"^\\052", "*", name.rstrip(".")) + "."
+
+
+def _file_name(zone: str) -> str:
+    return zone or "root"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _serial() -> int:
+    return int(time.time())
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text)
+    fresh.rename(path)

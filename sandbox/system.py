@@ -1,0 +1,113 @@
+"""What the sandbox needs of the machine: root, a Debian-like system, and its packages."""
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.failures import SandboxError
+from sandbox.process import run
+
+_POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """A package, the program by which its presence shows, and what may stand in for it.
+
+    `service` is a service that the package would run by itself, and that nobody asked for.
+    """
+
+    package: str
+    program: str
+    otherwise: str | None = None
+    service: str | None = None
+
+
+NEEDS = (
+    Need(package="podman", program="podman"),
+    Need(package="runc", program="runc"),
+    Need(package="mmdebstrap", program="mmdebstrap"),
+    Need(package="nftables", program="nft"),
+    Need(package="iproute2", program="ip"),
+    Need(package="util-linux", program="nsenter"),
+    Need(package="mount", program="losetup"),
+    Need(package="procps", program="sysctl"),
+    Need(package="openssh-client", program="ssh-keygen"),
+    Need(package="nsd", program="nsd", service="nsd.service"),
+    # Not in every release; the Go module builds the same.
+    Need(package="pebble", program="pebble", otherwise="go"),
+)
+
+
+def prepare(say: Callable[[str], None]) -> None:
+    """Install what is missing, after saying so; a reason in one line where that cannot be."""
+    _require_fit_system()
+    missing = [need for need in NEEDS if not _present(need.program)]
+    wanted = sorted(need.package for need in missing if not _stands_in(need))
+    if wanted:
+        say(f"installing packages: {' '.join(wanted)}")
+        _install(wanted)
+        services = [n.service for n in missing if n.package in wanted and n.service]
+        run(["systemctl", "disable", "--quiet", *services], check=False)
+    absent = [need.package for need in NEEDS if not _present(need.program) and not _stands_in(need)]
+    if absent:
+        raise SandboxError(f"this machine's package sources lack {', '.join(absent)}")
+
+
+def missing_packages() -> list[str]:
+    """Packages that `prepare` would install."""
+    return sorted(n.package for n in NEEDS if not _present(n.program) and not _stands_in(n))
+
+
+def _require_fit_system() -> None:
+    if platform.system() != "Linux":
+        raise SandboxError(f"the sandbox needs Linux; this is {platform.system()}")
+    if os.geteuid() != 0:
+        raise SandboxError("the sandbox needs root (network namespaces, containers): use sudo")
+    if not shutil.which("apt-get"):
+        raise SandboxError("the sandbox needs a Debian-like system; this one has no apt-get")
+
+
+def _present(program: str) -> bool:
+    # A user's PATH often lacks the system's own folders.
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
+
+
+def _stands_in(need: Need) -> bool:
+    """Whether the package is not to be had, but what may stand in for it is here."""
+    if need.otherwise is None or not _present(need.otherwise):
+        return False
+    return not _candidate(need.package)
+
+
+def _candidate(package: str) -> bool:
+    shown = run(["apt-cache", "policy", package], check=False).stdout
+    return "Candidate:" in shown and "Candidate: (none)" not in shown
+
+
+def _install(packages: list[str]) -> None:
+    environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
+    install = [*environment, "apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    if _POLICY.exists():
+        _install_with(install)
+        return
+    # The packages' own services must not start: the DNS server would take port 53.
+    with tempfile.NamedTemporaryFile("w", dir=_POLICY.parent, delete=False) as file:
+        file.write("#!/bin/sh\nexit 101\n")
+    Path(file.name).chmod(0o755)
+    Path(file.name).rename(_POLICY)
+    try:
+        _install_with(install)
+    finally:
+        _POLICY.unlink()
+
+
+def _install_with(command: list[str]) -> None:
+    if run(command, check=False, timeout=1800).returncode != 0:
+        # The lists may be old.
+        run(["apt-get", "update"], timeout=600)
+        run(command, timeout=1800)
