@@ -1,0 +1,144 @@
+"""The data files beside the Lua: what kumod gets to know of an environment."""
+
+import json
+import tomllib
+from typing import Any
+
+from policy.render import data
+from policy.render.environment import mta_environment
+from policy.render.example import example_addresses, throw_away_secrets
+from policy.settings import Settings
+from tests.policy.lua.environments import settings
+
+
+def load(chosen: Settings, name: str) -> Any:
+    return json.loads(data.data_files(chosen, example_addresses(chosen))[name])
+
+
+def test_the_same_settings_give_the_same_bytes() -> None:
+    first, second = settings(), settings()
+    assert data.policy_files(first, example_addresses(first)) == data.policy_files(
+        second, example_addresses(second)
+    )
+
+
+def test_no_file_of_the_policy_holds_a_secret() -> None:
+    chosen = settings()
+    secrets = throw_away_secrets(chosen)
+    for file in data.policy_files(chosen, example_addresses(chosen)):
+        assert not file.secret
+        assert (file.mode, file.owner) == (0o644, "root")
+        for secret in (secrets.webhook_token, secrets.injection_token, *secrets.dkim_keys.values()):
+            assert secret.encode() not in file.content
+
+
+def test_lua_is_the_same_in_every_environment() -> None:
+    one = settings()
+    other = settings(zone="mail.example.org", webhook={"url": "https://other.example.org/events"})
+    assert [file for file in _lua(one)] == [file for file in _lua(other)]
+
+
+def _lua(chosen: Settings) -> list[tuple[str, bytes]]:
+    files = data.policy_files(chosen, example_addresses(chosen))
+    return [(file.path, file.content) for file in files if file.path.endswith(".lua")]
+
+
+def test_the_environment_file_describes_the_default_source_of_the_data() -> None:
+    chosen = settings()
+    addresses = example_addresses(chosen)
+    rendered = mta_environment(chosen, addresses, throw_away_secrets(chosen)).content.decode()
+    for name, value in data.environment(chosen, addresses).items():
+        assert f'{name}="{value}"\n' in rendered
+
+
+def test_a_source_binds_its_private_address_behind_its_proxy() -> None:
+    chosen = settings(
+        sources=[
+            {"name": "proxy-default", "proxy": "proxy-1", "ehlo": "out1"},
+            {"name": "second", "proxy": "proxy-1", "ehlo": "out2"},
+        ]
+    )
+    addresses = example_addresses(chosen)
+    second = load(chosen, "egress.json")["sources"]["second"]
+    assert second["private"] == addresses.sources["second"].private
+    assert second["public"] == addresses.sources["second"].public
+    assert second["proxy"] == f"{addresses.proxies['proxy-1'].private}:5000"
+    assert second["ehlo_domain"] == "out2.mail.example.com"
+
+
+def test_every_active_key_signs_and_the_next_one_does_not() -> None:
+    chosen = settings(
+        domains=[{"name": "example.com", "dkim": {"active": "s2", "ed25519": True}}],
+    )
+    assert load(chosen, "sender_domains.json")["example.com"]["signers"] == [
+        {"selector": "s2", "algorithm": "rsa"},
+        {"selector": "s2-ed", "algorithm": "ed25519"},
+    ]
+
+
+def test_bounce_and_feedback_domains_take_reports() -> None:
+    chosen = settings(domains=[{"name": "example.com", "feedback": "fbl.example.com"}])
+    assert load(chosen, "listener_domains.json") == {
+        "bounce.example.com": True,
+        "fbl.example.com": True,
+    }
+
+
+def test_receptions_are_never_disabled_at_the_logger_since_bounces_are_made_from_them() -> None:
+    chosen = settings(
+        webhook={
+            "url": "https://app.example.com/events",
+            "leave_out": ["Reception", "InboundReception", "Delayed"],
+        }
+    )
+    assert load(chosen, "server.json")["disabled_records"] == ["Delayed"]
+    assert load(chosen, "webhook.json")["leave_out"] == {
+        "Reception": True,
+        "InboundReception": True,
+        "Delayed": True,
+    }
+
+
+def test_shaping_opens_the_webhook_queue_and_layers_the_settings_over_the_defaults() -> None:
+    chosen = settings(
+        shaping={"overrides": {"default": {"connection_limit": 3}, "gmail.com": {"max_ready": 10}}}
+    )
+    tables = tomllib.loads(_shaping(chosen))
+    assert tables["default"] == {
+        "enable_tls": "OpportunisticInsecure",
+        "ip_lookup_strategy": "Ipv4Only",
+        "smtp_port": 25,
+        "connection_limit": 3,
+    }
+    assert tables["gmail.com"] == {"max_ready": 10}
+    assert tables["ping8.log-hook"]["mx_rollup"] is False
+    assert tables["ping8.log-hook"]["connection_limit"] == "local:10"
+
+
+def _shaping(chosen: Settings) -> str:
+    return data.data_files(chosen, example_addresses(chosen))["shaping.toml"].decode()
+
+
+def test_a_change_of_sender_domains_restarts_nothing_and_one_of_the_server_does() -> None:
+    chosen = settings()
+    effects = {
+        file.path.rpartition("/")[2]: file.effects
+        for file in data.policy_files(chosen, example_addresses(chosen))
+    }
+    for name in ("sender_domains.json", "egress.json", "shaping.toml", "reception.lua"):
+        assert effects[name] == ()
+    for name in ("server.json", "server.lua", "correlation.lua", "log_hook.lua"):
+        assert effects[name] == ("restart kumomta.service",)
+
+
+def test_the_outbox_is_restarted_by_what_it_reads() -> None:
+    chosen = settings(
+        webhook={"url": "https://app.example.com/e", "transport": "outbox", "batch_size": 200}
+    )
+    effects = {
+        file.path.rpartition("/")[2]: file.effects
+        for file in data.policy_files(chosen, example_addresses(chosen))
+    }
+    assert effects["webhook.json"] == ("restart ping8-outbox.service",)
+    assert effects["outbox.lua"] == ("restart ping8-outbox.service",)
+    assert effects["sender_domains.json"] == ()
