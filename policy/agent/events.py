@@ -7,7 +7,6 @@ recognizes by its id one that it has.
 import argparse
 import json
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("verb", choices=("list", "replay"))
     parser.add_argument("--logs", action="store_true", help="the local logs, not the dead letters")
     parser.add_argument("--from", dest="first", type=int, default=0, help="Unix time")
-    parser.add_argument("--to", dest="last", type=int, default=None, help="Unix time")
+    parser.add_argument("--to", dest="last", type=int, default=sys.maxsize, help="Unix time")
     parser.add_argument("--type", dest="types", action="append", default=[])
     parser.add_argument("--domain", dest="domains", action="append", default=[])
     parser.add_argument("--id", dest="ids", action="append", default=[], help="or its start")
@@ -72,10 +71,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _chosen(options: argparse.Namespace, places: Places) -> Iterator[Event]:
     """Events by the options. A domain is the recipient's or the sender's."""
-    last = options.last if options.last is not None else int(time.time())
-    source = _logged(places, options.first, last) if options.logs else _buried(places)
+    span = options.first, options.last
+    source = _logged(places, *span) if options.logs else _buried(places)
     for event in source:
-        if not options.first <= event_time(event.record) <= last:
+        if not options.first <= event_time(event.record) <= options.last:
             continue
         if options.types and event_type(event.record) not in options.types:
             continue
