@@ -18,6 +18,7 @@ from .units import Units
 ENVIRONMENT = "/etc/default/kumomta"
 KUMOD = "/opt/kumomta/sbin/kumod"
 KUMOD_UNIT = "kumomta.service"
+CERTIFICATE = "/usr/local/lib/ping8/certificate"
 _LIMIT = 120
 _MEND = "nothing was changed; correct what it names in the settings, then push again"
 _NOT_OURS = ("Unknown key name", "man page")
@@ -89,6 +90,9 @@ def _check_shaping(staged: Staged) -> None:
 
 def _check_nginx(staged: Staged) -> None:
     if staged.touches("/etc/nginx/", "/etc/ping8/tls/") or staged.has_effect_on("nginx.service"):
+        if CERTIFICATE in staged.new.by_path:
+            # Nginx refuses a site without a certificate, and a fresh host has none.
+            _must(staged, "certificate", [CERTIFICATE, "ensure"])
         _must(staged, "nginx -t", ["nginx", "-t"])
 
 
