@@ -2,24 +2,52 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
 
-from policy.settings.problems import PROJECT, Problem, shown
+from policy.settings.plain_secrets import Path
+from policy.settings.problems import PROJECT, Problem, key_of, shown
 
 
 @dataclass(frozen=True, kw_only=True)
 class DomainList:
-    """Entries in order, each with the place where an operator finds it."""
+    """Entries in order, each with the place where an operator finds it.
+
+    `entries` have the defaults merged in, `own` have not.
+    """
 
     entries: tuple[object, ...]
+    own: tuple[object, ...]
     places: tuple[str, ...]
+    defaults: object
     problems: tuple[Problem, ...] = ()
 
+    def place(self, index: int, path: Path) -> str:
+        """Where a value of an entry stands: with it, or with the defaults."""
+        if not _has(self.own[index], path) and _has(self.defaults, path):
+            return joined(f"{PROJECT}:domainDefaults", path)
+        return joined(self.places[index], path)
 
-def domain_list(raw: Mapping[str, object], directory: Path) -> DomainList:
+
+def joined(place: str, path: Path) -> str:
+    """A place and what lies in it: `prod.domains.yaml[3]` and `dkim.bits`."""
+    rest = key_of(path)
+    return f"{place}.{rest}" if rest and not rest.startswith("[") else f"{place}{rest}"
+
+
+def _has(value: object, path: Path) -> bool:
+    for part in path:
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        else:
+            # A place inside a list is as good as the list itself.
+            return isinstance(part, int) and isinstance(value, list | tuple)
+    return bool(path)
+
+
+def domain_list(raw: Mapping[str, object], directory: FilePath) -> DomainList:
     """Every sender domain of a stack, as tables with the defaults merged in."""
     inline = raw.get("domains")
     entries: list[object] = []
@@ -42,6 +70,8 @@ def domain_list(raw: Mapping[str, object], directory: Path) -> DomainList:
     defaults = raw.get("domainDefaults")
     return DomainList(
         entries=tuple(_with_defaults(entry, defaults) for entry in entries),
+        own=tuple(entries),
+        defaults=defaults,
         places=tuple(places),
         problems=tuple(problems),
     )
@@ -63,9 +93,9 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _read(file: str, directory: Path) -> list[object] | Problem:
+def _read(file: str, directory: FilePath) -> list[object] | Problem:
     key = f"{PROJECT}:domainsFile"
-    if Path(file).name != file:
+    if FilePath(file).name != file:
         mend = "name a file in the folder of the stack files, without any folder"
         return Problem(key=key, value=file, mend=mend)
     path = directory / file
@@ -79,7 +109,9 @@ def _read(file: str, directory: Path) -> list[object] | Problem:
     except (OSError, UnicodeError) as error:
         return Problem(key=key, value=file, mend=f"the file cannot be read: {error}")
     except yaml.YAMLError as error:
-        return Problem(key=file, value="", mend=f"the file is not valid YAML: {_line(error)}")
+        return Problem(
+            key=file, value="", mend=f"the file is not valid YAML: {yaml_problem(error)}"
+        )
     if found is None:
         found = []
     if not isinstance(found, list):
@@ -88,7 +120,8 @@ def _read(file: str, directory: Path) -> list[object] | Problem:
     return found
 
 
-def _line(error: yaml.YAMLError) -> str:
+def yaml_problem(error: yaml.YAMLError) -> str:
+    """Where YAML is wrong, and why, without the text around it, which may hold a secret."""
     mark = getattr(error, "problem_mark", None)
     place = f"line {mark.line + 1}: " if mark is not None else ""
     return f"{place}{getattr(error, 'problem', None) or 'it cannot be parsed'}"

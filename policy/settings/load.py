@@ -6,26 +6,30 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from policy.settings.checks import CHECKS
-from policy.settings.domain_list import DomainList, domain_list
+from policy.settings.domain_list import DomainList, domain_list, joined
 from policy.settings.model import Settings
 from policy.settings.plain_secrets import Path as KeyPath
 from policy.settings.plain_secrets import find_plain_secrets
-from policy.settings.problems import HIDDEN, PROJECT, Finding, Problem, SettingsError, key_of, shown
-from policy.settings.reading import Reading, read
+from policy.settings.problems import HIDDEN, PROJECT, Problem, SettingsError, key_of, shown
+from policy.settings.reading import Reading, keys_of_settings, read
 from policy.settings.secret_checks import secret_problems, token_problems
 from policy.settings.secret_values import SECRET_KEYS, GivenSecrets, given_secrets, plain_secret
+from policy.settings.stack_file import stack_file_problems
 
-_FROM_PULUMI = {
+_FILLED_IN = {
     "environment": "remove it: the environment is the stack's name",
     "region": "remove it, and set aws:region: resources and settings must agree",
 }
+"""Fields of the settings that the program fills in."""
+
+Values = Mapping[str, object]
 
 
 def load(
-    raw: Mapping[str, object],
+    raw: Values,
     *,
     environment: str,
-    region: str,
+    region: str | None,
     directory: Path,
     secrets: GivenSecrets | None = None,
 ) -> Settings:
@@ -35,12 +39,24 @@ def load(
     tables, secret values as `SecretStr`. `directory` is where the stack file and `domainsFile`
     are. Given `secrets` are checked too; unless given, they are taken from `raw`.
     """
-    found, problems = _read_all(raw, environment, region, directory)
-    reading, places = found
+    problems = list(stack_file_problems(directory / f"Pulumi.{environment}.yaml"))
     if secrets is None:
-        secrets, wrong = given_secrets(raw)
-        problems += wrong
-    problems += _findings(reading, places)
+        secrets, malformed = given_secrets(raw)
+        problems += malformed
+    misplaced = [key for key, value in raw.items() if _is_misplaced(key, value)]
+    plain = {key: value for key, value in raw.items() if _is_setting(key) and key not in misplaced}
+    domains = domain_list(plain, directory)
+    spoilt = {keys_of_settings()[key] for key in misplaced}
+    if domains.problems or not isinstance(plain.get("domainsFile", ""), str):
+        spoilt.add("domains")
+    filled_in = {"environment": environment, "region": region, "domains": list(domains.entries)}
+    reading = read({**plain, **filled_in}, spoilt=frozenset(spoilt))
+
+    problems += _misplaced(raw, misplaced)
+    problems += domains.problems
+    problems += _plain_secrets(plain, domains)
+    problems += _faults(reading, domains)
+    problems += _findings(reading, domains)
     problems += token_problems(
         secrets.webhook_token, secrets.injection_token, secrets.previous_injection_token
     )
@@ -51,82 +67,63 @@ def load(
     return reading.settings
 
 
-def _read_all(
-    raw: Mapping[str, object], environment: str, region: str, directory: Path
-) -> tuple[tuple[Reading, tuple[str, ...]], list[Problem]]:
-    problems: list[Problem] = []
-    plain: dict[str, object] = {}
-    spoilt: set[str] = set()
-    for key, value in raw.items():
-        if key in SECRET_KEYS:
-            continue
-        if key in _FROM_PULUMI:
-            problems.append(
-                Problem(key=f"{PROJECT}:{key}", value=shown(value), mend=_FROM_PULUMI[key])
-            )
-        elif _holds_secret(value) and key in _known_keys():
-            mend = "this setting is no secret: write it in plain text"
-            problems.append(Problem(key=f"{PROJECT}:{key}", value=HIDDEN, mend=mend))
-            spoilt.add(_known_keys()[key])
-            continue
-        else:
-            plain[key] = value
-    domains = domain_list(plain, directory)
-    problems += domains.problems
-    if domains.problems:
-        spoilt.add("domains")
-    given = {"environment": environment, "region": region, "domains": list(domains.entries)}
-    reading = read({**plain, **given}, spoilt=frozenset(spoilt))
-    problems += _plain_secret_problems(plain, domains)
-    return (reading, domains.places), problems + [
-        Problem(
-            key=_place(fault.path, {}, domains.places),
-            value=HIDDEN if fault.hide else shown(fault.value),
-            mend=fault.mend,
-        )
-        for fault in reading.faults
-    ]
+def _is_setting(key: str) -> bool:
+    return key not in SECRET_KEYS and key not in _FILLED_IN
 
 
-def _known_keys() -> dict[str, str]:
-    return {field.alias or name: name for name, field in Settings.model_fields.items()}
+def _is_misplaced(key: str, value: object) -> bool:
+    """Whether a secret stands where a plain setting belongs."""
+    return _is_setting(key) and key in keys_of_settings() and _holds_secret(value)
 
 
 def _holds_secret(value: object) -> bool:
-    if isinstance(value, SecretStr):
-        return True
     if isinstance(value, Mapping):
         return any(_holds_secret(item) for item in value.values())
-    return isinstance(value, list | tuple) and any(_holds_secret(item) for item in value)
+    if isinstance(value, list | tuple):
+        return any(_holds_secret(item) for item in value)
+    return isinstance(value, SecretStr)
 
 
-def _plain_secret_problems(plain: Mapping[str, object], domains: DomainList) -> Iterator[Problem]:
+def _misplaced(raw: Values, misplaced: list[str]) -> Iterator[Problem]:
+    for key in misplaced:
+        mend = "this setting is no secret: write it in plain text"
+        yield Problem(key=f"{PROJECT}:{key}", value=HIDDEN, mend=mend)
+    for key, mend in _FILLED_IN.items():
+        if key in raw:
+            yield Problem(key=f"{PROJECT}:{key}", value=shown(raw[key]), mend=mend)
+
+
+def _plain_secrets(plain: Values, domains: DomainList) -> Iterator[Problem]:
     elsewhere = {key: value for key, value in plain.items() if key != "domains"}
     for path in find_plain_secrets(elsewhere):
         yield plain_secret(key_of(path))
-    for place, entry in zip(domains.places, domains.entries, strict=True):
+    for place, entry in zip(domains.places, domains.own, strict=True):
         for path in find_plain_secrets(entry):
-            problem = plain_secret("")
-            mend = problem.mend.partition(", and set it")[0]
-            yield Problem(key=_joined(place, path), value=HIDDEN, mend=mend)
+            mend = "this looks like a secret in plain text: remove it, and choose a new value"
+            yield Problem(key=joined(place, path), value=HIDDEN, mend=mend)
 
 
-def _findings(reading: Reading, places: tuple[str, ...]) -> Iterator[Problem]:
+def _faults(reading: Reading, domains: DomainList) -> Iterator[Problem]:
+    for fault in reading.faults:
+        yield Problem(
+            key=_place(fault.path, {}, domains),
+            value=HIDDEN if fault.hide else shown(fault.value),
+            mend=fault.mend,
+        )
+
+
+def _findings(reading: Reading, domains: DomainList) -> Iterator[Problem]:
     for check in CHECKS:
         if check.can_run(reading.broken, reading.thinned):
             for finding in check.rule(reading.settings):
-                yield _problem(finding, reading, places)
+                yield Problem(
+                    key=_place(finding.path, reading.kept, domains),
+                    value=shown(finding.value),
+                    mend=finding.mend,
+                )
 
 
-def _problem(finding: Finding, reading: Reading, places: tuple[str, ...]) -> Problem:
-    return Problem(
-        key=_place(finding.path, reading.kept, places),
-        value=shown(finding.value),
-        mend=finding.mend,
-    )
-
-
-def _place(path: KeyPath, kept: Mapping[str, tuple[int, ...]], places: tuple[str, ...]) -> str:
+def _place(path: KeyPath, kept: Mapping[str, tuple[int, ...]], domains: DomainList) -> str:
     """Where an operator finds a value; `kept` maps indices back to those before thinning."""
     if path[0] == "region":
         return "aws:region"
@@ -136,11 +133,6 @@ def _place(path: KeyPath, kept: Mapping[str, tuple[int, ...]], places: tuple[str
         field, index = str(path[0]), path[1]
         index = kept[field][index] if field in kept else index
         if field == "domains":
-            return _joined(places[index], path[2:])
+            return domains.place(index, path[2:])
         path = (field, index, *path[2:])
     return f"{PROJECT}:{key_of(path)}"
-
-
-def _joined(place: str, path: KeyPath) -> str:
-    rest = key_of(path)
-    return f"{place}.{rest}" if rest and not rest.startswith("[") else f"{place}{rest}"

@@ -99,7 +99,7 @@ def _read_what_is_sound(
 
 def _meant(key: str) -> set[str]:
     """The fields that may be wrong when this key is."""
-    by_key = _fields()
+    by_key = keys_of_settings()
     elsewhere = {
         path.split(".")[0].split("[")[0] for path in _all_keys() if path.endswith(f".{key}")
     }
@@ -109,7 +109,7 @@ def _meant(key: str) -> set[str]:
     return {by_key[word] for word in elsewhere or ({near} if near else set())}
 
 
-def _fields() -> dict[str, str]:
+def keys_of_settings() -> dict[str, str]:
     """Fields of the settings by their key in a stack file."""
     return {field.alias or name: name for name, field in Settings.model_fields.items()}
 
