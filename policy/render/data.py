@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from policy.addresses import Addresses
+from policy.dns.names import bounce_target
+from policy.dns.plan import zone_of
 from policy.release import ReleaseFile
 from policy.render.shaping import shaping_toml, warm_up
 from policy.settings import Settings
@@ -177,9 +179,18 @@ def brands(settings: Settings) -> dict[str, Any]:
 
 
 def report_domains(settings: Settings) -> list[str]:
-    """Every domain that takes bounces or abuse reports by SMTP."""
-    bounce = {domain.bounce_domain for domain in settings.domains}
-    return sorted(bounce | {domain.feedback_domain for domain in settings.domains})
+    """Every domain that takes bounces or abuse reports by SMTP.
+
+    Where a bounce domain is an alias into our zone, some servers deliver to the alias's target.
+    """
+    names = {domain.bounce_domain for domain in settings.domains}
+    names |= {domain.feedback_domain for domain in settings.domains}
+    names |= {
+        bounce_target(domain.bounce or domain.name, settings.zone)
+        for domain in settings.domains
+        if zone_of(settings, domain, domain.bounce_domain) is None
+    }
+    return sorted(names)
 
 
 def webhook(settings: Settings) -> dict[str, Any]:

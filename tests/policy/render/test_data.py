@@ -4,6 +4,7 @@ import json
 import tomllib
 from typing import Any
 
+from policy.dns.plan import mail_records
 from policy.render import data
 from policy.render.environment import mta_environment
 from policy.render.example import example_addresses, throw_away_secrets
@@ -81,6 +82,7 @@ def test_bounce_and_feedback_domains_take_reports() -> None:
     assert load(chosen, "listener_domains.json") == {
         "bounce.example.com": True,
         "fbl.example.com": True,
+        "example.com.bounce.mail.example.com": True,
     }
 
 
@@ -142,3 +144,15 @@ def test_the_outbox_is_restarted_by_what_it_reads() -> None:
     assert effects["webhook.json"] == ("restart ping8-outbox.service",)
     assert effects["outbox.lua"] == ("restart ping8-outbox.service",)
     assert effects["sender_domains.json"] == ()
+
+
+def test_reports_are_taken_at_every_name_that_has_our_mx() -> None:
+    chosen = settings(
+        domains=[
+            {"name": "example.com", "feedback": "fbl.example.com"},
+            {"name": "example.net", "bounce": "returns.example.net"},
+            {"name": "news.mail.example.com"},
+        ]
+    )
+    with_mx = {record.name for record in mail_records(chosen) if record.type == "MX"}
+    assert with_mx <= set(load(chosen, "listener_domains.json"))
