@@ -11,8 +11,15 @@ from .errors import AgentError
 from .host import Host
 from .layout import Layout
 
-_OTHERS = {"events": "events", "prune": "prune", "signals": "signals"}
-"""Verbs that are modules with a `main(arguments) -> int` of their own."""
+_OTHERS = {
+    "dial": "dial.run",
+    "events": "events.main",
+    "prune": "prune.main",
+    "public-keys": "public_keys.run",
+    "signals": "signals.main",
+    "webhook": "webhook_probe.run",
+}
+"""Verbs that are functions of modules of their own, from arguments to an exit status."""
 
 
 def _push(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
@@ -68,8 +75,8 @@ def main(arguments: Sequence[str], host: Host | None = None) -> int:
     """Run one verb; a failure ends with one line that says what happened and the mend."""
     verb, rest = (arguments[0], list(arguments[1:])) if arguments else ("", [])
     if verb in _OTHERS:
-        module = importlib.import_module(f".{_OTHERS[verb]}", __package__)
-        return int(module.main(rest))
+        module, function = _OTHERS[verb].split(".")
+        return int(getattr(importlib.import_module(f".{module}", __package__), function)(rest))
     host = host or Host(layout=Layout())
     try:
         os.umask(0o022)

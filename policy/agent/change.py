@@ -82,6 +82,8 @@ def _before(
         note = replace(note, stopped=(*note.stopped, KUMOD_UNIT))
     owed.write(host.layout, note)
     host.done("owed")
+    links.adopt(host.layout, note.set_aside, old, aside=note.aside)
+    host.done("adopted")
     Units(host).stop(note.stopped)
     if note.stopped:
         host.done("stopped")
@@ -96,11 +98,11 @@ def activate(host: Host, store: Store, note: Owed) -> None:
     target, origin = store.manifest(note.target), store.manifest(note.origin)
     units = Units(host)
     others = [store.manifest(item) for item in store.kept() if item != target.id]
-    links.settle(host.layout, target, others, aside=note.aside)
     if note.back:
         links.bring_back(host.layout, target, note.set_aside, aside=note.aside)
-        if note.package:
-            packages.change_kumomta(host, note.package)
+    links.settle(host.layout, target, others, aside=note.aside)
+    if note.back and note.package:
+        packages.change_kumomta(host, note.package)
     host.done("settled")
     found = difference(origin, target)
     units.retire(found.gone_units, origin, target)
@@ -128,6 +130,7 @@ def give_up(host: Host, store: Store, note: Owed) -> None:
     """Nothing was switched: take away what was laid out for it."""
     live = store.manifest(store.current_id())
     others = [store.manifest(item) for item in store.kept() if item != live.id]
+    links.bring_back(host.layout, live, note.set_aside, aside=note.aside)
     links.drop_stale(host.layout, live, others)
     if owed.read(host.layout) is None:
         return
@@ -146,6 +149,7 @@ def go_back(host: Host, store: Store, note: Owed) -> str:
     back = note.reverse(difference(target, origin, extra=extra).effects)
     host.report.say(f"going back to release {origin.id}")
     owed.write(host.layout, back)
+    links.place_missing(host.layout, origin)
     store.switch(origin.id)
     host.done("switched back")
     since = health.moment()

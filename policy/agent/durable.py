@@ -4,10 +4,13 @@ import contextlib
 import ctypes
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_HERE = -100
+_RENAME_EXCHANGE = 2
 
 
 def sync_directory(path: Path) -> None:
@@ -39,17 +42,30 @@ def write_bytes(
     path: Path, content: bytes, *, mode: int = 0o600, uid: int = -1, gid: int = -1
 ) -> None:
     """Replace a file by one rename; mode and owner are set before there is content."""
-    partial = path.with_name(f".{path.name}.ping8-new")
-    with contextlib.suppress(FileNotFoundError):
-        partial.unlink()
+    new = partial(path)
     try:
-        create(partial, content, mode=mode, uid=uid, gid=gid, sync=True)
-        partial.rename(path)
+        create(new, content, mode=mode, uid=uid, gid=gid, sync=True)
+        new.rename(path)
     except OSError:
         with contextlib.suppress(OSError):
-            partial.unlink()
+            new.unlink()
         raise
     sync_directory(path.parent)
+
+
+def partial(path: Path) -> Path:
+    """Where what is to replace a path is made, free of what an interrupted run left there."""
+    new = path.with_name(f".{path.name}.ping8-new")
+    discard(new)
+    return new
+
+
+def discard(path: Path) -> None:
+    """Remove a file, a link or a whole directory, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def create(path: Path, content: bytes, *, mode: int, uid: int, gid: int, sync: bool) -> None:
@@ -65,14 +81,33 @@ def create(path: Path, content: bytes, *, mode: int, uid: int, gid: int, sync: b
             os.fsync(stream.fileno())
 
 
-def replace_link(path: Path, target: str) -> None:
-    """Point a link elsewhere by one rename."""
-    partial = path.with_name(f".{path.name}.ping8-new")
-    with contextlib.suppress(FileNotFoundError):
-        partial.unlink()
-    partial.symlink_to(target)
-    partial.rename(path)
+def put_link(path: Path, target: str) -> None:
+    """A link in the place of whatever is there, in one step."""
+    new = partial(path)
+    new.symlink_to(target)
+    put(new, path)
+
+
+def put(new: Path, path: Path) -> None:
+    """Move something over a path in one step, also where one of the two is a directory."""
+    both = os.path.lexists(path) and (_is_directory(new) or _is_directory(path))
+    if both:
+        _exchange(new, path)
+        discard(new)
+    else:
+        new.rename(path)
     sync_directory(path.parent)
+
+
+def _is_directory(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _exchange(first: Path, second: Path) -> None:
+    names = os.fsencode(first), os.fsencode(second)
+    if _libc.renameat2(_HERE, names[0], _HERE, names[1], _RENAME_EXCHANGE) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), str(second))
 
 
 def read_json(path: Path) -> Any:

@@ -44,7 +44,7 @@ def place_missing(layout: Layout, manifest: Manifest) -> None:
         live = layout.live(path)
         if not os.path.lexists(live):
             live.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            durable.replace_link(live, layout.link_target(path))
+            durable.put_link(live, layout.link_target(path))
 
 
 def settle(
@@ -58,7 +58,7 @@ def settle(
     moved = foreign(layout, manifest)
     for path in moved:
         set_aside(layout, path, aside)
-        durable.replace_link(layout.live(path), layout.link_target(path))
+        durable.put_link(layout.live(path), layout.link_target(path))
     place_missing(layout, manifest)
     return moved
 
@@ -72,34 +72,49 @@ def drop_stale(layout: Layout, manifest: Manifest, others: Iterable[Manifest]) -
                 layout.live(path).unlink()
 
 
+def adopt(layout: Layout, paths: Iterable[str], live: Manifest, *, aside: str) -> None:
+    """Replace what stands in the way by links, before the switch and without a visible change.
+
+    The live release gets a copy, so that each link reads as what stood there until the switch; a
+    path that the live release has itself (somebody put a file in its link's place) reads as that.
+    """
+    own = set(link_paths(live))
+    for path in paths:
+        there = layout.live(path)
+        if is_ours(layout, path):
+            continue
+        set_aside(layout, path, aside)
+        if path not in own:
+            durable.discard(layout.stored(live.id, path))
+            keep(there, layout.stored(live.id, path), mode=0o755)
+        durable.put_link(there, layout.link_target(path))
+
+
 def set_aside(layout: Layout, path: str, aside: str) -> None:
-    """Keep what stands at a live path; a file stays in place until its link replaces it."""
-    live = layout.live(path)
-    kept = layout.aside / aside / path.lstrip("/")
-    keep(live, kept)
-    if live.is_dir() and not live.is_symlink():
-        shutil.rmtree(live)
+    """Keep a copy of what stands at a live path."""
+    keep(layout.live(path), layout.aside / aside / path.lstrip("/"))
 
 
-def keep(source: Path, kept: Path) -> None:
-    """Copy a file, link or directory with mode and owner."""
-    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+def keep(source: Path, kept: Path, *, mode: int = 0o700) -> None:
+    """Copy a file, link or directory with mode and owner; an earlier copy stays."""
+    kept.parent.mkdir(mode=mode, parents=True, exist_ok=True)
     if os.path.lexists(kept):
         return
-    partial = kept.with_name(f".{kept.name}.ping8-new")
-    if partial.is_dir() and not partial.is_symlink():
-        shutil.rmtree(partial)
-    else:
-        partial.unlink(missing_ok=True)
-    if source.is_dir() and not source.is_symlink():
-        shutil.copytree(source, partial, symlinks=True)
-        for item in [source, *source.rglob("*")]:
-            copy_owner(item, partial / item.relative_to(source))
-    else:
-        shutil.copy2(source, partial, follow_symlinks=False)
-        copy_owner(source, partial)
+    partial = durable.partial(kept)
+    copy(source, partial)
     partial.rename(kept)
     durable.sync_file_system(kept.parent)
+
+
+def copy(source: Path, target: Path) -> None:
+    """A copy with mode, owner and times."""
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, target, symlinks=True)
+        for item in [source, *source.rglob("*")]:
+            copy_owner(item, target / item.relative_to(source))
+    else:
+        shutil.copy2(source, target, follow_symlinks=False)
+        copy_owner(source, target)
 
 
 def copy_owner(source: Path, target: Path) -> None:
@@ -113,11 +128,9 @@ def bring_back(layout: Layout, manifest: Manifest, paths: Iterable[str], *, asid
     wanted = set(link_paths(manifest))
     for path in paths:
         kept = layout.aside / aside / path.lstrip("/")
-        live = layout.live(path)
-        if path in wanted or not os.path.lexists(kept):
+        if path in wanted or not os.path.lexists(kept) or not is_ours(layout, path):
             continue
-        if os.path.lexists(live) and not is_ours(layout, path):
-            continue
-        live.unlink(missing_ok=True)
-        # Over the gap between the two a retry finds the copy still aside.
-        shutil.move(str(kept), str(live))
+        partial = durable.partial(layout.live(path))
+        copy(kept, partial)
+        durable.put(partial, layout.live(path))
+        durable.discard(kept)

@@ -133,7 +133,7 @@ class Store:
 
     def switch(self, release_id: str) -> None:
         """Make a release live: the one rename."""
-        durable.replace_link(self.layout.current, f"releases/{release_id}")
+        durable.put_link(self.layout.current, f"releases/{release_id}")
 
     def remove(self, release_id: str) -> None:
         """Delete a release that is not live; first its manifest, so that none seems complete."""

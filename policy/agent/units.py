@@ -121,7 +121,7 @@ class Units:
                 link = self._host.layout.live(f"{UNIT_FILES}{target}/{unit}")
                 link.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
                 if not os.path.lexists(link):
-                    durable.replace_link(link, f"{UNIT_FILES}{unit}")
+                    durable.put_link(link, f"{UNIT_FILES}{unit}")
         for unit in self.disabled(unit for unit in manifest.units if unit not in own):
             if f"{UNIT_FILES}{unit}" not in manifest.by_path:
                 self._systemctl("enable", unit)

@@ -69,7 +69,7 @@ def _mount(host: Host, mount: Mount, volume: str) -> None:
     durable.write_bytes(folder / unit, text.encode(), mode=0o644)
     wants = folder / "local-fs.target.wants"
     wants.mkdir(mode=0o755, exist_ok=True)
-    durable.replace_link(wants / unit, f"{UNIT_FILES}{unit}")
+    durable.put_link(wants / unit, f"{UNIT_FILES}{unit}")
     host.commands.must(["systemctl", "daemon-reload"], limit=60, mend="look at systemd")
     host.report.say(f"mounting {volume} ({kind}) at {mount.path}")
     host.commands.must(

@@ -147,14 +147,19 @@ class World:
         """Id of the live release."""
         return (self.root / "opt/ping8/current").readlink().name
 
-    def torn(self, *releases: Release) -> str | None:
-        """Why the live files are not exactly those of the live one of these releases, or None."""
+    def torn(self, *releases: Release, packaged: Mapping[str, str] | None = None) -> str | None:
+        """Why the live files are not exactly those of the live one of these releases, or None.
+
+        `packaged` are files that a package brought, which may stand where the release has none.
+        """
         by_id = {release.id: release for release in releases}
         live = by_id.get(self.live())
         expected = {file.path: file.content for file in live.files} if live else {}
         for path in sorted({file.path for release in releases for file in release.files}):
             there = self.root / path.lstrip("/")
             found = there.read_bytes() if there.exists() else None
+            if path not in expected and packaged and found == packaged.get(path, "").encode():
+                continue
             if found != expected.get(path):
                 return f"{path}: {found!r} instead of {expected.get(path)!r} of {self.live()}"
         return None
