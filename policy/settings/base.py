@@ -2,12 +2,26 @@
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from policy.settings import names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What the reference calls a type, and the unit of its values."""
+
+    name: str | None = None
+    unit: str = ""
+
+
+def unit(name: str) -> Kind:
+    """The unit of a number."""
+    return Kind(unit=name)
 
 
 class Model(BaseModel):
@@ -66,32 +80,34 @@ def _pattern(pattern: str, mend: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Duration = Annotated[str, AfterValidator(_duration)]
+Duration = Annotated[str, AfterValidator(_duration), Kind(name="duration", unit="s, m, h or d")]
 """A whole number with a unit, `s`, `m`, `h` or `d`; KumoMTA and systemd both read it."""
 
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, AfterValidator(_name), Kind(name="name")]
 """A name of ours (source, pool, brand, proxy host): it becomes part of resource and file names."""
 
-HostName = Annotated[str, AfterValidator(names.host_name)]
+HostName = Annotated[str, AfterValidator(names.host_name), Kind(name="domain name")]
 """A host or domain name in full; kept in lower case, in ASCII and without its last dot."""
 
-EhloName = Annotated[str, AfterValidator(names.relative_or_full)]
+EhloName = Annotated[str, AfterValidator(names.relative_or_full), Kind(name="host name")]
 """A host name in full, or its first label alone."""
 
-RecordName = Annotated[str, AfterValidator(names.record_name)]
+RecordName = Annotated[str, AfterValidator(names.record_name), Kind(name="domain name")]
 """A domain name that may have labels with underscores."""
 
-Label = Annotated[str, AfterValidator(names.label)]
+Label = Annotated[str, AfterValidator(names.label), Kind(name="label")]
 """One label of a domain name: a DKIM selector, or the first label of a host."""
 
-Cidr = Annotated[str, AfterValidator(_cidr)]
+Cidr = Annotated[str, AfterValidator(_cidr), Kind(name="IPv4 network")]
 """An IPv4 network without host bits; a bare address is its /32."""
 
-Email = Annotated[str, AfterValidator(_email)]
+Email = Annotated[str, AfterValidator(_email), Kind(name="e-mail address")]
 """One e-mail address."""
 
 Region = Annotated[
-    str, _pattern(r"[a-z]{2}(-[a-z]+)+-[0-9]", "write an AWS region such as eu-central-1")
+    str,
+    _pattern(r"[a-z]{2}(-[a-z]+)+-[0-9]", "write an AWS region such as eu-central-1"),
+    Kind(name="AWS region"),
 ]
 """An AWS region."""
 
@@ -100,21 +116,26 @@ AllocationId = Annotated[
     _pattern(
         r"eipalloc-[0-9a-f]{8,32}", "write an allocation id such as eipalloc-0123456789abcdef0"
     ),
+    Kind(name="allocation id"),
 ]
 """An Elastic IP that exists already."""
 
 ImageId = Annotated[
-    str, _pattern(r"ami-[0-9a-f]{8,32}", "write an image id such as ami-0123456789abcdef0")
+    str,
+    _pattern(r"ami-[0-9a-f]{8,32}", "write an image id such as ami-0123456789abcdef0"),
+    Kind(name="image id"),
 ]
 """An AMI."""
 
 InstanceType = Annotated[
-    str, _pattern(r"[a-z0-9-]+\.[a-z0-9-]+", "write an EC2 instance type such as t4g.small")
+    str,
+    _pattern(r"[a-z0-9-]+\.[a-z0-9-]+", "write an EC2 instance type such as t4g.small"),
+    Kind(name="instance type"),
 ]
 """An EC2 instance type."""
 
-Percent = Annotated[int, Field(ge=1, le=99)]
+Percent = Annotated[int, Field(ge=1, le=99), unit("percent")]
 """A share in percent."""
 
-Share = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(gt=0, le=1), unit("share of 1")]
 """A share of one."""

@@ -1,10 +1,10 @@
 """Sender domains: the domains of From headers, with their keys and DNS."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from policy.settings.base import Email, HostName, Label, Model, Name, RecordName
+from policy.settings.base import Email, HostName, Label, Model, Name, RecordName, unit
 
 
 class Dkim(Model):
@@ -14,9 +14,9 @@ class Dkim(Model):
         default=("s1", "s2"), description="The two published selectors."
     )
     active: Label | None = Field(
-        default=None, description="The selector that signs; the first unless set."
+        default=None, description="The selector that signs; the first unless set.", examples=["s2"]
     )
-    bits: int = Field(
+    bits: Annotated[int, unit("bits")] = Field(
         default=2048,
         description="Size of RSA keys, in bits: 2048, 3072 or 4096; 2048 signs fastest.",
     )
@@ -33,7 +33,9 @@ class Dmarc(Model):
         default="none", description="What receivers do with mail that fails."
     )
     subdomain_policy: Literal["none", "quarantine", "reject"] | None = Field(
-        default=None, description="The same for subdomains; as `policy` unless set."
+        default=None,
+        description="The same for subdomains; as `policy` unless set.",
+        examples=["reject"],
     )
     report: Email | None = Field(
         default=None,
@@ -64,7 +66,11 @@ class DomainDefaults(Model):
     )
     dkim: Dkim = Field(default=Dkim(), description="As in `domains`.")
     dmarc: Dmarc = Field(default=Dmarc(), description="As in `domains`.")
-    spf: Spf | None = Field(default=None, description="As in `domains`.")
+    spf: Spf | None = Field(
+        default=None,
+        description="As in `domains`.",
+        examples=[{"include": ["_spf.google.com"]}],
+    )
 
 
 class SenderDomain(Model):
@@ -76,17 +82,24 @@ class SenderDomain(Model):
         default=None,
         description="Route 53 zone that holds it; unless set: ours when the domain lies in it, "
         "else its DNS is elsewhere and `records_to_publish` says what its owner publishes.",
+        examples=["example.com"],
     )
     dkim: Dkim = Field(default=Dkim(), description="Signing keys.")
     dmarc: Dmarc = Field(default=Dmarc(), description="The DMARC record.")
     spf: Spf | None = Field(
-        default=None, description="SPF at the domain itself; no record unless given."
+        default=None,
+        description="SPF at the domain itself; no record unless given.",
+        examples=[{"include": ["_spf.google.com"]}],
     )
     bounce: HostName | None = Field(
-        default=None, description="Envelope sender domain; `bounce.<domain>` unless set."
+        default=None,
+        description="Envelope sender domain; `bounce.<domain>` unless set.",
+        examples=["returns.example.com"],
     )
     feedback: HostName | None = Field(
-        default=None, description="Domain that takes abuse reports; the bounce domain unless set."
+        default=None,
+        description="Domain that takes abuse reports; the bounce domain unless set.",
+        examples=["complaints.example.com"],
     )
 
     @property

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from policy.settings.base import AllocationId, Duration, EhloName, Model, Name
+from policy.settings.base import AllocationId, Duration, EhloName, Model, Name, unit
 
 
 class Source(Model):
     """One public address with its EHLO name."""
 
-    name: Name = Field(description="Name of the egress source in KumoMTA.")
-    proxy: Name = Field(description="Proxy host that it lives on.")
+    name: Name = Field(description="Name of the egress source in KumoMTA.", examples=["out-2"])
+    proxy: Name = Field(description="Proxy host that it lives on.", examples=["proxy-1"])
     ehlo: EhloName = Field(
         description="EHLO name in our zone (its first label, or in full); PTR and A agree.",
         examples=["out1"],
@@ -26,8 +26,8 @@ class Source(Model):
 class Pool(Model):
     """A weighted set of egress sources."""
 
-    name: Name = Field(description="Name of the egress pool in KumoMTA.")
-    sources: dict[Name, Annotated[int, Field(ge=1, le=10_000)]] = Field(
+    name: Name = Field(description="Name of the egress pool in KumoMTA.", examples=["news"])
+    sources: dict[Name, Annotated[int, Field(ge=1, le=10_000), unit("weight")]] = Field(
         description="Weight of each egress source.", examples=[{"proxy-default": 1}]
     )
 
@@ -35,8 +35,8 @@ class Pool(Model):
 class Brand(Model):
     """Isolation of reputation: KumoMTA's tenant."""
 
-    name: Name = Field(description="Name of the brand; KumoMTA's tenant.")
-    pool: Name = Field(description="Egress pool of its mail.")
+    name: Name = Field(description="Name of the brand; KumoMTA's tenant.", examples=["news"])
+    pool: Name = Field(description="Egress pool of its mail.", examples=["news"])
     isolated: bool = Field(
         default=False, description="No other brand may use its pool or its sources."
     )

@@ -10,9 +10,11 @@ from policy.settings.base import (
     Cidr,
     ImageId,
     InstanceType,
+    Kind,
     Label,
     Model,
     Name,
+    unit,
 )
 from policy.settings.instances import Architecture, instance_types
 
@@ -42,14 +44,18 @@ class Host(Model):
         description="Ubuntu 22.04 image; unless set the newest at first creation, then kept.",
         examples=["ami-0123456789abcdef0"],
     )
-    root_gib: int = Field(default=20, ge=8, le=1000, description="Size of the root volume, in GiB.")
-    subnet: int = Field(default=0, ge=0, le=1, description="Which of the two subnets: 0 or 1.")
+    root_gib: Annotated[int, unit("GiB")] = Field(
+        default=20, ge=8, le=1000, description="Size of the root volume, in GiB."
+    )
+    subnet: Annotated[int, unit("index")] = Field(
+        default=0, ge=0, le=1, description="Which of the two subnets: 0 or 1."
+    )
     architecture: Architecture | None = Field(
         default=None,
         description="Processor of an instance type that the table of types does not list.",
         examples=["arm64"],
     )
-    addresses_per_interface: int | None = Field(
+    addresses_per_interface: Annotated[int | None, unit("addresses")] = Field(
         default=None,
         ge=1,
         le=50,
@@ -83,18 +89,22 @@ class MtaHost(Host):
         description="An existing Elastic IP.",
         examples=["eipalloc-0123456789abcdef0"],
     )
-    spool_gib: int = Field(
+    spool_gib: Annotated[int, unit("GiB")] = Field(
         default=100, ge=1, le=16384, description="Size of the spool volume, in GiB."
     )
-    spool_iops: int = Field(default=3000, ge=3000, le=16000, description="IOPS of it.")
-    spool_throughput: int = Field(
+    spool_iops: Annotated[int, unit("IOPS")] = Field(
+        default=3000, ge=3000, le=16000, description="IOPS of it."
+    )
+    spool_throughput: Annotated[int, unit("MiB/s")] = Field(
         default=250, ge=125, le=1000, description="Throughput of it, in MiB/s."
     )
-    log_gib: int = Field(default=50, ge=1, le=16384, description="Size of the log volume, in GiB.")
-    expected_backlog: int = Field(
+    log_gib: Annotated[int, unit("GiB")] = Field(
+        default=50, ge=1, le=16384, description="Size of the log volume, in GiB."
+    )
+    expected_backlog: Annotated[int, unit("messages")] = Field(
         default=1_000_000, ge=1, description="Messages that the spool must hold."
     )
-    expected_message_kib: int = Field(
+    expected_message_kib: Annotated[int, unit("KiB")] = Field(
         default=50, ge=1, description="Size of an average message, in KiB."
     )
 
@@ -102,9 +112,13 @@ class MtaHost(Host):
 class ProxyHost(Host):
     """A host of KumoProxy."""
 
-    name: Name = Field(description="Name of the proxy host; its first label in our zone.")
+    name: Name = Field(
+        description="Name of the proxy host; its first label in our zone.", examples=["proxy-1"]
+    )
     instance_type: InstanceType = Field(default="t4g.small", description="EC2 instance type.")
-    port: int = Field(default=5000, ge=1024, le=65535, description="SOCKS5 port.")
+    port: Annotated[int, unit("port")] = Field(
+        default=5000, ge=1024, le=65535, description="SOCKS5 port."
+    )
     authentication: bool = Field(
         default=False, description="Ask the MTA for a password (RFC 1929)."
     )
@@ -125,7 +139,7 @@ def _kumomta_version(text: str) -> str:
 class KumoMTA(Model):
     """The release that hosts run."""
 
-    version: Annotated[str, AfterValidator(_kumomta_version)] = Field(
+    version: Annotated[str, AfterValidator(_kumomta_version), Kind(name="version")] = Field(
         default="2026.06.23-f3af1cd0",
         description="Version of the package `kumomta`; 2026.06.23 or newer.",
     )

@@ -3,12 +3,12 @@
 Fields of secrets are absent on purpose: `policy.secrets` holds those.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from policy.settings import names
-from policy.settings.base import Duration, HostName, Model, Name, Region
+from policy.settings.base import Duration, HostName, Model, Name, Region, unit
 from policy.settings.domains import DomainDefaults, SenderDomain
 from policy.settings.egress import Brand, Pool, Source
 from policy.settings.hosts import KumoMTA, MtaHost, Network, ProxyHost
@@ -29,7 +29,9 @@ class Settings(Model):
     operators: Operators = Field(description="Who may log in, and who is told.")
     webhook: Webhook = Field(description="Where PING8 takes events.")
     domains: tuple[SenderDomain, ...] = Field(
-        default=(), description="Sender domains: a bare name, or a table."
+        default=(),
+        description="Sender domains: a bare name, or a table.",
+        examples=[["example.com", {"name": "news.example.com", "brand": "news"}]],
     )
     domains_file: str | None = Field(
         default=None,
@@ -66,7 +68,7 @@ class Settings(Model):
     alarms: Alarms = Field(default=Alarms(), description="Thresholds and receivers of alarms.")
     logs: Logs = Field(default=Logs(), description="How long logs are kept.")
     doctor: Doctor = Field(default=Doctor(), description="What `ping8 doctor` asks.")
-    elastic_ip_quota: int = Field(
+    elastic_ip_quota: Annotated[int, unit("addresses")] = Field(
         default=5, ge=1, description="Elastic IPs that AWS allows in the region."
     )
     protect: bool = Field(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from policy.settings.base import Cidr, Duration, Email, HostName, Model, Percent, Share
+from policy.settings.base import Cidr, Duration, Email, HostName, Kind, Model, Percent, Share, unit
 
 
 def _topic(text: str) -> str:
@@ -35,7 +35,7 @@ class Alarms(Model):
     """Thresholds. Shares are of one, sizes in percent, ages as durations."""
 
     enabled: bool = Field(default=True, description="Make metrics, alarms and the dashboard.")
-    topic: Annotated[str, AfterValidator(_topic)] | None = Field(
+    topic: Annotated[str, AfterValidator(_topic), Kind(name="ARN")] | None = Field(
         default=None,
         description="ARN of an existing SNS topic; a new one is made unless set.",
         examples=["arn:aws:sns:eu-central-1:123456789012:operators"],
@@ -50,20 +50,24 @@ class Alarms(Model):
     )
     memory_used: Percent = Field(default=80, description="Percent of kumod's limit.")
     queue_age: Duration = Field(default="6h", description="Age of the oldest message.")
-    event_backlog: int = Field(default=10_000, ge=1, description="Events that wait for PING8.")
+    event_backlog: Annotated[int, unit("events")] = Field(
+        default=10_000, ge=1, description="Events that wait for PING8."
+    )
     bounce_share: Share = Field(default=0.05, description="Bounces of messages, by provider.")
     deferral_share: Share = Field(default=0.30, description="Deferrals of attempts, by provider.")
-    certificate_days: int = Field(
+    certificate_days: Annotated[int, unit("days")] = Field(
         default=14, ge=1, le=60, description="Days left of the certificate."
     )
-    clock_offset: float = Field(default=1.0, gt=0, description="Seconds off the true time.")
+    clock_offset: Annotated[float, unit("seconds")] = Field(
+        default=1.0, gt=0, description="Seconds off the true time."
+    )
     full_within: Duration = Field(
         default="24h", description="Alarm when a disk, as it grows, is full within this time."
     )
     no_delivery: Duration = Field(
         default="30m", description="Time without a delivery while mail is queued."
     )
-    proxy_failures: int = Field(
+    proxy_failures: Annotated[int, unit("failures in 5 minutes")] = Field(
         default=10, ge=1, description="Failed proxy connections or binds in five minutes."
     )
     interval: Duration = Field(
@@ -75,8 +79,12 @@ class Logs(Model):
     """How long logs are kept on the host, and whether they are shipped."""
 
     keep: Duration = Field(default="30d", description="Age at which local segments are deleted.")
-    keep_gib: int = Field(default=30, ge=1, description="Size of local segments, in GiB.")
-    journal_gib: int = Field(default=2, ge=1, description="Size of the journal, in GiB.")
+    keep_gib: Annotated[int, unit("GiB")] = Field(
+        default=30, ge=1, description="Size of local segments, in GiB."
+    )
+    journal_gib: Annotated[int, unit("GiB")] = Field(
+        default=2, ge=1, description="Size of the journal, in GiB."
+    )
     ship: bool = Field(default=False, description="Copy finished segments to S3.")
     ship_keep: Duration = Field(default="365d", description="How long S3 keeps them.")
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from policy.settings.base import Duration, Email, Model, Name
+from policy.settings.base import Duration, Email, Model, Name, unit
 from policy.settings.urls import HttpsUrl
 
 
@@ -24,10 +24,10 @@ class Reception(Model):
         default="bounce-domain",
         description="Move the envelope sender to the bounce domain, or keep what PING8 gave.",
     )
-    max_message_mib: int = Field(
+    max_message_mib: Annotated[int, unit("MiB")] = Field(
         default=10, ge=1, le=100, description="Largest injection request, in MiB."
     )
-    requests_per_second: int = Field(
+    requests_per_second: Annotated[int, unit("requests a second")] = Field(
         default=200, ge=1, description="Injection requests with one token."
     )
 
@@ -47,7 +47,9 @@ class Certificate(Model):
         examples=["mail-ops@example.com"],
     )
     chain: str | None = Field(
-        default=None, description="Certificate chain in PEM, when given; its key is a secret."
+        default=None,
+        description="Certificate chain in PEM, when given; its key is a secret.",
+        examples=["-----BEGIN CERTIFICATE-----..."],
     )
 
 
@@ -55,7 +57,9 @@ class WarmUp(Model):
     """Daily limits of a new address; the policy picks the day at run time (UTC)."""
 
     start: datetime.date = Field(description="First day.", examples=["2026-12-01"])
-    daily: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = Field(
+    daily: Annotated[
+        tuple[Annotated[int, Field(ge=1), unit("messages")], ...], Field(min_length=1)
+    ] = Field(
         description="Messages of each day, first day first; no limit after the last.",
         examples=[[500, 1000, 2000, 5000]],
     )

@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator
 
 from policy.settings import names
+from policy.settings.base import Kind
 
 
 def https_url(text: str) -> str:
@@ -38,5 +39,5 @@ def _check_authority(parts: SplitResult) -> None:
         raise ValueError(f"its host {parts.hostname} is no valid name: {error}") from None
 
 
-HttpsUrl = Annotated[str, AfterValidator(https_url)]
+HttpsUrl = Annotated[str, AfterValidator(https_url), Kind(name="HTTPS URL")]
 """An HTTPS URL without user, password or characters that need an escape."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from policy.settings.base import Duration, Model
+from policy.settings.base import Duration, Kind, Model, unit
 from policy.settings.urls import HttpsUrl
 
 RecordType = Literal[
@@ -45,7 +45,7 @@ class Webhook(Model):
         default="log-hook",
         description="`log-hook`: KumoMTA's queue; `outbox`: a local log and a tailer, for volume.",
     )
-    batch_size: int = Field(
+    batch_size: Annotated[int, unit("events")] = Field(
         default=1, ge=1, le=1000, description="Events in one POST; above 1 as a JSON array."
     )
     leave_out: tuple[RecordType, ...] = Field(
@@ -53,13 +53,17 @@ class Webhook(Model):
         description="Record types that are not sent; `InboundReception` is the reception of "
         "mail by SMTP.",
     )
-    failure_field: Annotated[str, AfterValidator(_json_field)] | None = Field(
-        default=None,
-        description="JSON field of a 2xx answer that says failure when false or an error.",
-        examples=["success"],
+    failure_field: Annotated[str, AfterValidator(_json_field), Kind(name="JSON field")] | None = (
+        Field(
+            default=None,
+            description="JSON field of a 2xx answer that says failure when false or an error.",
+            examples=["success"],
+        )
     )
     timeout: Duration = Field(default="30s", description="Limit of one POST.")
-    connections: int = Field(default=10, ge=1, le=100, description="POSTs at the same time.")
+    connections: Annotated[int, unit("connections")] = Field(
+        default=10, ge=1, le=100, description="POSTs at the same time."
+    )
     retry_interval: Duration = Field(default="1m", description="First wait before a retry.")
     max_retry_interval: Duration = Field(default="20m", description="Longest wait.")
     max_event_age: Duration = Field(

@@ -15,6 +15,9 @@ SPOOL_USABLE = 0.90
 METADATA_KIB = 2
 """What the spool holds for each message beside its body."""
 
+PROXY_STATUS_PORT = 8001
+"""Where KumoProxy's status listens, on loopback."""
+
 _GP3_IOPS = 3000
 _GP3_IOPS_FOR_EACH_GIB = 500
 _GP3_THROUGHPUT_FOR_EACH_IOPS = 0.25
@@ -127,12 +130,15 @@ def socks_ports_are_free(settings: Settings) -> Iterator[Finding]:
     """A port from which the kernel dials out can be taken when the proxy starts."""
     for i, proxy in enumerate(settings.proxies):
         if proxy.port >= _FIRST_EPHEMERAL_PORT:
-            yield Finding(
-                path=("proxies", i, "port"),
-                value=proxy.port,
-                mend=f"use a port below {_FIRST_EPHEMERAL_PORT}: from there on the kernel takes "
-                "ports for outgoing connections",
+            mend = (
+                f"use a port below {_FIRST_EPHEMERAL_PORT}: from there on the kernel takes ports "
+                "for outgoing connections"
             )
+        elif proxy.port == PROXY_STATUS_PORT:
+            mend = "use another port: the proxy's own status listens there"
+        else:
+            continue
+        yield Finding(path=("proxies", i, "port"), value=proxy.port, mend=mend)
 
 
 CHECKS: tuple[Check, ...] = (

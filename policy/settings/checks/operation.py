@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from policy.settings import names
+from policy.settings.base import seconds
 from policy.settings.checks.network import PRIVATE_NETWORKS
 from policy.settings.checks.rule import Check, check
 from policy.settings.model import Settings
@@ -27,6 +28,7 @@ MOST_TAGS = 40
 
 _RSA_BITS = 2048
 _KUMOD_REFUSES_BELOW = 10
+_SHORTEST_INTERVAL = 60
 
 
 @check("operators")
@@ -157,6 +159,17 @@ def disk_alarms_come_before_kumod_refuses(settings: Settings) -> Iterator[Findin
         )
 
 
+@check("alarms")
+def metrics_are_sent_each_minute_at_most(settings: Settings) -> Iterator[Finding]:
+    """CloudWatch charges for each call, and high resolution at a higher rate."""
+    if seconds(settings.alarms.interval) < _SHORTEST_INTERVAL:
+        yield Finding(
+            path=("alarms", "interval"),
+            value=settings.alarms.interval,
+            mend="use 1m or more: CloudWatch charges each call",
+        )
+
+
 _TAG = re.compile(r"[\w .:/=+@-]*")
 _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
 
@@ -195,5 +208,6 @@ CHECKS: tuple[Check, ...] = (
     shaping_tables_are_of_domains,
     shaping_keeps_the_contract,
     disk_alarms_come_before_kumod_refuses,
+    metrics_are_sent_each_minute_at_most,
     tags_are_possible,
 )
