@@ -1,0 +1,390 @@
+"""kumo.*: configuration, registration, messages and the server's own switches."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from sandbox.kumod import defaults
+from sandbox.kumod.contract import deserialize
+from sandbox.kumod.errors import KumoError, RejectError
+from sandbox.kumod.headers import EnvelopeAddress
+from sandbox.kumod.lua import Results
+from sandbox.kumod.message import Message
+from sandbox.kumod.objects import DataObject, LuaObject
+from sandbox.kumod.registry import api
+
+if TYPE_CHECKING:
+    from sandbox.kumod.lua import LuaContext
+
+VERSION = "2026.06.23-f3af1cd0"
+
+# Plumbing of the prelude ----------------------------------------------------
+
+
+@api("index")
+def index(_ctx: LuaContext, target: LuaObject, key: Any) -> Any:
+    return target.field(str(key))
+
+
+@api("pairs")
+def pairs(_ctx: LuaContext, target: LuaObject) -> Any:
+    return dict(target.pairs())
+
+
+@api("tostring")
+def to_string(_ctx: LuaContext, target: LuaObject) -> str:
+    return str(target)
+
+
+@api("len")
+def length(_ctx: LuaContext, target: LuaObject) -> int:
+    return len(list(target.pairs()))
+
+
+@api("equal")
+def equal(_ctx: LuaContext, left: Any, right: Any) -> bool:
+    return bool(left == right)
+
+
+@api("sub")
+def subtract(_ctx: LuaContext, left: Any, right: Any) -> Any:
+    return left - right
+
+
+@api("add")
+def add(_ctx: LuaContext, left: Any, right: Any) -> Any:
+    return left + right
+
+
+@api("lt")
+def less(_ctx: LuaContext, left: Any, right: Any) -> bool:
+    return bool(left < right)
+
+
+@api("le")
+def less_or_equal(_ctx: LuaContext, left: Any, right: Any) -> bool:
+    return bool(left <= right)
+
+
+@api("registered")
+def registered(_ctx: LuaContext, _name: str) -> None:
+    """Counted by the dispatcher."""
+
+
+@api("print")
+def print_line(ctx: LuaContext, text: str) -> None:
+    ctx.engine.print_line(text)
+
+
+@api("getenv")
+def getenv(ctx: LuaContext, name: str) -> str | None:
+    return ctx.engine.env.get(name)
+
+
+@api("now")
+def now(ctx: LuaContext) -> int:
+    return int(ctx.engine.clock.now())
+
+
+@api("map_path")
+def map_path(ctx: LuaContext, path: Any) -> Any:
+    return str(ctx.engine.paths.real(path)) if isinstance(path, str) else path
+
+
+# make_* ---------------------------------------------------------------------
+
+
+@api("kumo.make_egress_source")
+def make_egress_source(_ctx: LuaContext, params: Any) -> DataObject:
+    fields = deserialize("kumo.make_egress_source", params)
+    return DataObject("EgressSource", defaults.EGRESS_SOURCE | fields)
+
+
+@api("kumo.make_egress_pool")
+def make_egress_pool(_ctx: LuaContext, params: Any) -> DataObject:
+    fields = deserialize("kumo.make_egress_pool", params)
+    entries = [{"weight": 1, **entry} for entry in fields.get("entries") or []]
+    return DataObject("EgressPool", {**defaults.EGRESS_POOL, **fields, "entries": entries})
+
+
+@api("kumo.make_egress_path")
+def make_egress_path(_ctx: LuaContext, params: Any) -> DataObject:
+    fields = deserialize("kumo.make_egress_path", params)
+    for name in ("prohibited_hosts", "skip_hosts"):
+        if fields.get(name) == {}:
+            fields[name] = []
+    return DataObject("EgressPathConfig", defaults.EGRESS_PATH | fields)
+
+
+@api("kumo.make_queue_config")
+def make_queue_config(_ctx: LuaContext, params: Any) -> DataObject:
+    fields = deserialize("kumo.make_queue_config", params)
+    return DataObject("QueueConfig", defaults.QUEUE | fields)
+
+
+@api("kumo.make_listener_domain")
+def make_listener_domain(_ctx: LuaContext, params: Any) -> DataObject:
+    fields = deserialize("kumo.make_listener_domain", params)
+    for name in ("log_oob", "log_arf"):
+        if isinstance(fields.get(name), bool):
+            fields[name] = "LogThenRelay" if fields[name] else "Ignore"
+    return DataObject("EsmtpDomain", defaults.LISTENER_DOMAIN | fields)
+
+
+@api("kumo.make_message")
+def make_message(
+    ctx: LuaContext, sender: str, recipient: Any, body: str, headers: Any = None
+) -> Message:
+    recipients = recipient if isinstance(recipient, list) else [recipient]
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+    text = f"{lines}\r\n{body}" if lines else body
+    return Message(
+        sender=EnvelopeAddress.parse(sender),
+        recipients=[EnvelopeAddress.parse(str(entry)) for entry in recipients],
+        data=text.encode("utf-8", "surrogateescape"),
+        created=ctx.engine.clock.now(),
+    )
+
+
+@api("kumo.inject_message")
+def inject_message(ctx: LuaContext, message: Message) -> None:
+    ctx.engine.accept(message)
+
+
+# Configuration --------------------------------------------------------------
+
+
+@api("kumo.define_spool")
+def define_spool(ctx: LuaContext, params: Any) -> None:
+    ctx.engine.define_spool(deserialize("kumo.define_spool", params))
+
+
+@api("kumo.configure_local_logs")
+def configure_local_logs(ctx: LuaContext, params: Any) -> None:
+    ctx.engine.configure_local_logs(deserialize("kumo.configure_local_logs", params))
+
+
+@api("kumo.configure_log_hook")
+def configure_log_hook(ctx: LuaContext, params: Any) -> None:
+    ctx.engine.configure_log_hook(deserialize("kumo.configure_log_hook", params))
+
+
+@api("kumo.start_http_listener")
+def start_http_listener(ctx: LuaContext, params: Any) -> None:
+    ctx.engine.start_listener("http", deserialize("kumo.start_http_listener", params))
+
+
+@api("kumo.start_esmtp_listener")
+def start_esmtp_listener(ctx: LuaContext, params: Any) -> None:
+    ctx.engine.start_listener("esmtp", deserialize("kumo.start_esmtp_listener", params))
+
+
+@api("proxy.start_http_listener")
+def start_proxy_http_listener(ctx: LuaContext, params: Any) -> None:
+    ctx.engine.start_listener("http", deserialize("kumo.start_http_listener", params))
+
+
+@api("proxy.start_proxy_listener")
+def start_proxy_listener(ctx: LuaContext, params: Any) -> None:
+    ctx.engine.start_listener("proxy", deserialize("proxy.start_proxy_listener", params))
+
+
+@api("kumo.configure_bounce_classifier")
+def configure_bounce_classifier(ctx: LuaContext, params: Any) -> None:
+    fields = deserialize("kumo.configure_bounce_classifier", params)
+    ctx.engine.classifier.load(fields["files"], ctx.engine.paths.real)
+
+
+@api("kumo.configure_accounting_db_path")
+def configure_accounting_db_path(_ctx: LuaContext, path: str) -> None:
+    if not isinstance(path, str):
+        raise KumoError("bad argument #1: error converting Lua value to String")
+
+
+@api("kumo.configure_redis_throttles")
+def configure_redis_throttles(_ctx: LuaContext, params: Any) -> None:
+    deserialize("kumo.configure_redis_throttles", params)
+    raise KumoError("redis is not in this stand-in for kumod")
+
+
+@api("kumo.set_lruttl_cache_capacity")
+def set_lruttl_cache_capacity(_ctx: LuaContext, name: str, capacity: int) -> None:
+    if name not in defaults.LRUTTL_CACHES:
+        raise KumoError(
+            f"could not set capacity for cache {name} "
+            "as that is not a pre-defined lruttl cache name"
+        )
+    _count(capacity)
+
+
+@api(
+    "kumo.set_httpinject_recipient_rate_limit",
+    "kumo.set_diagnostic_log_filter",
+)
+def ignored_setting(_ctx: LuaContext, _value: Any = None) -> None:
+    """Accepted; nothing in the stand-in depends on it."""
+
+
+@api(
+    "kumo.set_httpinject_threads",
+    "kumo.set_logging_threads",
+    "kumo.set_memory_hard_limit",
+    "kumo.set_memory_low_thresh",
+    "kumo.set_memory_soft_limit",
+    "kumo.set_qmaint_threads",
+    "kumo.set_ready_qmaint_threads",
+    "kumo.set_readyq_threads",
+    "kumo.set_smtpsrv_threads",
+    "kumo.set_spoolin_threads",
+    "kumo.dkim.set_signing_threads",
+    "kumo.dns.set_mx_concurrency_limit",
+)
+def ignored_number(_ctx: LuaContext, value: Any = None) -> None:
+    """Accepted where it is a number; the stand-in has no such pools."""
+    _count(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise KumoError("bad argument #1: error converting Lua value to usize")
+    return int(value)
+
+
+@api("kumo.set_max_lua_context_age")
+def set_max_lua_context_age(ctx: LuaContext, value: int) -> None:
+    ctx.engine.pool.max_age = float(_count(value))
+
+
+@api("kumo.set_max_lua_context_use_count")
+def set_max_lua_context_use_count(ctx: LuaContext, value: int) -> None:
+    ctx.engine.pool.max_uses = _count(value)
+
+
+@api("kumo.set_max_spare_lua_contexts")
+def set_max_spare_lua_contexts(ctx: LuaContext, value: int) -> None:
+    ctx.engine.pool.max_spare = _count(value)
+
+
+@api("kumo.set_config_monitor_globs")
+def set_config_monitor_globs(ctx: LuaContext, globs: list[str]) -> None:
+    ctx.engine.monitor.globs = tuple(globs)
+
+
+@api("kumo.eval_config_monitor_globs")
+def eval_config_monitor_globs(ctx: LuaContext) -> list[str]:
+    return ctx.engine.monitor.files()
+
+
+@api("kumo.bump_config_epoch")
+def bump_config_epoch(ctx: LuaContext) -> None:
+    ctx.engine.bump_epoch()
+
+
+@api("kumo.available_parallelism")
+def available_parallelism(_ctx: LuaContext) -> int:
+    return os.cpu_count() or 1
+
+
+@api("kumo.get_memory_hard_limit", "kumo.get_memory_low_thresh", "kumo.get_memory_soft_limit")
+def memory_limit(_ctx: LuaContext) -> int:
+    return 2**33
+
+
+@api("kumo.version")
+def version(_ctx: LuaContext) -> str:
+    return VERSION
+
+
+# Flow -------------------------------------------------------------------------
+
+
+@api("kumo.reject")
+def reject(_ctx: LuaContext, code: Any, message: Any = None, disconnect: Any = None) -> None:
+    if isinstance(code, bool) or not isinstance(code, int | float) or code != int(code):
+        raise KumoError("bad argument #1: error converting Lua value to u16")
+    if not isinstance(message, str | int | float) or isinstance(message, bool):
+        raise KumoError("bad argument #2: error converting Lua value to String")
+    raise RejectError(int(code), str(message), disconnect)
+
+
+@api("kumo.disconnect")
+def disconnect(_ctx: LuaContext, code: int, message: str) -> None:
+    raise RejectError(int(code), str(message), "ForceDisconnect")
+
+
+@api("kumo.validation_failed")
+def validation_failed(ctx: LuaContext) -> None:
+    ctx.engine.validation_failed = True
+
+
+@api("kumo.sleep", "kumo.time.sleep")
+def sleep(ctx: LuaContext, seconds: float) -> None:
+    ctx.engine.clock.sleep(float(seconds))
+
+
+@api("kumo.spawn_task")
+def spawn_task(ctx: LuaContext, params: Any) -> None:
+    if not isinstance(params, dict) or "event_name" not in params:
+        raise KumoError("deserialize error: missing field `event_name`")
+    ctx.engine.spawn_task(params["event_name"], params.get("args") or [])
+
+
+for _level in ("error", "warn", "info", "debug"):
+
+    @api(f"kumo.log_{_level}")
+    def _log(ctx: LuaContext, *parts: Any, level: str = _level) -> None:
+        ctx.engine.diagnose(level.upper(), " ".join(str(part) for part in parts))
+
+
+# The policy's own decisions, from validate_config ------------------------------
+
+
+@api("kumo.invoke_get_queue_config")
+def invoke_get_queue_config(
+    ctx: LuaContext, domain: str, tenant: Any = None, campaign: Any = None, routing: Any = None
+) -> Any:
+    return dict(ctx.engine.decisions.queue_config(ctx, domain, tenant, campaign, routing).data)
+
+
+@api("kumo.invoke_get_egress_pool")
+def invoke_get_egress_pool(ctx: LuaContext, name: Any = None) -> Any:
+    return dict(ctx.engine.decisions.egress_pool(ctx, name).data)
+
+
+@api("kumo.invoke_get_egress_source")
+def invoke_get_egress_source(ctx: LuaContext, name: str) -> Any:
+    return dict(ctx.engine.decisions.egress_source(ctx, name).data)
+
+
+@api("kumo.invoke_get_egress_path_config")
+def invoke_get_egress_path_config(ctx: LuaContext, domain: str, source: str, site_name: str) -> Any:
+    return dict(ctx.engine.decisions.egress_path(ctx, domain, source, site_name).data)
+
+
+# Memoize ------------------------------------------------------------------------
+
+
+@api("memoize.new")
+def memoize_new(ctx: LuaContext, options: Any) -> Any:
+    fields = deserialize("kumo.memoize (second argument)", options)
+    return ctx.engine.memo.cache(fields)
+
+
+@api("memoize.lookup")
+def memoize_lookup(ctx: LuaContext, cache: Any, *args: Any) -> Results:
+    hit, key, entry_version = cache.lookup(args, now=ctx.engine.clock.now(),
+                                           epoch=ctx.engine.epoch)  # fmt: skip
+    ctx.engine.counters[f"memoize.{'hit' if hit else 'miss'}:{cache.name}"] += 1
+    return Results((hit, key, entry_version))
+
+
+@api("memoize.value")
+def memoize_value(_ctx: LuaContext, cache: Any, key: str) -> Any:
+    return cache.value(key)
+
+
+@api("memoize.store")
+def memoize_store(ctx: LuaContext, cache: Any, key: str, value: Any) -> int:
+    stored: int = cache.store(key, value, now=ctx.engine.clock.now(), epoch=ctx.engine.epoch)
+    return stored

@@ -1,0 +1,386 @@
+-- The Lua side of the stand-in: shims that carry calls to Python, events, and error values.
+-- Errors of kumo functions are objects, as in kumod; errors of Lua itself stay strings.
+local py, config = ...
+
+local rawtype, setmetatable, error, tostring = type, setmetatable, error, tostring
+local select, xpcall, rawget, next, pairs = select, xpcall, rawget, next, pairs
+local traceback, getinfo = debug.traceback, debug.getinfo
+
+local err_info = setmetatable({}, { __mode = 'k' })
+local py_of = setmetatable({}, { __mode = 'k' })
+local arrays = setmetatable({}, { __mode = 'k' })
+
+local function trace(level)
+  local text = traceback('', level + 1)
+  return (text:gsub('^\n', ''):gsub('%[C%]:%d+:', '[C]:'))
+end
+
+local error_meta = {
+  __name = 'error',
+  __tostring = function(e)
+    local info = err_info[e]
+    local head = info.kind == 'reject' and (info.code .. ' ' .. info.message) or info.message
+    return head .. '\n' .. info.traceback
+  end,
+}
+
+local function throw(kind, message, code)
+  local e = setmetatable({}, error_meta)
+  err_info[e] = { kind = kind, message = message, code = code, traceback = trace(3) }
+  error(e, 0)
+end
+
+local function check(ok, ...)
+  if ok then
+    return ...
+  end
+  throw(...)
+end
+
+local function bind(name)
+  return function(...)
+    return check(py(name, ...))
+  end
+end
+
+-- Objects ------------------------------------------------------------------
+
+local metas = {}
+
+local function object_meta(kind)
+  local meta = metas[kind]
+  if meta then
+    return meta
+  end
+  local methods = {}
+  for _, name in ipairs(config.methods[kind] or {}) do
+    local full = kind .. ':' .. name
+    methods[name] = function(self, ...)
+      local object = py_of[self]
+      if object == nil then
+        throw('external', 'bad argument `self` to `' .. name .. '`: expected ' .. kind)
+      end
+      return check(py(full, object, ...))
+    end
+  end
+  meta = {
+    __name = kind,
+    __index = function(self, key)
+      local method = methods[key]
+      if method then
+        return method
+      end
+      return check(py('index', py_of[self], key))
+    end,
+    __newindex = function(_, key)
+      error(('attempt to index a %s value (field %q)'):format(kind, tostring(key)), 2)
+    end,
+    __tostring = function(self)
+      return check(py('tostring', py_of[self]))
+    end,
+    __concat = nil,
+    __pairs = function(self)
+      return next, check(py('pairs', py_of[self])), nil
+    end,
+    __len = function(self)
+      return check(py('len', py_of[self]))
+    end,
+    __eq = function(a, b)
+      return check(py('equal', py_of[a], py_of[b]))
+    end,
+    __sub = function(a, b)
+      return check(py('sub', py_of[a] or a, py_of[b] or b))
+    end,
+    __add = function(a, b)
+      return check(py('add', py_of[a] or a, py_of[b] or b))
+    end,
+    __lt = function(a, b)
+      return check(py('lt', py_of[a], py_of[b]))
+    end,
+    __le = function(a, b)
+      return check(py('le', py_of[a], py_of[b]))
+    end,
+  }
+  metas[kind] = meta
+  return meta
+end
+
+local function new(kind, object)
+  local proxy = setmetatable({}, object_meta(kind))
+  py_of[proxy] = object
+  return proxy
+end
+
+function type(value)
+  if py_of[value] ~= nil or err_info[value] ~= nil then
+    return 'userdata'
+  end
+  return rawtype(value)
+end
+
+-- Modules ------------------------------------------------------------------
+
+local loaded = package.loaded
+local function module(name)
+  loaded[name] = loaded[name] or {}
+  return loaded[name]
+end
+
+for _, name in ipairs(config.functions) do
+  local target, leaf = nil, nil
+  for part in name:gmatch('[^.]+') do
+    if target == nil then
+      target = module(part)
+    elseif leaf then
+      target[leaf] = target[leaf] or {}
+      target = target[leaf]
+      leaf = part
+    else
+      leaf = part
+    end
+  end
+  target[leaf] = bind(name)
+end
+local kumo = module 'kumo'
+
+-- Events -------------------------------------------------------------------
+
+local handlers = {}
+local current_event = nil
+
+function kumo.on(name, func)
+  if rawtype(name) ~= 'string' then
+    throw('external', 'bad argument #1: error converting Lua ' .. rawtype(name) .. ' to String')
+  end
+  if rawtype(func) ~= 'function' then
+    throw('external', 'bad argument #2: error converting Lua ' .. rawtype(func) .. ' to function')
+  end
+  if current_event and current_event ~= 'main' then
+    throw(
+      'external',
+      ("Attempting to register an event handler via `kumo.on('%s', ...)` from within the event "
+        .. "handler '%s'. You must move your event handler registration so that it is setup "
+        .. 'directly when the policy is loaded in order for it to consistently trigger and '
+        .. 'handle events.'):format(name, current_event)
+    )
+  end
+  check(py('registered', name))
+  if config.multiple[name] then
+    handlers[name] = handlers[name] or {}
+    table.insert(handlers[name], func)
+    return
+  end
+  local existing = handlers[name]
+  if existing then
+    local info = getinfo(existing, 'S')
+    local source = info.source:gsub('^@', '')
+    throw(
+      'external',
+      ('%s event already has a handler defined at %s:%d'):format(name, source, info.linedefined)
+    )
+  end
+  handlers[name] = func
+end
+
+local function on_error(e)
+  if err_info[e] then
+    return e
+  end
+  local wrapped = setmetatable({}, error_meta)
+  err_info[wrapped] = { kind = 'runtime', message = tostring(e), traceback = trace(2) }
+  return wrapped
+end
+
+local count_instructions = config.count_instructions
+local instructions = 0
+local function count()
+  instructions = instructions + 1
+end
+
+local function invoke(func, ...)
+  if count_instructions then
+    debug.sethook(count, '', 1)
+  end
+  return xpcall(func, on_error, ...)
+end
+
+local function first_result(list, ...)
+  for _, func in ipairs(list) do
+    local result = table.pack(func(...))
+    if result.n > 0 and result[1] ~= nil then
+      return table.unpack(result, 1, result.n)
+    end
+  end
+end
+
+local host = {}
+
+function host.call_event(name, ...)
+  current_event = name
+  local handler = handlers[name]
+  if rawtype(handler) == 'table' then
+    return invoke(first_result, handler, ...)
+  end
+  return invoke(handler, ...)
+end
+
+function host.has_handler(name)
+  return handlers[name] ~= nil
+end
+
+function host.method(object, name, ...)
+  return invoke(function(...)
+    local func = object[name]
+    if func == nil then
+      throw('external', 'error converting Lua nil to function')
+    end
+    return func(object, ...)
+  end, ...)
+end
+
+function host.has_method(object, name)
+  return rawtype(object) == 'table' and rawtype(object[name]) == 'function'
+end
+
+function host.load(code, name)
+  local chunk, message = load(code, name, 't')
+  if not chunk then
+    return false, message
+  end
+  return true, chunk
+end
+
+function host.describe(e)
+  local info = err_info[e]
+  return info.kind, info.message, info.code, info.traceback
+end
+
+host.invoke = invoke
+host.new = new
+function host.unwrap(value)
+  return py_of[value]
+end
+function host.mark_array(t)
+  arrays[t] = true
+  return t
+end
+function host.is_array(t)
+  return arrays[t] == true
+end
+function host.instructions()
+  return instructions
+end
+
+-- Iterate a table in Lua's own order, which kumod's messages show.
+function host.items(t)
+  local keys, values, n = {}, {}, 0
+  for k, v in next, t do
+    n = n + 1
+    keys[n], values[n] = k, v
+  end
+  return n, keys, values
+end
+
+-- Functions that need a Lua function ---------------------------------------
+
+function kumo.memoize(func, options)
+  if rawtype(func) ~= 'function' then
+    throw('external', 'bad argument #1: error converting Lua ' .. type(func) .. ' to function')
+  end
+  local cache = check(py('memoize.new', options))
+  local seen = {}
+  return function(...)
+    local hit, key, version = check(py('memoize.lookup', cache, ...))
+    local mine = seen[key]
+    if hit and mine and mine.version == version then
+      return mine.value
+    end
+    local value
+    if hit then
+      value = check(py('memoize.value', cache, key))
+    else
+      value = func(...)
+      version = check(py('memoize.store', cache, key, value))
+    end
+    seen[key] = { version = version, value = value }
+    return value
+  end
+end
+
+local function iterator(name, object)
+  return function()
+    return check(py(name, object))
+  end
+end
+host.iterator = iterator
+
+-- The host under Lua's own libraries ---------------------------------------
+
+function print(...)
+  local parts = {}
+  for i = 1, select('#', ...) do
+    parts[i] = tostring((select(i, ...)))
+  end
+  check(py('print', table.concat(parts, '\t')))
+end
+
+function assert(ok, ...)
+  if ok then
+    return ok, ...
+  end
+  if select('#', ...) == 0 then
+    error('assertion failed!', 2)
+  end
+  error((...), 2)
+end
+
+local function mapped(path)
+  return check(py('map_path', path))
+end
+
+os.getenv = bind 'getenv'
+local os_date = os.date
+local os_time = os.time
+function os.time(fields)
+  if fields == nil then
+    return check(py 'now')
+  end
+  return os_time(fields)
+end
+function os.date(format, moment)
+  return os_date(format or '%c', moment or check(py 'now'))
+end
+function os.exit()
+  throw('external', 'os.exit is not in this stand-in')
+end
+local os_remove, os_rename, io_open, io_lines = os.remove, os.rename, io.open, io.lines
+function os.remove(path)
+  return os_remove(mapped(path))
+end
+function os.rename(from, to)
+  return os_rename(mapped(from), mapped(to))
+end
+function io.open(path, mode)
+  return io_open(mapped(path), mode)
+end
+function io.lines(path, ...)
+  if path == nil then
+    return io_lines()
+  end
+  return io_lines(mapped(path), ...)
+end
+local lua_dofile, lua_loadfile = dofile, loadfile
+function dofile(path)
+  return lua_dofile(mapped(path))
+end
+function loadfile(path, ...)
+  return lua_loadfile(mapped(path), ...)
+end
+
+package.path = config.package_path
+package.cpath = ''
+if config.validating then
+  _VALIDATING_CONFIG = true
+end
+
+return host

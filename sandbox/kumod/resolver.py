@@ -1,0 +1,124 @@
+"""DNS: the host's resolver, or a table in tests."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import dns.exception
+import dns.resolver
+import dns.reversename
+
+
+class ResolveError(Exception):
+    """The name did not resolve."""
+
+
+class Resolver(Protocol):
+    """What the engine asks of DNS."""
+
+    def mx(self, domain: str) -> list[tuple[int, str]]: ...
+
+    def addresses(self, host: str) -> list[str]: ...
+
+    def txt(self, name: str) -> list[str]: ...
+
+    def ptr(self, address: str) -> list[str]: ...
+
+
+class SystemResolver:
+    """Asks the servers of /etc/resolv.conf; IPv4 only, after /etc/hosts."""
+
+    def __init__(self) -> None:
+        self._resolver = dns.resolver.Resolver()
+        self._resolver.lifetime = 5.0
+
+    def mx(self, domain: str) -> list[tuple[int, str]]:
+        try:
+            answer = self._resolver.resolve(domain, "MX")
+        except dns.resolver.NoAnswer:
+            return [(0, domain)]
+        except (dns.exception.DNSException, OSError) as error:
+            raise ResolveError(_reason(error, domain, "MX")) from None
+        return sorted((rr.preference, str(rr.exchange).rstrip(".") or ".") for rr in answer)
+
+    def addresses(self, host: str) -> list[str]:
+        try:
+            return [str(ipaddress.ip_address(host.strip("[]")))]
+        except ValueError:
+            pass
+        try:
+            return [str(rr) for rr in self._resolver.resolve(host, "A")]
+        except (dns.exception.DNSException, OSError) as error:
+            raise ResolveError(_reason(error, host, "A")) from None
+
+    def txt(self, name: str) -> list[str]:
+        try:
+            answer = self._resolver.resolve(name, "TXT")
+        except (dns.exception.DNSException, OSError) as error:
+            raise ResolveError(_reason(error, name, "TXT")) from None
+        return [b"".join(rr.strings).decode("utf-8", "replace") for rr in answer]
+
+    def ptr(self, address: str) -> list[str]:
+        try:
+            answer = self._resolver.resolve(dns.reversename.from_address(address), "PTR")
+        except (dns.exception.DNSException, OSError) as error:
+            raise ResolveError(_reason(error, address, "PTR")) from None
+        return [str(rr.target).rstrip(".") for rr in answer]
+
+
+def _reason(error: Exception, name: str, kind: str) -> str:
+    code = "NXDOMAIN" if isinstance(error, dns.resolver.NXDOMAIN) else type(error).__name__
+    return f"{kind} lookup for {name} failed: {code}"
+
+
+class FakeResolver:
+    """Every domain has one mail server, unless the tables say otherwise.
+
+    A domain that maps to an empty list does not exist.
+    """
+
+    def __init__(
+        self,
+        *,
+        mx: Mapping[str, Sequence[str]] | None = None,
+        a: Mapping[str, Sequence[str]] | None = None,
+        txt: Mapping[str, Sequence[str]] | None = None,
+        ptr: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self._mx = dict(mx or {})
+        self._a = dict(a or {})
+        self._txt = dict(txt or {})
+        self._ptr = dict(ptr or {})
+        self.asked: list[tuple[str, str]] = []
+
+    def mx(self, domain: str) -> list[tuple[int, str]]:
+        self.asked.append(("MX", domain))
+        hosts = self._mx.get(domain, [f"mx.{domain}"])
+        if not hosts:
+            raise ResolveError(f"MX lookup for {domain} failed: NXDOMAIN")
+        return [(10 * (index + 1), host) for index, host in enumerate(hosts)]
+
+    def addresses(self, host: str) -> list[str]:
+        self.asked.append(("A", host))
+        try:
+            return [str(ipaddress.ip_address(host.strip("[]")))]
+        except ValueError:
+            pass
+        found = self._a.get(host, ["192.0.2.25"])
+        if not found:
+            raise ResolveError(f"A lookup for {host} failed: NXDOMAIN")
+        return list(found)
+
+    def txt(self, name: str) -> list[str]:
+        self.asked.append(("TXT", name))
+        if name not in self._txt:
+            raise ResolveError(f"TXT lookup for {name} failed: NXDOMAIN")
+        return list(self._txt[name])
+
+    def ptr(self, address: str) -> list[str]:
+        self.asked.append(("PTR", address))
+        if address not in self._ptr:
+            raise ResolveError(f"PTR lookup for {address} failed: NXDOMAIN")
+        return list(self._ptr[address])

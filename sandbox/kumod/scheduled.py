@@ -1,0 +1,285 @@
+"""Scheduled queues: their configuration, retries, expiry, and the way to a ready queue."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sandbox.kumod.durations import Throttle, format_duration, parse_duration, parse_throttle
+from sandbox.kumod.errors import KumoError, PolicyError
+from sandbox.kumod.logs import Disposition, Response, stamp
+from sandbox.kumod.message import Message, QueueName
+from sandbox.kumod.ready import ReadyQueue
+
+if TYPE_CHECKING:
+    from sandbox.kumod.engine import Kumod
+
+_INTERNAL = (4, 4, 4)
+_EXPIRED = (5, 4, 7)
+
+
+@dataclass(kw_only=True)
+class ScheduledQueue:
+    """A queue's settings as of their last refresh."""
+
+    name: str
+    config: dict[str, Any]
+    pool: dict[str, Any]
+    refreshed: float
+    epoch: int
+
+    def seconds(self, field: str) -> float | None:
+        value = self.config.get(field)
+        return parse_duration(value) if value is not None else None
+
+
+class Scheduler:
+    """Holds what waits, and moves it on when its time comes."""
+
+    def __init__(self, engine: Kumod) -> None:
+        self._engine = engine
+        self._heap: list[tuple[float, int, Message]] = []
+        self._order = itertools.count()
+        self._queues: dict[str, ScheduledQueue] = {}
+        self.ready: dict[str, ReadyQueue] = {}
+
+    # Configuration ----------------------------------------------------------
+
+    def resolve(self, name: str) -> ScheduledQueue:
+        """The queue, asking the policy where it is new or due for a refresh."""
+        now, engine = self._engine.clock.now(), self._engine
+        queue = self._queues.get(name)
+        if queue is not None and not self._stale(queue, now):
+            return queue
+        context = engine.pool.get()
+        try:
+            fresh = self._ask(context, name, now)
+        except (KumoError, PolicyError):
+            if queue is None:
+                raise
+            queue.refreshed = now
+            return queue
+        engine.pool.put(context)
+        self._queues[name] = fresh
+        return fresh
+
+    def _stale(self, queue: ScheduledQueue, now: float) -> bool:
+        if queue.config.get("refresh_strategy") == "Epoch":
+            return queue.epoch != self._engine.epoch
+        return now - queue.refreshed >= (queue.seconds("refresh_interval") or 60.0)
+
+    def _ask(self, context: Any, name: str, now: float) -> ScheduledQueue:
+        decisions = self._engine.decisions
+        parts = QueueName.parse(name)
+        config = decisions.queue_config(
+            context, parts.domain, parts.tenant, parts.campaign, parts.routing_domain
+        ).data
+        pool_name = config.get("egress_pool")
+        try:
+            pool = decisions.egress_pool(context, pool_name).data
+        except (KumoError, PolicyError) as error:
+            raise KumoError(f"resolving egress pool '{pool_name}': {error}") from None
+        return ScheduledQueue(
+            name=name, config=config, pool=pool, refreshed=now, epoch=self._engine.epoch
+        )
+
+    # Insertion --------------------------------------------------------------
+
+    def insert(self, message: Message, *, context: str | None = None) -> None:
+        """Put a message where it belongs now; ``context`` explains a delay in the log."""
+        now = self._engine.clock.now()
+        if message.due is not None and message.due > now:
+            heapq.heappush(self._heap, (message.due, next(self._order), message))
+            if context is not None:
+                self._log_delay(message, context, now)
+            self._engine.spool.save(message)
+            return
+        try:
+            self._insert_ready(message, now)
+        except (KumoError, PolicyError) as error:
+            name = message.queue_name()
+            response = Response(
+                code=451,
+                enhanced=_INTERNAL,
+                content=f"KumoMTA internal: {name} error while inserting into ready queue: {error}",
+            )
+            self.requeue(message, response, context="FailedToInsertIntoReadyQueue")
+
+    def _log_delay(self, message: Message, context: str, now: float) -> None:
+        due = message.due or now
+        text = f"Context: {context}. Next due in {format_duration(due - now)} at {stamp(due)}"
+        self._engine.log(
+            Disposition(kind="Delayed", message=message, response=Response(code=400, content=text))
+        )
+
+    def _insert_ready(self, message: Message, now: float) -> None:
+        name = message.queue_name()
+        if name == "null":
+            self._engine.spool.remove(message.id)
+            return
+        queue = self.resolve(name)
+        rate = queue.config.get("max_message_rate")
+        throttle = parse_throttle(rate) if rate else None
+        if isinstance(throttle, Throttle):
+            delay = self._engine.throttles.delay(f"schedq-{name}-message-rate", throttle, now)
+            if delay > 0:
+                message.due = now + delay
+                self.insert(message, context="MessageRateThrottle")
+                return
+        self._ready_queue(queue).messages.append(message)
+        self._engine.wake()
+
+    def _ready_queue(self, queue: ScheduledQueue) -> ReadyQueue:
+        engine = self._engine
+        source_name = self._select_source(queue)
+        parts = QueueName.parse(queue.name)
+        routing = parts.routing_domain or parts.domain
+        protocol = queue.config["protocol"]
+        site = engine.decisions.site_for_queue(routing, protocol)
+        name = f"{source_name}->{site}@{_protocol_suffix(protocol)}"
+        existing = self.ready.get(name)
+        now = engine.clock.now()
+        if (
+            existing is not None
+            and existing.path.get("_epoch") == engine.epoch
+            and (now - existing.path["_at"] < 60.0)
+        ):
+            return existing
+        context = engine.pool.get()
+        source = engine.decisions.egress_source(context, source_name).data
+        path = dict(engine.decisions.egress_path(context, routing, source_name, site).data)
+        engine.pool.put(context)
+        path |= {"_epoch": engine.epoch, "_at": now}
+        if existing is None:
+            existing = self.ready[name] = ReadyQueue(
+                name=name,
+                queue_name=queue.name,
+                pool=queue.pool["name"],
+                source=source,
+                path=path,
+                protocol=protocol,
+            )
+        changed = existing.protocol != protocol or existing.source != source
+        existing.source, existing.path, existing.protocol = source, path, protocol
+        existing.pool = queue.pool["name"]
+        if changed:
+            engine.dispatcher.drop(existing)
+        return existing
+
+    def _select_source(self, queue: ScheduledQueue) -> str:
+        entries = [entry for entry in queue.pool["entries"] if entry.get("weight", 1) > 0]
+        if not entries:
+            raise KumoError(f"egress_pool {queue.pool['name']} has no sources")
+        if len(entries) == 1:
+            return str(entries[0]["name"])
+        weights = [entry.get("weight", 1) for entry in entries]
+        return str(self._engine.random.choices(entries, weights)[0]["name"])
+
+    # Retry and expiry ---------------------------------------------------------
+
+    def requeue(self, message: Message, response: Response, *, context: str | None = None) -> None:
+        """Another attempt later, unless the message grows too old."""
+        self._call_requeue_event(message, response)
+        try:
+            queue = self.resolve(message.queue_name())
+        except (KumoError, PolicyError) as error:
+            self._engine.diagnose("ERROR", f"requeue of {message.id}: {error}")
+            queue = ScheduledQueue(name=message.queue_name(), config={"retry_interval": "20m",
+                                   "max_age": "7d"}, pool={}, refreshed=0.0, epoch=-1)  # fmt: skip
+        now = self._engine.clock.now()
+        delay = self._delay(queue, message.num_attempts)
+        message.num_attempts += 1
+        age = now - message.created + delay
+        limit = queue.seconds("max_age") or 0.0
+        expires = (message.scheduling or {}).get("expires")
+        if expires is not None:
+            over = now + delay >= self._engine.parse_time(expires)
+            text = f"Next delivery time would be at {stamp(now + delay)} which exceeds the expiry "\
+                   f"time {expires} configured via set_scheduling"  # fmt: skip
+        else:
+            over = age > limit
+            text = (
+                f"Next delivery time would be {format_duration(age)} after creation, "
+                f"which exceeds max_age={format_duration(limit)}"
+            )
+        if over:
+            self._expire(message, queue, text)
+            return
+        message.due = now + delay
+        self.insert(message, context=context)
+
+    def _call_requeue_event(self, message: Message, response: Response) -> None:
+        context = self._engine.pool.get()
+        if context.has_handler("requeue_message"):
+            try:
+                context.call("requeue_message", message, f"{response.code} {response.content}")
+            except PolicyError as error:
+                self._engine.diagnose("ERROR", f"requeue_message: {error.text}")
+        self._engine.pool.put(context)
+
+    def _delay(self, queue: ScheduledQueue, attempts: int) -> float:
+        base = float(int(queue.seconds("retry_interval") or 1200.0))
+        delay = base * 2.0 ** min(attempts, 60)
+        ceiling = queue.seconds("max_retry_interval")
+        if ceiling is not None:
+            delay = min(delay, float(int(ceiling)))
+        if self._engine.jitter:
+            magnitude = min(base / 20.0, 60.0)
+            delay += int((random.random() - 0.5) * magnitude)  # noqa: S311 - spreads load
+        return delay
+
+    def _expire(self, message: Message, queue: ScheduledQueue, text: str) -> None:
+        self._engine.log(
+            Disposition(
+                kind="Expiration",
+                message=message,
+                response=Response(code=551, enhanced=_EXPIRED, content=text),
+                egress_pool=queue.config.get("egress_pool"),
+                provider=queue.config.get("provider_name"),
+            )
+        )
+        self._engine.failed(message)
+
+    # Time -----------------------------------------------------------------------
+
+    def next_due(self) -> float | None:
+        """When the next message (or a throttled ready queue) wants attention."""
+        moments = [self._heap[0][0]] if self._heap else []
+        moments += [q.blocked_until for q in self.ready.values() if q.messages]
+        return min(moments) if moments else None
+
+    def promote(self, now: float) -> int:
+        """Move every message whose time has come; how many."""
+        count = 0
+        while self._heap and self._heap[0][0] <= now:
+            _, _, message = heapq.heappop(self._heap)
+            message.due = None
+            self.insert(message)
+            count += 1
+        return count
+
+    def waiting(self) -> list[Message]:
+        """Every message that is not delivered yet."""
+        scheduled = [entry[2] for entry in sorted(self._heap, key=lambda entry: entry[:2])]
+        return scheduled + [m for queue in self.ready.values() for m in queue.messages]
+
+    def drain_scheduled(self, wanted: Any) -> list[Message]:
+        """Take out the scheduled messages for which ``wanted`` says so."""
+        taken = [entry[2] for entry in self._heap if wanted(entry[2])]
+        self._heap = [entry for entry in self._heap if not wanted(entry[2])]
+        heapq.heapify(self._heap)
+        for queue in self.ready.values():
+            taken += [message for message in queue.messages if wanted(message)]
+            kept = [message for message in queue.messages if not wanted(message)]
+            queue.messages.clear()
+            queue.messages.extend(kept)
+        return taken
+
+
+def _protocol_suffix(protocol: dict[str, Any]) -> str:
+    if "custom_lua" in protocol:
+        return f"lua:{protocol['custom_lua']['constructor']}"
+    return "maildir" if "maildir_path" in protocol else "smtp_client"
