@@ -17,7 +17,7 @@ LIMIT = 180.0
 """kumod opens its spools before it answers; a large one takes its time."""
 _EACH = 5.0
 _FLAPPING = 3
-_BEARER = re.compile(rb"Bearer\s+([A-Za-z0-9._~+/-]+=*)")
+_BEARER = re.compile(rb"Bearer\s+([A-Za-z0-9._~+/=-]+)")
 _MEND = "correct the settings by the journal lines above, then push again"
 _TROUBLE = re.compile(
     r"stack traceback|panicked at|\bERROR\b.*\b(lua|policy|init\.lua)\b|\[emerg\]", re.I

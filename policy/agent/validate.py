@@ -17,6 +17,7 @@ from .units import Units
 
 ENVIRONMENT = "/etc/default/kumomta"
 KUMOD = "/opt/kumomta/sbin/kumod"
+CERTIFICATE = "/usr/local/lib/ping8/certificate"
 KUMOD_UNIT = "kumomta.service"
 CERTIFICATE = "/usr/local/lib/ping8/certificate"
 _LIMIT = 120

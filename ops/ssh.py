@@ -1,0 +1,145 @@
+"""Asking a host's agent over SSH, with the host key that the stack knows."""
+
+import json
+import os
+import shlex
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from ops.stack import HostAccess
+from policy.errors import UserError
+
+AGENT = "/usr/local/sbin/ping8-agent"
+CONFIG = "PING8_SSH_CONFIG"
+"""Environment variable that names an OpenSSH client configuration: identity, jump host."""
+
+_CONNECT = 15
+_SSH_FAILED = 255
+_NO_AGENT = 127
+
+
+def ssh_json(
+    host: HostAccess,
+    verb: Sequence[str],
+    *,
+    stdin: str | None = None,
+    limit: float = 60,
+    progress: Callable[[str], None] | None = None,
+) -> Any:
+    """The JSON that `ping8-agent VERB` printed on a host.
+
+    A `UserError` says why there is none. `progress` gets each line that the agent says meanwhile.
+    """
+    with tempfile.TemporaryDirectory(prefix="ping8-ssh-") as folder:
+        known = Path(folder, "known_hosts")
+        known.write_text(f"{host.name} {host.host_key.strip()}\n")
+        code, output, said = _run(_command(host, verb, known, limit), stdin, limit, progress)
+    if code != 0:
+        raise UserError(f"{host.name} ({host.address}): {_why(host, code, said)}")
+    try:
+        return json.loads(output)
+    except ValueError as error:
+        raise UserError(
+            f"{host.name} ({host.address}): `ping8-agent {verb[0]}` printed no JSON; "
+            "push the newest release with `pulumi up`"
+        ) from error
+
+
+def _command(host: HostAccess, verb: Sequence[str], known_hosts: Path, limit: float) -> list[str]:
+    options = {
+        "BatchMode": "yes",
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": str(known_hosts),
+        "GlobalKnownHostsFile": "/dev/null",
+        "HostKeyAlias": host.name,
+        "UpdateHostKeys": "no",
+        "ConnectTimeout": str(_CONNECT),
+        "ServerAliveInterval": "10",
+        "ServerAliveCountMax": "3",
+        "LogLevel": "ERROR",
+        "ForwardAgent": "no",
+        "ControlPath": "none",
+    }
+    config = os.environ.get(CONFIG)
+    remote = f"sudo -n timeout --kill-after=120 {int(limit)} {shlex.join([AGENT, *verb])}"
+    return [
+        "ssh",
+        *(("-F", config) if config else ()),
+        *(part for name, value in options.items() for part in ("-o", f"{name}={value}")),
+        "-T",
+        f"{host.user}@{host.address}",
+        remote,
+    ]
+
+
+def _run(
+    command: Sequence[str],
+    stdin: str | None,
+    limit: float,
+    progress: Callable[[str], None] | None,
+) -> tuple[int, str, list[str]]:
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+    except FileNotFoundError as error:
+        raise UserError("ssh: not on PATH; install the OpenSSH client") from error
+    assert process.stderr is not None  # noqa: S101 - for the type
+    said: list[str] = []
+    listener = threading.Thread(target=_listen, args=(process.stderr, said, progress), daemon=True)
+    listener.start()
+    # Its own standard error is read by the thread; communicate() must not touch it.
+    process.stderr = None
+    try:
+        output, _ = process.communicate(stdin, timeout=limit + _CONNECT)
+    except subprocess.TimeoutExpired:
+        return _SSH_FAILED, "", [*said, f"no answer within {limit:.0f} s"]
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        listener.join(timeout=5)
+    return process.returncode, output, said
+
+
+def _listen(stream: IO[str], said: list[str], progress: Callable[[str], None] | None) -> None:
+    for line in stream:
+        said.append(line.rstrip())
+        if progress is not None and not line.startswith("ping8: "):
+            progress(line.rstrip())
+    stream.close()
+
+
+def _why(host: HostAccess, code: int, said: Sequence[str]) -> str:
+    """One line from what ssh, sudo or the agent said, with the mend."""
+    last = next((line for line in reversed(said) if line.strip()), "")
+    text = "\n".join(said)
+    if last.startswith("ping8: "):
+        return last.removeprefix("ping8: ")
+    if "Host key verification failed" in text or "HOST IDENTIFICATION HAS CHANGED" in text:
+        return (
+            "it shows another host key than the stack's; do not log in, and see whether the "
+            "address belongs to another machine now (`pulumi refresh`)"
+        )
+    if "Permission denied" in text:
+        return (
+            f"it refuses our key for user {host.user}; load the key of an operator that the "
+            f"settings name (`ssh-add`), or name a configuration in {CONFIG}"
+        )
+    if code == _NO_AGENT or "command not found" in text or "No such file" in text:
+        return "it has no agent that knows this; push a release with `pulumi up`"
+    if code == _SSH_FAILED:
+        return (
+            f"no SSH connection ({last or 'no reason given'}); see that it runs and that your "
+            "address is among the operators' CIDRs"
+        )
+    return f"status {code}: {last or 'no reason given'}"
