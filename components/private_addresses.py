@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from policy.errors import UserError
 from policy.settings import Settings
 
 _RESERVED_BY_AWS = 4
@@ -24,7 +25,7 @@ class PrivateAddresses:
     sources: Mapping[str, str]
 
 
-class SubnetFull(ValueError):
+class SubnetFull(UserError):
     """More addresses are wanted than a subnet has."""
 
 

@@ -26,6 +26,6 @@ def dmarc(domain: str) -> str:
     return f"_dmarc.{domain}"
 
 
-def dmarc_report(domain: str, receiver: str) -> str:
-    """Where a receiver of DMARC reports says that it takes a foreign domain's (RFC 7489, 7.1)."""
-    return f"{domain}._report._dmarc.{receiver}"
+def dmarc_reports(receiver: str) -> str:
+    """Where a receiver of DMARC reports consents to those about other domains (RFC 7489, 7.1)."""
+    return f"*._report._dmarc.{receiver}"

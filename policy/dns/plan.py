@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policy.dns import names, texts
+from policy.errors import UserError
 from policy.settings import Settings
 from policy.settings.domains import SenderDomain
 from policy.settings.names import lies_in
@@ -67,7 +68,7 @@ class Record:
     ttl: int = TTL
 
 
-class Conflict(ValueError):
+class Conflict(UserError):
     """Two parts of the settings want different records of one name."""
 
 
@@ -150,6 +151,7 @@ def _mail_records(settings: Settings) -> Iterator[Record]:
         yield from _returns(settings, domain, bounce_brands[domain.bounce_domain])
         yield from _dmarc(settings, domain)
         yield from _own_spf(settings, domain)
+    yield from _dmarc_receivers(settings)
 
 
 def _bounce_brands(settings: Settings) -> dict[str, tuple[str, ...]]:
@@ -220,6 +222,22 @@ def _dmarc(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
         zone=zone_of(settings, domain, name),
         why=f"DMARC policy of {domain.name}",
     )
+
+
+def _dmarc_receivers(settings: Settings) -> Iterator[Record]:
+    """Without this consent mailbox providers send no reports about one domain to another."""
+    for domain in settings.domains:
+        receiver = (domain.dmarc.report or "").rpartition("@")[2]
+        if not receiver or lies_in(domain.name, receiver) or lies_in(receiver, domain.name):
+            continue
+        zones = (settings.zone, *(each.zone for each in settings.domains))
+        yield Record(
+            name=names.dmarc_reports(receiver),
+            type="TXT",
+            content=Values(values=("v=DMARC1",)),
+            zone=next((zone for zone in zones if zone and lies_in(receiver, zone)), None),
+            why=f"{receiver} takes DMARC reports about other domains",
+        )
 
 
 def _own_spf(settings: Settings, domain: SenderDomain) -> Iterator[Record]:

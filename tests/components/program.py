@@ -6,6 +6,7 @@ happens at the monitor, where the engine would listen.
 
 import asyncio
 import contextvars
+import datetime
 import json
 import runpy
 from collections.abc import Callable, Iterator, Mapping
@@ -203,9 +204,16 @@ def _keys(values: Mapping[str, Any]) -> dict[str, str]:
     return {
         key if ":" in key else f"{PROJECT}:{key}": value
         if isinstance(value, str)
-        else json.dumps(value)
+        else json.dumps(value, default=_as_go_prints)
         for key, value in values.items()
     }
+
+
+def _as_go_prints(value: Any) -> str:
+    """The engine reads a date without quotes as a time, and writes it as Go does."""
+    if isinstance(value, datetime.date):
+        return f"{value} 00:00:00 +0000 UTC"
+    raise TypeError(f"no stack file holds a {type(value).__name__}")
 
 
 def _plain(struct: Any) -> tuple[dict[str, Any], frozenset[str]]:

@@ -1,0 +1,210 @@
+"""The plan of records."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.dns import plan
+from policy.dns.plan import AddressOf, KeyOf, Record, SpfOf, Values
+from policy.settings import Settings
+
+BASE: dict[str, Any] = {
+    "environment": "test",
+    "region": "eu-central-1",
+    "zone": "mail.example.com",
+    "operators": {"cidrs": ["198.51.100.0/28"]},
+    "webhook": {"url": "https://app.example.com/events"},
+}
+
+
+def settings(*domains: dict[str, Any], **changes: Any) -> Settings:
+    """A small environment with these sender domains."""
+    return Settings.model_validate({**BASE, "domains": list(domains), **changes})
+
+
+def found(records: tuple[Record, ...], name: str, kind: str) -> Record:
+    """The one record set of that name and type."""
+    (record,) = (item for item in records if (item.name, item.type) == (name, kind))
+    return record
+
+
+TWO_BRANDS: dict[str, Any] = {
+    "sources": [
+        {"name": "proxy-default", "proxy": "proxy-1", "ehlo": "out1"},
+        {"name": "shop-1", "proxy": "proxy-1", "ehlo": "out2.mail.example.com"},
+    ],
+    "pools": [
+        {"name": "shared-default", "sources": {"proxy-default": 1}},
+        {"name": "shop", "sources": {"shop-1": 1}},
+    ],
+    "brands": [
+        {"name": "default", "pool": "shared-default"},
+        {"name": "shop", "pool": "shop", "isolated": True},
+    ],
+}
+
+
+def test_every_host_and_ehlo_name_has_an_address() -> None:
+    records = plan.address_records(settings(**TWO_BRANDS))
+    assert {record.name: record.content for record in records} == {
+        "mta.mail.example.com": AddressOf(source="mta"),
+        "out1.mail.example.com": AddressOf(source="proxy-default"),
+        "proxy-1.mail.example.com": AddressOf(source="proxy-default"),
+        "out2.mail.example.com": AddressOf(source="shop-1"),
+    }
+
+
+def test_a_proxy_host_whose_name_is_an_ehlo_name_has_one_address_record() -> None:
+    source = {"name": "proxy-default", "proxy": "proxy-1", "ehlo": "proxy-1"}
+    names = [record.name for record in plan.address_records(settings(sources=[source]))]
+    assert names.count("proxy-1.mail.example.com") == 1
+
+
+def test_each_brand_lists_its_own_sources_only() -> None:
+    records = plan.mail_records(settings(**TWO_BRANDS))
+    for brand, source in (("default", "proxy-default"), ("shop", "shop-1")):
+        record = found(records, f"{brand}._spf.mail.example.com", "TXT")
+        assert record.content == SpfOf(sources=(source,))
+
+
+def test_an_ehlo_name_lets_its_own_address_alone_send() -> None:
+    record = found(plan.mail_records(settings(**TWO_BRANDS)), "out2.mail.example.com", "TXT")
+    assert record.content == SpfOf(sources=("shop-1",))
+
+
+def test_a_domain_of_ours_gets_keys_bounces_and_dmarc_in_its_zone() -> None:
+    records = plan.mail_records(settings({"name": "example.net", "zone": "example.net"}))
+    own = {(r.name, r.type): r.content for r in records if r.zone == "example.net"}
+    assert own == {
+        ("s1._domainkey.example.net", "TXT"): KeyOf(domain="example.net", selector="s1"),
+        ("s2._domainkey.example.net", "TXT"): KeyOf(domain="example.net", selector="s2"),
+        ("bounce.example.net", "MX"): Values(values=("10 mta.mail.example.com",)),
+        ("bounce.example.net", "TXT"): Values(
+            values=("v=spf1 include:default._spf.mail.example.com -all",)
+        ),
+        ("_dmarc.example.net", "TXT"): Values(values=("v=DMARC1; p=none",)),
+    }
+
+
+def test_nothing_is_created_under_the_names_of_an_owner_elsewhere() -> None:
+    records = plan.mail_records(settings({"name": "customer.example"}))
+    for record in records:
+        assert (record.zone is None) == record.name.endswith("customer.example")
+
+
+def test_an_owner_elsewhere_points_at_keys_and_bounces_in_our_zone() -> None:
+    records = plan.mail_records(settings({"name": "customer.example"}))
+    for selector in ("s1", "s2"):
+        alias = found(records, f"{selector}._domainkey.customer.example", "CNAME")
+        target = f"{selector}.customer.example.dkim.mail.example.com"
+        assert alias.content == Values(values=(target,))
+        key = found(records, target, "TXT")
+        assert key.content == KeyOf(domain="customer.example", selector=selector)
+    alias = found(records, "bounce.customer.example", "CNAME")
+    assert alias.content == Values(values=("customer.example.bounce.mail.example.com",))
+    for kind in ("MX", "TXT"):
+        assert found(records, "customer.example.bounce.mail.example.com", kind).zone is not None
+
+
+def test_a_rotation_changes_no_record() -> None:
+    before = plan.mail_records(settings({"name": "customer.example"}))
+    after = plan.mail_records(settings({"name": "customer.example", "dkim": {"active": "s2"}}))
+    assert [(r.name, r.type, r.content, r.zone) for r in before] == [
+        (r.name, r.type, r.content, r.zone) for r in after
+    ]
+
+
+def test_spf_at_the_domain_itself_stands_only_when_asked_for_and_keeps_other_texts() -> None:
+    plain = plan.mail_records(settings({"name": "example.net", "zone": "example.net"}))
+    assert not [record for record in plain if record.name == "example.net"]
+    spf = {"include": ["_spf.example.org"], "otherTxt": ["verification=1"]}
+    asked = plan.mail_records(settings({"name": "example.net", "zone": "example.net", "spf": spf}))
+    assert found(asked, "example.net", "TXT").content == Values(
+        values=(
+            "v=spf1 include:default._spf.mail.example.com include:_spf.example.org ~all",
+            "verification=1",
+        )
+    )
+
+
+def test_a_feedback_domain_of_its_own_takes_mail_too() -> None:
+    domain = {"name": "example.net", "zone": "example.net", "feedback": "fbl.example.net"}
+    record = found(plan.mail_records(settings(domain)), "fbl.example.net", "MX")
+    assert record.content == Values(values=("10 mta.mail.example.com",))
+
+
+def test_a_shared_bounce_domain_lets_every_brand_that_uses_it_send() -> None:
+    domains = (
+        {"name": "a.mail.example.com", "bounce": "back.mail.example.com"},
+        {"name": "b.mail.example.com", "bounce": "back.mail.example.com", "brand": "shop"},
+    )
+    record = found(
+        plan.mail_records(settings(*domains, **TWO_BRANDS)), "back.mail.example.com", "TXT"
+    )
+    assert record.content == Values(
+        values=(
+            "v=spf1 include:default._spf.mail.example.com include:shop._spf.mail.example.com -all",
+        )
+    )
+
+
+def test_two_records_that_contradict_each_other_are_refused() -> None:
+    model = settings({"name": "x.mail.example.com", "spf": {"include": ["_spf.example.org"]}})
+    clash = model.domains[0].model_copy(update={"name": "default._spf.mail.example.com"})
+    with pytest.raises(plan.Conflict, match=r"default\._spf\.mail\.example\.com TXT .* twice"):
+        plan.mail_records(model.model_copy(update={"domains": (clash,)}))
+
+
+@pytest.mark.parametrize(
+    ("report", "zone"),
+    [("d@reports.mail.example.com", "mail.example.com"), ("d@elsewhere.example", None)],
+)
+def test_who_takes_reports_about_another_domain_consents_once(
+    report: str, zone: str | None
+) -> None:
+    domains = [{"name": f"{n}.example", "dmarc": {"report": report}} for n in ("one", "two")]
+    receiver = report.partition("@")[2]
+    record = found(plan.mail_records(settings(*domains)), f"*._report._dmarc.{receiver}", "TXT")
+    assert (record.content, record.zone) == (Values(values=("v=DMARC1",)), zone)
+
+
+def test_a_domain_needs_no_consent_of_itself() -> None:
+    domain = {"name": "news.example.net", "dmarc": {"report": "d@example.net"}}
+    assert not [r for r in plan.mail_records(settings(domain)) if "_report" in r.name]
+
+
+LABELS = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True)
+
+
+@given(st.lists(LABELS, unique=True, max_size=6), st.booleans(), LABELS)
+def test_adding_a_sender_domain_adds_records_and_changes_none(
+    labels: list[str], ed25519: bool, more: str
+) -> None:
+    domains = [{"name": f"{label}.example.net", "zone": "example.net"} for label in labels]
+    new = {"name": f"{more}.example.org", "dkim": {"ed25519": ed25519}}
+    before = plan.all_records(settings(*domains))
+    after = plan.all_records(settings(*domains, new))
+    assert set(before) < set(after)
+
+
+@pytest.mark.parametrize(
+    "where", [{"zone": "example.net"}, {}], ids=["in Route 53", "DNS elsewhere"]
+)
+def test_a_sender_domain_costs_at_most_eight_records_in_route_53(where: dict[str, str]) -> None:
+    largest = {
+        "name": "example.net",
+        "dkim": {"ed25519": True},
+        "spf": {"include": ["_spf.example.org"]},
+        **where,
+    }
+    before = [r for r in plan.mail_records(settings()) if r.zone]
+    after = [r for r in plan.mail_records(settings(largest)) if r.zone]
+    assert len(after) - len(before) <= 8
+
+
+def test_names_that_dns_shows_once_are_never_an_alias_and_something_else() -> None:
+    records = plan.all_records(settings({"name": "customer.example", "dkim": {"ed25519": True}}))
+    aliases = {record.name for record in records if record.type == "CNAME"}
+    assert not aliases & {record.name for record in records if record.type != "CNAME"}

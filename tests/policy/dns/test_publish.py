@@ -1,0 +1,61 @@
+"""What owners of domains elsewhere publish."""
+
+import dns.zone
+from dns.rdatatype import RdataType
+
+from policy.dns.publish import Publication, records_to_publish, zone_text
+from tests.policy.dns.test_plan import settings
+
+LONG = "x" * 300
+
+
+def publications() -> tuple[Publication, ...]:
+    domain = {
+        "name": "customer.example",
+        "dkim": {"ed25519": True},
+        "dmarc": {"policy": "reject", "report": "dmarc@customer.example"},
+        "spf": {"include": ["_spf.example.org"], "otherTxt": ['say="quoted; text"', LONG]},
+    }
+    return records_to_publish(settings(domain, {"name": "ours.mail.example.com"}))
+
+
+def test_a_domain_in_our_zone_needs_no_publication() -> None:
+    assert records_to_publish(settings({"name": "ours.mail.example.com"})) == ()
+
+
+def test_every_record_says_name_type_value_ttl_and_why() -> None:
+    for record in publications():
+        assert record.name.endswith("customer.example")
+        assert record.type in ("CNAME", "TXT")
+        assert record.value
+        assert record.ttl > 0
+        assert "customer.example" in record.why
+
+
+def test_the_zone_text_is_what_a_name_server_loads() -> None:
+    zone = dns.zone.from_text(
+        zone_text(publications()), origin="customer.example.", check_origin=False
+    )
+    loaded = {
+        (
+            str(name.derelativize(zone.origin)).removesuffix("."),
+            RdataType(kind).name,
+            rdata.to_text(),
+        )
+        for name, node in zone.items()
+        for kind, rdata in ((each.rdtype, item) for each in node for item in each)
+    }
+    assert {(name, kind) for name, kind, _ in loaded} == {(r.name, r.type) for r in publications()}
+    texts = {value for name, kind, value in loaded if name == "customer.example"}
+    assert f'"{"x" * 255}" "{"x" * 45}"' in texts
+    assert '"say=\\"quoted; text\\""' in texts
+
+
+def test_each_record_stands_below_its_reason() -> None:
+    lines = zone_text(publications()).splitlines()
+    assert all(line.startswith("; ") for line in lines[::2])
+    assert not any(line.startswith(";") for line in lines[1::2])
+
+
+def test_nothing_to_publish_is_an_empty_text() -> None:
+    assert zone_text(()) == ""
