@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from policy.addresses import Addresses
 from policy.errors import UserError
 from policy.release import ReleaseFile
+from policy.render.data import environment
 from policy.secrets import Secrets
 from policy.settings import Settings
 
-DEFAULT_SOURCE = "proxy-default"
 PROXY_USER = "ping8"
+"""As `egress.lua` says it."""
 _ESCAPES = str.maketrans({character: f"\\{character}" for character in '"\\$`'})
 
 
@@ -37,19 +38,10 @@ def _fit(name: str, value: str) -> str:
 
 
 def mta_environment(settings: Settings, addresses: Addresses, secrets: Secrets) -> ReleaseFile:
-    """`/etc/default/kumomta`: the contract's variables; `KUMOPROXY_*` describe `proxy-default`."""
-    source = settings.source(DEFAULT_SOURCE)
-    proxy = next(proxy for proxy in settings.proxies if proxy.name == source.proxy)
-    variables = {
-        "PING8_WEBHOOK_TOKEN": secrets.webhook_token,
-        "PING8_WEBHOOK_URL": settings.webhook.url,
-        "KUMOPROXY_HOST": addresses.proxies[source.proxy].private,
-        "KUMOPROXY_PORT": str(proxy.port),
-        "KUMOPROXY_PUBLIC_IP": addresses.sources[source.name].public,
-        "KUMOPROXY_HELO": settings.ehlo(source),
-    }
+    """`/etc/default/kumomta`: the contract's variables."""
+    variables = {"PING8_WEBHOOK_TOKEN": secrets.webhook_token, **environment(settings, addresses)}
     if any(proxy.authentication for proxy in settings.proxies):
-        variables |= _proxy_login(secrets)
+        variables["KUMOPROXY_PASSWORD"] = _proxy_password(secrets)
     units = ("kumomta", "ping8-outbox") if settings.webhook.transport == "outbox" else ("kumomta",)
     return _environment("/etc/default/kumomta", variables, units)
 
@@ -61,14 +53,15 @@ def proxy_environment(
     proxy = next(proxy for proxy in settings.proxies if proxy.name == proxy_name)
     variables = {"KUMOPROXY_LISTEN": f"{addresses.proxies[proxy_name].private}:{proxy.port}"}
     if proxy.authentication:
-        variables |= _proxy_login(secrets)
+        variables["KUMOPROXY_USERNAME"] = PROXY_USER
+        variables["KUMOPROXY_PASSWORD"] = _proxy_password(secrets)
     return _environment("/etc/default/kumoproxy", variables, ("kumoproxy",))
 
 
-def _proxy_login(secrets: Secrets) -> dict[str, str]:
+def _proxy_password(secrets: Secrets) -> str:
     if not secrets.proxy_password:
         raise UserError("proxies ask for a password, but the secret proxyPassword is not set")
-    return {"KUMOPROXY_USERNAME": PROXY_USER, "KUMOPROXY_PASSWORD": secrets.proxy_password}
+    return secrets.proxy_password
 
 
 def _environment(path: str, variables: Mapping[str, str], units: tuple[str, ...]) -> ReleaseFile:

@@ -4,18 +4,23 @@ Addresses are of the documentation ranges (RFC 5737) outside, of the VPC inside.
 this process alone and shared by all domains, since making 2,048 bits takes a tenth of a second.
 """
 
+import datetime
 import ipaddress
 import itertools
 import secrets as random
 from functools import cache
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    load_pem_private_key,
 )
+from cryptography.x509.oid import NameOID
 
 from policy.addresses import Address, Addresses
 from policy.secrets import Secrets
@@ -68,6 +73,28 @@ def throw_away_secrets(settings: Settings) -> Secrets:
             for selector, kind in domain.selectors()
         },
     )
+
+
+def throw_away_certificate(settings: Settings) -> Settings:
+    """The settings, a given certificate replaced by one that goes with the throw-away key."""
+    if settings.certificate.kind != "given":
+        return settings
+    key = load_pem_private_key(_key("ec", 256).encode(), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError("the throw-away key is not of the kind asked for")
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, settings.mta_host)])
+    today = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(today)
+        .not_valid_after(today + datetime.timedelta(days=90))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(settings.mta_host)]), False)
+        .sign(key, hashes.SHA256())
+    )
+    chain = certificate.public_bytes(Encoding.PEM).decode()
+    given = settings.certificate.model_copy(update={"chain": chain})
+    return settings.model_copy(update={"certificate": given})
 
 
 @cache

@@ -1,8 +1,6 @@
 """What both hosts get beside mail: kernel settings, journal, time, updates, the push agent."""
 
-from importlib import import_module
-from importlib.util import find_spec
-
+from policy.agent_bundle import agent_zipapp
 from policy.release import ReleaseFile
 from policy.render.templates import template_file
 from policy.settings import Settings
@@ -32,12 +30,5 @@ def system_files(settings: Settings) -> tuple[ReleaseFile, ...]:
         template_file("common", "/etc/needrestart/conf.d/ping8.conf"),
         template_file("common", "/etc/systemd/system/ping8-finish.service"),
         template_file("common", "/etc/systemd/system/multi-user.target.d/ping8.conf"),
-        *_agent(),
+        ReleaseFile(path="/usr/local/sbin/ping8-agent", content=agent_zipapp(), mode=0o755),
     )
-
-
-def _agent() -> tuple[ReleaseFile, ...]:
-    if find_spec("policy.agent_bundle") is None:
-        return ()
-    content = import_module("policy.agent_bundle").agent_zipapp()
-    return (ReleaseFile(path="/usr/local/sbin/ping8-agent", content=content, mode=0o755),)

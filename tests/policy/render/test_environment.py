@@ -54,7 +54,6 @@ def test_the_mta_gets_the_contracts_variables_and_they_describe_proxy_default() 
         "KUMOPROXY_PORT": "5000",
         "KUMOPROXY_PUBLIC_IP": addresses.sources["proxy-default"].public,
         "KUMOPROXY_HELO": "out1.mail.example.com",
-        "KUMOPROXY_USERNAME": "ping8",
         "KUMOPROXY_PASSWORD": "stand-in-proxy-password-0123456789",
     }
 
