@@ -1,0 +1,1 @@
+"""Stand-in Pulumi providers (aws, command, tls, random) that the real engine attaches to."""

@@ -1,0 +1,70 @@
+"""The moto server in this process: one state behind any number of addresses."""
+
+import ssl
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import BaseWSGIServer, make_server
+
+
+class MotoServer:
+    """AWS as moto knows it, reachable at several sockets, one request at a time.
+
+    Moto's state is plain dictionaries without locks, and the engine asks for many things at once.
+    """
+
+    def __init__(self) -> None:
+        self._application = DomainDispatcherApplication(create_backend_app)
+        self._lock = threading.Lock()
+        self._servers: list[BaseWSGIServer] = []
+
+    def listen(
+        self, address: str, port: int = 0, *, certificate: tuple[Path, Path] | None = None
+    ) -> int:
+        """Serves at one more socket, over TLS when a certificate and key are given."""
+        context = None
+        if certificate is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(*certificate)
+        server = make_server(
+            address,
+            port,
+            self._serve,
+            threaded=True,
+            request_handler=_Quiet,
+            ssl_context=context,
+        )
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self._servers.append(server)
+        return int(server.server_address[1])
+
+    def stop(self) -> None:
+        """Closes every socket; the state stays with the process."""
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+        self._servers.clear()
+
+    def _serve(self, environ: dict[str, Any], start_response: Any) -> Sequence[bytes]:
+        with self._lock:
+            answer: Iterable[bytes] = self._application(environ, start_response)
+            try:
+                return list(answer)
+            finally:
+                close = getattr(answer, "close", None)
+                if close is not None:
+                    close()
+
+
+class _Quiet(MotoRequestHandler):
+    """Requests hold secrets, so none is logged."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        pass

@@ -1,0 +1,47 @@
+"""The aws provider: every type that the sandbox knows, over one account and one machine."""
+
+from collections.abc import Callable
+
+from pulumi import _types
+from pulumi_aws import ProviderArgs
+
+from sandbox.providers.aws import (
+    firewall,
+    instances,
+    interfaces,
+    network,
+    route53,
+    volumes,
+)
+from sandbox.providers.aws.functions import functions
+from sandbox.providers.aws.resource import AwsResource
+from sandbox.providers.aws.world import World
+from sandbox.providers.server import Provider
+
+VERSION = "7.51.1"
+
+_KINDS: list[Callable[[World], AwsResource]] = [
+    *network.RESOURCES,
+    *firewall.RESOURCES,
+    *interfaces.RESOURCES,
+    *instances.RESOURCES,
+    *volumes.RESOURCES,
+    *route53.RESOURCES,
+]
+
+
+def provider(world: World) -> Provider:
+    """The provider at the version that the program's SDK asks for."""
+    resources = [kind(world) for kind in _KINDS]
+    return Provider(
+        name="aws",
+        version=VERSION,
+        resources={item.kind: item for item in resources},
+        functions=functions(world),
+        settings=_settings(),
+    )
+
+
+def _settings() -> frozenset[str]:
+    """What `aws.Provider` and the `aws:` configuration accept."""
+    return frozenset(_types.input_type_types(ProviderArgs))

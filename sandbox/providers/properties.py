@@ -1,0 +1,165 @@
+"""Pulumi's wire form of property values, to and from plain Python values.
+
+Plain values are None, bool, int, float, str, list and dict, plus three marks: `UNKNOWN` (a value
+that a preview cannot know), `Secret` and `Asset`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from google.protobuf import struct_pb2
+
+Value = Any
+Properties = dict[str, Value]
+
+SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
+SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a type's mark
+OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+ASSET: Final = "c44067f5952c0a294b673a41bacd8c17"
+ARCHIVE: Final = "0def7320c3a5731c473e5ecbe6d01bc7"
+RESOURCE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
+
+# One sentinel per kind of value that is not known yet; the engine sends any of them.
+_UNKNOWN_SENTINELS: Final = frozenset(
+    {
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
+        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
+        "030794c1-ac77-496b-92df-f27374a8bd58",
+        "e48ece36-62e2-4504-bad9-02848725956a",
+        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
+    }
+)
+_UNKNOWN_SENTINEL: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+
+class _Unknown:
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = _Unknown()
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that must stay encrypted in state and hidden in output."""
+
+    value: Value = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """An asset or archive, kept as its wire fields."""
+
+    signature: str
+    fields: Mapping[str, Value]
+
+
+def decode(struct: struct_pb2.Struct) -> Properties:
+    """The properties of a request, with their marks."""
+    return {key: _decode(value) for key, value in struct.fields.items()}
+
+
+def encode(properties: Mapping[str, Value]) -> struct_pb2.Struct:
+    """The wire form of properties with their marks."""
+    return struct_pb2.Struct(fields={key: _encode(value) for key, value in properties.items()})
+
+
+def reveal(value: Value) -> Value:
+    """The value without the marks of secrecy, at every depth."""
+    if isinstance(value, Secret):
+        return reveal(value.value)
+    if isinstance(value, dict):
+        return {key: reveal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [reveal(item) for item in value]
+    return value
+
+
+def has_secret(value: Value) -> bool:
+    """Whether a secret stands anywhere in the value."""
+    return isinstance(value, Secret) or any(has_secret(item) for item in _children(value))
+
+
+def has_unknown(value: Value) -> bool:
+    """Whether anything in the value is not known yet."""
+    if isinstance(value, Secret):
+        return has_unknown(value.value)
+    return value is UNKNOWN or any(has_unknown(item) for item in _children(value))
+
+
+def conceal(properties: Mapping[str, Value], names: Iterable[str]) -> Properties:
+    """The properties with those of the given names marked as secrets."""
+    secrets = set(names)
+    return {
+        key: Secret(reveal(value)) if key in secrets else value for key, value in properties.items()
+    }
+
+
+def _children(value: Value) -> Iterable[Value]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _decode(value: struct_pb2.Value) -> Value:
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        return UNKNOWN if value.string_value in _UNKNOWN_SENTINELS else value.string_value
+    if kind == "number_value":
+        number = value.number_value
+        return int(number) if number.is_integer() else number
+    if kind == "bool_value":
+        return value.bool_value
+    if kind == "list_value":
+        return [_decode(item) for item in value.list_value.values]
+    if kind == "struct_value":
+        return _decode_struct(value.struct_value)
+    return None
+
+
+def _decode_struct(struct: struct_pb2.Struct) -> Value:
+    fields = struct.fields
+    if SIGNATURE not in fields:
+        return decode(struct)
+    signature = fields[SIGNATURE].string_value
+    if signature == SECRET:
+        return Secret(_decode(fields["value"]))
+    if signature == OUTPUT:
+        inner = _decode(fields["value"]) if "value" in fields else UNKNOWN
+        return Secret(inner) if "secret" in fields and fields["secret"].bool_value else inner
+    if signature in (ASSET, ARCHIVE):
+        rest = {key: _decode(item) for key, item in fields.items() if key != SIGNATURE}
+        return Asset(signature=signature, fields=rest)
+    if signature == RESOURCE:
+        return _decode(fields["urn"])
+    raise ValueError(f"property value with the unknown signature {signature}")
+
+
+def _encode(value: Value) -> struct_pb2.Value:
+    match value:
+        case None:
+            fields: dict[str, Any] = {"null_value": struct_pb2.NULL_VALUE}
+        case _Unknown():
+            fields = {"string_value": _UNKNOWN_SENTINEL}
+        case bool():
+            fields = {"bool_value": value}
+        case int() | float():
+            fields = {"number_value": value}
+        case str():
+            fields = {"string_value": value}
+        case Secret():
+            fields = {"struct_value": encode({SIGNATURE: SECRET, "value": value.value})}
+        case Asset():
+            fields = {"struct_value": encode({SIGNATURE: value.signature, **value.fields})}
+        case dict():
+            fields = {"struct_value": encode(value)}
+        case list() | tuple():
+            items = [_encode(item) for item in value]
+            fields = {"list_value": struct_pb2.ListValue(values=items)}
+        case _:
+            raise TypeError(f"a {type(value).__name__} has no form as a property value")
+    return struct_pb2.Value(**fields)

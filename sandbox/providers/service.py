@@ -1,0 +1,48 @@
+"""All providers and the AWS behind them, served by one process."""
+
+from typing import Any
+
+from sandbox.providers import command, metadata, randomness, tls
+from sandbox.providers.aws import moto_gaps
+from sandbox.providers.aws.account import Account
+from sandbox.providers.aws.moto_server import MotoServer
+from sandbox.providers.aws.provider import provider as aws_provider
+from sandbox.providers.aws.world import World
+from sandbox.providers.endpoints import Endpoints
+from sandbox.providers.hosts import Hosts
+from sandbox.providers.server import serve
+
+ELASTIC_RANGE = "203.0.113.0/24"
+
+
+class Service:
+    """What runs; its state goes with it."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        moto_gaps.install(ELASTIC_RANGE)
+        self.moto = MotoServer()
+        moto_port = self.moto.listen("127.0.0.1")
+        self.account = Account(f"http://127.0.0.1:{moto_port}")
+        self.world = World(self.account, hosts)
+        self.metadata = metadata.MetadataServer(self.account)
+        providers = {
+            "aws": aws_provider(self.world),
+            "command": command.provider(),
+            "tls": tls.provider(),
+            "random": randomness.provider(),
+        }
+        self._servers: list[Any] = []
+        ports = {}
+        for name, provider in providers.items():
+            server, ports[name] = serve(provider)
+            self._servers.append(server)
+        self.endpoints = Endpoints(
+            **ports, moto=moto_port, metadata=self.metadata.listen("127.0.0.1")
+        )
+
+    def stop(self) -> None:
+        """Ends every server."""
+        for server in self._servers:
+            server.stop(grace=None).wait()
+        self.metadata.stop()
+        self.moto.stop()
