@@ -1,0 +1,234 @@
+"""The journey of one message, each step checked: from PING8's request to PING8's webhook."""
+
+import email
+import email.policy
+import http.client
+import json
+import socket
+import ssl
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dkim
+import spf
+from checkdmarc.utils import get_base_domain
+
+from ops.doctor.resolver import Resolver
+from ops.stack import Deployment, Egress
+from sandbox.failures import SandboxError
+from sandbox.world import World
+
+CORRELATION = {
+    "X-PING8-Campaign-Id": "campaign-7",
+    "X-PING8-Task-Id": "task-8",
+    "X-PING8-Recipient-Id": "recipient-9",
+    "X-PING8-Api-Log-Id": "log-10",
+    "X-PING8-Message-Id": "message-11",
+    "X-PING8-Sending-Profile-Id": "profile-12",
+}
+_PATIENCE = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One checked step: what was looked at, and what was seen."""
+
+    name: str
+    saw: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """A message for one recipient, recognisable by its subject."""
+
+    sender: str
+    recipient: str
+    subject: str
+
+    @property
+    def raw(self) -> str:
+        """The message as PING8 composes it."""
+        headers = {
+            "From": f"News <{self.sender}>",
+            "To": self.recipient,
+            "Subject": self.subject,
+            "List-Unsubscribe": "<https://app.ping8.test/unsubscribe/1>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+            "MIME-Version": "1.0",
+            "Content-Type": "text/plain; charset=utf-8",
+            **CORRELATION,
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"{lines}\r\nHello from the sandbox.\r\n"
+
+
+def letter(sender: str, recipient: str) -> Letter:
+    """A fresh one."""
+    return Letter(sender=sender, recipient=recipient, subject=f"Sandbox {uuid.uuid4().hex}")
+
+
+class Ping8:
+    """PING8's part: it injects over HTTPS and trusts the authorities of `trusted` (PEM)."""
+
+    def __init__(self, deployment: Deployment, token: str, trusted: str) -> None:
+        self._name = deployment.settings.mta_host
+        self._address = deployment.mta.address
+        self._token = token
+        self._context = ssl.create_default_context(cadata=trusted)
+
+    def inject(self, one: Letter, *, token: str | None = None) -> tuple[int, Mapping[str, Any]]:
+        """Status and answer; an empty `token` sends none."""
+        body = json.dumps(
+            {
+                "envelope_sender": f"bounce@{one.sender.rpartition('@')[2]}",
+                "recipients": [{"email": one.recipient}],
+                "content": one.raw,
+            }
+        )
+        used = self._token if token is None else token
+        headers = {"Content-Type": "application/json"}
+        if used:
+            headers["Authorization"] = f"Bearer {used}"
+        connection = http.client.HTTPConnection(self._name, timeout=20)
+        plain = socket.create_connection((self._address, 443), timeout=20)
+        connection.sock = self._context.wrap_socket(plain, server_hostname=self._name)
+        try:
+            connection.request("POST", "/api/inject/v1", body=body, headers=headers)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        is_json = answer.getheader("Content-Type", "").startswith("application/json")
+        return answer.status, json.loads(text) if text and is_json else {}
+
+
+def travel(
+    one: Letter, deployment: Deployment, ping8: Ping8, world: World, resolver: Resolver
+) -> Iterator[Step]:
+    """Sends the letter and yields each step as it is seen to be right.
+
+    Raises `SandboxError` at the first that is not, with what was seen.
+    """
+    refused, _ = ping8.inject(one, token="")
+    yield _step("refused without the token", f"HTTP {refused}", refused == 401)
+    status, answer = ping8.inject(one)
+    yield _step(
+        "injected with the token",
+        f"HTTP {status}, {json.dumps(answer)}",
+        status == 200 and answer.get("success_count") == 1,
+    )
+    seen = await_message(world, one.subject)
+    domain = next(d for d in deployment.settings.domains if d.name == one.sender.rpartition("@")[2])
+    pool = deployment.settings.pool(deployment.settings.brand(domain.brand).pool)
+    sources = [deployment.egress[name] for name in pool.sources]
+    yield from _as_recipient_saw_it(seen, sources, resolver)
+    yield from _authenticated(seen, domain.name, resolver)
+    yield from _events(world, one, pool.name)
+
+
+def await_message(world: World, subject: str) -> Mapping[str, Any]:
+    """The message with that subject, once a recipients' server took it."""
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        for seen in world.messages():
+            if seen["message"] and f"Subject: {subject}" in str(seen["message"]):
+                return seen
+        time.sleep(0.1)
+    raise SandboxError(f"no recipients' server took the message within {_PATIENCE} s")
+
+
+def await_events(world: World, subject: str, types: set[str]) -> list[Mapping[str, Any]]:
+    """The events that PING8 took about the message with that subject, once all types are there."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        calls = [call for call in world.events() if call["taken"]]
+        found = [
+            record | {"token_matched": call["token_matched"]}
+            for call in calls
+            for record in _records(str(call["body"]))
+            if subject == record.get("headers", {}).get("Subject")
+        ]
+        have = {str(record["type"]) for record in found}
+        if types <= have:
+            return found
+        if time.monotonic() > end:
+            raise SandboxError(f"PING8 took {sorted(have)} of {sorted(types)} in {_PATIENCE} s")
+        time.sleep(0.1)
+
+
+def _records(body: str) -> list[dict[str, Any]]:
+    parsed = json.loads(body)
+    return parsed if isinstance(parsed, list) else [parsed]
+
+
+def _as_recipient_saw_it(
+    seen: Mapping[str, Any], sources: Sequence[Egress], resolver: Resolver
+) -> Iterator[Step]:
+    source = next((source for source in sources if source.public == seen["peer"]), None)
+    expected = ", ".join(each.public for each in sources)
+    yield _step(
+        "delivered from the pool's Elastic IP",
+        f"{seen['peer']} (pool: {expected})",
+        source is not None,
+    )
+    pointers = resolver.pointers(str(seen["peer"]))
+    yield _step(
+        "EHLO name is the PTR of the address",
+        f"EHLO {seen['ehlo']}, PTR {', '.join(pointers)}",
+        source is not None and pointers == [seen["ehlo"]] == [source.ehlo],
+    )
+    yield _step("sent over TLS", str(seen["tls"]), bool(seen["tls"]))
+
+
+def _authenticated(seen: Mapping[str, Any], domain: str, resolver: Resolver) -> Iterator[Step]:
+    raw = str(seen["message"]).encode("latin-1")
+    message = email.message_from_bytes(raw, policy=email.policy.default)
+    signatures = message.get_all("DKIM-Signature", [])
+
+    def text(name: bytes, timeout: int = 5) -> bytes:  # noqa: ARG001 - as dkimpy calls it
+        return resolver.txt(name.decode())[0].encode()
+
+    verifier = dkim.DKIM(raw)
+    good = [verifier.verify(index, dnsfunc=text) for index in range(len(signatures))]
+    yield _step("DKIM verified against DNS", f"{len(good)} signatures", bool(good) and all(good))
+    sender = str(seen["mail_from"])
+    result, why = spf.check2(i=str(seen["peer"]), s=sender, h=str(seen["ehlo"]))
+    yield _step("SPF passes for the address", f"{sender}: {result}, {why}", result == "pass")
+    envelope = sender.rpartition("@")[2]
+    record = resolver.txt(f"_dmarc.{domain}")
+    aligned = get_base_domain(envelope) == get_base_domain(domain)
+    yield _step(
+        "DMARC aligned",
+        f"From {domain}, envelope {envelope}, {', '.join(record)}",
+        aligned and len(record) == 1,
+    )
+
+
+def _events(world: World, one: Letter, pool: str) -> Iterator[Step]:
+    events = await_events(world, one.subject, {"Reception", "Delivery"})
+    delivery = next(event for event in events if event["type"] == "Delivery")
+    yield _step(
+        "queued for the brand's pool",
+        f"{delivery['egress_pool']} via {delivery['egress_source']}",
+        delivery["egress_pool"] == pool,
+    )
+    lacking = [
+        name
+        for event in events
+        for name, value in CORRELATION.items()
+        if event["headers"].get(name) != value
+    ]
+    yield _step(
+        "events arrived with the token and all correlation values",
+        f"{len(events)} events, lacking {sorted(set(lacking)) or 'nothing'}",
+        not lacking and all(event["token_matched"] for event in events),
+    )
+
+
+def _step(name: str, saw: str, good: bool) -> Step:
+    if not good:
+        raise SandboxError(f"{name}: not so; saw {saw}")
+    return Step(name=name, saw=saw)

@@ -1,0 +1,69 @@
+"""Which KumoMTA the hosts run: a real tree where one can be had, else the stand-in.
+
+A tree goes to `/opt/kumomta` of every host, with what the package would bring beside it: the user
+`kumod` and the unit `kumomta.service`.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.failures import SandboxError
+from sandbox.kumod.tree import build_tree
+
+VARIABLE = "KUMOMTA_ROOT"
+_NEEDED = ("sbin/kumod", "sbin/proxy-server", "sbin/kcli", "share")
+
+# As the package has it (facts of release 2026.06.23): no ExecReload, root start, drop to kumod.
+UNIT = """[Unit]
+Description=KumoMTA SMTP service
+After=syslog.target network.target
+Conflicts=sendmail.service exim4.service postfix.service
+
+[Service]
+Type=simple
+Restart=always
+ExecStart=/opt/kumomta/sbin/kumod --policy /opt/kumomta/etc/policy/init.lua --user kumod
+EnvironmentFile=-/opt/kumomta/etc/kumo-common.env
+EnvironmentFile=-/opt/kumomta/etc/kumod.env
+LimitNOFILE=10000
+TimeoutStopSec=300
+
+[Install]
+WantedBy=multi-user.target
+"""
+PREPARE = (
+    ("useradd", "--system", "--home-dir", "/var/spool/kumomta", "--shell", "/bin/false", "kumod"),
+    ("mkdir", "-p", "/opt/kumomta/etc"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KumoTree:
+    """A tree for `/opt/kumomta`; `real` tells KumoMTA itself from its stand-in."""
+
+    path: Path
+    real: bool
+
+    @property
+    def label(self) -> str:
+        """How the run and its summary call it."""
+        return f"KumoMTA from {self.path}" if self.real else "STAND-IN for KumoMTA (no real kumod)"
+
+
+def ensure_tree(cache: Path) -> KumoTree:
+    """`KUMOMTA_ROOT`, else a KumoMTA that this machine has, else the stand-in, built once."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        root = Path(named)
+        lacking = [part for part in _NEEDED if not (root / part).exists()]
+        if lacking:
+            raise SandboxError(f"{VARIABLE}={named}: it lacks {', '.join(lacking)}")
+        return KumoTree(path=root, real=True)
+    installed = Path("/opt/kumomta")
+    if shutil.which(str(installed / "sbin/kumod")):
+        return KumoTree(path=installed, real=True)
+    tree = cache / "kumomta"
+    build_tree(tree)
+    return KumoTree(path=tree, real=False)

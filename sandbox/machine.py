@@ -1,0 +1,138 @@
+"""The aws provider's effects on this machine: instances as containers, the fence, DNS."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox import dns
+from sandbox.containers import RESOLVER, Containers, Host
+from sandbox.fence import Fence, Redirect
+from sandbox.kumomta import PREPARE, UNIT
+from sandbox.layout import Layout
+from sandbox.network import MACHINE, Cloud
+from sandbox.providers.hosts import Machine, Network, Zone
+from sandbox.volumes import Volumes
+
+METADATA = "169.254.169.254"
+ROUTE_53 = "route-53"
+REVERSE = "reverse"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What every host of this sandbox is made of; `trusted` is a file of authorities in PEM."""
+
+    image: str
+    kumomta: Path
+    trusted: Path
+    metadata_port: int
+
+
+class MachineHosts:
+    """`sandbox.providers.hosts.Hosts` for real."""
+
+    def __init__(self, layout: Layout, site: Site) -> None:
+        self._site = site
+        self._cloud = Cloud()
+        self._volumes = Volumes(folder=layout.volumes)
+        self._containers = containers(layout)
+        self._authority = dns.Authority(folder=layout.dns, cloud=self._cloud)
+
+    def launch(self, machine: Machine) -> None:
+        """Boots a container with the user data and, as an image would, KumoMTA's tree."""
+        if machine.instance_id in self._containers.names():
+            return
+        self._containers.create(
+            Host(
+                name=machine.instance_id,
+                hostname=machine.hostname,
+                image=self._site.image,
+                interface=machine.interface,
+                user_data=machine.user_data,
+                trees={"/opt/kumomta": self._site.kumomta},
+                files={"/lib/systemd/system/kumomta.service": UNIT},
+                prepare=PREPARE,
+                trusted=self._site.trusted.read_text(),
+            )
+        )
+
+    def terminate(self, instance_id: str) -> None:
+        """Removes the container."""
+        self._containers.remove(instance_id)
+
+    def stop(self, instance_id: str) -> None:
+        """Stops it in order."""
+        if self._containers.running(instance_id):
+            self._containers.stop(instance_id)
+
+    def start(self, instance_id: str) -> None:
+        """Boots it again."""
+        if not self._containers.running(instance_id):
+            self._containers.start(instance_id)
+
+    def size_volume(self, volume_id: str, gib: int) -> None:
+        """A sparse file of that size."""
+        self._volumes.create(volume_id, gib=gib)
+
+    def attach(self, instance_id: str, volume_id: str) -> None:
+        """Makes the block device and its link by id appear."""
+        self._containers.attach(instance_id, volume_id)
+
+    def detach(self, instance_id: str, volume_id: str) -> None:
+        """Takes the block device away."""
+        if volume_id in self._containers.attached(instance_id):
+            self._containers.detach(instance_id, volume_id)
+
+    def delete_volume(self, volume_id: str) -> None:
+        """Removes the file."""
+        self._volumes.delete(volume_id)
+
+    def apply_network(self, network: Network) -> None:
+        """The VPC's fence, with the services that AWS offers at link-local addresses."""
+        self._cloud.apply(
+            Fence(
+                vpc=network.vpc,
+                interfaces=network.interfaces,
+                rules=network.rules,
+                elastic=network.elastic,
+                services=(
+                    _service(METADATA, 80, MACHINE, self._site.metadata_port),
+                    _service(RESOLVER, 53, dns.SERVER, 53),
+                    Redirect(
+                        address=RESOLVER,
+                        port=53,
+                        protocol="udp",
+                        to_address=dns.SERVER,
+                        to_port=53,
+                    ),
+                ),
+            )
+        )
+
+    def publish_dns(self, zones: Sequence[Zone], reverse: dict[str, str]) -> None:
+        """What Route 53 holds, and the PTR records of Elastic IPs."""
+        self._authority.publish(
+            ROUTE_53,
+            [
+                dns.Zone(
+                    name=zone.name,
+                    records=tuple(
+                        dns.Record(name=r.name, type=r.type, values=r.values, ttl=r.ttl)
+                        for r in zone.records
+                    ),
+                )
+                for zone in zones
+            ],
+        )
+        self._authority.publish(REVERSE, dns.reverse_zones(reverse))
+
+
+def containers(layout: Layout) -> Containers:
+    """The hosts of this sandbox."""
+    return Containers(cloud=Cloud(), state=layout.hosts, volumes=Volumes(folder=layout.volumes))
+
+
+def _service(address: str, port: int, to_address: str, to_port: int) -> Redirect:
+    return Redirect(
+        address=address, port=port, protocol="tcp", to_address=to_address, to_port=to_port
+    )

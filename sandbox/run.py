@@ -1,0 +1,217 @@
+"""The main job on one machine: everything up, the program deployed, one message sent."""
+
+import concurrent.futures
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from pulumi import automation
+
+from ops.doctor.resolver import Resolver
+from ops.stack import Deployment, from_outputs
+from sandbox import acme, cloud, dns, program, system, world
+from sandbox.acme import Acme
+from sandbox.authority import Authority
+from sandbox.engine import ensure_engine
+from sandbox.failures import SandboxError
+from sandbox.image import ensure_image
+from sandbox.journey import Ping8, Step, letter, travel
+from sandbox.kumomta import KumoTree, ensure_tree
+from sandbox.layout import Layout
+from sandbox.machine import containers
+from sandbox.network import Cloud
+from sandbox.providers.endpoints import Endpoints
+from sandbox.world import World
+from sandbox.world.webhook import expect_token
+
+ZONES = ("mail.ping8.test", "ping8.test")
+"""Hosted zones that the operator had before the first `pulumi up`."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sandbox:
+    """A sandbox that stands: what commands and tests work with."""
+
+    layout: Layout
+    tree: KumoTree
+    stack: automation.Stack
+    world: World
+
+    @property
+    def deployment(self) -> Deployment:
+        """The live deployment, from the stack's outputs."""
+        return from_outputs(program.STACK, self.outputs)
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """Stack outputs, secrets in plain text."""
+        return program.outputs(self.stack)
+
+    @property
+    def resolver(self) -> Resolver:
+        """DNS as the outside world sees it."""
+        return Resolver([dns.SERVER])
+
+    @property
+    def ping8(self) -> Ping8:
+        """PING8 with the current injection token."""
+        return Ping8(self.deployment, self.outputs["injection_token"], trusted(self.layout))
+
+    def send(self, recipient: str, *, sender: str | None = None) -> list[Step]:
+        """One message's journey to a recipients' server that takes mail."""
+        deployment = self.deployment
+        resolver = self.resolver
+        resolver.use_for_spf()
+        one = letter(sender or f"news@{deployment.settings.domains[0].name}", recipient)
+        return list(travel(one, deployment, self.ping8, self.world, resolver))
+
+
+def trusted(layout: Layout) -> str:
+    """Authorities that PING8 trusts here: the sandbox's own, and the ACME server's roots."""
+    paths = (Authority(folder=layout.authority).certificate, _acme(layout).roots)
+    return "".join(path.read_text() for path in paths if path.exists())
+
+
+def stand(layout: Layout, say: Say) -> Sandbox:
+    """Everything but the program: machine, network, DNS, ACME, the world, AWS. Again: quick."""
+    system.prepare(say)
+    layout.state.mkdir(mode=0o700, exist_ok=True)
+    engine, image, tree = _ingredients(layout, say)
+    say(f"hosts run {tree.label}")
+    net = Cloud()
+    authority = Authority(folder=layout.authority)
+    authority.ensure()
+    net.up(world_addresses=(dns.SERVER, acme.ADDRESS, *world.addresses()))
+    names = dns.Authority(folder=layout.dns, cloud=net)
+    names.publish("world", [*world.zones(), acme.zone(), cloud.zone()])
+    names.start()
+    _acme(layout).start()
+    outside = _world(layout)
+    outside.start()
+    endpoints = cloud.start(layout, image, tree)
+    _ensure_zones(endpoints)
+    stack = program.open_stack(layout, engine, endpoints)
+    return Sandbox(layout=layout, tree=tree, stack=stack, world=outside)
+
+
+def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox:
+    """`pulumi up` of the sandbox's stack over everything that it needs."""
+    sandbox = stand(layout, say)
+    say("pulumi up")
+    result = deploy(sandbox, engine_output)
+    changes = result.summary.resource_changes or {}
+    said = ", ".join(f"{count} {kind}" for kind, count in sorted(changes.items()))
+    say(f"deployed: {said}")
+    expect_token(layout.world, sandbox.outputs["webhook_token"])
+    return sandbox
+
+
+def deploy(sandbox: Sandbox, engine_output: Say | None = None) -> automation.UpResult:
+    """One `pulumi up`; its failure is told by the engine's own last lines."""
+    log = sandbox.layout.state / "pulumi-up.log"
+    with log.open("a") as file:
+
+        def note(line: str) -> None:
+            file.write(f"{line}\n")
+            if engine_output:
+                engine_output(line)
+
+        try:
+            return sandbox.stack.up(on_output=note, suppress_progress=True)
+        except automation.CommandError as error:
+            raise SandboxError(f"pulumi up failed; {log} says: {_reason(str(error))}") from error
+
+
+def down(layout: Layout, say: Say) -> None:
+    """Removes containers, networks, rules, processes and state; the cache stays."""
+    say("removing hosts")
+    containers(layout).remove_all()
+    volumes = containers(layout).volumes
+    for volume in volumes.ids():
+        volumes.delete(volume)
+    say("stopping servers")
+    cloud.stop(layout)
+    _world(layout).stop()
+    _acme(layout).stop()
+    net = Cloud()
+    dns.Authority(folder=layout.dns, cloud=net).stop()
+    net.down()
+    shutil.rmtree(layout.state, ignore_errors=True)
+
+
+def status(layout: Layout) -> Mapping[str, bool]:
+    """What of the sandbox runs."""
+    hosts = containers(layout)
+    return {
+        "cloud": cloud.running(layout),
+        "dns": dns.Authority(folder=layout.dns, cloud=Cloud()).running(),
+        "acme": _acme(layout).running(),
+        **_world(layout).status(),
+        **{f"host {name}": hosts.running(name) for name in hosts.names()},
+    }
+
+
+def _ingredients(layout: Layout, say: Say) -> tuple[Path, str, KumoTree]:
+    """Engine, image and KumoMTA side by side: each may take minutes the first time."""
+    started = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        engine = pool.submit(ensure_engine, layout.cache)
+        image = pool.submit(ensure_image, layout.cache)
+        tree = pool.submit(ensure_tree, layout.cache)
+        named: dict[str, concurrent.futures.Future[Any]] = {
+            "the Pulumi engine": engine,
+            "the hosts' image": image,
+            "KumoMTA": tree,
+        }
+        concurrent.futures.wait(named.values(), timeout=2)
+        slow = [name for name, future in named.items() if not future.done()]
+        if slow:
+            say(f"making {' and '.join(slow)} (some minutes, the first time)")
+        result = engine.result(), image.result(), tree.result()
+    if slow:
+        say(f"made in {time.monotonic() - started:.0f} s")
+    return result
+
+
+def _ensure_zones(endpoints: Endpoints) -> None:
+    route53 = boto3.client(
+        "route53",
+        endpoint_url=endpoints.moto_url,
+        region_name="us-east-1",
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",  # noqa: S106 - moto takes any
+    )
+    present = {zone["Name"].rstrip(".") for zone in route53.list_hosted_zones()["HostedZones"]}
+    for zone in ZONES:
+        if zone not in present:
+            route53.create_hosted_zone(Name=zone, CallerReference=f"sandbox-{zone}")
+
+
+def _acme(layout: Layout) -> Acme:
+    return Acme(
+        folder=layout.acme,
+        cache=layout.cache,
+        cloud=Cloud(),
+        authority=Authority(folder=layout.authority),
+    )
+
+
+def _world(layout: Layout) -> World:
+    return World(
+        folder=layout.world,
+        root=layout.root,
+        cloud=Cloud(),
+        authority=Authority(folder=layout.authority),
+    )
+
+
+def _reason(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if "error:" in line or "ping8:" in line]
+    return json.dumps(lines[-5:]) if lines else text[-1500:]
