@@ -63,7 +63,16 @@ def ensure_image(cache: Path) -> str:
             ],
             timeout=600,
         )
+    _remove_others(name)
     return name
+
+
+def _remove_others(name: str) -> None:
+    """Images of older recipes that no container uses."""
+    listed = run(["podman", "images", "--format", "{{.Repository}}:{{.Tag}}", _REPOSITORY]).stdout
+    for other in listed.split():
+        if other != name:
+            run(["podman", "rmi", other], check=False)
 
 
 def recipe_hash(release: str) -> str:

@@ -46,21 +46,22 @@ NEEDS = (
 def prepare(say: Callable[[str], None]) -> None:
     """Install what is missing, after saying so; a reason in one line where that cannot be."""
     _require_fit_system()
-    missing = [need for need in NEEDS if not _present(need.program)]
-    wanted = sorted(need.package for need in missing if not _stands_in(need))
-    if wanted:
-        say(f"installing packages: {' '.join(wanted)}")
-        _install(wanted)
-        services = [n.service for n in missing if n.package in wanted and n.service]
+    # `su` keeps a user's PATH, which lacks the system's own folders.
+    os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    wanted = missing_packages()
+    if not wanted:
+        return
+    say(f"installing packages: {' '.join(wanted)}")
+    _install(wanted)
+    if services := [need.service for need in NEEDS if need.package in wanted and need.service]:
         run(["systemctl", "disable", "--quiet", *services], check=False)
-    absent = [need.package for need in NEEDS if not _present(need.program) and not _stands_in(need)]
-    if absent:
-        raise SandboxError(f"this machine's package sources lack {', '.join(absent)}")
+    if absent := missing_packages():
+        raise SandboxError(f"packages came without their programs: {', '.join(absent)}")
 
 
 def missing_packages() -> list[str]:
     """Packages that `prepare` would install."""
-    return sorted(n.package for n in NEEDS if not _present(n.program) and not _stands_in(n))
+    return sorted(n.package for n in NEEDS if not shutil.which(n.program) and not _stands_in(n))
 
 
 def _require_fit_system() -> None:
@@ -72,14 +73,9 @@ def _require_fit_system() -> None:
         raise SandboxError("the sandbox needs a Debian-like system; this one has no apt-get")
 
 
-def _present(program: str) -> bool:
-    # A user's PATH often lacks the system's own folders.
-    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
-
-
 def _stands_in(need: Need) -> bool:
     """Whether the package is not to be had, but what may stand in for it is here."""
-    if need.otherwise is None or not _present(need.otherwise):
+    if need.otherwise is None or not shutil.which(need.otherwise):
         return False
     return not _candidate(need.package)
 

@@ -63,7 +63,8 @@ class Handler:
             peer=peer[0],
             ehlo=str(session.host_name or ""),
             tls=_tls(session),
-            mail_from=envelope.mail_from or "",
+            # aiosmtpd leaves the empty sender in its brackets.
+            mail_from=(envelope.mail_from or "").strip("<>"),
             recipient=address,
             answer=answer,
             message=message,

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import dns.exception
 import dns.resolver
 
 from sandbox.dns import SERVER as DNS_SERVER
@@ -67,11 +68,12 @@ def send(report: bytes, *, seen: Seen, to: str) -> str:
     domain = seen.recipient.rpartition("@")[2]
     host = exchanger_of(to.rpartition("@")[2])
     with smtplib.SMTP(
+        resolver().resolve(host, "A")[0].to_text(),
+        25,
         local_hostname=mail_exchanger(domain),
         source_address=(RECIPIENTS[domain].address, 0),
         timeout=_TIMEOUT,
     ) as session:
-        session.connect(resolver().resolve(host, "A")[0].to_text(), 25)
         session.ehlo()
         if session.has_extn("starttls"):
             # Opportunistic, as between mail servers: the certificate is not judged.
@@ -124,7 +126,10 @@ def _main(folder: str, kind: str, seen_id: str, to: str | None = None) -> None:
         seen = Seen(**json.loads(line))
         if seen.id == seen_id:
             target = to or seen.mail_from
-            host = send(KINDS[kind](seen, target), seen=seen, to=target)
+            try:
+                host = send(KINDS[kind](seen, target), seen=seen, to=target)
+            except (OSError, smtplib.SMTPException, dns.exception.DNSException) as error:
+                raise SystemExit(f"{kind} for {target} not delivered: {error}") from error
             sys.stdout.write(f"{kind} for {target} delivered to {host}\n")
             return
     raise SystemExit(f"no message {seen_id} in {folder}")
