@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.failures import SandboxError
-from sandbox.kumod.tree import build_tree
 
 VARIABLE = "KUMOMTA_ROOT"
 _NEEDED = ("sbin/kumod", "sbin/proxy-server", "sbin/kcli", "share")
@@ -64,6 +63,8 @@ def ensure_tree(cache: Path) -> KumoTree:
     installed = Path("/opt/kumomta")
     if shutil.which(str(installed / "sbin/kumod")):
         return KumoTree(path=installed, real=True)
+    from sandbox.kumod.tree import build_tree  # noqa: PLC0415 - heavy, and only needed here
+
     tree = cache / "kumomta"
     build_tree(tree)
     return KumoTree(path=tree, real=False)
