@@ -50,8 +50,8 @@ function mod.capture(msg)
   end
 end
 
--- Replaces kumod's trace header by one that also carries the values, so that
--- they come back in reports about the message.
+-- A trace header that carries the values, so that they come back in reports
+-- about the message. kumod adds one of its own later, in front of this one.
 function mod.add_trace_header(msg)
   msg:remove_all_named_headers(TRACE_HEADER)
   kumo.apply_supplemental_trace_header(msg, {
@@ -86,15 +86,21 @@ local function original_headers(report)
   return (text:sub(body + 1, last):gsub('\n', '\r\n'))
 end
 
-local function decode_trace(value)
-  local ok, trace = pcall(function()
-    local packed = value:gsub('%s', '')
-    return kumo.json_parse(kumo.encode.base64_decode(packed))
-  end)
-  if ok and type(trace) == 'table' then
-    return trace
+-- What the trace headers of a message carry; one that is none carries nothing.
+local function traced_values(msg)
+  local values = {}
+  for _, value in ipairs(msg:get_all_named_header_values(TRACE_HEADER)) do
+    local ok, trace = pcall(function()
+      local packed = value:gsub('%s', '')
+      return kumo.json_parse(kumo.encode.base64_decode(packed))
+    end)
+    if ok and type(trace) == 'table' then
+      for _, name in ipairs(TRACED) do
+        values[name] = values[name] or trace[name]
+      end
+    end
   end
-  return {}
+  return values
 end
 
 -- Keeps the values of the message that a report is about as metadata of the
@@ -110,10 +116,9 @@ function mod.capture_from_report(msg)
     'postmaster@localhost',
     block .. '\r\n'
   )
-  local packed = original:get_first_named_header_value(TRACE_HEADER)
-  local trace = packed and decode_trace(packed) or {}
+  local traced = traced_values(original)
   for _, name in ipairs(mod.HEADERS) do
-    local value = trace[name] or original:get_first_named_header_value(name)
+    local value = traced[name] or original:get_first_named_header_value(name)
     if
       type(value) == 'string'
       and value ~= ''
