@@ -11,6 +11,8 @@ COMMANDS = {
     "doctor": "ops.doctor.command",
     "render": "ops.render",
     "events": "ops.events",
+    "drift": "ops.drift",
+    "rollback": "ops.rollback",
     "sandbox": "sandbox.cli",
 }
 """Each command's module, which is imported only when it is asked for: some take seconds."""
