@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from sandbox.kumod.lua import LuaContext
 
 _NOT_PATH = {"mx_rollup", "sources", "automation", "replace_base", "match"}
+#: Limits over all sites of a provider: the stand-in has none of these.
+_PROVIDER_LIMITS = (
+    "provider_connection_limit",
+    "provider_max_message_rate",
+    "provider_source_selection_rate",
+)
 
 
 class Shaping(LuaObject):
@@ -71,9 +77,8 @@ class Shaping(LuaObject):
         }
         for label, fields in parts.items():
             path = {key: value for key, value in fields.items() if key not in _NOT_PATH}
-            path.pop("provider_connection_limit", None)
-            path.pop("provider_max_message_rate", None)
-            path.pop("provider_source_selection_rate", None)
+            for limit in _PROVIDER_LIMITS:
+                path.pop(limit, None)
             try:
                 deserialize("kumo.make_egress_path", path)
             except DeserializeError as error:
@@ -94,9 +99,8 @@ class Shaping(LuaObject):
             merged |= {k: v for k, v in section.items() if k not in _NOT_PATH}
         for section in sections:
             merged |= (section.get("sources") or {}).get(source, {})
-        for name in [name for name in merged if name.startswith("provider_c")
-                     or name.startswith("provider_m") or name.startswith("provider_s")]:  # fmt: skip
-            merged.pop(name)
+        for name in _PROVIDER_LIMITS:
+            merged.pop(name, None)
         return merged
 
     def _matching_providers(self, site: str) -> list[dict[str, Any]]:

@@ -40,6 +40,7 @@ class ReadyQueue:
     session: Any = None
     last_used: float = 0.0
     blocked_until: float = 0.0
+    gathering_since: float | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -125,7 +126,7 @@ class Dispatcher:
 
     def _throttled(self, queue: ReadyQueue) -> bool:
         now = self._engine.clock.now()
-        if queue.blocked_until > now:
+        if queue.blocked_until > now or self._gathering(queue, now):
             return True
         rates = {f"{queue.name}-message-rate": queue.path.get("max_message_rate")}
         rates |= queue.path.get("additional_message_rate_throttles") or {}
@@ -138,6 +139,21 @@ class Dispatcher:
                 queue.blocked_until = now + delay
                 return True
         return False
+
+    def _gathering(self, queue: ReadyQueue, now: float) -> bool:
+        """A sender with a least size of batch waits for it, but not longer than its latency."""
+        settings = queue.protocol.get("custom_lua") or {}
+        latency = parse_duration(settings.get("max_batch_latency", 0)) or 0.0
+        if latency == 0 or len(queue.messages) >= int(settings.get("min_batch_size", 1)):
+            queue.gathering_since = None
+            return False
+        if queue.gathering_since is None:
+            queue.gathering_since = now
+        if now - queue.gathering_since >= latency:
+            queue.gathering_since = None
+            return False
+        queue.blocked_until = queue.gathering_since + latency
+        return True
 
     def close_idle(self, queue: ReadyQueue, now: float) -> None:
         """Give up a session that nobody used for its idle time-out."""
