@@ -1,6 +1,7 @@
 """What both hosts get beside mail: kernel settings, journal, time, updates, the push agent."""
 
 from policy.agent_bundle import agent_zipapp
+from policy.cloud_init import OPERATORS_KEYS
 from policy.release import ReleaseFile
 from policy.render.templates import template_file
 from policy.settings import Settings
@@ -30,5 +31,12 @@ def system_files(settings: Settings) -> tuple[ReleaseFile, ...]:
         template_file("common", "/etc/needrestart/conf.d/ping8.conf"),
         template_file("common", "/etc/systemd/system/ping8-finish.service"),
         template_file("common", "/etc/systemd/system/multi-user.target.d/ping8.conf"),
+        _operators_keys(settings),
         ReleaseFile(path="/usr/local/sbin/ping8-agent", content=agent_zipapp(), mode=0o755),
     )
+
+
+def _operators_keys(settings: Settings) -> ReleaseFile:
+    """Read at each log-in; user data tells sshd of it, so that a new key replaces no host."""
+    lines = (f"{key}\n" for key in settings.operators.ssh_keys)
+    return ReleaseFile(path=OPERATORS_KEYS, content="".join(lines).encode())
