@@ -96,10 +96,9 @@ def bounce_domains_are_apart(settings: Settings) -> Iterator[Finding]:
         bounce = domain.bounce_domain
         if bounce in senders:
             mend = f"{bounce} is a sender domain, whose mail our MX would take: choose a subdomain"
-        elif bounce in owner:
+        elif owner.setdefault(bounce, domain.name) != domain.name:
             mend = f"{owner[bounce]} has this bounce domain: choose bounce.{domain.name}"
         else:
-            owner[bounce] = domain.name
             continue
         yield Finding(path=("domains", i, "bounce"), value=bounce, mend=mend)
 

@@ -1,0 +1,212 @@
+"""Refusals of sender domains and their SPF."""
+
+from tests.policy.settings.good import Refusals, source
+
+LONG = "a" * 60
+
+REFUSALS: Refusals = {
+    # sender domains
+    "domain twice": ({"domains[2]": "example.com"}, "domains[2].name", "listed already"),
+    "domain twice by case": ({"domains[2]": "EXAMPLE.com"}, "domains[2].name", "listed already"),
+    "domain twice by the last dot": ({"domains[2]": "example.com."}, "domains[2].name", "listed"),
+    "domain twice by IDNA": (
+        {"domains[1].name": "bücher.example", "domains[2]": "xn--bcher-kva.example"},
+        "domains[2].name",
+        "listed already",
+    ),
+    "domain that is none": ({"domains[2]": "exa mple.com"}, "domains[2].name", "letters, digits"),
+    "domain that is a public suffix": ({"domains[2]": "co.uk"}, "domains[2].name", "public suffix"),
+    "domain that is a host of ours": (
+        {"domains[2]": "out2.mail.example.com"},
+        "domains[2].name",
+        "source out-2",
+    ),
+    "zone that does not hold the domain": (
+        {"domains[0].zone": "example.org"},
+        "domains[0].zone",
+        "does not lie in this zone",
+    ),
+    "zone that only ends like the domain": (
+        {"domains[0].zone": "ample.com"},
+        "domains[0].zone",
+        "does not lie in this zone",
+    ),
+    "bounce domain of another organisation": (
+        {"domains[0].zone": None, "domains[0].bounce": "bounce.example.org"},
+        "domains[0].bounce",
+        "under example.com",
+    ),
+    "bounce domain outside the domain's zone": (
+        {
+            "domains[0].name": "shop.example.com",
+            "domains[0].zone": "shop.example.com",
+            "domains[0].bounce": "bounce.example.com",
+        },
+        "domains[0].bounce",
+        "in the domain's zone",
+    ),
+    "bounce domain that is a sender domain": (
+        {"domains[2]": "bounce.example.com"},
+        "domains[0].bounce",
+        "is a sender domain",
+    ),
+    "bounce domain of two sender domains": (
+        {"domains[2]": {"name": "b.example.com", "bounce": "bounce.example.com"}},
+        "domains[2].bounce",
+        "example.com has this bounce domain",
+    ),
+    "bounce domain that is a host of ours": (
+        {"domains[0].bounce": "mta.mail.example.com"},
+        "domains[0].bounce",
+        "the MTA host",
+    ),
+    "feedback domain that is a sender domain": (
+        {"domains[0].feedback": "news.example.net"},
+        "domains[0].feedback",
+        "is a sender domain",
+    ),
+    "feedback domain that is another's bounce domain": (
+        {"domains[0].feedback": "bounce.news.example.net"},
+        "domains[0].feedback",
+        "bounce domain of news.example.net",
+    ),
+    "RSA under 2048 bits": ({"domains[0].dkim.bits": 1024}, "domains[0].dkim.bits", "use 2048"),
+    "RSA of a size that few verify": (
+        {"domains[0].dkim.bits": 8192},
+        "domains[0].dkim.bits",
+        "use 2048",
+    ),
+    "selector that is none": (
+        {"domains[0].dkim.selectors": ["s_1", "s2"]},
+        "domains[0].dkim.selectors[0]",
+        "letters, digits",
+    ),
+    "selector of two labels": (
+        {"domains[0].dkim.selectors": ["s1.x", "s2"]},
+        "domains[0].dkim.selectors[0]",
+        "without dots",
+    ),
+    "selector that is over-long": (
+        {"domains[0].dkim.selectors": ["s" * 64, "s2"]},
+        "domains[0].dkim.selectors[0]",
+        "63 characters",
+    ),
+    "selector that is over-long with its Ed25519 ending": (
+        {"domains[0].dkim": {"selectors": ["s" * 62, "s2"], "ed25519": True}},
+        "domains[0].dkim.selectors",
+        "longest label 65",
+    ),
+    "one selector twice": (
+        {"domains[0].dkim.selectors": ["s1", "S1"]},
+        "domains[0].dkim.selectors",
+        "two different",
+    ),
+    "selector that is another's Ed25519 selector": (
+        {"domains[0].dkim": {"selectors": ["s1", "s1-ed"], "ed25519": True}},
+        "domains[0].dkim.selectors",
+        "another with `-ed`",
+    ),
+    "three selectors": (
+        {"domains[0].dkim.selectors": ["s1", "s2", "s3"]},
+        "domains[0].dkim.selectors",
+        "give 2 values; there are 3",
+    ),
+    "active selector that is not published": (
+        {"domains[0].dkim.active": "s3"},
+        "domains[0].dkim.active",
+        "use one of: s1, s2",
+    ),
+    "domain over-long for its DKIM record": (
+        {"domains[2]": ".".join(["a" * 58] * 4 + ["example"])},
+        "domains[2].dkim.selectors",
+        "shorten",
+    ),
+    "CNAME target over-long": (
+        {"domains[2]": ".".join(["a" * 57] * 4)},
+        "domains[2].dkim.selectors",
+        "DNS takes 253",
+    ),
+    # SPF
+    "SPF over ten look-ups": (
+        {"domains[0].spf.include": [f"s{i}.example.org" for i in range(10)]},
+        "domains[0].spf.include",
+        "needs 11 or more",
+    ),
+    "SPF over ten look-ups by what is included": (
+        {
+            "domains[0].spf.include": [f"s{i}.example.org" for i in range(8)] + ["b.example.com"],
+            "domains[2]": {"name": "b.example.com", "zone": "example.com", "spf": {}},
+        },
+        "domains[0].spf.include",
+        "needs 11 or more",
+    ),
+    "SPF that includes itself": (
+        {"domains[0].spf.include": ["Example.com"]},
+        "domains[0].spf.include",
+        "remove the loop",
+    ),
+    "SPF that includes itself by another": (
+        {
+            "domains[0].spf.include": ["b.example.com"],
+            "domains[2]": {
+                "name": "b.example.com",
+                "zone": "example.com",
+                "spf": {"include": ["example.com"]},
+            },
+        },
+        "domains[0].spf.include",
+        "remove the loop",
+    ),
+    "SPF include twice": (
+        {"domains[0].spf.include": ["_spf.example.org", "_SPF.example.org."]},
+        "domains[0].spf.include[1]",
+        "listed already",
+    ),
+    "SPF include that is no name": (
+        {"domains[0].spf.include": ["ip4:192.0.2.1"]},
+        "domains[0].spf.include[0]",
+        "letters, digits",
+    ),
+    "SPF record over-long": (
+        {"domains[0].spf.include": [f"s{i}.{LONG}.{LONG}.{LONG}.example" for i in range(6)]},
+        "domains[0].spf.include",
+        "keep it to 1100",
+    ),
+    "second SPF record": (
+        {"domains[0].spf": {"otherTxt": ["v=spf1 -all"]}},
+        "domains[0].spf.otherTxt[0]",
+        "two SPF records",
+    ),
+    "TXT value that cannot be published": (
+        {"domains[0].spf": {"otherTxt": ["bücher"]}},
+        "domains[0].spf.otherTxt[0]",
+        "printable ASCII",
+    ),
+    "TXT value over-long": (
+        {"domains[0].spf": {"otherTxt": ["x" * 4001]}},
+        "domains[0].spf.otherTxt[0]",
+        "Route 53 takes 4000",
+    ),
+    "TXT value twice": (
+        {"domains[0].spf": {"otherTxt": ["x", "x"]}},
+        "domains[0].spf.otherTxt[0]",
+        "listed twice",
+    ),
+    "brand whose SPF record would be over-long": (
+        {
+            "elasticIpQuota": 99,
+            "proxies[0]": {"name": "proxy-1", "instanceType": "c7g.16xlarge"}
+            | {"architecture": "arm64", "addressesPerInterface": 50},
+            "sources": [source("proxy-default", "out1")]
+            + [source(f"out-{i}", f"out{i}") for i in range(2, 62)],
+            "pools[1].sources": {f"out-{i}": 1 for i in range(2, 62)},
+        },
+        "pools[1].sources",
+        "holds 54 addresses",
+    ),
+    "brand whose SPF name would be over-long": (
+        {"zone": ".".join([LONG] * 4), "brands[0].name": "b" * 30, "domains[0].brand": "b" * 30},
+        "brands[0].name",
+        "shorten it",
+    ),
+}

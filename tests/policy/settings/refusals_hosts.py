@@ -1,0 +1,89 @@
+"""Refusals of networks, hosts and volumes."""
+
+from tests.policy.settings.good import Refusals, source
+
+REFUSALS: Refusals = {
+    # network
+    "CIDR that is none": ({"network.cidr": "10.8.0.0/33"}, "network.cidr", "IPv4 network such as"),
+    "CIDR of IPv6": ({"network.cidr": "2001:db8::/56"}, "network.cidr", "IPv4 alone"),
+    "CIDR with host bits": ({"network.cidr": "10.8.0.1/16"}, "network.cidr", "10.8.0.0/16?"),
+    "VPC with public addresses": ({"network.cidr": "198.51.0.0/16"}, "network.cidr", "private"),
+    "VPC too large": ({"network.cidr": "10.0.0.0/8"}, "network.cidr", "/16 to /28"),
+    "subnet too small for AWS": (
+        {"network.subnets": ["10.8.0.0/24", "10.8.1.0/29"]},
+        "network.subnets[1]",
+        "/16 to /28",
+    ),
+    "subnet outside the VPC": (
+        {"network.subnets": ["10.8.0.0/24", "10.9.1.0/24"]},
+        "network.subnets[1]",
+        "a part of the VPC's network",
+    ),
+    "overlapping subnets": (
+        {"network.subnets": ["10.8.0.0/24", "10.8.0.128/25"]},
+        "network.subnets[1]",
+        "overlaps subnets[0]",
+    ),
+    "subnet too small for its hosts": (
+        {
+            "network.subnets": ["10.8.0.0/28", "10.8.1.0/28"],
+            "elasticIpQuota": 20,
+            "proxies[0].instanceType": "c7g.xlarge",
+            "sources": [source("proxy-default", "out1")]
+            + [source(f"out-{i}", f"out{i}") for i in range(2, 13)],
+            "pools[1].sources": {f"out-{i}": 1 for i in range(2, 13)},
+        },
+        "network.subnets[0]",
+        "room for 11 addresses and needs 13",
+    ),
+    "availability zone of another region": (
+        {"network.availabilityZones": ["eu-central-1a", "eu-west-1a"]},
+        "network.availabilityZones[1]",
+        "eu-central-1a",
+    ),
+    "one availability zone twice": (
+        {"network.availabilityZones": ["eu-central-1a", "eu-central-1a"]},
+        "network.availabilityZones[1]",
+        "another zone",
+    ),
+    # hosts
+    "instance type that is none": ({"mta.instanceType": "large"}, "mta.instanceType", "t4g.small"),
+    "instance type that is unknown": (
+        {"mta.instanceType": "c7g.xlrage"},
+        "mta.instanceType",
+        "did you mean c7g.xlarge?",
+    ),
+    "more addresses than the instance type takes": (
+        {
+            "elasticIpQuota": 9,
+            "sources": [source("proxy-default", "out1")]
+            + [source(f"out-{i}", f"out{i}") for i in range(2, 6)],
+            "pools[1].sources": {f"out-{i}": 1 for i in range(2, 6)},
+        },
+        "proxies[0].instanceType",
+        "takes 4 addresses and proxy-1 has 5 sources",
+    ),
+    "spool smaller than the backlog": ({"mta.spoolGib": 40}, "mta.spoolGib", "use 56 or more"),
+    "spool IOPS that gp3 does not give": (
+        {"mta.spoolGib": 10, "mta.expectedBacklog": 1000, "mta.spoolIops": 6000},
+        "mta.spoolIops",
+        "500 IOPS for each GiB",
+    ),
+    "spool throughput that gp3 does not give": (
+        {"mta.spoolThroughput": 1000},
+        "mta.spoolThroughput",
+        "0.25 MiB/s",
+    ),
+    "logs that fill their volume": ({"logs.keepGib": 45}, "logs.keepGib", "keep 37 or less"),
+    "journal that fills the root volume": ({"logs.journalGib": 10}, "mta.rootGib", "use 40"),
+    "KumoMTA too old": (
+        {"kumomta.version": "2026.03.04-bb93ecb1"},
+        "kumomta.version",
+        "2026.06.23 or newer",
+    ),
+    "KumoMTA of the development package": (
+        {"kumomta.version": "2026.08.01-abcdef01-dev"},
+        "kumomta.version",
+        "kumomta-dev are not supported",
+    ),
+}

@@ -1,0 +1,166 @@
+"""Refusals of the webhook, the certificate and what operators set."""
+
+import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from tests.policy.settings.good import Refusals
+
+
+def certificate_for(host: str) -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    day = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
+    return (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, day, day.replace(year=2027))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, SHA256())
+        .public_bytes(Encoding.PEM)
+        .decode()
+    )
+
+
+REFUSALS: Refusals = {
+    # webhook
+    "events of the contract left out": (
+        {"webhook.leaveOut": ["Bounce"]},
+        "webhook.leaveOut[0]",
+        "promises these events",
+    ),
+    "unknown record type left out": (
+        {"webhook.leaveOut": ["Recption"]},
+        "webhook.leaveOut[0]",
+        "did you mean Reception?",
+    ),
+    "events that live less than seven days": (
+        {"webhook.maxEventAge": "6d"},
+        "webhook.maxEventAge",
+        "7d or more",
+    ),
+    "webhook that waits longer than its longest wait": (
+        {"webhook.retryInterval": "1h"},
+        "webhook.retryInterval",
+        "no longer than maxRetryInterval",
+    ),
+    "webhook whose longest wait outlives events": (
+        {"webhook.maxRetryInterval": "30d"},
+        "webhook.maxRetryInterval",
+        "no longer than maxEventAge",
+    ),
+    "webhook that may hang": ({"webhook.timeout": "1h"}, "webhook.timeout", "5m or less"),
+    "failure field that is no field": (
+        {"webhook.failureField": "a b"},
+        "webhook.failureField",
+        "J",
+    ),
+    # certificate
+    "given certificate without its chain": (
+        {"certificate": {"kind": "given"}},
+        "certificate.chain",
+        "needs the chain",
+    ),
+    "chain that would not be used": (
+        {"certificate": {"chain": certificate_for("mta.mail.example.com")}},
+        "certificate.kind",
+        "would not be used",
+    ),
+    "chain that is none": (
+        {"certificate": {"kind": "given", "chain": "x"}},
+        "certificate.chain",
+        "in PEM",
+    ),
+    "chain of another host": (
+        {"certificate": {"kind": "given", "chain": certificate_for("www.example.com")}},
+        "certificate.chain",
+        "does not name mta.mail.example.com",
+    ),
+    "host name over-long for a certificate": (
+        {"mta.hostName": "a" * 60},
+        "mta.hostName",
+        "common name takes 64",
+    ),
+    # operators
+    "no operators": ({"operators.cidrs": []}, "operators.cidrs", "networks that may log in"),
+    "SSH open to the world": (
+        {"operators.cidrs": ["0.0.0.0/0"]},
+        "operators.cidrs[0]",
+        "not be open to the world",
+    ),
+    "SSH open to half the world": (
+        {"operators.cidrs": ["128.0.0.0/1"]},
+        "operators.cidrs[0]",
+        "/16",
+    ),
+    "operators' network twice": (
+        {"operators.cidrs": ["198.51.100.7", "198.51.100.7/32"]},
+        "operators.cidrs[1]",
+        "listed already",
+    ),
+    "operators' network of IPv6": (
+        {"operators.cidrs": ["2001:db8::/64"]},
+        "operators.cidrs[0]",
+        "IPv4 alone",
+    ),
+    "more networks than a security group takes": (
+        {"operators.cidrs": [f"198.51.100.{i}" for i in range(51)]},
+        "operators.cidrs",
+        "50 or fewer",
+    ),
+    "SSH key that is none": (
+        {"operators.sshKeys": ["ssh-ed25519 AAAA me"]},
+        "operators.sshKeys[0]",
+        ".pub file",
+    ),
+    # shaping
+    "warm-up of an unknown source": (
+        {"shaping.warmUp": {"out-9": {"start": "2026-12-01", "daily": [1]}}},
+        "shaping.warmUp.out-9",
+        "did you mean out-2?",
+    ),
+    "warm-up without days": (
+        {"shaping.warmUp": {"out-2": {"start": "2026-12-01", "daily": []}}},
+        "shaping.warmUp.out-2.daily",
+        "1 or more values",
+    ),
+    "shaping of an unknown source": (
+        {"shaping.overrides": {"gmail.com": {"sources": {"out-9": {"connection_limit": 1}}}}},
+        "shaping.overrides.gmail.com.sources.out-9",
+        "did you mean out-2?",
+    ),
+    "shaping of what is no domain": (
+        {"shaping.overrides": {"gmail": {"connection_limit": 1}}},
+        "shaping.overrides.gmail",
+        "full name",
+    ),
+    "shaping against the contract": (
+        {"shaping.overrides": {"default": {"smtp_port": 587}}},
+        "shaping.overrides.default.smtp_port",
+        "every path has 25",
+    ),
+    # alarms and tags
+    "disk alarm after kumod refuses": (
+        {"alarms.diskFreeCritical": 10},
+        "alarms.diskFreeCritical",
+        "more than 10",
+    ),
+    "disk warning after the alarm": (
+        {"alarms.diskFreeWarning": 15},
+        "alarms.diskFreeWarning",
+        "more than diskFreeCritical",
+    ),
+    "metrics sent too often": ({"alarms.interval": "10s"}, "alarms.interval", "1m or more"),
+    "tag of Amazon's": ({"tags": {"aws:x": "y"}}, "tags.aws:x", "are Amazon's"),
+    "tag that is over-long": ({"tags": {"x": "y" * 257}}, "tags.x", "256 characters"),
+    "tag with a strange character": ({"tags": {"x": "<y>"}}, "tags.x", "letters, digits"),
+    "tag that is a number": ({"tags": {"x": 42}}, "tags.x", "in quotes"),
+    "tag of each resource's own": ({"tags": {"Name": "x"}}, "tags.Name", "choose another key"),
+    "more tags than AWS takes": (
+        {"tags": {f"t{i}": "x" for i in range(41)}},
+        "tags",
+        "40 or fewer",
+    ),
+}

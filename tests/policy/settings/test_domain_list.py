@@ -1,0 +1,103 @@
+"""Ten to a thousand sender domains stay readable: a file beside the stack file, and defaults."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.policy.settings.good import Raw, changed, problems, read, setting
+
+
+def with_file(directory: Path, text: str, **values: object) -> Raw:
+    (directory / "test.domains.yaml").write_text(text, "utf-8")
+    return changed(**{"domainsFile": "test.domains.yaml", **values})
+
+
+def test_a_file_adds_bare_names_and_tables(tmp_path: Path) -> None:
+    raw = with_file(tmp_path, "- A.Example.\n- {name: b.example, brand: news}\n")
+    settings = read(raw, tmp_path)
+    assert [(domain.name, domain.brand) for domain in settings.domains[2:]] == [
+        ("a.example", "default"),
+        ("b.example", "news"),
+    ]
+
+
+def test_an_empty_file_adds_nothing(tmp_path: Path) -> None:
+    assert len(read(with_file(tmp_path, "# none yet\n"), tmp_path).domains) == 2
+
+
+def test_a_thousand_domains_come_from_a_file(tmp_path: Path) -> None:
+    lines = "".join(f"- {{name: d{i}.example, brand: news}}\n" for i in range(1000))
+    assert len(read(with_file(tmp_path, lines), tmp_path).domains) == 1002
+
+
+def test_a_problem_in_the_file_is_found_by_file_and_index(tmp_path: Path) -> None:
+    text = "- a.example\n- {name: b.example, brand: nws}\n- {nam: c.example}\n- EXAMPLE.com\n"
+    found = problems(with_file(tmp_path, text), tmp_path)
+    assert {problem.key for problem in found} == {
+        "test.domains.yaml[1].brand",
+        "test.domains.yaml[2].nam",
+        "test.domains.yaml[2].name",
+        "test.domains.yaml[3].name",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "mend"),
+    [
+        ("- a: [\n", "not valid YAML: line 2"),
+        ("- {name: a.example, name: b.example}\n", "`name` stands twice"),
+        ("domains: []\n", "write a list"),
+        ("just words\n", "write a list"),
+    ],
+)
+def test_a_malformed_file_is_refused_with_its_place(tmp_path: Path, text: str, mend: str) -> None:
+    (problem,) = problems(with_file(tmp_path, text), tmp_path)
+    assert problem.key == "test.domains.yaml"
+    assert mend in problem.mend
+
+
+def test_a_missing_file_is_refused_with_those_that_are_there(tmp_path: Path) -> None:
+    raw = with_file(tmp_path, "- a.example\n", domainsFile="tset.domains.yaml")
+    (problem,) = problems(raw, tmp_path)
+    assert (problem.key, problem.value) == ("ping8-mail:domainsFile", "tset.domains.yaml")
+    assert "there are: test.domains.yaml" in problem.mend
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "../x.yaml", "folder/x.yaml"])
+def test_a_file_elsewhere_is_refused(tmp_path: Path, file: str) -> None:
+    (problem,) = problems(changed(domainsFile=file), tmp_path)
+    assert "without any folder" in problem.mend
+
+
+def test_a_file_with_bytes_that_are_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_bytes(b"\xff\xfe")
+    (problem,) = problems(changed(domainsFile="x.yaml"), tmp_path)
+    assert "cannot be read" in problem.mend
+
+
+def test_defaults_apply_where_a_domain_says_nothing() -> None:
+    settings = read(
+        changed(
+            setting("domains[1].dkim", {"bits": 4096}),
+            domainDefaults={
+                "dkim": {"ed25519": True, "bits": 3072},
+                "dmarc": {"report": "dmarc@example.com"},
+            },
+        )
+    )
+    first, second = settings.domains
+    assert (first.dkim.bits, first.dkim.ed25519) == (3072, True)
+    assert (second.dkim.bits, second.dkim.ed25519) == (4096, True)
+    assert first.dmarc.report == second.dmarc.report == "dmarc@example.com"
+
+
+@pytest.mark.parametrize("defaults", [{"dkim": {"bits": 1024}}, {"dkim": {"bits": "many"}}])
+def test_a_problem_of_the_defaults_is_reported_once(defaults: Raw) -> None:
+    (problem,) = problems(changed(domainDefaults=defaults))
+    assert problem.key == "ping8-mail:domainDefaults.dkim.bits"
+
+
+def test_a_misspelt_default_is_reported_once() -> None:
+    (problem,) = problems(changed(domainDefaults={"dmark": {}}))
+    assert problem.key == "ping8-mail:domainDefaults.dmark"
+    assert "did you mean dmarc?" in problem.mend
