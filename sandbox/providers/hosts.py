@@ -7,6 +7,8 @@ from typing import Protocol
 from sandbox.dns import Zone
 from sandbox.fence import Interface, Rule
 
+__all__ = ["Hosts", "Machine", "Network", "NoHosts", "Zone"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:

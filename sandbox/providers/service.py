@@ -1,5 +1,6 @@
 """All providers and the AWS behind them, served by one process."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sandbox.providers import command, metadata, randomness, tls
@@ -18,13 +19,17 @@ ELASTIC_RANGE = "203.0.113.0/24"
 class Service:
     """What runs; its state goes with it."""
 
-    def __init__(self, hosts: Hosts) -> None:
+    def __init__(
+        self, make_hosts: Callable[[int], Hosts], *, metadata_address: str = "127.0.0.1"
+    ) -> None:
+        """`make_hosts` is told the metadata service's port, to which hosts are led."""
         moto_gaps.install(ELASTIC_RANGE)
         self.moto = MotoServer()
         moto_port = self.moto.listen("127.0.0.1")
         self.account = Account(f"http://127.0.0.1:{moto_port}")
-        self.world = World(self.account, hosts)
         self.metadata = metadata.MetadataServer(self.account)
+        metadata_port = self.metadata.listen(metadata_address)
+        self.world = World(self.account, make_hosts(metadata_port))
         providers = {
             "aws": aws_provider(self.world),
             "command": command.provider(),
@@ -36,9 +41,7 @@ class Service:
         for name, provider in providers.items():
             server, ports[name] = serve(provider)
             self._servers.append(server)
-        self.endpoints = Endpoints(
-            **ports, moto=moto_port, metadata=self.metadata.listen("127.0.0.1")
-        )
+        self.endpoints = Endpoints(**ports, moto=moto_port, metadata=metadata_port)
 
     def stop(self) -> None:
         """Ends every server."""

@@ -6,11 +6,15 @@ from pulumi import _types
 from pulumi_aws import ProviderArgs
 
 from sandbox.providers.aws import (
+    alarms,
     firewall,
+    iam,
     instances,
     interfaces,
     network,
+    notices,
     route53,
+    secrets_manager,
     volumes,
 )
 from sandbox.providers.aws.functions import functions
@@ -27,6 +31,10 @@ _KINDS: list[Callable[[World], AwsResource]] = [
     *instances.RESOURCES,
     *volumes.RESOURCES,
     *route53.RESOURCES,
+    *iam.RESOURCES,
+    *secrets_manager.RESOURCES,
+    *alarms.RESOURCES,
+    *notices.RESOURCES,
 ]
 
 
