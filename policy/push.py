@@ -43,11 +43,19 @@ def push_command(time_limit: str) -> str:
     return f"sudo -n {limit} python3 -I -c {shlex.quote(_BOOTSTRAP)}"
 
 
-def push_input(release: Release, facts: HostFacts, *, always: bool = False, run: str = "") -> str:
+def push_input(
+    release: Release,
+    facts: HostFacts,
+    *,
+    always: bool = False,
+    run: str = "",
+    patience: float = 180,
+) -> str:
     """Standard input of the push, secret as a whole: the agent, the release and the host's facts.
 
     `always` lets the agent check and repair a host that has the release already. `run` is any
-    text that differs from run to run, for a caller that must see its input change.
+    text that differs from run to run, for a caller that must see its input change. `patience` is
+    how many seconds the host may take to become healthy; kumod opens a large spool slowly.
     """
     manifest = manifest_of(release)
     text = canonical(manifest)
@@ -58,6 +66,7 @@ def push_input(release: Release, facts: HostFacts, *, always: bool = False, run:
         "always": always,
         "run": run,
         "wait": _LOCK_WAIT,
+        "patience": patience,
         "facts": {
             "name": facts.name,
             "instance_id": facts.instance_id,

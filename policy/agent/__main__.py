@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .errors import AgentError
+from .errors import AgentError, OutOfTimeError
 from .host import Host
 from .layout import Layout
 
@@ -101,7 +101,7 @@ def _unknown(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
 def _out_of_time(number: int, frame: object) -> None:
     del number, frame
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise AgentError(
+    raise OutOfTimeError(
         "the time limit is over", "see above where the time went, or raise `push_time_limit`"
     )
 

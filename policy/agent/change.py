@@ -30,7 +30,14 @@ class Outcome:
     set_aside: tuple[str, ...] = ()
 
 
-def make_live(host: Host, store: Store, new: Manifest, upgrade: Upgrade | None = None) -> Outcome:
+def make_live(
+    host: Host,
+    store: Store,
+    new: Manifest,
+    upgrade: Upgrade | None = None,
+    *,
+    patience: float = health.LIMIT,
+) -> Outcome:
     """Validate a staged release, switch to it and see the host healthy; else nothing changed."""
     old = store.manifest(store.current_id())
     units = Units(host)
@@ -55,7 +62,7 @@ def make_live(host: Host, store: Store, new: Manifest, upgrade: Upgrade | None =
     since = health.moment()
     try:
         activate(host, store, note)
-        health.wait(host, new, since=since)
+        health.wait(host, new, since=since, limit=patience)
     except (AgentError, OSError) as error:
         raise _rolled_back(host, store, note, error) from error
     host.done("healthy")

@@ -11,3 +11,7 @@ class AgentError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}; {self.mend}"
+
+
+class OutOfTimeError(AgentError):
+    """The time limit of the whole run is over."""

@@ -8,7 +8,7 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterable
 
-from .errors import AgentError
+from .errors import AgentError, OutOfTimeError
 from .host import Host
 from .model import Check, Manifest
 from .units import Units
@@ -37,12 +37,15 @@ def wait(host: Host, manifest: Manifest, *, since: float, limit: float = LIMIT) 
         if not failing:
             break
         tests = [test for test, _ in failing]
-        broken = _hopeless(units, manifest.units)
+        reasons = "; ".join(why for _, why in failing)
+        try:
+            broken = _hopeless(units, manifest.units)
+            host.pause(0.25)
+        except OutOfTimeError as error:
+            raise AgentError(f"{error.what} and {reasons}", error.mend) from error
         if broken or host.now() >= deadline:
             units.show_journal(manifest.units, since)
-            reasons = "; ".join(why for _, why in failing)
             raise AgentError(broken or f"not healthy after {limit:.0f} s: {reasons}", _MEND)
-        host.pause(0.25)
     _check_journal(units, manifest, since)
 
 

@@ -93,12 +93,13 @@ NOTHING = "none"
 
 @dataclass(frozen=True)
 class Bundle:
-    """What one push brings."""
+    """What one push brings. `wait` is for the lock, `patience` for health, in seconds."""
 
     manifest: Manifest
     contents: Mapping[str, bytes] = field(repr=False)
     always: bool
     wait: float
+    patience: float
     name: str
     instance_id: str
     volumes: Mapping[str, str]
@@ -156,6 +157,7 @@ def parse_bundle(text: bytes) -> Bundle:
             contents=contents,
             always=bool(data["always"]),
             wait=float(data["wait"]),
+            patience=float(data["patience"]),
             name=str(facts["name"]),
             instance_id=str(facts["instance_id"]),
             volumes={str(name): str(volume) for name, volume in facts["volumes"].items()},

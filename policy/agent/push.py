@@ -54,7 +54,7 @@ def _decide(host: Host, store: Store, bundle: Bundle, live: Manifest) -> dict[st
     host.done("staged")
     host.report.say(f"staged {len(manifest.files)} files, {size // 1024} KiB")
     try:
-        outcome = change.make_live(host, store, manifest, upgrade)
+        outcome = change.make_live(host, store, manifest, upgrade, patience=bundle.patience)
     finally:
         if store.current_id() != manifest.id and manifest.id not in store.history():
             store.remove(manifest.id)

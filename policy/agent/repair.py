@@ -56,7 +56,7 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
     if upgrade:
         packages.change_kumomta(host, upgrade.target)
     change.activate(host, store, note)
-    health.wait(host, manifest, since=since)
+    health.wait(host, manifest, since=since, limit=bundle.patience)
     change.finish(host, store, note)
     return {
         "changed": [],

@@ -139,7 +139,10 @@ def _run(
     arguments += [f"--property=BindReadOnlyPaths={bind}" for bind in binds(staged)]
     if environment is not None:
         arguments.append(f"--property=EnvironmentFile={environment}")
-    result = staged.host.commands.run([*arguments, "--", *command], limit=_LIMIT + 15)
+    # By way of env: systemd-run looks for a program before the release lies over the live one.
+    result = staged.host.commands.run(
+        [*arguments, "--", "/usr/bin/env", *command], limit=_LIMIT + 15
+    )
     return result.code, result.output
 
 
