@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,8 +60,12 @@ def test_a_daemon_that_does_not_listen_is_killed(tmp_path: Path) -> None:
 
 
 def test_another_process_with_the_same_number_is_not_the_daemon(daemon: Daemon) -> None:
-    (daemon.folder / "server.pid").write_text(f"{os.getpid()} 1\n")
-    assert daemon.pid() is None
+    with subprocess.Popen(["sleep", "1000"]) as other:
+        (daemon.folder / "server.pid").write_text(f"{other.pid} 1\n")
+        assert daemon.pid() is None
+        daemon.stop()
+        assert other.poll() is None
+        other.kill()
 
 
 def test_a_daemon_that_died_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
