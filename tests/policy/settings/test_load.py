@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -89,6 +90,7 @@ FAULTS = {
 }
 
 
+@hypothesis_settings(deadline=None)
 @given(st.sets(st.sampled_from(sorted(FAULTS)), min_size=1))
 def test_no_fault_hides_another(chosen: set[str]) -> None:
     raw = changed(*(setting(*FAULTS[key]) for key in chosen))
@@ -139,6 +141,7 @@ def test_a_stack_name_that_cannot_name_resources_is_refused() -> None:
     assert "the stack's name = Prod_1" in str(caught.value)
 
 
+@hypothesis_settings(deadline=None)
 @given(st.sampled_from(sorted({*keys_of_settings(), *SECRET_KEYS})), st.data())
 def test_a_key_with_one_letter_missing_finds_the_right_one(key: str, data: st.DataObject) -> None:
     missing = data.draw(st.integers(1, len(key) - 1))

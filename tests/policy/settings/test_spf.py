@@ -1,6 +1,6 @@
 """Look-ups of SPF records are counted as receivers count them."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.settings.checks.spf import LOOKUPS, look_ups
@@ -19,6 +19,7 @@ def test_an_include_reached_by_two_ways_counts_twice() -> None:
 NAMES = st.sampled_from("abcdefgh")
 
 
+@settings(deadline=None)
 @given(st.dictionaries(NAMES, st.lists(NAMES, max_size=4).map(tuple)), NAMES)
 def test_counting_ends_whatever_includes_what(
     records: dict[str, tuple[str, ...]], name: str
