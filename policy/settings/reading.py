@@ -193,9 +193,6 @@ def _unknown_key(path: Path) -> str:
     elsewhere = [key for key in _all_keys() if key.rpartition(".")[2] == word]
     if elsewhere:
         return f"unknown key here; did you mean {elsewhere[0]}?"
-    near = nearest(word, known)
-    if near is not None:
-        return f"unknown key; did you mean {near}?"
     return f"unknown key; {one_of(known, word)}"
 
 

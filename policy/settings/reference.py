@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import annotated_types
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -205,15 +204,17 @@ def _type(annotation: Any) -> str:  # noqa: PLR0911 - one answer a kind of type
 
 
 def _bounds(annotation: Any) -> str:
-    found = _metadata(annotation)
-    low = next((item.ge for item in found if isinstance(item, annotated_types.Ge)), None)
-    high = next((item.le for item in found if isinstance(item, annotated_types.Le)), None)
-    above = next((item.gt for item in found if isinstance(item, annotated_types.Gt)), None)
+    low, high, above = (_bound(annotation, kind) for kind in ("ge", "le", "gt"))
     if low is None and above is not None:
         return f", above {above}" + (f" to {high}" if high is not None else "")
     if low is None:
         return ""
     return f", {low} to {high}" if high is not None else f", {low} or more"
+
+
+def _bound(annotation: Any, kind: str) -> object:
+    found = (getattr(item, kind, None) for item in _metadata(annotation))
+    return next((bound for bound in found if bound is not None), None)
 
 
 def _unit(annotation: Any) -> str:
