@@ -16,16 +16,20 @@ class NetworkInterface(AwsResource):
     traits = Traits(
         replace=frozenset({"subnetId", "interfaceType", "region"}),
         sets=frozenset({"privateIps", "securityGroups"}),
-        volatile=frozenset({"privateIps"}),
+        volatile=frozenset({"privateIps", "privateIpLists"}),
     )
 
     def validate(self, inputs: Properties) -> None:
-        for name in ("attachments", "ipv6Addresses", "privateIpLists"):
+        for name in ("attachments", "ipv6Addresses"):
             if inputs.get(name):
                 raise InvalidInputs(Refusal(path=name, reason="not known to the sandbox"))
+        if bool(inputs.get("privateIpLists")) != bool(inputs.get("privateIpListEnabled")):
+            reason = "goes with privateIpListEnabled, and that with it"
+            raise InvalidInputs(Refusal(path="privateIpLists", reason=reason))
 
     def _create(self, aws: Scope, inputs: Properties) -> str:
-        addresses = inputs.get("privateIps") or []
+        # A list keeps its order, the primary address first; a set does not.
+        addresses = inputs.get("privateIpLists") or inputs.get("privateIps") or []
         if inputs.get("privateIp"):
             addresses = [inputs["privateIp"], *addresses]
         arguments: Properties = {
@@ -59,6 +63,8 @@ class NetworkInterface(AwsResource):
             "privateDnsName": found.get("PrivateDnsName"),
             "privateIp": found["PrivateIpAddress"],
             "privateIps": addresses,
+            "privateIpLists": addresses,
+            "privateIpListEnabled": known.get("privateIpListEnabled") or None,
             "privateIpsCount": len(addresses) - 1,
             "securityGroups": [group["GroupId"] for group in found["Groups"]],
             "sourceDestCheck": found["SourceDestCheck"],
@@ -68,9 +74,9 @@ class NetworkInterface(AwsResource):
         }
 
     def _update(self, aws: Scope, identity: str, olds: Properties, news: Properties) -> None:
-        wanted = news.get("privateIps")
+        wanted = news.get("privateIpLists") or news.get("privateIps")
         if wanted is not None:
-            before = set(olds.get("privateIps") or [])
+            before = set(olds.get("privateIpLists") or olds.get("privateIps") or [])
             gone = sorted(before - {*wanted, olds.get("privateIp")})
             added = sorted(set(wanted) - before)
             if gone:
