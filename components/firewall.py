@@ -92,6 +92,16 @@ def _socks_ports(settings: Settings) -> tuple[int, ...]:
     return tuple(dict.fromkeys(proxy.port for proxy in settings.proxies))
 
 
+def table(rows: Iterable[Rule]) -> str:
+    """The rules as a Markdown table; the README shows that of a small environment."""
+    lines = ["| host | way | peer | protocol | port | what for |", "|---|---|---|---|---|---|"]
+    for rule in rows:
+        peer = "internet" if rule.peer == INTERNET else rule.peer
+        cells = (rule.host, rule.direction, peer, rule.protocol, str(rule.port), rule.purpose)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "".join(f"{line}\n" for line in lines)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FirewallArgs:
     """What the firewall is made from."""

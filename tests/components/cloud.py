@@ -1,6 +1,5 @@
 """What AWS and the other providers would answer: the same for the same name."""
 
-import functools
 import hashlib
 from typing import Any
 
@@ -49,8 +48,12 @@ class Cloud(Mocks):
         return _ANSWERS[args.token](args.args), []
 
 
+SEED = ""
+"""Another seed makes other ids."""
+
+
 def _hash(text: str, length: int = 12) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+    return hashlib.sha256(f"{SEED}{text}".encode()).hexdigest()[:length]
 
 
 def _secret(value: Any) -> dict[str, Any]:
@@ -77,18 +80,7 @@ def _existing(args: MockResourceArgs) -> dict[str, Any]:
     }
 
 
-def _private_key(args: MockResourceArgs) -> dict[str, Any]:
-    # One key of each kind serves all: making thousands of RSA keys would test nothing more.
-    return dict(_keys(args.inputs["algorithm"]))
-
-
-@functools.cache
-def _keys(algorithm: str) -> dict[str, str]:
-    key: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
-    if algorithm == "ED25519":
-        key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-    else:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+def _pair(key: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey) -> dict[str, str]:
     public = key.public_key()
     openssh = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -98,16 +90,26 @@ def _keys(algorithm: str) -> dict[str, str]:
         "privateKeyOpenssh": key.private_bytes(
             Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()
         ).decode(),
-        "privateKeyPem": "unused",
+        "privateKeyPem": key.private_bytes(
+            Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+        ).decode()
+        if isinstance(key, rsa.RSAPrivateKey)
+        else "",
         "privateKeyPemPkcs8": key.private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         ).decode(),
     }
 
 
+KEYS = {
+    "ED25519": _pair(ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))),
+    "RSA": _pair(rsa.generate_private_key(public_exponent=65537, key_size=2048)),
+}
+"""One key of each kind serves all: making thousands of RSA keys would test nothing more."""
+
 _MADE: dict[str, Any] = {
     "aws:ec2/eip:Eip": _elastic_ip,
-    "tls:index/privateKey:PrivateKey": _private_key,
+    "tls:index/privateKey:PrivateKey": lambda args: dict(KEYS[args.inputs["algorithm"]]),
     "random:index/randomPassword:RandomPassword": lambda args: {
         "result": _hash(args.name, 64)[: int(args.inputs["length"])]
     },

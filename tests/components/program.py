@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pulumi
+from pulumi.output import Unknown
 from pulumi.runtime import rpc, settings, stack
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.mocks import MockMonitor, set_mocks
+from pulumi.runtime.settings import get_project, get_stack
 
 from tests.components.cloud import SECRET_MARK, Cloud
 
@@ -90,6 +91,12 @@ class _Recorder(MockMonitor):
         self.invocations: list[Invocation] = []
         self.outputs: dict[str, Any] = {}
         self.finished: set[str] = set()
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """As the engine makes it: with the types of all ancestors but the stack."""
+        above = parent.split("::")[2] if parent else "pulumi:pulumi:Stack"
+        qualified = type_ if above == "pulumi:pulumi:Stack" else f"{above}${type_}"
+        return f"urn:pulumi:{get_stack()}::{get_project()}::{qualified}::{name}"
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         response = super().RegisterResource(request)
@@ -182,10 +189,12 @@ def _run(
         monitor = _Recorder(Cloud(preview=preview))
         set_mocks(monitor.mocks, PROJECT, environment, preview, monitor=monitor)
         settings.set_root_resource(None)
+        settings.SETTINGS.outputs.clear()
         values = {"aws:region": "eu-central-1", **_keys(config), **_keys(secrets)}
         set_all_config(values, list(_keys(secrets)))
         loop.run_until_complete(stack.run_in_stack(program))
     finally:
+        _cancel_rest(loop)
         loop.close()
         asyncio.set_event_loop(None)
     return Program(
@@ -197,6 +206,14 @@ def _run(
         ),
         finished=frozenset(monitor.finished),
     )
+
+
+def _cancel_rest(loop: asyncio.AbstractEventLoop) -> None:
+    """What a failed run leaves behind."""
+    rest = asyncio.all_tasks(loop)
+    for task in rest:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
 
 
 def _keys(values: Mapping[str, Any]) -> dict[str, str]:
@@ -246,4 +263,4 @@ def unknown(value: Any) -> bool:
         return any(unknown(item) for item in value.values())
     if isinstance(value, list):
         return any(unknown(item) for item in value)
-    return isinstance(value, rpc.Unknown) or value is pulumi.UNKNOWN
+    return isinstance(value, Unknown)

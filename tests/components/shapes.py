@@ -10,6 +10,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from policy.settings import Settings, load
 from tests.components.program import PROJECT, Program, run
 
 STACKS = Path(__file__).parents[2] / "stacks"
@@ -179,6 +180,12 @@ def example_stack(name: str) -> Shape:
 
 
 NAMES = tuple(shapes())
+
+
+def settings(name: str) -> Settings:
+    """The settings of a shape that gives no secrets."""
+    raw = dict(shapes()[name].config)
+    return load(raw, environment=name, region="eu-central-1", directory=STACKS)
 
 
 @functools.cache

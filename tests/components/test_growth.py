@@ -1,0 +1,151 @@
+"""What a change of the settings touches, and what it leaves alone."""
+
+from typing import Any
+
+import pytest
+
+from tests.components import shapes
+from tests.components.program import Program, Registration, run
+
+Inputs = dict[str, Any]
+
+
+def inputs(program: Program) -> dict[str, Inputs]:
+    """Inputs of every resource by URN, secrets included."""
+    return {item.urn: dict(item.inputs) for item in program}
+
+
+def difference(before: Program, after: Program) -> tuple[set[str], set[str], set[str]]:
+    """Names of what a change adds, removes and changes."""
+    old, new = inputs(before), inputs(after)
+
+    def names(urns: set[str]) -> set[str]:
+        return {urn.rpartition("::")[2] for urn in urns}
+
+    changed = {urn for urn in old.keys() & new.keys() if old[urn] != new[urn]}
+    return names(new.keys() - old.keys()), names(old.keys() - new.keys()), names(changed)
+
+
+def kinds(items: tuple[Registration, ...], names: set[str]) -> list[str]:
+    """Packages of the named resources."""
+    return sorted(item.type.partition("/")[0] for item in items if item.name in names)
+
+
+BEFORE: Inputs = dict(shapes.MANY_BRANDS)
+
+
+def changes(**change: Any) -> tuple[set[str], set[str], set[str]]:
+    """What a change of the environment with many brands adds, removes and changes."""
+    return difference(
+        shapes.program("many-brands"), run(BEFORE | change, environment="many-brands")
+    )
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        {"name": "new.mail.example.com"},
+        {"name": "new.example", "dkim": {"ed25519": True}},
+        {
+            "name": "new.mail.example.com",
+            "dkim": {"ed25519": True},
+            "spf": {"include": ["_spf.example.org"]},
+        },
+    ],
+    ids=["in our zone", "DNS elsewhere, Ed25519", "all that a domain can have"],
+)
+def test_a_new_sender_domain_touches_its_own_resources_and_the_mta_release(
+    domain: dict[str, Any],
+) -> None:
+    before = shapes.program("many-brands")
+    after = run(BEFORE | {"domains": [*BEFORE["domains"], domain]}, environment="many-brands")
+    added, removed, changed = difference(before, after)
+    assert removed == set()
+    assert changed == {"mail-release-mta-push"}
+    assert all(domain["name"] in name for name in added)
+    packages = kinds(after.registrations, added)
+    assert packages.count("aws:route53") <= 8
+    assert len(packages) - packages.count("aws:route53") <= 4
+
+
+def test_the_same_settings_again_change_nothing() -> None:
+    assert changes() == (set(), set(), set())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"webhook": {"url": "https://other.example.com/events"}},
+        {
+            "pools": [
+                dict(pool, sources=dict.fromkeys(pool["sources"], 7)) for pool in BEFORE["pools"]
+            ]
+        },
+        {"shaping": {"overrides": {"gmail.com": {"connection_limit": 3}}}},
+        {"reception": {"maxMessageMib": 20}},
+    ],
+    ids=["webhook URL", "pool", "shaping", "reception"],
+)
+def test_a_change_of_mail_settings_touches_the_mta_release_alone(change: Inputs) -> None:
+    added, removed, changed = changes(**change)
+    assert (added, removed, changed) == (set(), set(), {"mail-release-mta-push"})
+
+
+def test_a_changed_token_touches_its_secret_and_the_mta_release_alone() -> None:
+    tokens = ["a-Token-of-0123456789-characters-enough", "b-Token-of-0123456789-characters-enough"]
+    before, after = (run(BEFORE, {"webhookToken": token}) for token in tokens)
+    _, _, changed = difference(before, after)
+    assert changed == {"mail-release-mta-push", "mail-credentials-webhook-token-version"}
+
+
+def test_a_new_source_moves_no_other_source() -> None:
+    source = {"name": "shop-2", "proxy": "proxy-1", "ehlo": "shop2"}
+    change = {
+        "sources": [*BEFORE["sources"], source],
+        "pools": [
+            *BEFORE["pools"][:1],
+            {"name": "shop", "sources": {"shop-1": 1, "shop-2": 1}},
+            BEFORE["pools"][2],
+        ],
+    }
+    added, removed, changed = changes(**change)
+    assert removed == set()
+    assert all("shop-2" in name or "shop2" in name for name in added)
+    assert changed == {
+        "mail-proxy-1-interface",
+        "mail-dns-txt-shop._spf.mail.example.com",
+        "mail-release-proxy-1-push",
+        "mail-release-mta-push",
+    }
+
+
+def test_a_source_that_moves_to_another_proxy_host_keeps_its_elastic_ip() -> None:
+    proxies = [*BEFORE["proxies"], {"name": "proxy-2"}]
+    sources = [*BEFORE["sources"][:2], BEFORE["sources"][2] | {"proxy": "proxy-2"}]
+    spare = {"name": "spare", "proxy": "proxy-2", "ehlo": "spare"}
+    pools = [{"name": "shared-default", "sources": {"proxy-default": 1, "spare": 1}}]
+    common = {"proxies": proxies, "pools": [*pools, *BEFORE["pools"][1:]]}
+    before = run(BEFORE | common | {"sources": [*BEFORE["sources"], spare]})
+    after = run(BEFORE | common | {"sources": [*sources, spare]})
+    added, removed, _ = difference(before, after)
+    assert {name for name in added | removed if name.endswith("-eip")} == set()
+
+
+def test_a_replaced_instance_is_pushed_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes.program("many-brands")
+    monkeypatch.setattr("tests.components.cloud.SEED", "another instance")
+    _, _, changed = changes()
+    assert {"mail-release-mta-push", "mail-release-proxy-1-push"} <= changed
+
+
+def test_push_always_pushes_each_time() -> None:
+    program = BEFORE | {"push": "always"}
+    _, _, changed = difference(run(program), run(program))
+    assert changed == {"mail-release-mta-push", "mail-release-proxy-1-push"}
+
+
+def test_operators_keys_change_releases_and_replace_no_host() -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAzBrkHjQgVeDMuaBvkmQddm5yqCoicEIMlMoXu8KWiy me"
+    operators = BEFORE["operators"] | {"sshKeys": [key]}
+    _, _, changed = changes(operators=operators)
+    assert changed == {"mail-release-mta-push", "mail-release-proxy-1-push"}

@@ -1,0 +1,97 @@
+"""The program as a whole: its outputs, its previews, and that its tests can fail."""
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.components import shapes
+from tests.components.cloud import public_address
+from tests.components.program import run, unknown
+
+every_shape = pytest.mark.parametrize("shape", shapes.NAMES)
+
+
+def test_the_outputs_are_these() -> None:
+    assert set(shapes.program("minimal").outputs) == {
+        "injection_url",
+        "hosts",
+        "egress",
+        "records_to_publish",
+        "releases",
+        "log_in",
+        "settings",
+        "webhook_token",
+        "injection_token",
+    }
+
+
+@every_shape
+def test_only_the_tokens_are_secret_outputs(shape: str) -> None:
+    assert shapes.program(shape).secret_outputs == {"webhook_token", "injection_token"}
+
+
+def test_outputs_say_where_to_inject_and_how_to_log_in() -> None:
+    outputs = shapes.program("minimal").outputs
+    address = public_address("mail-address-mta-eip")
+    assert outputs["injection_url"] == "https://mta.mail.example.com/api/inject/v1"
+    assert outputs["log_in"]["mta"] == f"ssh ping8@{address}"
+    host = outputs["hosts"]["mta"]
+    assert (host["role"], host["address"], host["user"]) == ("mta", address, "ping8")
+    assert host["host_key"].startswith("ssh-ed25519 ")
+    assert outputs["releases"] == {"mta": host["release_id"], "proxy-1": host["release_id"]}
+
+
+def test_outputs_say_which_address_each_source_has() -> None:
+    source = shapes.program("many-sources").outputs["egress"]["out-3"]
+    assert source["ehlo"] == "out3.mail.example.com"
+    assert source["public"] == public_address("eipalloc-0123456789abcdef0")
+    assert source["proxy"] == "proxy-2"
+    assert source["pools"] == ["shared-default"]
+
+
+@every_shape
+def test_records_to_publish_are_known_before_anything_exists(shape: str) -> None:
+    records = shapes.program(shape, preview=True).outputs["records_to_publish"]
+    assert not unknown(records)
+    assert records == shapes.program(shape).outputs["records_to_publish"]
+
+
+@every_shape
+def test_a_preview_leaves_open_only_what_aws_decides(shape: str) -> None:
+    program = shapes.program(shape, preview=True)
+    assert unknown(program.outputs["log_in"]["mta"]) or shape in ("many-sources",)
+    for item in program.of_type("NetworkInterface"):
+        assert not unknown(item.inputs["privateIpLists"])
+    for item in program.of_type("aws:route53/record:Record"):
+        assert not unknown([item.inputs["name"], item.inputs["type"]])
+
+
+def test_a_stack_of_documentation_examples_says_protect_where_it_matters() -> None:
+    assert shapes.program("prod").outputs["settings"]["protect"] is True
+
+
+def test_a_false_assertion_inside_the_program_fails_the_run() -> None:
+    def program() -> None:
+        def judge(value: Any) -> None:
+            assert value == "something else"
+
+        pulumi.Output.from_input("a value").apply(judge)
+
+    with pytest.raises(AssertionError):
+        run({}, program=program)
+
+
+def test_a_failing_resource_fails_the_run() -> None:
+    def program() -> None:
+        wrong = pulumi.Output.from_input("text").apply(int)
+        pulumi.CustomResource("test:index:Broken", "broken", {"value": wrong})
+
+    with pytest.raises(ValueError, match="invalid literal"):
+        run({}, program=program)
+
+
+def test_no_run_sees_what_another_left_behind() -> None:
+    first = run({}, program=lambda: pulumi.export("one", 1))
+    second = run({}, program=lambda: pulumi.export("two", 2))
+    assert (dict(first.outputs), dict(second.outputs)) == ({"one": 1}, {"two": 2})
