@@ -142,7 +142,7 @@ async def _require_accepted(
     for name, value in environment.items():
         if name.startswith("PULUMI_COMMAND_"):
             continue  # Sent in the hope that the server takes it.
-        probe = await client.run(f"printenv {name}", env={name: value})
+        probe = await client.run(f"printenv {name}", env={name: value}, stdin=asyncssh.DEVNULL)
         if probe.exit_status != 0:
             raise ProviderError(f'could not set environment variable "{name}": ssh: setenv failed')
 

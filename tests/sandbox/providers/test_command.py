@@ -73,9 +73,7 @@ def test_a_changed_connection_updates(command: Engine, host: SshHost) -> None:
     assert list(changed.replaces) == []
 
 
-def test_deletion_runs_the_delete_command(
-    command: Engine, host: SshHost, tmp_path: Path
-) -> None:
+def test_deletion_runs_the_delete_command(command: Engine, host: SshHost, tmp_path: Path) -> None:
     flag = tmp_path / "deleted"
     made = command.create(COMMAND, "push", _inputs(host, create="true", delete=f"touch {flag}"))
     command.delete(made)
@@ -158,7 +156,7 @@ def test_a_preview_dials_nobody_and_leaves_the_output_unknown(command: Engine) -
 
 
 def test_a_connection_without_a_host_is_refused(command: Engine) -> None:
-    with pytest.raises(Refused, match="connection.host: Missing required property"):
+    with pytest.raises(Refused, match=r"connection\.host: Missing required property"):
         command.check(COMMAND, "push", {"connection": {"user": "ping8"}})
 
 
