@@ -163,5 +163,5 @@ def release_id(files: Iterable[ReleaseFile], *, digest_key: str, manifest: objec
 
 def _digest(file: ReleaseFile, digest_key: str) -> str:
     if file.secret:
-        return hmac.new(digest_key.encode(), file.content, hashlib.sha256).hexdigest()
+        return hmac.digest(digest_key.encode(), file.content, "sha256").hex()
     return hashlib.sha256(file.content).hexdigest()
