@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import sys
 import threading
 import uuid
@@ -95,7 +94,6 @@ class Kumod:
         jitter: bool = False,
         count_instructions: bool = False,
         modules: tuple[str, ...] = (),
-        seed: int = 0,
     ) -> None:
         self.policy_path = os.fspath(policy_path)
         self.env = dict(os.environ if env is None else env)
@@ -105,8 +103,8 @@ class Kumod:
         self.modules = modules
         self.jitter = jitter
         self.count_instructions = count_instructions
-        self.random = random.Random(seed)  # noqa: S311 - picks among weighted sources
         self.counters: Counter[str] = Counter()
+        self.totals: Counter[tuple[str, str, str | None, str | None]] = Counter()
         self.epoch = 0
         self.validating = False
         self.validation_failed = False
@@ -262,8 +260,9 @@ class Kumod:
 
     def diagnose(self, level: str, text: str) -> None:
         """A line of kumod's diagnostic log."""
-        self.diagnostics.append((level, text))
-        if self.threaded:
+        if not self.threaded:
+            self.diagnostics.append((level, text))
+        else:
             moment = datetime.now(UTC).isoformat(timespec="milliseconds")
             print(f"{moment} {level} {text}", file=sys.stderr, flush=True)  # noqa: T201 - the log
 
@@ -465,6 +464,8 @@ class Kumod:
                 what, now=now, node_id=self.node_id, classification=classification, params={}
             )
             self.counters[f"record:{what.kind}"] += 1
+            provider = what.provider or what.site.partition("->")[2].partition("@")[0]
+            self.totals[what.kind, provider, what.egress_source, what.egress_pool] += 1
             if not self.threaded:
                 self.records.append(base)
             targets: list[LogFile | dict[str, Any]] = [*self.log_files, *self.hooks.values()]
@@ -503,7 +504,10 @@ class Kumod:
     def settle_logs(self) -> None:
         """Let the hooks turn their records into messages."""
         while self._pending:
-            name, record, original = self._pending.popleft()
+            try:
+                name, record, original = self._pending.popleft()
+            except IndexError:
+                return
             try:
                 self._enqueue_record(name, record, original)
             except (PolicyError, KumoError) as error:

@@ -190,6 +190,11 @@ class LogFile:
             if now - segment.opened >= self._duration:
                 self._close(key)
 
+    def flush(self) -> None:
+        """Let readers see what has been written so far."""
+        for segment in list(self._segments.values()):
+            segment.flush()
+
     def close(self) -> None:
         for key in list(self._segments):
             self._close(key)
@@ -209,13 +214,21 @@ class _Segment:
             self.path = folder / f"{stamp_text}{counter:03d}{suffix}"
         self.opened = now
         self.written = 0
+        self._unflushed = False
         self._file = self.path.open("wb")
         self._writer = zstandard.ZstdCompressor(level=level).stream_writer(self._file)
 
     def write(self, text: str) -> None:
         data = text.encode("utf-8", "surrogateescape")
         self.written += len(data)
+        self._unflushed = True
         self._writer.write(data)
+
+    def flush(self) -> None:
+        if self._unflushed:
+            self._unflushed = False
+            self._writer.flush(zstandard.FLUSH_BLOCK)
+            self._file.flush()
 
     def close(self) -> None:
         self._writer.close()  # type: ignore[no-untyped-call]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,8 @@ class Scheduler:
     def __init__(self, engine: Kumod) -> None:
         self._engine = engine
         self._heap: list[tuple[float, int, Message]] = []
+        self._lock = threading.Lock()
+        self._turns: dict[str, dict[str, int]] = {}
         self._order = itertools.count()
         self._queues: dict[str, ScheduledQueue] = {}
         self.ready: dict[str, ReadyQueue] = {}
@@ -80,6 +83,8 @@ class Scheduler:
         pool_name = config.get("egress_pool")
         try:
             pool = decisions.egress_pool(context, pool_name).data
+            for entry in pool["entries"]:
+                decisions.egress_source(context, entry["name"])
         except (KumoError, PolicyError) as error:
             raise KumoError(f"resolving egress pool '{pool_name}': {error}") from None
         return ScheduledQueue(
@@ -92,7 +97,8 @@ class Scheduler:
         """Put a message where it belongs now; ``context`` explains a delay in the log."""
         now = self._engine.clock.now()
         if message.due is not None and message.due > now:
-            heapq.heappush(self._heap, (message.due, next(self._order), message))
+            with self._lock:
+                heapq.heappush(self._heap, (message.due, next(self._order), message))
             if context is not None:
                 self._log_delay(message, context, now)
             self._engine.spool.save(message)
@@ -175,8 +181,20 @@ class Scheduler:
             raise KumoError(f"egress_pool {queue.pool['name']} has no sources")
         if len(entries) == 1:
             return str(entries[0]["name"])
-        weights = [entry.get("weight", 1) for entry in entries]
-        return str(self._engine.random.choices(entries, weights)[0]["name"])
+        return self._next_source(queue.pool["name"], entries)
+
+    def _next_source(self, pool: str, entries: list[dict[str, Any]]) -> str:
+        """Weighted round robin: over a round each source gets its share."""
+        with self._lock:
+            turns = self._turns.setdefault(pool, {})
+            total = 0
+            for entry in entries:
+                weight = int(entry.get("weight", 1))
+                total += weight
+                turns[entry["name"]] = turns.get(entry["name"], 0) + weight
+            chosen = max(entries, key=lambda entry: turns[entry["name"]])["name"]
+            turns[chosen] -= total
+        return str(chosen)
 
     # Retry and expiry ---------------------------------------------------------
 
@@ -247,31 +265,37 @@ class Scheduler:
 
     def next_due(self) -> float | None:
         """When the next message (or a throttled ready queue) wants attention."""
-        moments = [self._heap[0][0]] if self._heap else []
-        moments += [q.blocked_until for q in self.ready.values() if q.messages]
+        with self._lock:
+            moments = [self._heap[0][0]] if self._heap else []
+        moments += [q.blocked_until for q in list(self.ready.values()) if q.messages]
         return min(moments) if moments else None
 
     def promote(self, now: float) -> int:
         """Move every message whose time has come; how many."""
         count = 0
-        while self._heap and self._heap[0][0] <= now:
-            _, _, message = heapq.heappop(self._heap)
+        while True:
+            with self._lock:
+                if not self._heap or self._heap[0][0] > now:
+                    return count
+                _, _, message = heapq.heappop(self._heap)
             message.due = None
             self.insert(message)
             count += 1
-        return count
 
     def waiting(self) -> list[Message]:
         """Every message that is not delivered yet."""
-        scheduled = [entry[2] for entry in sorted(self._heap, key=lambda entry: entry[:2])]
-        return scheduled + [m for queue in self.ready.values() for m in queue.messages]
+        with self._lock:
+            scheduled = [entry[2] for entry in sorted(self._heap, key=lambda entry: entry[:2])]
+        ready = [list(queue.messages) for queue in list(self.ready.values())]
+        return [*scheduled, *(message for messages in ready for message in messages)]
 
     def drain_scheduled(self, wanted: Any) -> list[Message]:
         """Take out the scheduled messages for which ``wanted`` says so."""
-        taken = [entry[2] for entry in self._heap if wanted(entry[2])]
-        self._heap = [entry for entry in self._heap if not wanted(entry[2])]
-        heapq.heapify(self._heap)
-        for queue in self.ready.values():
+        with self._lock:
+            taken = [entry[2] for entry in self._heap if wanted(entry[2])]
+            self._heap = [entry for entry in self._heap if not wanted(entry[2])]
+            heapq.heapify(self._heap)
+        for queue in list(self.ready.values()):
             taken += [message for message in queue.messages if wanted(message)]
             kept = [message for message in queue.messages if not wanted(message)]
             queue.messages.clear()
