@@ -53,7 +53,7 @@ class HostRelease(pulumi.ComponentResource):
                 per_dial_timeout=DIAL_TIMEOUT,
             ),
             create=push_command(args.time_limit),
-            stdin=pulumi.Output.secret(args.push_input),
+            stdin=args.push_input,
             add_previous_output_in_env=False,
             logging=command.remote.Logging.NONE,
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.ready)),

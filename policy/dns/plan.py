@@ -78,7 +78,7 @@ def host_names(settings: Settings) -> dict[str, tuple[str, ...]]:
     A source's EHLO name comes first; the first source of a proxy host also has that host's name.
     """
     taken = {settings.ehlo(source) for source in settings.sources} | {settings.mta_host}
-    found = {MTA: (settings.mta_host,)}
+    found: dict[str, tuple[str, ...]] = {MTA: (settings.mta_host,)}
     for source in settings.sources:
         found[source.name] = (settings.ehlo(source),)
     for proxy in settings.proxies:

@@ -99,13 +99,13 @@ class _Recorder(MockMonitor):
         return f"urn:pulumi:{get_stack()}::{get_project()}::{qualified}::{name}"
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
-        response = super().RegisterResource(request)
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.type != "pulumi:pulumi:Stack":
             self._note(request, response.urn)
         return response
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
-        response = super().ReadResource(request)
+        response = super().ReadResource(request)  # type: ignore[no-untyped-call]
         inputs, secret = _plain(request.properties)
         self.registrations.append(
             Registration(
@@ -125,13 +125,13 @@ class _Recorder(MockMonitor):
         self.finished.add(request.urn)
         if "pulumi:pulumi:Stack" in request.urn:
             self.outputs = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802
         if not request.tok.startswith("pulumi:"):
             args, _ = _plain(request.args)
             self.invocations.append(Invocation(token=request.tok, args=args))
-        return super().Invoke(request)
+        return super().Invoke(request)  # type: ignore[no-untyped-call]
 
     def _note(self, request: Any, urn: str) -> None:
         inputs, secret = _plain(request.object)
@@ -188,7 +188,7 @@ def _run(
     try:
         monitor = _Recorder(Cloud(preview=preview))
         set_mocks(monitor.mocks, PROJECT, environment, preview, monitor=monitor)
-        settings.set_root_resource(None)
+        settings.set_root_resource(None)  # type: ignore[arg-type] # forget that of set_mocks
         settings.SETTINGS.outputs.clear()
         values = {"aws:region": "eu-central-1", **_keys(config), **_keys(secrets)}
         set_all_config(values, list(_keys(secrets)))

@@ -24,14 +24,14 @@ class Shape:
     secrets: Mapping[str, Any] = field(default_factory=dict)
 
 
-MINIMAL: Mapping[str, Any] = {
+MINIMAL: dict[str, Any] = {
     "zone": "mail.example.com",
     "webhook": {"url": "https://app.example.com/api/kumo/events"},
     "operators": {"cidrs": ["198.51.100.0/28"]},
     "domains": ["example.com"],
 }
 
-MANY_SOURCES: Mapping[str, Any] = MINIMAL | {
+MANY_SOURCES: dict[str, Any] = MINIMAL | {
     "elasticIpQuota": 20,
     "operators": {
         "cidrs": ["198.51.100.0/28", "203.0.113.7/32"],
@@ -65,7 +65,7 @@ MANY_SOURCES: Mapping[str, Any] = MINIMAL | {
     "tags": {"CostCentre": "mail"},
 }
 
-MANY_BRANDS: Mapping[str, Any] = MINIMAL | {
+MANY_BRANDS: dict[str, Any] = MINIMAL | {
     "elasticIpQuota": 10,
     "sources": [
         {"name": "proxy-default", "proxy": "proxy-1", "ehlo": "out1"},
@@ -96,7 +96,7 @@ MANY_BRANDS: Mapping[str, Any] = MINIMAL | {
     ],
 }
 
-EXTERNAL_DNS: Mapping[str, Any] = MINIMAL | {
+EXTERNAL_DNS: dict[str, Any] = MINIMAL | {
     "domains": [
         {
             "name": "customer.example",
@@ -108,7 +108,7 @@ EXTERNAL_DNS: Mapping[str, Any] = MINIMAL | {
     ],
 }
 
-OUTBOX: Mapping[str, Any] = MINIMAL | {
+OUTBOX: dict[str, Any] = MINIMAL | {
     "webhook": {
         "url": "https://app.example.com/events",
         "transport": "outbox",

@@ -2,7 +2,7 @@
 
 import ast
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ SOURCES = [
 ]
 TOKEN = "a-Token-of-0123456789-characters-enough"
 
-REFUSALS: dict[str, tuple[Mapping[str, Any], Mapping[str, Any], str]] = {
+REFUSALS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a webhook without TLS": ({"webhook": {"url": "http://app.example.com/"}}, {}, "webhook.url"),
     "one secret used twice": (
         {},

@@ -6,7 +6,7 @@ import pytest
 
 from components.firewall import rules, table
 from tests.components import shapes
-from tests.components.program import Program, Registration
+from tests.components.program import Program, Registration, run
 
 INTERNET = "0.0.0.0/0"
 UPKEEP_OUT = {
@@ -68,7 +68,7 @@ def test_ports_of_further_proxies_and_of_the_webhook_open_with_the_settings() ->
 
 
 def test_port_25_of_the_mta_is_closed_without_bounce_domains() -> None:
-    program = shapes.run(shapes.MINIMAL | {"domains": []})
+    program = run(shapes.MINIMAL | {"domains": []})
     assert ("tcp", 25, INTERNET) not in allowed(program, "mta", "in")
 
 
