@@ -48,10 +48,9 @@ def _rollback(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def _finish(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
-    from . import push, recover  # noqa: PLC0415
+    from . import recover  # noqa: PLC0415
 
     _no_more(arguments)
-    push.hide_stored_secrets(host)
     return recover.finish(host)
 
 

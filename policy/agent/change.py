@@ -49,11 +49,17 @@ def make_live(
         effects=found.effects,
         set_aside=links.foreign(host.layout, new),
         aside=f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{new.id}",
-        package=upgrade.origin if upgrade else "",
-        stopped=using,
     )
     try:
-        note = _before(host, old, new, found, note, upgrade)
+        owed.write(host.layout, note)
+        host.done("owed")
+        stop = _validated(host, old, new, found, upgrade)
+        note = replace(
+            note,
+            stopped=tuple(dict.fromkeys([*using, *stop])),
+            package=upgrade.origin if upgrade else "",
+        )
+        _make_way(host, old, note, upgrade)
         store.switch(new.id)
     except (AgentError, OSError):
         give_up(host, store, note)
@@ -70,10 +76,10 @@ def make_live(
     return Outcome(found.changed, found.effects, note.set_aside)
 
 
-def _before(
-    host: Host, old: Manifest, new: Manifest, found: Difference, note: Owed, upgrade: Upgrade | None
-) -> Owed:
-    """All that comes before the switch; a failure in it leaves everything as it was."""
+def _validated(
+    host: Host, old: Manifest, new: Manifest, found: Difference, upgrade: Upgrade | None
+) -> tuple[str, ...]:
+    """Try the release; returns the units that must stop before it is live."""
     missing = volumes.unmounted(host, new.mounts)
     if missing:
         raise AgentError(
@@ -81,14 +87,18 @@ def _before(
         )
     links.place_missing(host.layout, new)
     host.done("linked")
-    staged = Staged(host, old, new, found, upgrade.tree if upgrade else None)
-    stop_first = validate(staged)
+    stop_first = validate(Staged(host, old, new, found, upgrade.tree if upgrade else None))
     host.done("validated")
-    if stop_first and KUMOD_UNIT not in note.stopped:
-        host.report.say("the new policy does not load with the old environment: kumod stops first")
-        note = replace(note, stopped=(*note.stopped, KUMOD_UNIT))
-    owed.write(host.layout, note)
-    host.done("owed")
+    if not stop_first:
+        return ()
+    host.report.say("the new policy does not load with the old environment: kumod stops first")
+    return (KUMOD_UNIT,)
+
+
+def _make_way(host: Host, old: Manifest, note: Owed, upgrade: Upgrade | None) -> None:
+    """The last steps before the switch; mail still flows unless units must stop for it."""
+    if note.stopped or note.package:
+        owed.write(host.layout, note)
     links.adopt(host.layout, note.set_aside, old, aside=note.aside)
     host.done("adopted")
     Units(host).stop(note.stopped)
@@ -97,7 +107,6 @@ def _before(
     if upgrade:
         packages.change_kumomta(host, upgrade.target)
         host.done("installed")
-    return note
 
 
 def activate(host: Host, store: Store, note: Owed) -> None:

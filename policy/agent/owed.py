@@ -9,7 +9,7 @@ from .layout import Layout
 
 @dataclass(frozen=True)
 class Owed:
-    """Written before the switch, removed when the host is healthy or back.
+    """Written before anything live is touched, removed when the host is healthy or back.
 
     `back` marks a switch back: its target is not given up again. `stopped` are units to start
     again when nothing was switched. `package` is the exact KumoMTA version to return to.

@@ -3,8 +3,9 @@
 import sys
 from typing import Any
 
-from . import change, health, links, lock, prepare, recover, repair
+from . import change, health, links, lock, owed, prepare, recover, repair
 from .host import Host
+from .masking import mask
 from .model import Bundle, Manifest, parse_bundle
 from .store import Store
 from .volumes import unmounted
@@ -17,7 +18,8 @@ def run(host: Host) -> dict[str, Any]:
 
 def push(host: Host, bundle: Bundle) -> dict[str, Any]:
     """Make the release live, or change nothing; returns the report."""
-    hide_secrets(host, bundle)
+    secret = [file.path for file in bundle.manifest.files if file.secret]
+    host.report.hide(bundle.contents[path] for path in secret)
     store = Store(host.layout)
     with lock.locked(host, "push", wait=bundle.wait):
         store.open()
@@ -45,6 +47,7 @@ def _decide(host: Host, store: Store, bundle: Bundle, live: Manifest) -> dict[st
             host.report.say(f"release {manifest.id} is live already: nothing to do")
             return {"changed": [], "restarted": [], "repaired": []}
         return repair.repair(host, store, bundle)
+    mask(host, store, live.id)
     host.report.say(f"release {manifest.id} replaces {live.id}")
     prepare.wait_for_boot(host)
     upgrade = prepare.prepare(host, bundle)
@@ -56,7 +59,7 @@ def _decide(host: Host, store: Store, bundle: Bundle, live: Manifest) -> dict[st
     try:
         outcome = change.make_live(host, store, manifest, upgrade, patience=bundle.patience)
     finally:
-        if store.current_id() != manifest.id and manifest.id not in store.history():
+        if _left_over(host, store, manifest.id):
             store.remove(manifest.id)
     host.report.say(f"release {manifest.id} is live")
     return {
@@ -68,6 +71,15 @@ def _decide(host: Host, store: Store, bundle: Bundle, live: Manifest) -> dict[st
     }
 
 
+def _left_over(host: Host, store: Store, release_id: str) -> bool:
+    """Whether a release was never live and nobody needs it to finish or go back."""
+    return (
+        store.current_id() != release_id
+        and release_id not in store.history()
+        and owed.read(host.layout) is None
+    )
+
+
 def sound(host: Host, manifest: Manifest) -> bool:
     """A quick look whether the live release does its work: links, mounts, units."""
     return (
@@ -75,26 +87,6 @@ def sound(host: Host, manifest: Manifest) -> bool:
         and not unmounted(host, manifest.mounts)
         and health.inactive(host, manifest.units) is None
     )
-
-
-def hide_secrets(host: Host, bundle: Bundle) -> None:
-    """Neither the new secrets nor the old ones may show in what is said from here on."""
-    secret = [file.path for file in bundle.manifest.files if file.secret]
-    host.report.hide(bundle.contents[path] for path in secret)
-    hide_stored_secrets(host)
-
-
-def hide_stored_secrets(host: Host) -> None:
-    """The secrets of the releases on this host."""
-    store = Store(host.layout)
-    if not host.layout.releases.is_dir():
-        return
-    for release_id in store.kept():
-        manifest = store.manifest(release_id)
-        paths = [
-            host.layout.stored(release_id, file.path) for file in manifest.files if file.secret
-        ]
-        host.report.hide(path.read_bytes() for path in paths if path.is_file())
 
 
 def digests(manifest: Manifest) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Finishing what an interrupted run left, at boot or before the next push."""
 
-from . import change, health, links, lock, owed
+from . import change, health, lock, owed
 from .errors import AgentError
 from .host import Host
+from .masking import mask
 from .owed import Owed
 from .store import Store
 
@@ -11,12 +12,10 @@ def recover(host: Host, store: Store) -> str:
     """Bring the host to exactly one release; says what was done, or nothing."""
     store.clean()
     note = owed.read(host.layout)
-    live = store.current_id()
     if note is None:
-        manifest = store.manifest(live)
-        others = [store.manifest(item) for item in store.kept() if item != live]
-        links.drop_stale(host.layout, manifest, others)
         return ""
+    mask(host, store, note.origin, note.target)
+    live = store.current_id()
     if live != note.target:
         host.report.say(f"release {note.target} was not switched to: it is taken away")
         change.give_up(host, store, note)

@@ -17,12 +17,12 @@ _ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)=(.+?)\s*$", re.MULTI
 _PUBLIC = re.compile(r"\w*_(HOST|PORT|IP|HELO)")
 """Variables whose values a diagnosis needs."""
 _TOKEN = re.compile(r"[A-Za-z0-9+/_=~.-]{20,}")
+_KEY_LINE = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
 _NAME = re.compile(r"[A-Z0-9_]+|[a-z_./-]+")
 
 
-def secret_words(content: bytes) -> set[str]:
+def secret_words(text: str) -> set[str]:
     """What must not show of a secret file: values of assignments, and long opaque words."""
-    text = content.decode("utf-8", "replace")
     words = {
         value.strip("\"'")
         for name, value in _ASSIGNMENT.findall(text)
@@ -40,19 +40,30 @@ class Reporter:
         self._output = output or sys.stdout
         self._started = self._last = time.monotonic()
         self._secrets: list[str] = []
+        self._key_lines: set[str] = set()
         self.timings: dict[str, float] = {}
         self.warnings: list[str] = []
 
     def hide(self, contents: Iterable[bytes]) -> None:
         """Mask what these secret files hold in all that is said from now on."""
-        words = set(self._secrets).union(*(secret_words(content) for content in contents))
+        words = set(self._secrets)
+        for content in contents:
+            text = content.decode("utf-8", "replace")
+            if "PRIVATE KEY-----" in text:
+                # Thousands of lines of DKIM keys: looked up, not searched for.
+                self._key_lines.update(_KEY_LINE.findall(text))
+            else:
+                words |= secret_words(text)
         self._secrets = sorted(words, key=len, reverse=True)
 
     def clean(self, text: str) -> str:
         """The text without secrets."""
         for word in self._secrets:
             text = text.replace(word, MASK)
-        return text
+        return _KEY_LINE.sub(self._mask, text) if self._key_lines else text
+
+    def _mask(self, match: re.Match[str]) -> str:
+        return MASK if match[0] in self._key_lines else match[0]
 
     def say(self, text: str) -> None:
         """One line of progress. Nobody listening any more is no reason to stop half way."""

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from . import change, lock, push, recover
+from . import change, lock, recover
 from .errors import AgentError
 from .host import Host
+from .masking import mask
 from .store import Store
 
 _WAIT = 120.0
@@ -12,17 +13,18 @@ _WAIT = 120.0
 
 def rollback(host: Host, release_id: str | None) -> dict[str, Any]:
     """To a given release, or the one before the live one."""
-    push.hide_stored_secrets(host)
     store = Store(host.layout)
     with lock.locked(host, "rollback", wait=_WAIT):
         store.open()
         recovered = recover.recover(host, store)
         live = store.current_id()
+        mask(host, store, live)
         manifest = store.manifest(_target(store, release_id))
         if manifest.id == live:
             raise AgentError(
                 f"release {live} is live already", f"kept are: {', '.join(store.kept())}"
             )
+        mask(host, store, manifest.id)
         damaged = store.damaged(manifest)
         if damaged:
             raise AgentError(

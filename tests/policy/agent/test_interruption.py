@@ -38,9 +38,9 @@ STEPS = (
     "packages",
     "prepared",
     "staged",
+    "owed",
     "linked",
     "validated",
-    "owed",
     "adopted",
     "switched",
     "settled",
@@ -102,7 +102,7 @@ def test_a_kill_leaves_one_release_live_and_the_next_push_succeeds(world: World,
     assert not (world.root / "opt/ping8/owed.json").exists()
 
 
-@pytest.mark.parametrize("step", STEPS[STEPS.index("linked") :])
+@pytest.mark.parametrize("step", STEPS[STEPS.index("owed") :])
 def test_a_kill_is_finished_by_the_boot_unit_alone(world: World, step: str) -> None:
     prepared(world)
     killed(world, lambda: world.push(NEW, observer=kill_at(step)))

@@ -26,6 +26,9 @@ POLICY = "/opt/kumomta/etc/policy"
 UNITS = ("kumomta.service", "nginx.service")
 
 
+PROGRAMS = {"kumomta.service": "/opt/kumomta/sbin/kumod", "nginx.service": "/usr/sbin/nginx"}
+
+
 class Play(Commands):
     """Answers as systemd, apt and KumoMTA would, and remembers what it was asked.
 
@@ -97,7 +100,7 @@ class Play(Commands):
             return Result(0, "0")
         elif verb == "show":
             return Result(
-                0, f"ExecStart=/opt/kumomta/sbin/kumod\nActiveState={self.state.get(words[-1])}"
+                0, f"ExecStart={PROGRAMS.get(words[-1])}\nActiveState={self.state.get(words[-1])}"
             )
         return Result(0, "")
 

@@ -158,9 +158,28 @@ class Ground:
     key: Path
     known_hosts: Path
 
-    def execute(self, *command: str, check: bool = True) -> str:
-        """Run a command on the host as root."""
-        return self.containers.execute(NAME, *command, check=check).stdout.strip()
+    def execute(self, *command: str, check: bool = True, stdin: str = "") -> str:
+        """Run a command on the host as root; its standard output."""
+        return self.run(*command, check=check, stdin=stdin).stdout.strip()
+
+    def run(
+        self, *command: str, check: bool = True, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command on the host as root, quicker than podman does."""
+        container = f"{self.containers.cloud.prefix}-{NAME}"
+        pid = run(["podman", "inspect", "--format", "{{.State.Pid}}", container]).stdout.strip()
+        inside = ["nsenter", f"--target={pid}", "--all", "--wd=/", "--"]
+        path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        done = subprocess.run(
+            [*inside, "env", path, *command],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done
 
     def shell(self, script: str, *, check: bool = True) -> str:
         """Run a script on the host as root."""
@@ -234,32 +253,27 @@ class Ground:
             f"        {act}\n"
             "sys.exit(main(['push'], Host(observer=observer)))\n"
         )
-        done = self.containers.execute(
-            NAME, "python3", "-c", program, stdin=push_input(pushed, facts), check=False
-        )
+        text = push_input(pushed, facts, patience=8)
+        done = self.run("python3", "-c", program, stdin=text, check=False)
         return f"{done.stdout}\n{done.stderr}"
 
     def torn(self, *releases: Release) -> str:
         """Why the live files are not exactly those of the live one of these, or nothing."""
-        live_id = self.execute("readlink", "/opt/ping8/current").rpartition("/")[2]
-        live = next((item for item in releases if item.id == live_id), None)
-        paths = sorted({file.path for item in releases for file in item.files})
         script = (
             "import hashlib, json, os, sys\n"
             "paths = json.load(sys.stdin)\n"
-            "print(json.dumps({p: hashlib.sha256(open(p, 'rb').read()).hexdigest()"
-            " if os.path.exists(p) else None for p in paths}))\n"
+            "read = lambda p: open(p, 'rb').read() if os.path.exists(p) else None\n"
+            "digest = lambda c: c if c is None else hashlib.sha256(c).hexdigest()\n"
+            "print(json.dumps([os.readlink('/opt/ping8/current'),"
+            " {p: digest(read(p)) for p in paths}]))\n"
         )
-        found = json.loads(
-            self.containers.execute(NAME, "python3", "-c", script, stdin=json.dumps(paths)).stdout
-        )
-        expected = (
-            {file.path: hashlib.sha256(file.content).hexdigest() for file in live.files}
-            if live
-            else {}
-        )
+        paths = sorted({file.path for item in releases for file in item.files})
+        link, found = json.loads(self.execute("python3", "-c", script, stdin=json.dumps(paths)))
+        live = next((item for item in releases if item.id == link.rpartition("/")[2]), None)
+        files = live.files if live else ()
+        expected = {file.path: hashlib.sha256(file.content).hexdigest() for file in files}
         wrong = [path for path in paths if found[path] != expected.get(path)]
-        return f"{live_id}: {', '.join(wrong)}" if wrong else ""
+        return f"{link}: {', '.join(wrong)}" if wrong else ""
 
     def live(self) -> str:
         """Id of the live release."""
@@ -303,7 +317,11 @@ def boot(containers: Containers, image: str, folder: Path) -> Ground:
                 f"ssh_keys:\n  ed25519_private: |\n{private}  ed25519_public: '{public}'\n"
             ),
             trees={"/opt/kumomta": TREE},
-            files={"/usr/lib/systemd/system/kumomta.service": _UNIT},
+            files={
+                "/usr/lib/systemd/system/kumomta.service": _UNIT,
+                # No package can be had, and that shows at once.
+                "/etc/apt/sources.list": "deb [trusted=yes] file:/nowhere ./\n",
+            },
         )
     )
     return Ground(containers=containers, key=key, known_hosts=known)

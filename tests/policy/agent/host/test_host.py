@@ -191,7 +191,7 @@ def test_a_volume_with_somebodys_data_is_not_touched(ground: Ground) -> None:
 def test_kumod_never_starts_without_its_volume(ground: Ground) -> None:
     ground.execute("systemctl", "stop", "kumomta")
     ground.shell(
-        f"umount {SPOOL}; mv /etc/systemd/system/var-spool-kumomta.mount /root/; systemctl daemon-reload"
+        f"umount {SPOOL}; rm /etc/systemd/system/var-spool-kumomta.mount; systemctl daemon-reload"
     )
     ground.execute("systemctl", "start", "kumomta", check=False)
     assert ground.execute("systemctl", "is-active", "kumomta", check=False) != "active"
@@ -290,7 +290,8 @@ def test_a_time_limit_that_is_over_goes_back(ground: Ground) -> None:
 
 def test_a_drifted_host_is_told_and_repaired_when_asked_to(ground: Ground) -> None:
     ground.shell(
-        f"sed -i 's/policy/drifted/' {POLICY}; sed -i 's/#/# drifted/' /etc/nginx/sites-enabled/ping8.conf;"
+        f"sed -i 's/policy/drifted/' {POLICY};"
+        "sed -i 's/#/# drifted/' /etc/nginx/sites-enabled/ping8.conf;"
         "chmod 644 /opt/ping8/current/root/etc/default/kumomta; systemctl disable --now nginx"
     )
     drift = json.loads(ground.execute("/usr/local/sbin/ping8-agent", "drift"))
