@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from policy.settings.base import Kind, Model
+from policy.settings.checks import CHECKS
 from policy.settings.domains import DomainDefaults
 from policy.settings.model import Settings
 from policy.settings.problems import PROJECT
@@ -68,6 +69,9 @@ _SIMPLE = {
 }
 
 
+_ACRONYMS = {word.lower(): word for word in ("VPC", "AWS", "EHLO", "IPs", "SPF", "SSH", "SOCKS")}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One key of the reference."""
@@ -112,7 +116,18 @@ def text() -> str:
             introduction = (inner.__doc__ or "").split("\n\n")[0].strip()
             own = rows(inner, f"{key}{steps}.")
             sections.append(f"## {key}\n\n{introduction}\n\n{_table(own)}")
-    return "\n".join([*sections, _SECRETS + "".join(_secret_rows())])
+    return "\n".join([*sections, _SECRETS + "".join(_secret_rows()), _rules()])
+
+
+def _rules() -> str:
+    """The rules across settings, by the name and the reason that the code gives them."""
+    lines = [f"- {_sentence(check.rule.__name__)}. {check.rule.__doc__}\n" for check in CHECKS]
+    return "## Rules\n\nBeside each key's own form, preview holds these rules.\n\n" + "".join(lines)
+
+
+def _sentence(name: str) -> str:
+    words = [_ACRONYMS.get(word, word) for word in name.split("_")]
+    return " ".join([words[0][0].upper() + words[0][1:], *words[1:]])
 
 
 def _top_level() -> Iterator[Row]:
