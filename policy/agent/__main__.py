@@ -4,6 +4,7 @@ import importlib
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -88,6 +89,11 @@ def main(arguments: Sequence[str], host: Host | None = None) -> int:
     except OSError as error:
         what = f"{error.strerror or error} ({error.filename or 'no file named'})"
         host.report.fail(f"{what}; see disk and permissions on the host, then push again")
+        return 1
+    except Exception as error:
+        for line in traceback.format_exc().splitlines():
+            host.report.say(line)
+        host.report.fail(f"{type(error).__name__} in the agent; report this with the lines above")
         return 1
     return 0
 

@@ -61,15 +61,15 @@ def make_live(
         )
         _make_way(host, old, note, upgrade)
         store.switch(new.id)
-    except (AgentError, OSError):
-        give_up(host, store, note)
+    except Exception:
+        _give_up_quietly(host, store, note)
         raise
     host.done("switched")
     since = health.moment()
     try:
         activate(host, store, note)
         health.wait(host, new, since=since, limit=patience)
-    except (AgentError, OSError) as error:
+    except Exception as error:  # whatever it is, the host must not be left half way
         raise _rolled_back(host, store, note, error) from error
     host.done("healthy")
     finish(host, store, note)
@@ -142,6 +142,14 @@ def finish(host: Host, store: Store, note: Owed) -> None:
     host.done("finished")
 
 
+def _give_up_quietly(host: Host, store: Store, note: Owed) -> None:
+    """As `give_up`, without hiding why: what cannot be undone now is undone by the next run."""
+    try:
+        give_up(host, store, note)
+    except Exception as error:
+        host.report.warn(f"not all could be undone at once, the next push does it: {error}")
+
+
 def give_up(host: Host, store: Store, note: Owed) -> None:
     """Nothing was switched: take away what was laid out for it."""
     live = store.manifest(store.current_id())
@@ -180,12 +188,14 @@ def go_back(host: Host, store: Store, note: Owed) -> str:
 
 
 def _rolled_back(host: Host, store: Store, note: Owed, error: Exception) -> AgentError:
-    what = error.what if isinstance(error, AgentError) else f"{error}"
-    mend = error.mend if isinstance(error, AgentError) else "see the host's disk, then push again"
+    if isinstance(error, AgentError):
+        what, mend = error.what, error.mend
+    else:
+        what, mend = f"{type(error).__name__}: {error}", "see the host's disk, then push again"
     host.report.say(f"release {note.target} fails: {what}")
     try:
         state = go_back(host, store, note)
-    except (AgentError, OSError) as second:
+    except Exception as second:
         return AgentError(
             f"release {note.target} failed ({what}) and going back to {note.origin} failed too "
             f"({second})",
