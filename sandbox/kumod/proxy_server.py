@@ -19,9 +19,9 @@ from sandbox.kumod.clock import SystemClock
 from sandbox.kumod.durations import parse_duration
 from sandbox.kumod.engine import Kumod
 from sandbox.kumod.errors import KumoError, PolicyError
+from sandbox.kumod.lazy_resolver import LazyResolver
 from sandbox.kumod.main import LABEL
 from sandbox.kumod.metrics import as_text
-from sandbox.kumod.resolver import SystemResolver
 from sandbox.kumod.socks import (
     BIND,
     CONNECT,
@@ -241,7 +241,7 @@ class ProxyPolicy:
     """The Lua configuration: its listeners and its judgement of passwords."""
 
     def __init__(self, path: str) -> None:
-        self.engine = Kumod(path, clock=SystemClock(), dns=SystemResolver(), modules=("proxy",))
+        self.engine = Kumod(path, clock=SystemClock(), dns=LazyResolver(), modules=("proxy",))
         context = self.engine.pool.fresh()
         if not context.has_handler("proxy_init"):
             raise KumoError("the configuration registers no proxy_init")

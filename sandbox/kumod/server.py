@@ -24,10 +24,10 @@ from sandbox.kumod.engine import Kumod, StartResult
 from sandbox.kumod.errors import PolicyError, ValidationError
 from sandbox.kumod.http_api import HttpListener, lowest_free
 from sandbox.kumod.http_client import HttpTransport, SocketTransport
+from sandbox.kumod.lazy_resolver import LazyResolver
 from sandbox.kumod.logs import Disposition, Response
 from sandbox.kumod.message import QueueName
 from sandbox.kumod.ready import ReadyQueue
-from sandbox.kumod.resolver import SystemResolver
 from sandbox.kumod.smtp_client import SocketSmtp
 from sandbox.kumod.smtp_server import SmtpListener, server_context
 
@@ -41,7 +41,7 @@ class ServerEngine(Kumod):
     def __init__(self, policy: str, **options: Any) -> None:
         counters: Counter[str] = Counter()
         options.setdefault("clock", SystemClock())
-        options.setdefault("dns", SystemResolver())
+        options.setdefault("dns", LazyResolver())
         options.setdefault("smtp", SocketSmtp(counters))
         super().__init__(policy, jitter=True, **options)
         self.counters = counters

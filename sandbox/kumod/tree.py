@@ -126,8 +126,13 @@ def _copy_distribution(name: str, folder: Path) -> None:
     if files is None:
         raise RuntimeError(f"{name}: the environment does not say which files it has")
     for entry in files:
-        if ".." in entry.parts or "__pycache__" in entry.parts:
+        if ".." in entry.parts or "__pycache__" in entry.parts or _unused(entry.name):
             continue
         target = folder / entry
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(Path(str(entry.locate())), target)
+
+
+def _unused(name: str) -> bool:
+    """lupa brings every Lua there is; the stand-in runs 5.4 alone, as KumoMTA."""
+    return name.startswith(("lua5", "luajit")) and not name.startswith("lua54")

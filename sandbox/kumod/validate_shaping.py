@@ -8,8 +8,8 @@ import sys
 from sandbox.kumod.api_shaping import Shaping
 from sandbox.kumod.engine import Kumod
 from sandbox.kumod.errors import KumoError
+from sandbox.kumod.lazy_resolver import LazyResolver
 from sandbox.kumod.main import LABEL
-from sandbox.kumod.resolver import SystemResolver
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("files", nargs="+")
     options = parser.parse_args(argv)
     try:
-        shaping = Shaping(Kumod(dns=SystemResolver()), options.files)
+        shaping = Shaping(Kumod(dns=LazyResolver()), options.files)
     except KumoError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - a command
         return 1

@@ -65,7 +65,8 @@ def started(folder: Path, policy: str, **options: Any) -> Kumod:
 
 
 def request(
-    content: str = "From: a@d.test\r\nTo: u@r.test\r\nSubject: hello\r\n\r\nhello\r\n",
+    content: str
+    | dict[str, Any] = "From: a@d.test\r\nTo: u@r.test\r\nSubject: hello\r\n\r\nhello\r\n",
     **more: Any,
 ) -> dict[str, Any]:
     """An injection request."""

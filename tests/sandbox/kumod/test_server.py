@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import signal
 import smtplib
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sandbox.kumod import kcli, main, validate_shaping
 from sandbox.kumod.server import self_signed
+from sandbox.kumod.socks import SocksError, open_through
 from tests.sandbox.kumod.outside import (
     Process,
     Sink,
@@ -24,6 +29,7 @@ from tests.sandbox.kumod.outside import (
 from tests.sandbox.kumod.policies import request
 from tests.sandbox.kumod.test_mail import BOUNCE
 
+USER = getpass.getuser()
 POLICY = """
 local kumo = require 'kumo'
 kumo.on('pre_init', function()
@@ -134,7 +140,7 @@ class World:
 
     def start(self) -> Process:
         return Process(
-            "main", "--policy", self.policy, "--user", "root", ready="initialization complete"
+            "main", "--policy", self.policy, "--user", USER, ready="initialization complete"
         )
 
     def inject(self, subject: str) -> None:
@@ -236,23 +242,21 @@ def test_the_listener_answers(
     assert call(world.http, path, body, headers)[0] == status
 
 
-def test_metrics_and_kcli_show_what_waits(world: World) -> None:
+def test_metrics_and_kcli_show_what_waits(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.sink.answer = "451 4.7.0 later"
     world.inject("waiting")
     world.sink.get()
     world.webhook.get("TransientFailure")
     endpoint = f"http://127.0.0.1:{world.http}"
-    shown = command("kcli", "--endpoint", endpoint, "queue-summary")
-    assert "r.test" in shown.stdout
+    assert kcli.main(["--endpoint", endpoint, "queue-summary"]) == 0
+    assert "r.test" in capsys.readouterr().out
     metrics = json.loads(call(world.http, "/metrics.json")[1])
     assert metrics["scheduled_by_domain"]["value"]["domain"]["r.test"] == 1
     assert 0 < metrics["disk_free_percent"]["value"]["name"]["data spool"] <= 100
     assert "scheduled_count_total" in call(world.http, "/metrics")[1]
     world.sink.answer = "250 ok"
-    bounced = command(
-        "kcli", "--endpoint", endpoint, "bounce", "--domain", "r.test", "--reason", "test"
-    )
-    assert bounced.returncode == 0, bounced.stderr
+    bounce = ["bounce", "--domain", "r.test", "--reason", "test"]
+    assert kcli.main(["--endpoint", endpoint, *bounce]) == 0
 
 
 def test_the_proxy_shows_its_state(world: World) -> None:
@@ -262,18 +266,16 @@ def test_the_proxy_shows_its_state(world: World) -> None:
 
 
 def test_the_proxy_refuses_a_wrong_password(world: World) -> None:
-    import socket
-
-    from sandbox.kumod.socks import SocksError, open_through
-
-    with socket.create_connection(("127.0.0.1", world.proxy_port)) as stream:
-        with pytest.raises(SocksError, match="authentication failed"):
-            open_through(
-                stream,
-                ("127.0.0.1", world.sink.port),
-                source=None,
-                credentials=("kumod", "wrong"),
-            )
+    with (
+        socket.create_connection(("127.0.0.1", world.proxy_port)) as stream,
+        pytest.raises(SocksError, match="authentication failed"),
+    ):
+        open_through(
+            stream,
+            ("127.0.0.1", world.sink.port),
+            source=None,
+            credentials=("kumod", "wrong"),
+        )
 
 
 def test_a_script_follows_the_logs(world: World) -> None:
@@ -297,25 +299,52 @@ def test_a_script_follows_the_logs(world: World) -> None:
     assert command("main", "--script", "--policy", policy, "Delivery").stdout == "u@r.test\n"
 
 
-def test_it_stops_cleanly_and_says_what_it_is(world: World) -> None:
+def test_it_stops_cleanly(world: World) -> None:
     assert world.kumod.stop(signal.SIGHUP) == 0
     world.kumod = world.start()
-    assert command("main", "--version").stdout.endswith("(ping8-mail stand-in)\n")
 
 
-def test_validation_by_command(world: World) -> None:
-    good = command("main", "--validate", "--policy", world.policy, "--user", "root")
-    assert (good.returncode, good.stderr) == (0, "")
-    policy = write(world.folder, "bad.lua", "require('kumo').make_egress_path { x = 1 }")
-    bad = command("main", "--validate", "--policy", policy, "--user", "root")
-    assert bad.returncode == 1
-    assert bad.stderr.startswith("deserialize error: unknown field `x`")
-    nobody = command("main", "--validate", "--policy", policy, "--user", "no-such-user")
-    assert (nobody.returncode, nobody.stderr) == (1, "Error: Invalid user no-such-user\n")
+@pytest.fixture
+def umask() -> Iterator[None]:
+    """A command sets its own; the tests keep theirs."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
-def test_shaping_files_are_validated_by_command(tmp_path: Path) -> None:
+def test_it_says_what_it_is(umask: None, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main.main(["--version"])
+    assert capsys.readouterr().out.endswith("(ping8-mail stand-in)\n")
+
+
+@pytest.mark.parametrize(
+    ("policy", "user", "status", "said"),
+    [
+        ("", USER, 0, ""),
+        ("require('kumo').make_egress_path { x = 1 }", USER, 1, "deserialize error: unknown"),
+        ("", "no-such-user", 1, "Error: Invalid user no-such-user\n"),
+    ],
+)
+def test_validation_by_command(
+    tmp_path: Path,
+    umask: None,
+    capsys: pytest.CaptureFixture[str],
+    policy: str,
+    user: str,
+    status: int,
+    said: str,
+) -> None:
+    path = write(tmp_path, "init.lua", policy)
+    assert main.main(["--validate", "--policy", path, "--user", user]) == status
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_shaping_files_are_validated_by_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     good = write(tmp_path, "good.toml", '["default"]\nconnection_limit = 3\n')
     bad = write(tmp_path, "bad.toml", '["default"]\nconnection_limits = 3\n')
-    assert command("validate_shaping", good).returncode == 0
-    assert "unknown field `connection_limits`" in command("validate_shaping", bad).stderr
+    assert validate_shaping.main([good]) == 0
+    assert validate_shaping.main([bad]) == 1
+    assert "unknown field `connection_limits`" in capsys.readouterr().err
