@@ -96,6 +96,7 @@ class _Rule(AwsResource):
             return None
         rule = answer["SecurityGroupRules"][0]
         every = str(rule["IpProtocol"]) == "-1"
+        peer = (rule.get("ReferencedGroupInfo") or {}).get("GroupId")
         prefix = f"arn:aws:ec2:{aws.region}:{ACCOUNT_ID}"
         return {
             "arn": f"{prefix}:security-group-rule/{identity}",
@@ -106,8 +107,9 @@ class _Rule(AwsResource):
             "toPort": None if every else rule.get("ToPort"),
             "cidrIpv4": rule.get("CidrIpv4"),
             "cidrIpv6": rule.get("CidrIpv6"),
-            "referencedSecurityGroupId": (rule.get("ReferencedGroupInfo") or {}).get("GroupId"),
-            "description": rule.get("Description") or None,
+            "referencedSecurityGroupId": peer,
+            # Moto forgets the description of a rule between groups.
+            "description": rule.get("Description") or (known.get("description") if peer else None),
             "tagsAll": tag_map(rule.get("Tags")),
         }
 
