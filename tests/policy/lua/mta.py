@@ -97,7 +97,7 @@ class Mta:
             http=self._receive,
             smtp=self._exchange,
             dns=self.resolver,
-            **{"clock": FakeClock(), **self.options},
+            **{"clock": FakeClock(), "max_context_age": math.inf, **self.options},
         )
 
     def _receive(self, request: HttpRequest) -> HttpResponse:
@@ -200,7 +200,7 @@ class Mta:
     def dead_letters(self) -> list[dict[str, Any]]:
         """The rows of the dead-letter store."""
         store = self.path("/var/spool/kumomta/ping8/dead-letters.sqlite")
-        if not store.exists():
+        if not store.is_file():
             return []
         with closing(sqlite3.connect(store)) as db:
             db.row_factory = sqlite3.Row
