@@ -16,6 +16,12 @@ def _topic(text: str) -> str:
     return text
 
 
+def _bucket(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", text):
+        raise ValueError("use 3 to 63 lower-case letters, digits and inner hyphens")
+    return text
+
+
 class Operators(Model):
     """People who run the environment."""
 
@@ -55,6 +61,9 @@ class Alarms(Model):
     )
     bounce_share: Share = Field(default=0.05, description="Bounces of messages, by provider.")
     deferral_share: Share = Field(default=0.30, description="Deferrals of attempts, by provider.")
+    share_minimum: Annotated[int, unit("messages")] = Field(
+        default=100, ge=1, description="Messages in an hour below which no share is judged."
+    )
     certificate_days: Annotated[int, unit("days")] = Field(
         default=14, ge=1, le=60, description="Days left of the certificate."
     )
@@ -67,11 +76,16 @@ class Alarms(Model):
     no_delivery: Duration = Field(
         default="30m", description="Time without a delivery while mail is queued."
     )
+    no_delivery_queued: Annotated[int, unit("messages")] = Field(
+        default=100,
+        ge=1,
+        description="Messages queued from which this holds though none come in.",
+    )
     proxy_failures: Annotated[int, unit("failures in 5 minutes")] = Field(
         default=10, ge=1, description="Failed proxy connections or binds in five minutes."
     )
     interval: Duration = Field(
-        default="1m", description="How often a host sends its metrics; at least 1m."
+        default="1m", description="How often a host sends its metrics; 1m to 5m."
     )
 
 
@@ -86,6 +100,11 @@ class Logs(Model):
         default=2, ge=1, description="Size of the journal, in GiB."
     )
     ship: bool = Field(default=False, description="Copy finished segments to S3.")
+    bucket: Annotated[str, AfterValidator(_bucket), Kind(name="bucket name")] | None = Field(
+        default=None,
+        description="The bucket that is made for them; its name is nobody else's in the world.",
+        examples=["example-mail-prod-logs"],
+    )
     ship_keep: Duration = Field(default="365d", description="How long S3 keeps them.")
 
 

@@ -28,7 +28,8 @@ MOST_TAGS = 40
 
 _RSA_BITS = 2048
 _KUMOD_REFUSES_BELOW = 10
-_SHORTEST_INTERVAL = 60
+_SHORTEST_INTERVAL, _LONGEST_INTERVAL = 60, 300
+_LONGEST_PERIOD = 86400
 
 
 @check("operators")
@@ -170,6 +171,34 @@ def metrics_are_sent_each_minute_at_most(settings: Settings) -> Iterator[Finding
         )
 
 
+@check("alarms")
+def alarms_look_at_a_day_at_most(settings: Settings) -> Iterator[Finding]:
+    """CloudWatch's periods end there, and alarms of minutes need metrics of minutes."""
+    if seconds(settings.alarms.interval) > _LONGEST_INTERVAL:
+        yield Finding(
+            path=("alarms", "interval"),
+            value=settings.alarms.interval,
+            mend="use 5m or less: alarms must see trouble within minutes",
+        )
+    if not _SHORTEST_INTERVAL <= seconds(settings.alarms.no_delivery) <= _LONGEST_PERIOD:
+        yield Finding(
+            path=("alarms", "noDelivery"),
+            value=settings.alarms.no_delivery,
+            mend="use 1m to 24h: CloudWatch looks at no other periods",
+        )
+
+
+@check("logs")
+def shipping_has_a_bucket(settings: Settings) -> Iterator[Finding]:
+    """The name is the operators' choice, for it must be free in the whole world."""
+    if settings.logs.ship and settings.logs.bucket is None:
+        yield Finding(
+            path=("logs", "bucket"),
+            value="",
+            mend="name the bucket to make for shipped logs, or set logs.ship: false",
+        )
+
+
 _TAG = re.compile(r"[\w .:/=+@-]*")
 _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
 
@@ -209,5 +238,7 @@ CHECKS: tuple[Check, ...] = (
     shaping_keeps_the_contract,
     disk_alarms_come_before_kumod_refuses,
     metrics_are_sent_each_minute_at_most,
+    alarms_look_at_a_day_at_most,
+    shipping_has_a_bucket,
     tags_are_possible,
 )

@@ -153,6 +153,18 @@ REFUSALS: Refusals = {
         "more than diskFreeCritical",
     ),
     "metrics sent too often": ({"alarms.interval": "10s"}, "alarms.interval", "1m or more"),
+    "metrics sent too seldom": ({"alarms.interval": "10m"}, "alarms.interval", "5m or less"),
+    "an alarm over more than a day": (
+        {"alarms.noDelivery": "2d"},
+        "alarms.noDelivery",
+        "1m to 24h",
+    ),
+    "logs shipped nowhere": ({"logs.ship": True}, "logs.bucket", "name the bucket"),
+    "bucket name that is none": (
+        {"logs.ship": True, "logs.bucket": "Example_Logs"},
+        "logs.bucket",
+        "lower-case letters",
+    ),
     "tag of Amazon's": ({"tags": {"aws:x": "y"}}, "tags.aws:x", "are Amazon's"),
     "tag that is over-long": ({"tags": {"x": "y" * 257}}, "tags.x", "256 characters"),
     "tag with a strange character": ({"tags": {"x": "<y>"}}, "tags.x", "letters, digits"),

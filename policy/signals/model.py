@@ -1,0 +1,160 @@
+"""The table of metrics, alarms and widgets as typed objects; `table.yaml` holds it."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from policy.release import Role
+from policy.settings.base import Model
+
+TABLE = Path(__file__).with_name("table.yaml")
+
+Dimension = Literal["volume", "provider", "source"]
+Statistic = Literal["Sum", "Minimum", "Maximum", "SampleCount"]
+OTHER = "other"
+"""The provider of all domains that belong to none of the listed ones."""
+
+
+class Metric(Model):
+    """One name that hosts send, once for each value of its dimensions.
+
+    A `flow` is how much since the last run; the others are states. `only` names what must be
+    switched on for it.
+    """
+
+    name: str
+    kind: Literal["gauge", "flow", "switch"]
+    unit: Literal["Percent", "Count", "Seconds", "None"]
+    hosts: tuple[Role, ...]
+    by: tuple[Dimension, ...] = ()
+    absolute: bool = False
+    only: Literal["shipping"] | None = None
+    means: str
+
+
+class Read(Model):
+    """What an alarm looks at: a metric of ours, or one of EC2's own."""
+
+    metric: str | None = None
+    ec2: str | None = None
+    statistic: Statistic
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.metric is None) == (self.ec2 is None):
+            raise ValueError("say one of metric and ec2")
+        return self
+
+
+class Alarm(Model):
+    """When operators are told. Texts and expression may hold `{setting}` and `{dimension}`."""
+
+    name: str = Field(pattern=r"[a-z0-9-]+")
+    severity: Literal["warning", "critical"]
+    hosts: tuple[Role, ...]
+    by: tuple[Dimension, ...] = ()
+    only: Literal["shipping"] | None = None
+    read: dict[str, Read]
+    expression: str | None = None
+    is_: Literal["below", "above", "at-least"] = Field(alias="is")
+    limit: float | str
+    limit_unit: Literal["seconds", "hours"] | None = None
+    period: str
+    periods: int
+    missing: Literal["missing", "notBreaching", "breaching"]
+    action: Literal["recover", "reboot"] | None = None
+    means: str
+    do: str
+
+    @model_validator(mode="after")
+    def _expression_when_several(self) -> Self:
+        if (len(self.read) > 1) != (self.expression is not None):
+            raise ValueError(f"{self.name}: an expression, if and only if several metrics are read")
+        return self
+
+
+class Composite(Model):
+    """One alarm over others."""
+
+    name: str
+    any: tuple[str, ...]
+    means: str
+    do: str
+
+
+class Widget(Model):
+    """A picture: metrics of hosts, or the expression of an alarm.
+
+    `over` draws one line for each value of that dimension, summed over the others. `lines` names
+    the alarms to draw where they do not follow from the metrics.
+    """
+
+    title: str
+    host: Role | Literal["any"]
+    width: int
+    statistic: Statistic | None = None
+    metrics: tuple[str, ...] = ()
+    alarm: str | None = None
+    over: Dimension | None = None
+    range: tuple[float, float] | None = None
+    lines: tuple[str, ...] = ()
+
+
+class Prices(Model):
+    """USD a month; `request` each."""
+
+    metric: float
+    alarm_metric: float
+    composite: float
+    dashboard: float
+    request: float
+
+
+class Signals(Model):
+    """The whole table; every name that is used in it is defined in it."""
+
+    namespace: str
+    providers: dict[str, tuple[str, ...]]
+    metrics: tuple[Metric, ...]
+    alarms: tuple[Alarm, ...]
+    composite: Composite
+    widgets: tuple[Widget, ...]
+    prices: Prices
+
+    def metric(self, name: str) -> Metric:
+        """A metric by name."""
+        return next(metric for metric in self.metrics if metric.name == name)
+
+    def alarm(self, name: str) -> Alarm:
+        """An alarm by name."""
+        return next(alarm for alarm in self.alarms if alarm.name == name)
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        metrics = {metric.name: metric for metric in self.metrics}
+        alarms = {alarm.name for alarm in self.alarms}
+        used = {name for widget in self.widgets for name in widget.metrics}
+        reads = [(alarm, read) for alarm in self.alarms for read in alarm.read.values()]
+        used |= {read.metric for _, read in reads if read.metric}
+        if used - metrics.keys():
+            raise ValueError(f"no such metrics: {sorted(used - metrics.keys())}")
+        if idle := metrics.keys() - used:
+            raise ValueError(f"sent for nothing: {sorted(idle)}")
+        named = {widget.alarm for widget in self.widgets if widget.alarm}
+        named |= {*self.composite.any, *(line for widget in self.widgets for line in widget.lines)}
+        if named - alarms:
+            raise ValueError(f"no such alarms: {sorted(named - alarms)}")
+        for alarm, read in reads:
+            metric = metrics.get(read.metric or "")
+            if metric and not ({*alarm.hosts} <= {*metric.hosts} and alarm.by == metric.by):
+                raise ValueError(f"{alarm.name}: hosts or dimensions are not those of {read}")
+        return self
+
+
+@cache
+def load() -> Signals:
+    """The table that the repository holds."""
+    return Signals.model_validate(yaml.safe_load(TABLE.read_text("utf-8")))

@@ -1,0 +1,121 @@
+"""The alarms of one environment: each row of the table for each host, volume, provider, source."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from policy.dns.plan import MTA
+from policy.release import Role
+from policy.settings import Settings
+from policy.settings.base import seconds
+from policy.signals.model import OTHER, Alarm, Dimension, Metric, Signals, load
+
+VOLUMES: Mapping[Role, tuple[str, ...]] = {"mta": ("spool", "logs", "root"), "proxy": ("root",)}
+_DURATION = re.compile(r"[0-9]+[smhd]")
+_UNIT_SECONDS = {"seconds": 1, "hours": 3600, None: 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """One alarm on one host, with its numbers.
+
+    `key` is unique in the environment. `dimensions` are the table's own (volume and so on), by
+    which its metrics are told apart beside environment and host.
+    """
+
+    key: str
+    host: str
+    alarm: Alarm
+    dimensions: Mapping[Dimension, str]
+    expression: str | None
+    threshold: float
+    period: int
+    description: str
+
+    @property
+    def metric_count(self) -> int:
+        """What AWS charges an alarm for."""
+        return len(self.alarm.read)
+
+
+def roles(settings: Settings) -> dict[str, Role]:
+    """Every host by name."""
+    return {MTA: "mta", **{proxy.name: "proxy" for proxy in settings.proxies}}
+
+
+def metrics_of(role: Role, settings: Settings) -> tuple[Metric, ...]:
+    """What a host of that role sends."""
+    return tuple(
+        metric
+        for metric in load().metrics
+        if role in metric.hosts and _wanted(metric.only, settings)
+    )
+
+
+def values(by: tuple[Dimension, ...], role: Role, settings: Settings) -> list[dict[Dimension, str]]:
+    """Every combination of values of the dimensions."""
+    known: dict[Dimension, tuple[str, ...]] = {
+        "volume": VOLUMES[role],
+        "provider": (*load().providers, OTHER),
+        "source": tuple(source.name for source in settings.sources),
+    }
+    combinations = itertools.product(*(known[dimension] for dimension in by))
+    return [dict(zip(by, combination, strict=True)) for combination in combinations]
+
+
+def planned_alarms(settings: Settings, signals: Signals | None = None) -> tuple[Planned, ...]:
+    """All of them; none is muted or left out here."""
+    return tuple(_planned(settings, signals or load()))
+
+
+def _planned(settings: Settings, signals: Signals) -> Iterator[Planned]:
+    for host, role in roles(settings).items():
+        for alarm in signals.alarms:
+            if role in alarm.hosts and _wanted(alarm.only, settings):
+                for dimensions in values(alarm.by, role, settings):
+                    yield _plan(settings, host, alarm, dimensions)
+
+
+def _plan(
+    settings: Settings, host: str, alarm: Alarm, dimensions: Mapping[Dimension, str]
+) -> Planned:
+    fields = {**settings.alarms.model_dump(), **dimensions}
+    threshold = threshold_of(alarm, settings)
+    means = alarm.means.format_map(fields)
+    where = f"{settings.environment}, {host}"
+    return Planned(
+        key="-".join((host, alarm.name, *dimensions.values())),
+        host=host,
+        alarm=alarm,
+        dimensions=dimensions,
+        expression=alarm.expression.format_map(fields) if alarm.expression else None,
+        threshold=threshold,
+        period=period_of(alarm, settings),
+        description=f"{where}: {means} What to do: {alarm.do}",
+    )
+
+
+def threshold_of(alarm: Alarm, settings: Settings) -> float:
+    """The limit as a number, durations in the alarm's unit."""
+    limit = alarm.limit
+    if isinstance(limit, str):
+        limit = getattr(settings.alarms, limit)
+    if isinstance(limit, str):
+        return seconds(limit) / _UNIT_SECONDS[alarm.limit_unit]
+    return float(limit)
+
+
+def period_of(alarm: Alarm, settings: Settings) -> int:
+    """Seconds that one value stands for: whole minutes, and not shorter than hosts send."""
+    text = alarm.period
+    if not _DURATION.fullmatch(text):
+        text = str(getattr(settings.alarms, text))
+    wanted = seconds(text)
+    if any(read.metric for read in alarm.read.values()):
+        wanted = max(wanted, seconds(settings.alarms.interval))
+    return -(-wanted // 60) * 60
+
+
+def _wanted(only: str | None, settings: Settings) -> bool:
+    return only is None or settings.logs.ship
