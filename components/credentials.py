@@ -68,6 +68,8 @@ class Credentials(pulumi.ComponentResource):
 
     webhook_token: pulumi.Output[str]
     injection_token: pulumi.Output[str]
+    token_secrets: Mapping[str, pulumi.Output[str]]
+    """ARNs in Secrets Manager, by token."""
     deploy: KeyPair
     host_keys: Mapping[str, KeyPair]
     dkim: Mapping[Selector, KeyPair]
@@ -85,8 +87,10 @@ class Credentials(pulumi.ComponentResource):
         given = args.given
         self.webhook_token = given.webhook_token or self._token("webhook-token")
         self.injection_token = given.injection_token or self._token("injection-token")
-        self._store("webhook-token", self.webhook_token, args)
-        self._store("injection-token", self.injection_token, args)
+        self.token_secrets = {
+            "webhook_token": self._store("webhook-token", self.webhook_token, args),
+            "injection_token": self._store("injection-token", self.injection_token, args),
+        }
         self.deploy = given.deploy_key or self._ssh("deploy")
         self.host_keys = {
             host: given.host_keys.get(host) or self._ssh(f"host-{host}") for host in args.hosts
@@ -101,7 +105,9 @@ class Credentials(pulumi.ComponentResource):
         )
         return made.result
 
-    def _store(self, key: str, value: pulumi.Output[str], args: CredentialsArgs) -> None:
+    def _store(
+        self, key: str, value: pulumi.Output[str], args: CredentialsArgs
+    ) -> pulumi.Output[str]:
         kept = aws.secretsmanager.Secret(
             f"{self._name}-{key}-secret",
             description=f"The {key.replace('-', ' ')} between PING8 and its mail platform",
@@ -114,6 +120,7 @@ class Credentials(pulumi.ComponentResource):
             secret_string=value,
             opts=self._child,
         )
+        return kept.arn
 
     def _ssh(self, key: str) -> KeyPair:
         made = tls.PrivateKey(f"{self._name}-{key}", algorithm="ED25519", opts=self._child)

@@ -1,7 +1,7 @@
 """What MTA and proxy hosts have in common: interface, addresses, instance, volumes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
@@ -61,8 +61,10 @@ class HostArgs:
     package_source: bool
     protect: bool
     tags: Mapping[str, str]
-    reachable: Sequence[pulumi.Resource] = field(default=())
-    """What must exist before the host reaches the internet."""
+    routed: Sequence[pulumi.Resource]
+    """The way to the internet."""
+    allowed: Sequence[pulumi.Resource]
+    """The firewall's rules: a host that boots before them could not fetch its packages."""
 
 
 class Host(pulumi.ComponentResource):
@@ -135,6 +137,7 @@ class Host(pulumi.ComponentResource):
                 allocation_id=identity.allocation_id,
                 protect=args.protect,
                 tags=args.tags,
+                routed=args.routed,
             ),
             pulumi.ResourceOptions(parent=self),
         )
@@ -175,7 +178,7 @@ class Host(pulumi.ComponentResource):
                 # Two instances cannot have one interface and one spool.
                 delete_before_replace=True,
                 ignore_changes=None if args.ami else ["ami"],
-                depends_on=[*args.reachable, *associations],
+                depends_on=[*args.routed, *args.allowed, *associations],
             ),
         )
 

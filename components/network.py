@@ -71,7 +71,13 @@ class Network(pulumi.ComponentResource):
                 availability_zone=zone,
                 map_public_ip_on_launch=False,
                 tags=named(args.tags, f"{name}-{index}"),
-                opts=child,
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    # A zone that AWS adds later must not move what stands.
+                    ignore_changes=None
+                    if args.network.availability_zones
+                    else ["availability_zone"],
+                ),
             )
             associations.append(
                 aws.ec2.RouteTableAssociation(

@@ -30,6 +30,7 @@ def outputs(settings: Settings, platform: MailPlatform) -> dict[str, Any]:
             for name, host in platform.hosts.items()
         },
         "settings": settings.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "token_secrets": dict(platform.credentials.token_secrets),
         "webhook_token": platform.credentials.webhook_token,
         "injection_token": platform.credentials.injection_token,
     }

@@ -167,7 +167,8 @@ class MailPlatform(pulumi.ComponentResource):
             package_source=not self._settings.kumomta.preinstalled,
             protect=self._settings.protect,
             tags=self._tags,
-            reachable=(*self._network.routed, *self._firewall.rules),
+            routed=self._network.routed,
+            allowed=self._firewall.rules,
         )
 
     def _acme(self, mta: MtaHost) -> Certificate | None:

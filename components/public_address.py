@@ -1,6 +1,6 @@
 """One public identity: an Elastic IP with the names that lead to it and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -22,6 +22,8 @@ class PublicAddressArgs:
     allocation_id: str | None
     protect: bool
     tags: Mapping[str, str]
+    routed: Sequence[pulumi.Resource]
+    """The way to the internet, without which AWS associates no Elastic IP."""
 
 
 class PublicAddress(pulumi.ComponentResource):
@@ -50,7 +52,9 @@ class PublicAddress(pulumi.ComponentResource):
             network_interface_id=args.network_interface_id,
             private_ip_address=args.private_address,
             # Sources that change places would claim each other's address while it is in use.
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, delete_before_replace=True, depends_on=list(args.routed)
+            ),
         )
         records = [
             aws.route53.Record(

@@ -21,6 +21,7 @@ def test_the_outputs_are_these() -> None:
         "releases",
         "log_in",
         "settings",
+        "token_secrets",
         "webhook_token",
         "injection_token",
     }

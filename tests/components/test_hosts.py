@@ -1,0 +1,114 @@
+"""What hosts are allowed, and what keeps them, their addresses and their volumes in place."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.components import shapes
+from tests.components.program import Program, run
+from tests.components.test_growth import difference
+
+
+def policy(program: Program, name: str) -> list[dict[str, Any]]:
+    """Statements of one IAM policy."""
+    statements: list[dict[str, Any]] = json.loads(program.one("RolePolicy", name).inputs["policy"])[
+        "Statement"
+    ]
+    return statements
+
+
+def test_a_host_may_send_metrics_of_our_namespace_alone() -> None:
+    for host in ("mta", "proxy-1"):
+        (statement,) = policy(shapes.program("minimal"), f"mail-{host}-metrics")
+        assert statement["Action"] == "cloudwatch:PutMetricData"
+        assert statement["Condition"] == {"StringEquals": {"cloudwatch:namespace": "PING8/Mail"}}
+
+
+def test_every_host_has_a_profile_of_its_own() -> None:
+    instances = shapes.program("many-sources").of_type("Instance")
+    profiles = {item.inputs["iamInstanceProfile"] for item in instances}
+    assert profiles == {"mail-mta-profile", "mail-proxy-1-profile", "mail-proxy-2-profile"}
+
+
+def test_certbot_may_change_the_challenge_of_the_injection_host_alone() -> None:
+    reads, change = policy(shapes.program("minimal"), "mail-certificate-dns-01")
+    assert reads["Action"] == ["route53:ListHostedZones", "route53:GetChange"]
+    assert change["Action"] == "route53:ChangeResourceRecordSets"
+    assert change["Resource"].startswith("arn:aws:route53:::hostedzone/Z")
+    assert change["Condition"]["ForAllValues:StringEquals"] == {
+        "route53:ChangeResourceRecordSetsNormalizedRecordNames": [
+            "_acme-challenge.mta.mail.example.com"
+        ],
+        "route53:ChangeResourceRecordSetsRecordTypes": ["TXT"],
+    }
+
+
+def test_only_the_mta_host_may_answer_challenges() -> None:
+    program = shapes.program("minimal")
+    rule = program.one("RolePolicy", "mail-certificate-dns-01")
+    role = program.one("Role", "mail-mta-role")
+    assert rule.property_dependencies["role"] == {role.urn}
+
+
+def test_without_acme_no_host_may_change_dns() -> None:
+    assert not shapes.program("outbox").of_type("ping8:mail:Certificate")
+
+
+def test_no_policy_grants_more_than_one_kind_of_thing() -> None:
+    for shape in shapes.NAMES:
+        for item in shapes.program(shape).of_type("RolePolicy"):
+            assert '"*:' not in item.inputs["policy"]
+            assert ':*"' not in item.inputs["policy"]
+
+
+def test_a_host_boots_only_when_its_way_to_the_internet_stands() -> None:
+    program = shapes.program("minimal")
+    instance = program.one("Instance", "mail-mta-instance")
+    association = program.one("EipAssociation", "mail-address-mta-association")
+    route = program.one("aws:ec2/route:Route", "mail-network-internet")
+    rules = {item.urn for item in program.of_type("SecurityGroupEgressRule")}
+    assert {association.urn, route.urn, *rules} <= instance.dependencies
+    assert route.urn in association.dependencies
+
+
+def test_zones_that_aws_adds_later_move_no_subnet() -> None:
+    subnets = shapes.program("minimal").of_type("Subnet")
+    assert all(item.ignore_changes == ("availabilityZone",) for item in subnets)
+    network = {"availabilityZones": ["eu-central-1b", "eu-central-1c"]}
+    chosen = run(shapes.MINIMAL | {"network": network}).of_type("Subnet")
+    assert {item.name: item.inputs["availabilityZone"] for item in chosen} == {
+        "mail-network-subnet-0": "eu-central-1b",
+        "mail-network-subnet-1": "eu-central-1c",
+    }
+    assert all(item.ignore_changes == () for item in chosen)
+
+
+def test_spool_and_logs_lie_on_volumes_of_the_size_and_speed_of_the_settings() -> None:
+    mta = {"spoolGib": 400, "spoolIops": 6000, "spoolThroughput": 500, "logGib": 70}
+    program = run(shapes.MINIMAL | {"mta": mta})
+    spool = program.one("aws:ebs/volume:Volume", "mail-mta-spool").inputs
+    logs = program.one("aws:ebs/volume:Volume", "mail-mta-logs").inputs
+    assert (spool["size"], spool["iops"], spool["throughput"]) == (400, 6000, 500)
+    assert logs["size"] == 70
+
+
+def test_protection_is_lifted_in_place_so_that_a_host_can_be_replaced() -> None:
+    before = shapes.program("minimal")
+    after = run(shapes.MINIMAL | {"protect": False}, environment="minimal")
+    added, removed, changed = difference(before, after)
+    assert (added, removed) == (set(), set())
+    assert changed == {"mail-mta-instance", "mail-proxy-1-instance"}
+    for instance in after.of_type("Instance"):
+        old = before.one("Instance", instance.name).inputs
+        assert instance.inputs == {**old, "disableApiTermination": False}
+        assert instance.protect is False
+
+
+@pytest.mark.parametrize("key", ["ami", "instanceType", "rootGib"])
+def test_a_replaced_host_keeps_its_addresses_and_volumes(key: str) -> None:
+    value = {"ami": "ami-0fedcba9876543210", "instanceType": "c7g.2xlarge", "rootGib": 40}[key]
+    after = run(shapes.MINIMAL | {"mta": {key: value}}, environment="minimal")
+    added, removed, changed = difference(shapes.program("minimal"), after)
+    assert (added, removed) == (set(), set())
+    assert changed <= {"mail-mta-instance", "mail-release-mta-push"}
