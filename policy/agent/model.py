@@ -150,7 +150,7 @@ def parse_bundle(text: bytes) -> Bundle:
         if data["format"] != FORMAT:
             raise corrupt(f"its format is {data['format']!r} and this agent reads {FORMAT}")
         manifest = parse_manifest(data["release"])
-        contents = {path: _content(item) for path, item in data["contents"].items()}
+        contents = {path: _content(item, data) for path, item in data["contents"].items()}
         facts = data["facts"]
         bundle = Bundle(
             manifest=manifest,
@@ -205,9 +205,12 @@ def _file(raw: Mapping[str, Any]) -> File:
     )
 
 
-def _content(item: Mapping[str, str]) -> bytes:
+def _content(item: Mapping[str, str], data: Mapping[str, Any]) -> bytes:
+    """As text, as base64, or the same as another part of the bundle: the agent itself."""
     if "text" in item:
         return item["text"].encode()
+    if "same" in item:
+        return base64.b64decode(data[item["same"]], validate=True)
     return base64.b64decode(item["base64"], validate=True)
 
 

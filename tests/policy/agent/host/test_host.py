@@ -199,9 +199,10 @@ def test_kumod_never_starts_without_its_volume(ground: Ground) -> None:
     assert ground.execute("systemctl", "is-active", "kumomta") == "active"
 
 
+# Every step is tried under a temporary root too; these are the ones that differ for systemd.
 KILLED_AT = [
-    "identified", "mounted", "staged", "linked", "validated", "owed", "adopted", "switched",
-    "settled", "restart kumomta.service", "reload nginx.service", "started", "healthy", "finished",
+    "mounted", "staged", "linked", "adopted", "switched", "settled", "restart kumomta.service",
+    "healthy",
 ]  # fmt: skip
 
 
@@ -214,7 +215,7 @@ def test_a_kill_leaves_one_release_live_and_a_retry_succeeds(ground: Ground, ste
     retry(ground)
 
 
-@pytest.mark.parametrize("step", ["staged", "owed", "switched", "restart kumomta.service"])
+@pytest.mark.parametrize("step", ["adopted", "switched", "restart kumomta.service"])
 def test_a_reboot_finishes_or_takes_back_what_was_cut_off(ground: Ground, step: str) -> None:
     ground.push_until(NEW, step, act=KILL)
     ground.containers.kill(NAME)
@@ -225,16 +226,14 @@ def test_a_reboot_finishes_or_takes_back_what_was_cut_off(ground: Ground, step: 
         check=False,
     )
     assert ground.torn(OLD, NEW) == ""
-    assert ground.live() == (OLD.id if step in {"staged", "owed"} else NEW.id)
+    assert ground.live() == (OLD.id if step == "adopted" else NEW.id)
     assert ground.execute("systemctl", "is-active", "kumomta", "nginx") == "active\nactive"
     status = json.loads(ground.execute("/usr/local/sbin/ping8-agent", "status"))
     assert status["owed"] is None
     retry(ground)
 
 
-@pytest.mark.parametrize(
-    "step", ["recovered", "staged", "validated", "owed", "switched", "settled"]
-)
+@pytest.mark.parametrize("step", ["recovered", "staged", "linked", "switched"])
 def test_a_full_disk_leaves_one_release_live_and_a_retry_succeeds(
     ground: Ground, step: str
 ) -> None:
