@@ -65,13 +65,19 @@ local function deliver_all(client, list)
   end
 end
 
--- Deletes the segments before the one that the checkpoint stands in.
+local function file_name(path)
+  return path:match '[^/]*$'
+end
+
+-- Deletes the segments before the one that the checkpoint stands in; they are
+-- named by the time that they begin.
 local function prune()
   local checkpoint =
     string.format('%s/.%s', outbox_log.DIRECTORY, outbox_log.CHECKPOINT)
-  local current = kumo.json_load(checkpoint).file
+  local current = file_name(kumo.json_load(checkpoint).file)
   for _, path in ipairs(kumo.fs.uncached_glob(outbox_log.DIRECTORY .. '/*')) do
-    if path:match '/%d+%-%d+[^/]*$' and path < current then
+    local name = file_name(path)
+    if name:match '^%d+%-%d+' and name < current then
       os.remove(path)
     end
   end

@@ -1,0 +1,107 @@
+"""Batches of events: arrays for receivers that take them, and one bad event among good ones."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from policy.agent.events_record import event_id
+from sandbox.kumod import HttpRequest, HttpResponse
+from tests.policy.lua.environments import settings
+from tests.policy.lua.mta import QUEUE, Mta, answer, take
+
+Host = Callable[..., Mta]
+ID = "X-PING8-Event-Id"
+
+
+def batches(host: Host, **options: Any) -> Mta:
+    chosen = settings(webhook={"url": "https://app.example.com/e", "batchSize": 10})
+    return host(settings=chosen, **options).start()
+
+
+def inject(mta: Mta, count: int) -> None:
+    for number in range(count):
+        mta.inject(headers={"X-PING8-Task-Id": f"task-{number}"})
+    mta.kumod.run()
+
+
+def in_queue(mta: Mta) -> int:
+    return len([m for m in mta.kumod.scheduler.waiting() if m.queue_name() == QUEUE])
+
+
+def refuse(task: str, status: int = 400) -> Callable[[HttpRequest], HttpResponse]:
+    """A receiver that refuses every batch with that task's event in it."""
+
+    def receiver(request: HttpRequest) -> HttpResponse:
+        bad = any(e["headers"].get("X-PING8-Task-Id") == task for e in json.loads(request.body))
+        return HttpResponse(status=status if bad else 200)
+
+    return receiver
+
+
+def test_a_batch_is_a_json_array_whose_records_hold_their_event_ids(host: Host) -> None:
+    mta = batches(host)
+    inject(mta, 10)
+    bodies = [json.loads(request.body) for request in mta.posts()]
+    assert sum(len(body) for body in bodies) == 20
+    assert max(len(body) for body in bodies) == 10
+    for event in mta.events():
+        identifier = event.pop(ID)
+        assert identifier == event_id(event)
+        assert event["feedback_report"] is None, "nulls stay"
+
+
+def test_one_event_that_is_refused_does_not_bury_those_beside_it(host: Host) -> None:
+    mta = batches(host, receiver=refuse("task-3"))
+    inject(mta, 10)
+    assert in_queue(mta) == 0
+    buried = [json.loads(letter["record"]) for letter in mta.dead_letters()]
+    assert {record["headers"]["X-PING8-Task-Id"] for record in buried} == {"task-3"}
+    assert {record["type"] for record in buried} == {"Reception", "Delivery"}
+
+
+def test_a_batch_that_fails_for_now_is_retried_whole(host: Host) -> None:
+    mta = batches(host, receiver=answer(503))
+    inject(mta, 3)
+    assert in_queue(mta) == 6
+    assert mta.dead_letters() == []
+    mta.receiver = take
+    mta.wait(3600)
+    assert in_queue(mta) == 0
+
+
+def test_a_half_that_fails_for_now_keeps_the_batch_and_loses_nothing(host: Host) -> None:
+    posts = 0
+
+    def receiver(request: HttpRequest) -> HttpResponse:
+        nonlocal posts
+        posts += 1
+        if posts > 3:
+            return HttpResponse(status=503)
+        return refuse("task-3")(request)
+
+    mta = batches(host, receiver=receiver)
+    inject(mta, 5)
+    assert in_queue(mta) > 0
+    mta.receiver = refuse("task-3")
+    mta.wait(3600)
+    assert in_queue(mta) == 0
+    taken = {e[ID] for e in mta.events() if e["headers"]["X-PING8-Task-Id"] != "task-3"}
+    assert len(taken) == 8
+    assert len(mta.dead_letters()) == 2
+
+
+def test_an_old_event_leaves_a_batch_that_fails_and_new_ones_stay(host: Host) -> None:
+    mta = batches(host, receiver=answer(503))
+    inject(mta, 1)
+    mta.wait(7 * 86_400)
+    inject(mta, 1)
+    mta.wait(3600)
+    assert len(mta.dead_letters()) == 2
+    assert in_queue(mta) >= 2
+    before = len(mta.posts())
+    mta.receiver = take
+    mta.wait(3600)
+    assert in_queue(mta) == 0
+    sent = {e[ID] for request in mta.posts()[before:] for e in json.loads(request.body)}
+    assert sent.isdisjoint(letter["event_id"] for letter in mta.dead_letters())
+    assert len(sent) == 2
