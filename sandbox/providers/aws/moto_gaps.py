@@ -89,11 +89,14 @@ def _then(name: str, follow: Callable[[Moto], None]) -> None:
 
 
 def _free_interfaces(self: Moto) -> None:
-    """An interface that an instance was given outlives it."""
-    for instance in self.all_instances():
-        if instance._state.name == "terminated":
-            for eni in list(instance.nics.values()):
-                instance.detach_eni(eni)
+    """An interface that an instance was given outlives it.
+
+    The terminated instance keeps its own view of it, without which moto cannot describe it.
+    """
+    for eni in self.enis.values():
+        if eni.instance is not None and eni.instance._state.name == "terminated":
+            eni.instance = eni.attachment_id = eni.attach_time = eni.device_index = None
+            eni.status = "available"
 
 
 # Elastic IPs

@@ -142,7 +142,9 @@ class AwsResource(ABC):
                 self._retag(aws, identity, olds, put, drop)
             self._update(aws, identity, olds, news)
             self._settle()
-            return self._outputs(aws, identity, {**olds, **news})
+            inputs = schema_of(self).inputs
+            computed = {name: value for name, value in olds.items() if name not in inputs}
+            return self._outputs(aws, identity, {**computed, **news})
 
     def delete(self, call: Call, identity: str, state: Properties) -> None:
         aws = Scope(self.account, call, state)

@@ -61,8 +61,12 @@ class Volume(AwsResource):
             "throughput": "Throughput",
             "type": "VolumeType",
         }
-        changed = {name: news[name] for name in names if news.get(name) != olds.get(name)}
-        if given(changed, names):
+        changed = {
+            name: news[name]
+            for name in names
+            if news.get(name) is not None and news[name] != olds.get(name)
+        }
+        if changed:
             aws.ec2.modify_volume(VolumeId=identity, **given(changed, names))
         if changed.get("size"):
             self.world.hosts.size_volume(identity, int(changed["size"]))

@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from sandbox.providers.properties import Properties, decode, encode, reveal
+from sandbox.providers.properties import Properties, Value, decode, encode, reveal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +18,11 @@ class Made:
     identity: str
     inputs: Properties
     state: Properties
+
+    def written(self, **more: Value) -> Properties:
+        """The inputs as a program wrote them, with some of them other."""
+        made_up = ("__defaults", "tagsAll")
+        return {**{k: v for k, v in self.inputs.items() if k not in made_up}, **more}
 
 
 class Refused(Exception):
