@@ -1,5 +1,6 @@
 """The aws provider's effects on this machine: instances as containers, the fence, DNS."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +30,14 @@ class Site:
 
 
 class MachineHosts:
-    """`sandbox.providers.hosts.Hosts` for real."""
+    """`sandbox.providers.hosts.Hosts` for real.
+
+    The engine asks for many things at once; a host's volumes and a volume's device change one at a
+    time.
+    """
 
     def __init__(self, layout: Layout, site: Site) -> None:
+        self._turn = threading.Lock()
         self._site = site
         self._cloud = Cloud()
         self._volumes = Volumes(folder=layout.volumes)
@@ -72,20 +78,24 @@ class MachineHosts:
 
     def size_volume(self, volume_id: str, gib: int) -> None:
         """A sparse file of that size."""
-        self._volumes.create(volume_id, gib=gib)
+        with self._turn:
+            self._volumes.create(volume_id, gib=gib)
 
     def attach(self, instance_id: str, volume_id: str) -> None:
         """Makes the block device and its link by id appear."""
-        self._containers.attach(instance_id, volume_id)
+        with self._turn:
+            self._containers.attach(instance_id, volume_id)
 
     def detach(self, instance_id: str, volume_id: str) -> None:
         """Takes the block device away."""
-        if volume_id in self._containers.attached(instance_id):
-            self._containers.detach(instance_id, volume_id)
+        with self._turn:
+            if volume_id in self._containers.attached(instance_id):
+                self._containers.detach(instance_id, volume_id)
 
     def delete_volume(self, volume_id: str) -> None:
         """Removes the file."""
-        self._volumes.delete(volume_id)
+        with self._turn:
+            self._volumes.delete(volume_id)
 
     def apply_network(self, network: Network) -> None:
         """The VPC's fence, with the services that AWS offers at link-local addresses."""
