@@ -1,0 +1,67 @@
+"""What a message costs: the same with few and with many sender domains, counted, not timed."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policy.render import data
+from tests.policy.lua.environments import settings
+from tests.policy.lua.mta import Mta
+
+Host = Callable[..., Mta]
+PER_DOMAIN_FREE = ("fs.read", "kumo.json_load", "memoize.store", "dkim.key_load")
+
+
+def with_domains(root: Path, count: int) -> Mta:
+    """A host whose sender domains are so many; what the others hold does not matter."""
+    mta = Mta(root=root, options={"count_instructions": True})
+    domain = data.sender_domain(settings().domains[0])
+    table: dict[str, Any] = {f"d{number}.example": {} for number in range(count - 1)}
+    path = mta.path("/opt/kumomta/etc/policy/data/sender_domains.json")
+    path.write_text(json.dumps({**table, "example.com": domain}))
+    return mta.start()
+
+
+def cost_of_a_message(mta: Mta) -> Counter[str]:
+    for _ in range(3):
+        mta.inject()
+        mta.kumod.run()
+    before = Counter(mta.kumod.counters)
+    for _ in range(10):
+        mta.inject()
+        mta.kumod.run()
+    after = Counter(mta.kumod.counters)
+    return after - before
+
+
+def test_a_message_costs_the_same_with_10_and_with_100000_sender_domains(tmp_path: Path) -> None:
+    few = cost_of_a_message(with_domains(tmp_path / "few", 10))
+    many = cost_of_a_message(with_domains(tmp_path / "many", 100_000))
+    instructions = few.pop("lua.instructions"), many.pop("lua.instructions")
+    assert few == many
+    assert abs(instructions[0] - instructions[1]) <= instructions[0] * 0.01
+
+
+def test_a_warm_host_reads_no_file_for_a_message(tmp_path: Path) -> None:
+    cost = cost_of_a_message(with_domains(tmp_path, 10))
+    assert {name: cost[name] for name in PER_DOMAIN_FREE} == dict.fromkeys(PER_DOMAIN_FREE, 0)
+    assert cost["kumo.domain_map.new"] == 0
+
+
+def test_an_event_reads_its_message_back_from_no_spool_and_decodes_no_json(tmp_path: Path) -> None:
+    cost = cost_of_a_message(with_domains(tmp_path, 10))
+    assert cost["kumo.json_parse"] == 0
+    assert cost["kumo.json_encode"] == 0
+    events = cost["HttpRequest:send"]
+    assert events == 20
+    assert cost["Message:get_data"] == events, "the event's own text, once an attempt"
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in Path("policy").glob("*.lua")))
+def test_no_module_reaches_for_what_grows_with_the_number_of_domains(name: str) -> None:
+    text = (Path(data.__file__).parents[1] / name).read_text()
+    assert "domain_map" not in text
