@@ -36,6 +36,7 @@ class Tailer(LuaObject):
 
     def __init__(self, folder: Path, params: dict[str, Any], wanted: Any) -> None:
         self.folder = folder
+        self.directory = str(params["directory"]).rstrip("/")
         self.pattern = params.get("pattern", "*")
         self.size = int(params.get("max_batch_size", 100))
         self.poll = parse_duration(params.get("max_batch_latency", "1s")) or 1.0
@@ -52,14 +53,15 @@ class Tailer(LuaObject):
         if self.checkpoint is None or not self.checkpoint.exists():
             return Position()
         stored = json.loads(self.checkpoint.read_text(encoding="utf-8"))
-        return Position(stored["file"], stored["line"])
+        return Position(Path(stored["file"]).name, stored["line"])
 
     def write_checkpoint(self, position: Position) -> None:
         if self.checkpoint is None:
             return
         partial = self.checkpoint.with_name(f"{self.checkpoint.name}.new")
         with partial.open("w", encoding="utf-8") as file:
-            json.dump({"file": position.segment, "line": position.line}, file)
+            named = f"{self.directory}/{position.segment}"
+            json.dump({"file": named, "line": position.line}, file)
             file.flush()
             os.fsync(file.fileno())
         partial.rename(self.checkpoint)
@@ -78,7 +80,7 @@ class Tailer(LuaObject):
     def _lines(self, name: str) -> tuple[list[bytes], bool]:
         """The whole lines of a segment, and whether it is finished."""
         path = self.folder / name
-        finished = not path.stat().st_mode & 0o200
+        finished = not path.stat().st_mode & 0o222
         decompressor = zstandard.ZstdDecompressor().decompressobj()
         try:
             data = decompressor.decompress(path.read_bytes())
@@ -91,7 +93,8 @@ class Tailer(LuaObject):
         """Up to a batch of records after the position; the position after them."""
         records: list[Any] = []
         at = Position(self.position.segment, self.position.line)
-        for name in self._segments():
+        names = self._segments()
+        for name in names:
             if name < at.segment:
                 continue
             if name > at.segment:
@@ -103,7 +106,8 @@ class Tailer(LuaObject):
                 at.line += 1
                 if line.strip():
                     records.append(json.loads(line))
-            if not finished:
+            # A crash leaves a segment that nobody finishes; a later one shows that.
+            if not finished and name == names[-1]:
                 break
         return records, at
 

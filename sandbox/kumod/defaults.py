@@ -26,7 +26,7 @@ EGRESS_PATH: dict[str, Any] = {
     "ip_lookup_strategy": "Ipv4AndIpv6",
     "max_ready": 1024,
     "max_deliveries_per_connection": 1024,
-    "prohibited_hosts": ["127.0.0.0/8", "::1"],
+    "prohibited_hosts": ["127.0.0.0/8", "::1", "0.0.0.0", "::"],  # noqa: S104 - a network
     "skip_hosts": [],
     "smtp_port": 25,
     "refresh_interval": "60s",

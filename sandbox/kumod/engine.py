@@ -190,7 +190,7 @@ class Kumod:
         self.monitor.remember()
         self._running = True
         for message in self.spool.load_all():
-            self.scheduler.insert(message)
+            self.scheduler.take_up(message)
         return StartResult(started=True, running=True)
 
     def _not_started(self, text: str, *, running: bool) -> StartResult:

@@ -80,6 +80,11 @@ u32 = integer("u32", 2**32 - 1)
 def duration(value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _refuse_type(value, "a duration")
+    if isinstance(value, int) and value < 0:
+        raise Refused(
+            "duration must either be a string or a positive integer specifying the number of "
+            "seconds. (error: out of range integral type conversion attempted)"
+        )
     if parse_duration(value) is None:
         raise Refused(f"invalid value: {unexpected(value)}, expected a duration")
 
@@ -95,14 +100,21 @@ def throttle(value: Any) -> None:
 def limit(value: Any) -> None:
     """A connection limit: a number, or a string with an optional ``local:``."""
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise _refuse_type(value, "a string or integer")
+        raise _refuse_type(value, "string or numeric limit spec")
     if isinstance(value, int):
-        if value < 0:
-            raise Refused(f"invalid value: {unexpected(value)}, expected usize")
+        if value < 1:
+            raise Refused("limit must be 1 or larger")
         return
     digits = value.removeprefix("local:").replace("_", "").replace(",", "")
-    if not digits.isdigit():
-        raise Refused(f"invalid limit '{value}': invalid digit found in string")
+    if not (digits.isascii() and digits.isdigit()):
+        problem = (
+            "invalid digit found in string"
+            if digits
+            else ("cannot parse integer from empty string")
+        )
+        raise Refused(f"invalid limit '{digits}': {problem}")
+    if int(digits) == 0:
+        raise Refused(f"invalid LimitSpec `{value}`: limit must be greater than 0!")
 
 
 def ip(value: Any) -> None:
@@ -135,10 +147,17 @@ def listen_address(value: Any) -> None:
 
 def cidr(value: Any) -> None:
     string(value)
+    if value == "any":
+        return
     try:
         ipaddress.ip_network(value, strict=False)
     except ValueError:
-        raise Refused("couldn't parse address in network: invalid IP address syntax") from None
+        problem = "couldn't parse address in network: invalid IP address syntax"
+        raise Refused(f"{value}: {problem}") from None
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        raise Refused(f"{value}: host part of address was not zero") from None
 
 
 def percent(value: Any) -> None:

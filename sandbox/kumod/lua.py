@@ -39,6 +39,7 @@ class LuaContext:
         )
         self._runtime.execute("python = nil")
         self._host: Any = None
+        self._crash: BaseException | None = None
         names = [name for name in contract.contract()["functions"] if name not in _IN_PRELUDE]
         names = [n for n in names if not n.startswith("proxy.") or "proxy" in modules]
         config = self._runtime.table_from(
@@ -77,7 +78,11 @@ class LuaContext:
             if error.kind == "reject":
                 return (False, error.kind, encode_text(error.message), error.code)
             return (False, "external", encode_text(error.headline))
-        except Exception as error:
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                # A test's crash, or the process's end: no pcall of the policy may swallow it.
+                self._crash = error
+                return (False, "crash", type(error).__name__)
             detail = "".join(traceback.format_exception(error))
             self.engine.diagnose("ERROR", f"stand-in: {name} failed\n{detail}")
             return (False, "external", encode_text(f"stand-in: {name}: {error}"))
@@ -147,6 +152,8 @@ class LuaContext:
         if ok:
             return values[0] if values else None
         kind, message, code, trace = self._host["describe"](values[0])
+        if kind == "crash" and self._crash is not None:
+            raise self._crash
         text = self.convert.to_python(message)
         raise PolicyError(kind, text, code=code, traceback=self.convert.to_python(trace))
 

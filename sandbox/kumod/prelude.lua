@@ -316,6 +316,24 @@ host.iterator = iterator
 
 -- The host under Lua's own libraries ---------------------------------------
 
+-- A crash of the host is no error that a policy can catch.
+local function past_crash(ok, ...)
+  if not ok then
+    local info = err_info[(...)]
+    if info and info.kind == 'crash' then
+      error((...), 0)
+    end
+  end
+  return ok, ...
+end
+local lua_pcall = pcall
+function pcall(...)
+  return past_crash(lua_pcall(...))
+end
+function _G.xpcall(...)
+  return past_crash(xpcall(...))
+end
+
 function print(...)
   local parts = {}
   for i = 1, select('#', ...) do

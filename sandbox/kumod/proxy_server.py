@@ -114,7 +114,7 @@ class Proxy:
         offered = await reader.readexactly(count)
         if version != VERSION:
             raise OSError("not SOCKS5")
-        if USER_PASSWORD in offered and (require_auth or self._authenticate is not None):
+        if USER_PASSWORD in offered:
             writer.write(bytes([VERSION, USER_PASSWORD]))
             await self._log_in(reader, writer)
         elif NO_AUTH in offered and not require_auth:

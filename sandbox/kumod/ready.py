@@ -36,12 +36,21 @@ class ReadyQueue:
     source: dict[str, Any]
     path: dict[str, Any]
     protocol: dict[str, Any]
+    refreshed: float
+    epoch: int
     messages: deque[Message] = field(default_factory=deque)
     session: Any = None
     last_used: float = 0.0
     blocked_until: float = 0.0
     gathering_since: float | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def refresh(self, fresh: ReadyQueue) -> bool:
+        """Take over the settings; whether an open session no longer fits them."""
+        changed = self.protocol != fresh.protocol or self.source != fresh.source
+        self.pool, self.source, self.path = fresh.pool, fresh.source, fresh.path
+        self.protocol, self.refreshed, self.epoch = fresh.protocol, fresh.refreshed, fresh.epoch
+        return changed
 
     @property
     def idle_timeout(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
 import threading
 from dataclasses import dataclass
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
 _INTERNAL = (4, 4, 4)
 _EXPIRED = (5, 4, 7)
+
+
+class _NotReady(Exception):
+    """No source takes the message now."""
+
+    def __init__(self, text: str, pool: str | None) -> None:
+        super().__init__(text)
+        self.text = text
+        self.pool = pool
 
 
 @dataclass(kw_only=True)
@@ -44,7 +54,7 @@ class Scheduler:
         self._engine = engine
         self._heap: list[tuple[float, int, Message]] = []
         self._lock = threading.Lock()
-        self._turns: dict[str, dict[str, int]] = {}
+        self._turns: dict[str, tuple[int, int]] = {}
         self._order = itertools.count()
         self._queues: dict[str, ScheduledQueue] = {}
         self.ready: dict[str, ReadyQueue] = {}
@@ -105,6 +115,17 @@ class Scheduler:
             return
         try:
             self._insert_ready(message, now)
+        except _NotReady as problem:
+            response = Response(code=451, enhanced=_INTERNAL, content=problem.text)
+            self._engine.log(
+                Disposition(
+                    kind="TransientFailure",
+                    message=message,
+                    response=response,
+                    egress_pool=problem.pool,
+                )
+            )
+            self.requeue(message, response)
         except (KumoError, PolicyError) as error:
             name = message.queue_name()
             response = Response(
@@ -135,66 +156,94 @@ class Scheduler:
                 message.due = now + delay
                 self.insert(message, context="MessageRateThrottle")
                 return
-        self._ready_queue(queue).messages.append(message)
-        self._engine.wake()
+        self._select_and_insert(queue, message, now)
 
-    def _ready_queue(self, queue: ScheduledQueue) -> ReadyQueue:
+    def _select_and_insert(self, queue: ScheduledQueue, message: Message, now: float) -> None:
+        entries = [entry for entry in queue.pool["entries"] if entry.get("weight", 1) > 0]
+        pool = queue.pool["name"]
+        limited = False
+        while entries:
+            source = self._next_source(pool, entries)
+            try:
+                ready = self._ready_queue(queue, source)
+            except (KumoError, PolicyError) as error:
+                text = f"failed to resolve queue {queue.name}: {error}"
+                raise _NotReady(text, None) from None
+            if self._selection_delay(ready, source, now) == 0:
+                ready.messages.append(message)
+                self._engine.wake()
+                return
+            limited = True
+            entries = [entry for entry in entries if entry["name"] != source]
+        problem = f"no sources available for {queue.name} pool=`{pool}`"
+        if limited:
+            problem = (
+                f"no sources for {queue.name} pool=`{pool}` are eligible for selection at this time"
+            )
+        raise _NotReady(f"KumoMTA internal: {problem}", pool)
+
+    def _selection_delay(self, ready: ReadyQueue, source: str, now: float) -> float:
+        """How long the source's own rates keep it from being chosen."""
+        own = f"kumomta.source_selection_rate.{ready.name}.{source}"
+        rates = {own: ready.path.get("source_selection_rate")}
+        rates |= ready.path.get("additional_source_selection_rates") or {}
+        parsed = {key: parse_throttle(text) for key, text in rates.items() if text}
+        throttles = [(k, t) for k, t in parsed.items() if isinstance(t, Throttle)]
+        for key, throttle in sorted(throttles, key=lambda item: item[1].limit / item[1].period):
+            delay = self._engine.throttles.delay(key, throttle, now)
+            if delay > 0:
+                return delay
+        return 0.0
+
+    def _ready_queue(self, queue: ScheduledQueue, source_name: str) -> ReadyQueue:
         engine = self._engine
-        source_name = self._select_source(queue)
         parts = QueueName.parse(queue.name)
         routing = parts.routing_domain or parts.domain
         protocol = queue.config["protocol"]
         site = engine.decisions.site_for_queue(routing, protocol)
         name = f"{source_name}->{site}@{_protocol_suffix(protocol)}"
         existing = self.ready.get(name)
-        now = engine.clock.now()
-        if (
-            existing is not None
-            and existing.path.get("_epoch") == engine.epoch
-            and (now - existing.path["_at"] < 60.0)
-        ):
+        if existing is not None and not self._path_is_stale(existing):
             return existing
         context = engine.pool.get()
         source = engine.decisions.egress_source(context, source_name).data
         path = dict(engine.decisions.egress_path(context, routing, source_name, site).data)
         engine.pool.put(context)
-        path |= {"_epoch": engine.epoch, "_at": now}
-        if existing is None:
-            existing = self.ready[name] = ReadyQueue(
-                name=name,
-                queue_name=queue.name,
-                pool=queue.pool["name"],
-                source=source,
-                path=path,
-                protocol=protocol,
-            )
-        changed = existing.protocol != protocol or existing.source != source
-        existing.source, existing.path, existing.protocol = source, path, protocol
-        existing.pool = queue.pool["name"]
-        if changed:
-            engine.dispatcher.drop(existing)
-        return existing
+        fresh = ReadyQueue(
+            name=name,
+            queue_name=queue.name,
+            pool=queue.pool["name"],
+            source=source,
+            path=path,
+            protocol=protocol,
+            refreshed=engine.clock.now(),
+            epoch=engine.epoch,
+        )
+        kept = self.ready.setdefault(name, fresh)
+        if kept is not fresh and kept.refresh(fresh):
+            engine.dispatcher.drop(kept)
+        return kept
 
-    def _select_source(self, queue: ScheduledQueue) -> str:
-        entries = [entry for entry in queue.pool["entries"] if entry.get("weight", 1) > 0]
-        if not entries:
-            raise KumoError(f"egress_pool {queue.pool['name']} has no sources")
-        if len(entries) == 1:
-            return str(entries[0]["name"])
-        return self._next_source(queue.pool["name"], entries)
+    def _path_is_stale(self, ready: ReadyQueue) -> bool:
+        if ready.path.get("refresh_strategy") == "Epoch":
+            return ready.epoch != self._engine.epoch
+        interval = parse_duration(ready.path.get("refresh_interval", 60)) or 60.0
+        return self._engine.clock.now() - ready.refreshed >= interval
 
     def _next_source(self, pool: str, entries: list[dict[str, Any]]) -> str:
-        """Weighted round robin: over a round each source gets its share."""
+        """Weighted round robin, in kumod's order."""
+        if len(entries) == 1:
+            return str(entries[0]["name"])
+        weights = [int(entry.get("weight", 1)) for entry in entries]
         with self._lock:
-            turns = self._turns.setdefault(pool, {})
-            total = 0
-            for entry in entries:
-                weight = int(entry.get("weight", 1))
-                total += weight
-                turns[entry["name"]] = turns.get(entry["name"], 0) + weight
-            chosen = max(entries, key=lambda entry: turns[entry["name"]])["name"]
-            turns[chosen] -= total
-        return str(chosen)
+            index, weight = self._turns.get(pool, (0, 0))
+            while True:
+                index = (index + 1) % len(entries)
+                if index == 0:
+                    weight = max(0, weight - math.gcd(*weights)) or max(weights)
+                if weights[index] >= weight:
+                    self._turns[pool] = (index, weight)
+                    return str(entries[index]["name"])
 
     # Retry and expiry ---------------------------------------------------------
 
@@ -229,6 +278,33 @@ class Scheduler:
         message.due = now + delay
         self.insert(message, context=context)
 
+    def take_up(self, message: Message) -> None:
+        """Put back a message that the spool kept; its age tells how often it was tried."""
+        try:
+            queue = self.resolve(message.queue_name())
+        except (KumoError, PolicyError) as error:
+            name = message.queue_name()
+            self._engine.diagnose("ERROR", f"failed to resolve queue {name}: {error}")
+            return
+        now = self._engine.clock.now()
+        age = now - message.created
+        limit = queue.seconds("max_age") or 0.0
+        message.num_attempts = self._attempts_at(queue, age)
+        planned = sum(self._planned(queue, i) for i in range(1, message.num_attempts))
+        if age >= limit or planned >= limit:
+            text = f"Delivery time {format_duration(age)} > {format_duration(limit)}"
+            self._expire(message, queue, text)
+            return
+        message.due = now + max(0.0, planned - age)
+        self.insert(message)
+
+    def _attempts_at(self, queue: ScheduledQueue, age: float) -> int:
+        attempts, elapsed = 0, 0.0
+        while elapsed + self._planned(queue, attempts) <= age:
+            elapsed += self._planned(queue, attempts)
+            attempts += 1
+        return attempts
+
     def _call_requeue_event(self, message: Message, response: Response) -> None:
         context = self._engine.pool.get()
         if context.has_handler("requeue_message"):
@@ -238,13 +314,16 @@ class Scheduler:
                 self._engine.diagnose("ERROR", f"requeue_message: {error.text}")
         self._engine.pool.put(context)
 
-    def _delay(self, queue: ScheduledQueue, attempts: int) -> float:
-        base = float(int(queue.seconds("retry_interval") or 1200.0))
+    def _planned(self, queue: ScheduledQueue, attempts: int) -> float:
+        base = max(1.0, float(int(queue.seconds("retry_interval") or 1200.0)))
         delay = base * 2.0 ** min(attempts, 60)
         ceiling = queue.seconds("max_retry_interval")
-        if ceiling is not None:
-            delay = min(delay, float(int(ceiling)))
+        return delay if ceiling is None else min(delay, max(1.0, float(int(ceiling))))
+
+    def _delay(self, queue: ScheduledQueue, attempts: int) -> float:
+        delay = self._planned(queue, attempts)
         if self._engine.jitter:
+            base = queue.seconds("retry_interval") or 1200.0
             magnitude = min(base / 20.0, 60.0)
             delay += int((random.random() - 0.5) * magnitude)  # noqa: S311 - spreads load
         return delay

@@ -32,6 +32,9 @@ class SocketSmtp:
         target = (plan.peer.address, plan.port)
         timeout = _seconds(plan, "connect_timeout")
         proxy = plan.source.get("socks5_proxy_server")
+        if not plan.source.get("socks5_proxy_source_address"):
+            # As kumod: a proxy without a source address to use there is no proxy.
+            proxy = None
         bind = plan.source.get("source_address")
         if proxy is None:
             try:

@@ -47,7 +47,7 @@ class _FunctionConnection:
             port=plan.port,
             source=plan.source["name"],
             ehlo=plan.ehlo,
-            socks5_server=plan.source.get("socks5_proxy_server"),
+            socks5_server=_proxy(plan),
             source_address=plan.source.get("socks5_proxy_source_address")
             or plan.source.get("source_address"),
             tls=plan.path["enable_tls"],
@@ -64,8 +64,16 @@ class _FunctionConnection:
         """Nothing is open."""
 
 
+def _proxy(plan: ConnectPlan) -> str | None:
+    """As kumod: a proxy without a source address to use there is no proxy."""
+    if not plan.source.get("socks5_proxy_source_address"):
+        return None
+    server: str | None = plan.source.get("socks5_proxy_server")
+    return server
+
+
 def _source_address(plan: ConnectPlan) -> dict[str, Any]:
-    proxy = plan.source.get("socks5_proxy_server")
+    proxy = _proxy(plan)
     address = plan.source.get("socks5_proxy_source_address") or plan.source.get("source_address")
     found: dict[str, Any] = {"address": f"{address or '192.0.2.10'}:0"}
     if proxy:

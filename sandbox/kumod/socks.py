@@ -65,12 +65,12 @@ def open_through(
     credentials: tuple[str, str] | None,
 ) -> tuple[str, int]:
     """Connect through a proxy that ``stream`` is connected to; the address that it used."""
-    method = USER_PASSWORD if credentials else NO_AUTH
-    stream.sendall(bytes([VERSION, 1, method]))
+    methods = [NO_AUTH, *([USER_PASSWORD] if credentials else [])]
+    stream.sendall(bytes([VERSION, len(methods), *methods]))
     version, chosen = read_exactly(stream, 2)
-    if version != VERSION or chosen != method:
+    if version != VERSION or chosen not in methods:
         raise SocksError("no acceptable authentication method")
-    if credentials:
+    if credentials and chosen == USER_PASSWORD:
         _log_in(stream, credentials)
     bound = None
     if source is not None:

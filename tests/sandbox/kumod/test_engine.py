@@ -92,9 +92,37 @@ def test_messages_survive_a_crash(tmp_path: Path) -> None:
     first = started(tmp_path / "a", BASE, smtp=lambda _: SmtpReply(code=451, content="later"))
     first.inject(request())
     first.run()
+    first.clock.sleep(1300)
     second = started(tmp_path / "b", BASE, spool=first.spool, clock=first.clock)
     second.advance(3600)
     assert [r["num_attempts"] for r in second.records_of("Delivery")] == [1]
+
+
+def test_a_message_that_grew_too_old_while_kumod_was_down_expires(tmp_path: Path) -> None:
+    first = started(tmp_path / "a", BASE, smtp=lambda _: SmtpReply(code=451, content="later"))
+    first.inject(request())
+    first.run()
+    first.clock.sleep(8 * 86400)
+    second = started(tmp_path / "b", BASE, spool=first.spool, clock=first.clock)
+    assert [r["type"] for r in second.records] == ["Expiration"]
+    assert not first.spool.load_all()
+
+
+def test_no_pcall_of_the_policy_survives_a_crash(tmp_path: Path) -> None:
+    def crash(_request: HttpRequest) -> HttpResponse:
+        raise KeyboardInterrupt
+
+    policy = (
+        BASE
+        + """
+    kumo.on('http_message_generated', function(msg)
+      pcall(function() kumo.http.build_client({}):get('http://x.test/'):send() end)
+      pcall(error, 'caught')
+    end)"""
+    )
+    kumod = started(tmp_path, policy, http=crash)
+    with pytest.raises(KeyboardInterrupt):
+        kumod.inject(request())
 
 
 def test_the_spool_on_disk_survives_a_restart(tmp_path: Path) -> None:
@@ -324,3 +352,60 @@ def test_the_clock_of_lua_is_the_engines(tmp_path: Path) -> None:
     kumod = started(tmp_path, policy)
     kumod.inject(request())
     assert kumod.records[0]["queue"] == "20262026@r.test"
+
+
+TWO_SOURCES = """
+kumo.on('get_queue_config', function() return kumo.make_queue_config { egress_pool = 'p' } end)
+kumo.on('get_egress_pool', function(name)
+  return kumo.make_egress_pool { name = name, entries = {
+    { name = 'warm', weight = 3 }, { name = 'fresh', weight = 1 }, { name = 'off', weight = 0 } } }
+end)
+kumo.on('get_egress_source', function(name) return kumo.make_egress_source { name = name } end)
+kumo.on('get_egress_path_config', function(domain, source)
+  return kumo.make_egress_path { additional_source_selection_rates = RATES[source] }
+end)
+"""
+
+
+def test_sources_share_the_mail_by_weight(tmp_path: Path) -> None:
+    kumod = started(tmp_path, BASE + "RATES = {}" + TWO_SOURCES)
+    for _ in range(8):
+        kumod.inject(request())
+    kumod.run()
+    sources = [attempt.source for attempt in kumod.delivered_messages]
+    assert (sources.count("warm"), sources.count("fresh"), len(sources)) == (6, 2, 8)
+
+
+def test_a_source_beyond_its_rate_leaves_the_mail_to_the_others(tmp_path: Path) -> None:
+    policy = BASE + "RATES = { fresh = { limit = '1/day' } }" + TWO_SOURCES
+    kumod = started(tmp_path, policy)
+    for _ in range(8):
+        kumod.inject(request())
+    kumod.run()
+    sources = [attempt.source for attempt in kumod.delivered_messages]
+    assert (sources.count("fresh"), len(sources)) == (1, 8)
+
+
+def test_mail_waits_when_every_source_is_beyond_its_rate(tmp_path: Path) -> None:
+    rates = "RATES = { fresh = { a = '1/day' }, warm = { b = '1/day' } }"
+    kumod = started(tmp_path, BASE + rates + TWO_SOURCES)
+    for _ in range(3):
+        kumod.inject(request())
+    kumod.run()
+    assert len(kumod.delivered_messages) == 2
+    (record,) = kumod.records_of("TransientFailure")
+    assert record["response"]["content"].endswith("are eligible for selection at this time")
+
+
+def test_a_domain_that_does_not_resolve_is_a_transient_failure(tmp_path: Path) -> None:
+    kumod = started(tmp_path, BASE, dns=FakeResolver(mx={"r.test": []}))
+    kumod.inject(request())
+    kumod.run()
+    (record,) = kumod.records_of("TransientFailure")
+    assert "failed to resolve queue r.test" in record["response"]["content"]
+
+
+def test_a_pool_with_an_undefined_source_fails_the_injection(tmp_path: Path) -> None:
+    policy = BASE + TWO_SOURCES.replace("return kumo.make_egress_source { name = name }", "")
+    answer = started(tmp_path, policy).inject(request())
+    assert answer["errors"][0].startswith("u@r.test: resolving egress pool 'p': ")
