@@ -11,9 +11,6 @@ from pulumi.runtime import config as stack_config
 from pydantic import SecretStr
 
 from components.credentials import Given, KeyPair
-from components.private_addresses import private_addresses
-from policy.dns.plan import all_records
-from policy.errors import UserError
 from policy.settings import (
     GivenSecrets,
     Settings,
@@ -43,9 +40,7 @@ def read() -> Configuration:
     region = values.get("aws:region", "")
     try:
         settings = load(raw, environment=pulumi.get_stack(), region=region, directory=STACKS)
-        all_records(settings)
-        private_addresses(settings)
-    except (SettingsError, UserError) as error:
+    except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
     secrets, _ = given_secrets(raw)
     return Configuration(settings=settings, given=_handed_on(secrets, settings))

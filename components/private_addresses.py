@@ -8,7 +8,6 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from policy.errors import UserError
 from policy.settings import Settings
 
 _RESERVED_BY_AWS = 4
@@ -25,8 +24,8 @@ class PrivateAddresses:
     sources: Mapping[str, str]
 
 
-class SubnetFull(UserError):
-    """More addresses are wanted than a subnet has."""
+class SubnetFull(ValueError):
+    """More addresses are wanted than a subnet has; settings that were checked want fewer."""
 
 
 def private_addresses(settings: Settings) -> PrivateAddresses:
@@ -60,9 +59,7 @@ class _Subnet:
 
     def take(self, key: str) -> str:
         if len(self._taken) == len(self._places):
-            raise SubnetFull(
-                f"{self._cidr} has {len(self._places)} addresses to give; use a larger one"
-            )
+            raise SubnetFull(f"{self._cidr} has {len(self._places)} addresses to give")
         place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % len(self._places)
         while place in self._taken:
             place = (place + 1) % len(self._places)

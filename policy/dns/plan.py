@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policy.dns import names, texts
-from policy.errors import UserError
 from policy.settings import Settings
 from policy.settings.domains import SenderDomain
 from policy.settings.names import lies_in
@@ -68,8 +67,8 @@ class Record:
     ttl: int = TTL
 
 
-class Conflict(UserError):
-    """Two parts of the settings want different records of one name."""
+class Conflict(ValueError):
+    """Two records of one name and type; settings that were checked want none."""
 
 
 def host_names(settings: Settings) -> dict[str, tuple[str, ...]]:

@@ -123,8 +123,18 @@ def test_all_problems_are_reported_together() -> None:
     assert "2 problems" in str(refusal.value)
 
 
+def test_records_that_contradict_each_other_are_refused_like_any_other_mistake() -> None:
+    domains = [
+        {"name": "shop.mail.example.com", "spf": {"include": ["_spf.example.org"]}},
+        {"name": "news.mail.example.com", "bounce": "shop.mail.example.com"},
+    ]
+    with pytest.raises(pulumi.RunError, match=r"shop\.mail\.example\.com"):
+        run(shapes.MINIMAL | {"domains": domains})
+
+
 def test_a_full_subnet_is_refused_like_any_other_mistake() -> None:
     sources = [{"name": f"s-{n}", "proxy": "proxy-1", "ehlo": f"s{n}"} for n in range(11)]
+    shared = {source["name"]: 1 for source in [SOURCES[0], *sources]}
     with pytest.raises(pulumi.RunError, match=r"10\.8\.0\.0/28"):
         run(
             shapes.MINIMAL
@@ -133,12 +143,7 @@ def test_a_full_subnet_is_refused_like_any_other_mistake() -> None:
                 "network": {"subnets": ["10.8.0.0/28", "10.8.1.0/28"]},
                 "proxies": [{"name": "proxy-1", "instanceType": "c7g.4xlarge"}],
                 "sources": [SOURCES[0], *sources],
-                "pools": [
-                    {
-                        "name": "shared-default",
-                        "sources": {"proxy-default": 1} | {s["name"]: 1 for s in sources},
-                    }
-                ],
+                "pools": [{"name": "shared-default", "sources": shared}],
             }
         )
 

@@ -48,6 +48,12 @@ def test_a_new_source_moves_no_other(names: list[str], more: str) -> None:
     assert before.mta == after.mta
 
 
+def test_a_removed_source_moves_no_other() -> None:
+    before = private_addresses(settings(["one", "two", "three", "four"])).sources
+    after = private_addresses(settings(["one", "three", "four"])).sources
+    assert after.items() <= before.items()
+
+
 def test_the_first_source_sends_from_the_primary_address() -> None:
     found = private_addresses(settings(["one", "two"]))
     assert found.proxies["proxy-1"] == (found.sources["one"], found.sources["two"])
