@@ -17,6 +17,7 @@ _OTHERS = {
     "events": "events.main",
     "prune": "prune.main",
     "public-keys": "public_keys.run",
+    "ship": "ship.main",
     "signals": "signals.main",
     "webhook": "webhook_probe.run",
 }

@@ -3,7 +3,7 @@
 import argparse
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,18 @@ class Segment:
 
 
 def to_delete(
-    segments: Iterable[Segment], *, now: float, keep_seconds: float, keep_bytes: int
+    segments: Iterable[Segment],
+    *,
+    now: float,
+    keep_seconds: float,
+    keep_bytes: int,
+    arrived: Mapping[str, int] | None = None,
 ) -> list[Segment]:
     """The segments over the age, and the oldest of the rest until what stays fits the size.
 
-    Neither the newest nor one that may still be written is ever among them.
+    Neither the newest nor one that may still be written is ever among them. With `arrived`, sizes
+    of segments in S3 by name, age alone takes no other: but a full disk would stop mail, so the
+    size limit does.
     """
     newest_first = sorted(segments, key=lambda segment: segment.modified, reverse=True)
     kept_bytes = 0
@@ -35,11 +42,26 @@ def to_delete(
         age = now - segment.modified
         # Once one is too much, so is every older one: what stays has no gaps.
         full = full or kept_bytes + segment.size > keep_bytes
-        if position > 0 and age > STILL_WRITTEN and (age > keep_seconds or full):
+        old = age > keep_seconds and has_arrived(segment, arrived)
+        if position > 0 and age > STILL_WRITTEN and (old or full):
             chosen.append(segment)
         else:
             kept_bytes += segment.size
     return chosen
+
+
+def has_arrived(segment: Segment, arrived: Mapping[str, int] | None) -> bool:
+    """Whether S3 holds this very segment; nothing is asked of S3 where nothing is shipped."""
+    return arrived is None or arrived.get(segment.path.name) == segment.size
+
+
+def read_arrived(path: Path) -> dict[str, int]:
+    """What `ping8-agent ship` has noted; nothing where it has never run."""
+    try:
+        receipts = json.loads(path.read_bytes())["segments"]
+        return {name: int(receipt["size"]) for name, receipt in receipts.items()}
+    except FileNotFoundError:
+        return {}
 
 
 def read_segments(directory: Path) -> list[Segment]:
@@ -62,13 +84,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--keep-seconds", type=int, required=True)
     parser.add_argument("--keep-gib", type=int, required=True)
+    parser.add_argument("--shipped", type=Path, help="receipts of `ping8-agent ship`")
     options = parser.parse_args(arguments)
     segments = read_segments(options.directory)
+    arrived = read_arrived(options.shipped) if options.shipped else None
     chosen = to_delete(
         segments,
         now=time.time(),
         keep_seconds=options.keep_seconds,
         keep_bytes=options.keep_gib * 1024**3,
+        arrived=arrived,
     )
     for segment in chosen:
         segment.path.unlink(missing_ok=True)
@@ -76,6 +101,7 @@ def main(arguments: Sequence[str]) -> int:
     report = {
         "deleted": len(chosen),
         "deleted_bytes": deleted,
+        "deleted_unshipped": sum(not has_arrived(segment, arrived) for segment in chosen),
         "kept": len(segments) - len(chosen),
         "kept_bytes": sum(segment.size for segment in segments) - deleted,
     }

@@ -8,6 +8,13 @@ from policy.render.certificate import TIMER, certificate_directories, certificat
 from policy.render.data import OUTBOX_COMMAND, policy_files
 from policy.render.environment import mta_environment
 from policy.render.nginx import TOKEN_FILE, nginx_files
+from policy.render.signals import (
+    SHIP_TIMER,
+    SHIPPED,
+    shipping_files,
+    signals_files,
+)
+from policy.render.signals import TIMER as SIGNALS_TIMER
 from policy.render.templates import template_file
 from policy.secrets import Secrets
 from policy.settings import Settings
@@ -41,6 +48,8 @@ def render_mta(settings: Settings, addresses: Addresses, secrets: Secrets) -> Re
             *_resolver_files(),
             *_event_files(settings),
             *_prune_files(settings),
+            *shipping_files(settings),
+            *signals_files(settings, "mta", MTA),
             *system.system_files(settings),
         ),
         linked_directories=("/opt/kumomta/etc/policy", _DKIM),
@@ -114,6 +123,7 @@ def _prune_files(settings: Settings) -> tuple[ReleaseFile, ...]:
             values={
                 "keep_seconds": seconds(settings.logs.keep),
                 "keep_gib": settings.logs.keep_gib,
+                "shipped": f" --shipped {SHIPPED}" if settings.logs.ship else "",
             },
         ),
         template_file("mta", f"{_SYSTEM}/{timer}", effects=(f"restart {timer}",)),
@@ -134,7 +144,9 @@ def _units(settings: Settings) -> tuple[str, ...]:
         units.append("ping8-outbox.service")
     if settings.certificate.kind == "acme":
         units.append(TIMER)
-    return tuple(units)
+    if settings.logs.ship:
+        units.append(SHIP_TIMER)
+    return (*units, SIGNALS_TIMER)
 
 
 def _checks(settings: Settings, addresses: Addresses) -> tuple[Check, ...]:

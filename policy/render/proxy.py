@@ -4,6 +4,7 @@ from policy.addresses import Addresses
 from policy.release import Check, Release, ReleaseFile, build_release
 from policy.render import system
 from policy.render.environment import proxy_environment
+from policy.render.signals import TIMER, signals_files
 from policy.render.templates import template_file
 from policy.secrets import Secrets
 from policy.settings import Settings
@@ -33,11 +34,12 @@ def render_proxy(
                 values={"port": proxy.port},
             ),
             *_address_files(settings, proxy_name, addresses),
+            *signals_files(settings, "proxy", proxy_name),
             *system.system_files(settings),
         ),
         packages=tuple(sorted((*system.PACKAGES, "iproute2", "nftables"))),
         users=("kumoproxy",),
-        units=("ping8-addresses.timer", "kumoproxy.service"),
+        units=("ping8-addresses.timer", "kumoproxy.service", TIMER),
         checks=(
             Check(kind="port", target=listens),
             Check(kind="liveness", target="http://127.0.0.1:8001/proxy/status"),

@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from policy.dns.plan import MTA
 from policy.release import Role
@@ -80,7 +81,8 @@ def _planned(settings: Settings, signals: Signals) -> Iterator[Planned]:
 def _plan(
     settings: Settings, host: str, alarm: Alarm, dimensions: Mapping[Dimension, str]
 ) -> Planned:
-    fields = {**settings.alarms.model_dump(), **dimensions}
+    fields: dict[str, Any] = settings.alarms.model_dump()
+    fields.update({str(name): value for name, value in dimensions.items()})
     threshold = threshold_of(alarm, settings)
     means = alarm.means.format_map(fields)
     where = f"{settings.environment}, {host}"

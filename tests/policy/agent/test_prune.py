@@ -87,6 +87,7 @@ def test_the_verb_deletes_files_and_says_what_it_did(
     assert json.loads(capsys.readouterr().out) == {
         "deleted": 1,
         "deleted_bytes": 100,
+        "deleted_unshipped": 0,
         "kept": 1,
         "kept_bytes": 100,
     }

@@ -1,0 +1,104 @@
+"""The timer that tells CloudWatch how a host is, and the shipping of finished log segments.
+
+The agent reads `/etc/ping8/signals.json`: which figures there are and where it finds them. It is
+part of every release, also where no alarms are made, for `ping8 status` reads it too.
+"""
+
+import json
+from typing import Any
+
+from policy.release import ReleaseFile, Role
+from policy.render.templates import template_file
+from policy.settings import Settings
+from policy.settings.base import seconds
+from policy.signals import load
+from policy.signals.plan import VOLUMES, metrics_of
+
+TIMER = "ping8-signals.timer"
+SHIP_TIMER = "ping8-logs-ship.timer"
+SHIPPED = "/var/lib/ping8/shipped.json"
+
+_SYSTEM = "/etc/systemd/system"
+_PATHS = {"spool": "/var/spool/kumomta", "logs": "/var/log/kumomta", "root": "/"}
+_KUMOD_REFUSES_BELOW = 10
+_GIB = 2**30
+
+
+def signals_files(settings: Settings, role: Role, host: str) -> tuple[ReleaseFile, ...]:
+    """Configuration, service and timer."""
+    content = json.dumps(configuration(settings, role, host), indent=2, sort_keys=True)
+    return (
+        ReleaseFile(path="/etc/ping8/signals.json", content=f"{content}\n".encode()),
+        template_file("common", f"{_SYSTEM}/ping8-signals.service"),
+        template_file(
+            "common",
+            f"{_SYSTEM}/{TIMER}",
+            effects=(f"restart {TIMER}",),
+            values={"interval": seconds(settings.alarms.interval)},
+        ),
+    )
+
+
+def shipping_files(settings: Settings) -> tuple[ReleaseFile, ...]:
+    """The timer that copies finished segments to S3, where the settings ask for it."""
+    if not settings.logs.ship:
+        return ()
+    prefix = f"{settings.environment}/mta"
+    return (
+        template_file(
+            "mta",
+            f"{_SYSTEM}/ping8-logs-ship.service",
+            values={
+                "bucket": settings.logs.bucket or "",
+                "region": settings.region,
+                "prefix": prefix,
+                "shipped": SHIPPED,
+            },
+        ),
+        template_file("mta", f"{_SYSTEM}/{SHIP_TIMER}", effects=(f"restart {SHIP_TIMER}",)),
+    )
+
+
+def configuration(settings: Settings, role: Role, host: str) -> dict[str, Any]:
+    """What `policy.agent.signals_config` reads; no secret is in it."""
+    table = load()
+    common: dict[str, Any] = {
+        "environment": settings.environment,
+        "host": host,
+        "role": role,
+        "region": settings.region,
+        "namespace": table.namespace,
+        "send": settings.alarms.enabled,
+        "volumes": {name: _volume(name, settings) for name in VOLUMES[role]},
+        "metrics": [
+            {
+                "name": metric.name,
+                "unit": metric.unit,
+                "flow": metric.kind == "flow",
+                "by": list(metric.by),
+                "absolute": metric.absolute,
+            }
+            for metric in metrics_of(role, settings)
+        ],
+    }
+    if role == "proxy":
+        return common | {"proxy": "http://127.0.0.1:8001"}
+    return common | {
+        "providers": {theirs: ours for ours, names in table.providers.items() for theirs in names},
+        "sources": [source.name for source in settings.sources],
+        "kumod": "http://127.0.0.1:8000",
+        "tls": "127.0.0.1:443",
+        "tls_name": settings.mta_host,
+        "transport": settings.webhook.transport,
+        "outbox": "/var/spool/kumomta/ping8/outbox",
+        "dead_letters": "/var/spool/kumomta/ping8/dead-letters.sqlite",
+        "shipped": SHIPPED if settings.logs.ship else "",
+    }
+
+
+def _volume(name: str, settings: Settings) -> dict[str, Any]:
+    return {
+        "path": _PATHS[name],
+        "limit_percent": 0 if name == "root" else _KUMOD_REFUSES_BELOW,
+        "kept_bytes": settings.logs.keep_gib * _GIB if name == "logs" else 0,
+    }
