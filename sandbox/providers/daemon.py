@@ -49,7 +49,7 @@ def start(state: Path, settings: Settings | None = None) -> Endpoints:
         return running
     state.mkdir(parents=True, exist_ok=True)
     forget(state)
-    _settings_file(state).write_text(json.dumps(asdict(settings or Settings()), indent=2) + "\n")
+    write_settings(state, settings or Settings())
     process = _daemon(state)
     process.start()
 
@@ -72,6 +72,11 @@ def stop(state: Path) -> None:
 def endpoints(state: Path) -> Endpoints | None:
     """Where they listen, while they run."""
     return read(state) if _daemon(state).pid() is not None else None
+
+
+def write_settings(state: Path, settings: Settings) -> None:
+    """Leaves the settings for the process to come."""
+    _settings_file(state).write_text(json.dumps(asdict(settings), indent=2) + "\n")
 
 
 def settings_of(state: Path) -> Settings:

@@ -8,6 +8,7 @@ import difflib
 import importlib
 import inspect
 import re
+import threading
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,8 @@ from functools import cache
 from pulumi import _types
 
 from sandbox.providers.properties import UNKNOWN, Asset, Properties, Value
+
+_IMPORTING = threading.Lock()
 
 # A type as an annotation writes it.
 Annotation = typing.Any
@@ -78,7 +81,9 @@ def _module_of(token: str) -> tuple[Annotation, str]:
         parts[-1] = _snake(parts[-1])
     else:
         parts.append(_snake(name))
-    return importlib.import_module(".".join([f"pulumi_{package}", *parts])), name
+    # Parts of the SDK import each other; another thread would see them half made.
+    with _IMPORTING:
+        return importlib.import_module(".".join([f"pulumi_{package}", *parts])), name
 
 
 def _camel_name(name: str) -> str:

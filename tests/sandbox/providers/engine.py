@@ -33,7 +33,9 @@ class Engine:
     """One connection to one provider."""
 
     def __init__(self, port: int) -> None:
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+        # A connection of its own, as each of the engine's providers has.
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=options)
         self._stub: Any = provider_pb2_grpc.ResourceProviderStub(self._channel)
 
     def close(self) -> None:
