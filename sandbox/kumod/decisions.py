@@ -85,7 +85,7 @@ class Decisions:
         try:
             return self.site_of_domain(routing_domain)
         except ResolveError as error:
-            raise KumoError(f"MX lookup for {routing_domain} failed: {error}") from None
+            raise KumoError(str(error)) from None
 
 
 def _lua_type(value: Any) -> str:
