@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -161,12 +162,19 @@ class LogFile:
         self.params = params
         self._real = real
         self._segments: dict[Path, _Segment] = {}
+        # Deliveries write while the upkeep flushes and closes.
+        self._lock = threading.Lock()
         self._duration = parse_duration(params["max_segment_duration"]) if params.get(
             "max_segment_duration"
         ) else None  # fmt: skip
         self._max_size = int(params.get("max_file_size", 1_000_000_000))
 
     def write(self, record: Mapping[str, Any], now: float) -> None:
+        text = record_text(self.params, record)
+        with self._lock:
+            self._write(record, text, now)
+
+    def _write(self, record: Mapping[str, Any], text: str, now: float) -> None:
         settings = per_record(self.params, record["type"])
         folder = self._real(settings.get("log_dir") or self.params["log_dir"])
         suffix = settings.get("suffix") or ""
@@ -178,7 +186,7 @@ class LogFile:
             if header:
                 segment.write(header)
             self._segments[key] = segment
-        segment.write(record_text(self.params, record))
+        segment.write(text)
         if segment.written >= self._max_size:
             self._close(key)
 
@@ -186,18 +194,21 @@ class LogFile:
         """Finish the segments that are old enough."""
         if self._duration is None:
             return
-        for key, segment in list(self._segments.items()):
-            if now - segment.opened >= self._duration:
-                self._close(key)
+        with self._lock:
+            for key, segment in list(self._segments.items()):
+                if now - segment.opened >= self._duration:
+                    self._close(key)
 
     def flush(self) -> None:
         """Let readers see what has been written so far."""
-        for segment in list(self._segments.values()):
-            segment.flush()
+        with self._lock:
+            for segment in self._segments.values():
+                segment.flush()
 
     def close(self) -> None:
-        for key in list(self._segments):
-            self._close(key)
+        with self._lock:
+            for key in list(self._segments):
+                self._close(key)
 
     def _close(self, key: Path) -> None:
         self._segments.pop(key).close()
