@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from policy.agent.events_record import event_id
-from sandbox.kumod import HttpRequest, HttpResponse
+from sandbox.kumod import HttpRequest, HttpResponse, PolicyError
 from tests.policy.lua.environments import settings
 from tests.policy.lua.mta import QUEUE, Mta, answer, take
 
@@ -105,3 +105,42 @@ def test_an_old_event_leaves_a_batch_that_fails_and_new_ones_stay(host: Host) ->
     sent = {e[ID] for request in mta.posts()[before:] for e in json.loads(request.body)}
     assert sent.isdisjoint(letter["event_id"] for letter in mta.dead_letters())
     assert len(sent) == 2
+
+
+def two_events(host: Host) -> tuple[Mta, Callable[[], str]]:
+    """A host with two events, the first of them old, and what sends them as one batch."""
+    mta = batches(host, receiver=answer(503))
+    mta.inject()
+    mta.wait(8)
+    messages = [m for m in mta.kumod.scheduler.waiting() if m.queue_name() == QUEUE]
+    messages[0].meta["ping8_event_time"] -= 8 * 86_400
+    context = mta.kumod.pool.get()
+    sender = context.call_raw("ping8_webhook_sender", QUEUE, None, None)
+
+    def send() -> str:
+        try:
+            return str(context.convert.to_python(context.method(sender, "send_batch", messages)))
+        except PolicyError as error:
+            assert error.kind == "reject"
+            return str(error.code)
+
+    return mta, send
+
+
+def test_an_old_event_that_is_buried_is_not_sent_again_with_the_rest_of_its_batch(
+    host: Host,
+) -> None:
+    mta, send = two_events(host)
+    assert send() == "451"
+    (letter,) = mta.dead_letters()
+    mta.receiver = take
+    assert send().startswith("200")
+    (event,) = json.loads(mta.posts()[-1].body)
+    assert event[ID] != letter["event_id"]
+
+
+def test_a_batch_of_which_one_half_fails_for_now_is_retried(host: Host) -> None:
+    mta, send = two_events(host)
+    statuses = iter([400, 503, 200])
+    mta.receiver = lambda _request: HttpResponse(status=next(statuses))
+    assert send() == "451"

@@ -133,10 +133,13 @@ def test_a_proxy_name_is_resolved(host: Host) -> None:
     assert mta.inject()["success_count"] == 1
 
 
-@pytest.mark.parametrize("found", [["203.0.113.5"], ["10.8.0.99"], []])
+@pytest.mark.parametrize(
+    "found", [["203.0.113.5"], ["10.8.0.11", "203.0.113.5"], ["10.8.0.99"], []]
+)
 def test_a_proxy_name_that_gives_a_public_another_or_no_address_is_refused(
     host: Host, found: list[str]
 ) -> None:
+    assert host().addresses.proxies["proxy-1"].private == "10.8.0.11"
     name = "proxy-1.internal.example"
     mta = host(environment={"KUMOPROXY_HOST": name}, resolver=FakeResolver(a={name: found}))
     result = mta.kumod.validate()
