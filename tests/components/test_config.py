@@ -2,13 +2,16 @@
 
 import ast
 import datetime
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+from pulumi.runtime.config import set_all_config
 
+from components import config
 from tests.components import shapes
 from tests.components.program import run
 
@@ -160,6 +163,31 @@ def test_a_date_without_quotes_is_understood() -> None:
     assert (
         program.outputs["settings"]["shaping"]["warmUp"]["proxy-default"]["start"] == "2026-12-01"
     )
+
+
+def test_the_command_line_hands_the_stack_over_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = {
+        "aws:region": "eu-central-1",
+        "ping8-mail:zone": "mail.example.com",
+        "ping8-mail:webhook": json.dumps({"url": "https://app.example.com/events"}),
+        "ping8-mail:operators": json.dumps({"cidrs": ["198.51.100.0/28"]}),
+        "ping8-mail:webhookToken": TOKEN,
+    }
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(values))
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(["ping8-mail:webhookToken"]))
+    given = []
+
+    def program() -> None:
+        set_all_config({}, [])
+        found = config.read()
+        given.append((found.settings.zone, found.given.webhook_token))
+
+    run({}, program=program)
+    ((zone, token),) = given
+    assert zone == "mail.example.com"
+    assert token is not None
 
 
 READERS = {
