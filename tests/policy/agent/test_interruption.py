@@ -133,7 +133,9 @@ def test_a_kill_while_going_back_is_finished_by_the_boot_unit(world: World, step
     assert killed(world, fail_then_kill)
     assert world.live() == OLD.id
     assert whole(world) is None
+    world.play.asked.clear()
     recover.finish(world.host())
+    assert "restart kumomta.service" in world.play.changes()
     assert whole(world) is None
     assert (world.root / "etc/in-the-way.conf").read_text() == "the package's"
     assert not (world.root / "opt/ping8/owed.json").exists()

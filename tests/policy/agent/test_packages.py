@@ -65,6 +65,8 @@ def test_another_version_is_validated_before_it_is_installed_and_kumod_restarts(
         if f"kumomta={NEW}" in text and "download-only" not in text
     )
     assert validated < installed
+    fetched = [text for text in texts[:validated] if "--download-only" in text]
+    assert [text.rpartition("=")[2] for text in fetched] == [OLD, NEW]
     assert (
         f"{apt.root}/opt/ping8/kumomta/next/opt/kumomta/sbin:/opt/kumomta/sbin" in texts[validated]
     )

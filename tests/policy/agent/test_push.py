@@ -6,8 +6,11 @@ import pytest
 
 from policy.agent.commands import Result
 from policy.agent.errors import AgentError
+from policy.agent.model import parse_bundle
 from policy.agent.push import push
-from tests.policy.agent.world import POLICY, TOKEN, World, bundle, file, release
+from policy.push import push_input
+from policy.release import HostFacts
+from tests.policy.agent.world import INSTANCE, POLICY, TOKEN, World, bundle, file, release
 
 NGINX = "/etc/nginx/sites-enabled/ping8.conf"
 
@@ -22,9 +25,22 @@ def test_a_first_push_makes_every_live_path_a_link_into_the_current_release(worl
 
 
 def test_modes_are_those_of_the_release(world: World) -> None:
-    world.push(release())
-    mode = (world.root / "etc/default/kumomta").stat().st_mode & 0o7777
-    assert mode == 0o600
+    world.push(release(file("/etc/shared", "x", mode=0o664)))
+    modes = {
+        path: (world.root / path).stat().st_mode & 0o7777
+        for path in ("etc/default/kumomta", "etc/shared")
+    }
+    assert modes == {"etc/default/kumomta": 0o600, "etc/shared": 0o664}
+
+
+@pytest.mark.parametrize(
+    ("whole", "damaged"), [("-- policy", "-- pomicy"), ('"mode":384', '"mode":511'), ("}", "")]
+)
+def test_a_damaged_bundle_is_refused_before_anything_is_done(whole: str, damaged: str) -> None:
+    text = push_input(release(), HostFacts(name="mta", instance_id=INSTANCE))
+    assert whole in text
+    with pytest.raises(AgentError, match="the bundle is corrupt"):
+        parse_bundle(text.replace(whole, damaged).encode())
 
 
 def test_the_same_release_again_changes_and_restarts_nothing(world: World) -> None:
