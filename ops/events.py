@@ -29,6 +29,8 @@ Ids = Annotated[
     list[str] | None, typer.Option("--id", help="Event ids (X-PING8-Event-Id), or how they begin.")
 ]
 
+_LIST_SECONDS = 600
+_REPLAY_SECONDS = 4 * 3600
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -52,7 +54,8 @@ def list_events(
 ) -> None:
     """Events that PING8 refused or that grew too old; with --logs, all events."""
     verb = ["events", "list", *_filters(logs, first, last, types, domains, ids)]
-    found: Any = ssh_json(read_deployment(stack).mta, [*verb, "--limit", str(limit)])
+    verb += ["--limit", str(limit)]
+    found: Any = ssh_json(read_deployment(stack).mta, verb, limit=_LIST_SECONDS)
     console = Console()
     console.print(_table(found["events"]))
     console.print(f"{found['count']} in the {found['source']}, {len(found['events'])} shown")
@@ -74,7 +77,7 @@ def replay(
     if logs and first is None:
         raise UserError("--logs: without --from every event of the logs would be sent; add --from")
     verb = ["events", "replay", *_filters(logs, first, last, types, domains, ids)]
-    done: Any = ssh_json(read_deployment(stack).mta, verb)
+    done: Any = ssh_json(read_deployment(stack).mta, verb, limit=_REPLAY_SECONDS)
     typer.echo(f"{done['replayed']} events sent")
     if done["failed"]:
         rest = "; stopped there" if done["stopped"] else ""

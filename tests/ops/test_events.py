@@ -1,0 +1,102 @@
+"""`ping8 events`: what it asks the MTA host for, and what it tells the operator."""
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from ops import events
+from policy.errors import UserError
+
+NOW = datetime.datetime(2026, 12, 1, 12, 0, tzinfo=datetime.UTC).timestamp()
+
+
+class Deployment:
+    """A stack with an MTA host."""
+
+    mta = "mta"
+
+
+@pytest.fixture
+def ping8(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[list[str], Any]]:
+    """Runs the command; the verb that the host got, and the result."""
+
+    def run(*arguments: str, answer: object) -> tuple[list[str], Any]:
+        asked: list[list[str]] = []
+
+        def ssh_json(host: str, verb: list[str], **_options: object) -> object:
+            assert host == "mta"
+            asked.append(verb)
+            return answer
+
+        monkeypatch.setattr(events, "ssh_json", ssh_json)
+        monkeypatch.setattr(events, "read_deployment", lambda _stack: Deployment)
+        app = typer.Typer()
+        events.register(app)
+        app.callback()(lambda: None)
+        result = CliRunner().invoke(app, ["events", *arguments, "--stack", "prod"])
+        return (asked[0] if asked else []), result
+
+    return run
+
+
+def test_dead_letters_are_listed_with_their_answers(ping8: Callable[..., Any]) -> None:
+    event = {
+        "event_id": "0123456789abcdef",
+        "type": "Bounce",
+        "time": 1_796_000_000,
+        "recipient": "u@example.net",
+        "id": "1",
+        "headers": {"X-PING8-Campaign-Id": "[bold]c[/]"},
+        "answer": "400 [no] such campaign",
+    }
+    verb, result = ping8("list", answer={"source": "dead letters", "count": 3, "events": [event]})
+    assert verb == ["events", "list", "--limit", "100"]
+    assert "[bold]c[/]" in result.output, "what others wrote is no markup"
+    assert "3 in the dead letters, 1 shown" in result.output
+
+
+def test_a_replay_from_the_logs_says_from_when_for_which_type_and_domain(
+    ping8: Callable[..., Any],
+) -> None:
+    verb, result = ping8(
+        "replay", "--logs", "--from", "2026-12-01T10:00Z", "--to", "2026-12-01T11:00+01:00",
+        "--type", "Bounce", "--type", "OOB", "--domain", "example.net",
+        answer={"replayed": 7, "failed": 0, "answer": "", "stopped": False},
+    )  # fmt: skip
+    assert verb == [
+        "events", "replay", "--logs", "--from", "1796119200", "--to", "1796119200",
+        "--type", "Bounce", "--type", "OOB", "--domain", "example.net",
+    ]  # fmt: skip
+    assert (result.exit_code, result.output) == (0, "7 events sent\n")
+
+
+def test_a_replay_of_all_logs_needs_a_beginning(ping8: Callable[..., Any]) -> None:
+    verb, result = ping8("replay", "--logs", answer={})
+    assert verb == []
+    assert isinstance(result.exception, UserError)
+
+
+def test_events_that_ping8_does_not_take_make_the_command_fail(ping8: Callable[..., Any]) -> None:
+    _, result = ping8(
+        "replay", answer={"replayed": 1, "failed": 5, "answer": "503 away", "stopped": True}
+    )
+    assert result.exit_code == 1
+    assert "5 not taken: 503 away; stopped there" in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds_ago"),
+    [("2h", 7200), ("90s", 90), ("1d", 86_400), ("2026-12-01T11:00", 3600)],
+)
+def test_a_moment_is_a_time_or_a_duration_ago(text: str, seconds_ago: int) -> None:
+    assert events.moment(text, NOW) == NOW - seconds_ago
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2w", "", "2026-13-01"])
+def test_a_moment_that_is_neither_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="write a time"):
+        events.moment(text, NOW)
