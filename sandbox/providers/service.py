@@ -30,6 +30,7 @@ class Service:
         self.metadata = metadata.MetadataServer(self.account)
         metadata_port = self.metadata.listen(metadata_address)
         self.world = World(self.account, make_hosts(metadata_port))
+        self.moto.on_dns_change = self.world.publish_dns
         providers = {
             "aws": aws_provider(self.world),
             "command": command.provider(),

@@ -2,7 +2,7 @@
 
 import ssl
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ class MotoServer:
 
     def __init__(self) -> None:
         self._application = DomainDispatcherApplication(create_backend_app)
+        self.on_dns_change: Callable[[], None] = lambda: None
+        """Called when a host, which comes over TLS, has changed records, before it is answered."""
         self._lock = threading.Lock()
         self._servers: list[BaseWSGIServer] = []
 
@@ -56,11 +58,20 @@ class MotoServer:
         with self._lock:
             answer: Iterable[bytes] = self._application(environ, start_response)
             try:
-                return list(answer)
+                body = list(answer)
             finally:
                 close = getattr(answer, "close", None)
                 if close is not None:
                     close()
+        if environ["wsgi.url_scheme"] == "https" and _changes_records(environ):
+            self.on_dns_change()
+        return body
+
+
+def _changes_records(environ: dict[str, Any]) -> bool:
+    return environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"].rstrip("/").endswith(
+        "/rrset"
+    )
 
 
 class _Quiet(MotoRequestHandler):
