@@ -69,9 +69,8 @@ class MotoServer:
 
 
 def _changes_records(environ: dict[str, Any]) -> bool:
-    return environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"].rstrip("/").endswith(
-        "/rrset"
-    )
+    path = str(environ["PATH_INFO"]).rstrip("/")
+    return environ["REQUEST_METHOD"] == "POST" and path.endswith("/rrset")
 
 
 class _Quiet(MotoRequestHandler):
