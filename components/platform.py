@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.alarms import Alarms, AlarmsArgs
 from components.certificate import Certificate, CertificateArgs
 from components.credentials import Credentials, CredentialsArgs, Given
 from components.firewall import Firewall, FirewallArgs, rules
 from components.host import Host, HostArgs, Identity, VolumeArgs
 from components.host_release import HostRelease, HostReleaseArgs
+from components.log_archive import LogArchive, LogArchiveArgs
 from components.mail_dns import MailDns, MailDnsArgs
 from components.mta_host import MtaHost
 from components.network import Network, NetworkArgs
@@ -41,6 +43,7 @@ class MailPlatform(pulumi.ComponentResource):
     - `Certificate`, when it comes by ACME
     - `MailDns`
     - a `HostRelease` for each host
+    - `Alarms`, and a `LogArchive`, where the settings ask for them
     """
 
     credentials: Credentials
@@ -99,6 +102,7 @@ class MailPlatform(pulumi.ComponentResource):
             child,
         )
         self.releases = self._push()
+        self._watch(mta)
         self.register_outputs({})
 
     def _look_up_zones(
@@ -183,6 +187,16 @@ class MailPlatform(pulumi.ComponentResource):
             ),
             self._child,
         )
+
+    def _watch(self, mta: MtaHost) -> None:
+        settings = self._settings
+        if settings.alarms.enabled:
+            ids = {name: host.instance_id for name, host in self.hosts.items()}
+            args = AlarmsArgs(settings=settings, instance_ids=ids, tags=self._tags)
+            Alarms(f"{self._name}-alarms", args, self._child)
+        if settings.logs.ship:
+            archive = LogArchiveArgs(settings=settings, role_name=mta.role_name, tags=self._tags)
+            LogArchive(f"{self._name}-logs", archive, self._child)
 
     def _push(self) -> dict[str, HostRelease]:
         inputs = push_inputs(

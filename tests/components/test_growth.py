@@ -116,6 +116,7 @@ def test_a_new_source_moves_no_other_source() -> None:
         "mail-dns-txt-shop._spf.mail.example.com",
         "mail-release-proxy-1-push",
         "mail-release-mta-push",
+        "mail-alarms-dashboard",
     }
 
 

@@ -1,0 +1,190 @@
+"""Who is told when: the table of signals as CloudWatch alarms, a topic for them, a dashboard."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from components.dashboard import dashboard_body, query_dimensions
+from components.tagging import named
+from policy.settings import Settings
+from policy.signals import Planned, load, planned_alarms
+from policy.signals.model import Read
+
+_COMPARISONS = {
+    "below": "LessThanThreshold",
+    "above": "GreaterThanThreshold",
+    "at-least": "GreaterThanOrEqualToThreshold",
+}
+_EC2 = "AWS/EC2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmsArgs:
+    """What alarms are made from. `instance_ids` are by host."""
+
+    settings: Settings
+    instance_ids: Mapping[str, pulumi.Input[str]]
+    tags: Mapping[str, str]
+
+
+class Alarms(pulumi.ComponentResource):
+    """What operators hear of.
+
+    Creates:
+    - an SNS topic with a subscription for each e-mail address, unless a topic is given
+    - a CloudWatch alarm for each row of the table, on each host, volume, provider and source
+    - the composite alarm that says that mail does not flow
+    - the environment's dashboard
+    """
+
+    topic_arn: pulumi.Output[str]
+    dashboard_name: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: AlarmsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("ping8:mail:Alarms", name, None, opts)
+        self._name = name
+        self._settings = args.settings
+        self._args = args
+        self.topic_arn = self._topic()
+        planned = planned_alarms(args.settings)
+        alarms = {one.key: self._alarm(one) for one in planned}
+        composite = self._composite(planned, alarms)
+        arns = [composite.arn, *(alarm.arn for alarm in alarms.values())]
+        dashboard = aws.cloudwatch.Dashboard(
+            f"{name}-dashboard",
+            dashboard_name=aws_name(args.settings),
+            dashboard_body=pulumi.Output.all(*arns).apply(self._body),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.dashboard_name = dashboard.dashboard_name
+        self.register_outputs({"topic_arn": self.topic_arn, "dashboard_name": self.dashboard_name})
+
+    def _body(self, arns: Sequence[str]) -> str:
+        return dashboard_body(self._settings, arns)
+
+    def _topic(self) -> pulumi.Output[str]:
+        """Not encrypted: CloudWatch may not publish under the key that AWS manages for SNS."""
+        given = self._settings.alarms.topic
+        if given:
+            return pulumi.Output.from_input(given)
+        child = pulumi.ResourceOptions(parent=self)
+        name = aws_name(self._settings, "alarms")
+        topic = aws.sns.Topic(
+            f"{self._name}-topic",
+            name=name,
+            display_name=f"PING8 mail {self._settings.environment}",
+            tags=named(self._args.tags, name),
+            opts=child,
+        )
+        for email in self._settings.operators.emails:
+            aws.sns.TopicSubscription(
+                f"{self._name}-to-{email}",
+                topic=topic.arn,
+                protocol="email",
+                endpoint=email,
+                opts=child,
+            )
+        return topic.arn
+
+    def _alarm(self, planned: Planned) -> aws.cloudwatch.MetricAlarm:
+        alarm = planned.alarm
+        name = aws_name(self._settings, planned.key)
+        told: list[pulumi.Input[str]] = [self.topic_arn]
+        return aws.cloudwatch.MetricAlarm(
+            f"{self._name}-{planned.key}",
+            name=name,
+            alarm_description=planned.description,
+            comparison_operator=_COMPARISONS[alarm.is_],
+            threshold=planned.threshold,
+            evaluation_periods=alarm.periods,
+            datapoints_to_alarm=alarm.periods,
+            treat_missing_data=alarm.missing,
+            actions_enabled=not self._settings.alarms.maintenance,
+            alarm_actions=[*told, *self._mends(planned)],
+            ok_actions=told,
+            tags={**named(self._args.tags, name), "Severity": alarm.severity},
+            opts=pulumi.ResourceOptions(parent=self),
+            **self._looks_at(planned),
+        )
+
+    def _mends(self, planned: Planned) -> list[str]:
+        """What EC2 does by itself."""
+        if planned.alarm.action is None:
+            return []
+        region = self._settings.region
+        return [f"arn:{partition(region)}:automate:{region}:ec2:{planned.alarm.action}"]
+
+    def _looks_at(self, planned: Planned) -> dict[str, Any]:
+        reads = planned.alarm.read
+        if planned.expression is None:
+            ((_, read),) = reads.items()
+            return {
+                "namespace": _EC2 if read.ec2 else load().namespace,
+                "metric_name": read.ec2 or read.metric,
+                "dimensions": self._dimensions(planned, read),
+                "statistic": read.statistic,
+                "period": planned.period,
+            }
+        queries = [
+            {
+                "id": identity,
+                "return_data": False,
+                "metric": {
+                    "namespace": load().namespace,
+                    "metric_name": read.metric,
+                    "dimensions": self._dimensions(planned, read),
+                    "stat": read.statistic,
+                    "period": planned.period,
+                },
+            }
+            for identity, read in reads.items()
+        ]
+        outcome = {
+            "id": "outcome",
+            "expression": planned.expression,
+            "label": planned.alarm.name,
+            "return_data": True,
+        }
+        return {"metric_queries": [*queries, outcome]}
+
+    def _dimensions(self, planned: Planned, read: Read) -> dict[str, pulumi.Input[str]]:
+        if read.ec2:
+            return {"InstanceId": self._args.instance_ids[planned.host]}
+        found: dict[str, pulumi.Input[str]] = {}
+        found.update(query_dimensions(self._settings, planned.host, planned.dimensions))
+        return found
+
+    def _composite(
+        self, planned: Sequence[Planned], alarms: Mapping[str, aws.cloudwatch.MetricAlarm]
+    ) -> aws.cloudwatch.CompositeAlarm:
+        table = load().composite
+        keys = [one.key for one in planned if one.alarm.name in table.any]
+        name = aws_name(self._settings, table.name)
+        return aws.cloudwatch.CompositeAlarm(
+            f"{self._name}-{table.name}",
+            alarm_name=name,
+            alarm_description=f"{self._settings.environment}: {table.means} {table.do}",
+            alarm_rule=" OR ".join(f'ALARM("{aws_name(self._settings, key)}")' for key in keys),
+            actions_enabled=not self._settings.alarms.maintenance,
+            alarm_actions=[self.topic_arn],
+            ok_actions=[self.topic_arn],
+            tags={**named(self._args.tags, name), "Severity": "critical"},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[alarms[key] for key in keys]),
+        )
+
+
+def aws_name(settings: Settings, *parts: str) -> str:
+    """Names of alarms and dashboards are the account's, so the environment is a part of them."""
+    return "-".join(("ping8", settings.environment, *parts))
+
+
+def partition(region: str) -> str:
+    """AWS's partition, which ARNs begin with."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"

@@ -1,0 +1,177 @@
+"""The dashboard of an environment as CloudWatch's JSON, from the same table as the alarms."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from policy.settings import Settings
+from policy.signals import Planned, load, planned_alarms
+from policy.signals.model import Alarm, Dimension, Widget
+from policy.signals.plan import roles, threshold_of, values
+
+_COLUMNS, _HEIGHT = 24, 6
+_MOST_ALARMS = 100
+"""In one widget of states."""
+
+_MOST_EXPRESSIONS = 60
+"""In one widget: CloudWatch draws 500 metrics, and nobody reads as many lines."""
+
+_FLOW_PERIOD, _STATE_PERIOD = 300, 60
+_COLORS = {"warning": "#ff9900", "critical": "#d62728"}
+_WORD = re.compile(r"[a-z]+\b(?!\()")
+
+Json = dict[str, Any]
+
+
+def dashboard_body(settings: Settings, alarm_arns: Sequence[str]) -> str:
+    """The body, with a widget of the alarms' states on top."""
+    drawn = (_properties(widget, settings) for widget in load().widgets)
+    widgets = [_states(alarm_arns)]
+    x, y = 0, widgets[0]["height"]
+    for widget, properties in zip(load().widgets, drawn, strict=True):
+        if not properties["metrics"]:
+            continue
+        if x + widget.width > _COLUMNS:
+            x, y = 0, y + _HEIGHT
+        place = {"x": x, "y": y, "width": widget.width, "height": _HEIGHT}
+        widgets.append({"type": "metric", **place, "properties": properties})
+        x += widget.width
+    return json.dumps({"widgets": widgets}, sort_keys=True)
+
+
+def query_dimensions(settings: Settings, host: str, own: Mapping[Dimension, str]) -> dict[str, str]:
+    """Dimensions of a host's metric, as the host sends them."""
+    common = {"Environment": settings.environment, "Host": host}
+    return common | {name.capitalize(): value for name, value in own.items()}
+
+
+def _states(arns: Sequence[str]) -> Json:
+    return {
+        "type": "alarm",
+        "x": 0,
+        "y": 0,
+        "width": _COLUMNS,
+        "height": 4,
+        "properties": {"title": "Alarms", "alarms": list(arns[:_MOST_ALARMS])},
+    }
+
+
+def _properties(widget: Widget, settings: Settings) -> Json:
+    if widget.alarm:
+        metrics, period = _expressions(widget.alarm, settings)
+        # The expressions say themselves what they are of; the statistic is each metric's own.
+        statistic = "Sum"
+    else:
+        statistic = widget.statistic or "Maximum"
+        period = _FLOW_PERIOD if statistic == "Sum" else _STATE_PERIOD
+        metrics = list(_lines(widget, settings, statistic, period))
+    axis: Json = {"showUnits": False}
+    if widget.range:
+        axis |= {"min": widget.range[0], "max": widget.range[1]}
+    return {
+        "title": widget.title,
+        "view": "timeSeries",
+        "region": settings.region,
+        "stat": statistic,
+        "period": period,
+        "metrics": metrics,
+        "yAxis": {"left": axis},
+        "annotations": {"horizontal": thresholds(widget, settings)},
+    }
+
+
+def _lines(widget: Widget, settings: Settings, statistic: str, period: int) -> Iterator[list[Any]]:
+    hosts = {host: role for host, role in roles(settings).items() if widget.host in ("any", role)}
+    for name in widget.metrics:
+        metric = load().metric(name)
+        for host, role in hosts.items():
+            if role not in metric.hosts:
+                continue
+            if widget.over:
+                yield from _over(name, widget.over, settings, host, statistic, period)
+                continue
+            for own in values(metric.by, role, settings):
+                label = (
+                    " ".join((host, *own.values())) if len(hosts) > 1 else " ".join(own.values())
+                )
+                if len(widget.metrics) > 1:
+                    label = f"{name} {label}".strip()
+                dimensions = query_dimensions(settings, host, own)
+                pairs = [part for pair in dimensions.items() for part in pair]
+                yield [load().namespace, name, *pairs, {"label": label or name}]
+
+
+def _over(
+    name: str, over: Dimension, settings: Settings, host: str, statistic: str, period: int
+) -> Iterator[list[Any]]:
+    metric = load().metric(name)
+    names = ",".join(["Environment", "Host", *(part.capitalize() for part in metric.by)])
+    found = values((over,), "mta", settings)[:_MOST_EXPRESSIONS]
+    for number, own in enumerate(found):
+        dimensions = query_dimensions(settings, host, own)
+        terms = " ".join(f'{key}="{value}"' for key, value in dimensions.items())
+        schema = f"{{{load().namespace},{names}}}"
+        search = f"SEARCH('{schema} MetricName=\"{name}\" {terms}', '{statistic}', {period})"
+        yield [{"expression": f"SUM({search})", "id": f"e{number}", "label": own[over]}]
+
+
+def _expressions(alarm: str, settings: Settings) -> tuple[list[list[Any]], int]:
+    """Each alarm's very expression over the metrics that it reads, which stay invisible."""
+    planned = [one for one in planned_alarms(settings) if one.alarm.name == alarm]
+    metrics: list[list[Any]] = []
+    for number, one in enumerate(planned[:_MOST_EXPRESSIONS]):
+        for identity, read in one.alarm.read.items():
+            dimensions = query_dimensions(settings, one.host, one.dimensions)
+            pairs = [part for pair in dimensions.items() for part in pair]
+            options = {
+                "id": f"{identity}{number}",
+                "stat": read.statistic,
+                "period": one.period,
+                "visible": False,
+            }
+            metrics.append([load().namespace, read.metric, *pairs, options])
+        metrics.append(
+            [{"expression": _numbered(one, number), "label": _label(one), "id": f"e{number}"}]
+        )
+    return metrics, planned[0].period if planned else _FLOW_PERIOD
+
+
+def _numbered(planned: Planned, number: int) -> str:
+    """The expression with identifiers of its own in the widget."""
+    known = planned.alarm.read
+    return _WORD.sub(
+        lambda word: f"{word[0]}{number}" if word[0] in known else word[0],
+        planned.expression or "",
+    )
+
+
+def _label(planned: Planned) -> str:
+    return " ".join(planned.dimensions.values()) or planned.host
+
+
+def thresholds(widget: Widget, settings: Settings) -> list[Json]:
+    """The lines of the alarms on what the widget shows."""
+    found = []
+    for alarm in load().alarms:
+        if _is_drawn(alarm, widget):
+            line = {
+                "label": alarm.name,
+                "value": threshold_of(alarm, settings),
+                "color": _COLORS[alarm.severity],
+                "fill": "below" if alarm.is_ == "below" else "above",
+            }
+            found.append(line)
+    return found
+
+
+def _is_drawn(alarm: Alarm, widget: Widget) -> bool:
+    if widget.alarm or alarm.name in widget.lines:
+        return alarm.name in (widget.alarm, *widget.lines)
+    reads = list(alarm.read.values())
+    return (
+        len(reads) == 1
+        and reads[0].metric in widget.metrics
+        and reads[0].statistic != "SampleCount"
+        and (widget.host == "any" or widget.host in alarm.hosts)
+    )

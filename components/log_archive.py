@@ -1,0 +1,121 @@
+"""Where the MTA host's finished log segments go, when the settings ask for it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.alarms import partition
+from components.tagging import named
+from policy.settings import Settings
+from policy.settings.base import seconds
+
+_DAY = 86400
+_INFREQUENT_AFTER = 30
+"""Days: AWS takes no object into infrequent access earlier."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogArchiveArgs:
+    """What the archive is made from. `role_name` is the MTA host's."""
+
+    settings: Settings
+    role_name: pulumi.Input[str]
+    tags: Mapping[str, str]
+
+
+class LogArchive(pulumi.ComponentResource):
+    """A private bucket for log segments; the host may put objects there and nothing else.
+
+    Creates:
+    - an S3 bucket: encrypted, closed to the public, reached by TLS alone, with a life cycle
+    - the right of the MTA host's role to put its segments there
+    """
+
+    def __init__(
+        self, name: str, args: LogArchiveArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("ping8:mail:LogArchive", name, None, opts)
+        settings = args.settings
+        child = pulumi.ResourceOptions(parent=self)
+        bucket = aws.s3.Bucket(
+            f"{name}-bucket",
+            bucket=settings.logs.bucket,
+            tags=named(args.tags, f"{name}-bucket"),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=settings.protect, retain_on_delete=settings.protect
+            ),
+        )
+        closed = aws.s3.BucketPublicAccessBlock(
+            f"{name}-closed",
+            bucket=bucket.bucket,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=child,
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            f"{name}-encryption",
+            bucket=bucket.bucket,
+            rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+            opts=child,
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            f"{name}-life-cycle",
+            bucket=bucket.bucket,
+            rules=[_life_cycle(-(-seconds(settings.logs.ship_keep) // _DAY))],
+            opts=child,
+        )
+        arn = f"arn:{partition(settings.region)}:s3:::{settings.logs.bucket}"
+        aws.s3.BucketPolicy(
+            f"{name}-tls",
+            bucket=bucket.bucket,
+            policy=json.dumps(_only_tls(arn)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[closed]),
+        )
+        aws.iam.RolePolicy(
+            f"{name}-put",
+            role=args.role_name,
+            policy=json.dumps(_may_put(f"{arn}/{settings.environment}/mta/*")),
+            opts=child,
+        )
+        self.register_outputs({})
+
+
+def _life_cycle(days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgsDict:
+    rule: aws.s3.BucketLifecycleConfigurationRuleArgsDict = {
+        "id": "age",
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "expiration": {"days": days},
+        "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
+    }
+    # Below, its minimum of another thirty days would cost more than it saves.
+    if days >= 2 * _INFREQUENT_AFTER:
+        rule["transitions"] = [{"days": _INFREQUENT_AFTER, "storage_class": "STANDARD_IA"}]
+    return rule
+
+
+def _only_tls(arn: str) -> dict[str, object]:
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [arn, f"{arn}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ],
+    }
+
+
+def _may_put(objects: str) -> dict[str, object]:
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:PutObject", "Resource": objects}],
+    }
