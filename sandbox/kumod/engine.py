@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import uuid
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +13,23 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-from sandbox.kumod import api_core, api_data, api_io, api_shaping, api_tail, api_time, message_api
+from sandbox.kumod import (
+    api_config,
+    api_core,
+    api_dkim,
+    api_dns,
+    api_encodings,
+    api_files,
+    api_http,
+    api_match,
+    api_serde,
+    api_shaping,
+    api_sqlite,
+    api_strings,
+    api_tail,
+    api_time,
+    message_api,
+)
 from sandbox.kumod.classify import BounceClassifier
 from sandbox.kumod.clock import Clock, FakeClock
 from sandbox.kumod.decisions import Decisions
@@ -27,13 +42,14 @@ from sandbox.kumod.http_client import (
     HttpTransport,
 )
 from sandbox.kumod.injection import BadRequest, check_request, make_message
-from sandbox.kumod.logs import Disposition, LogFile, Response, make_record, per_record, record_text
+from sandbox.kumod.logs import Disposition, LogFile, Response
 from sandbox.kumod.memo import MemoCaches
 from sandbox.kumod.message import Message
 from sandbox.kumod.paths import POLICY, HostPaths
 from sandbox.kumod.pool import ConfigMonitor, ContextPool
 from sandbox.kumod.ready import Dispatcher
 from sandbox.kumod.reception import Reception, SmtpAnswer
+from sandbox.kumod.recorder import Recorder
 from sandbox.kumod.resolver import FakeResolver, Resolver
 from sandbox.kumod.scheduled import Scheduler
 from sandbox.kumod.smtp_fake import FunctionSmtp
@@ -41,7 +57,24 @@ from sandbox.kumod.smtp_types import SmtpAttempt, SmtpReply
 from sandbox.kumod.spool import DirectorySpool, MemorySpool, Spool
 from sandbox.kumod.throttle import Throttles
 
-REGISTERED = (api_core, api_data, api_io, api_shaping, api_tail, api_time, message_api)
+#: Importing them registers what a policy may call.
+REGISTERED = (
+    api_config,
+    api_core,
+    api_dkim,
+    api_dns,
+    api_encodings,
+    api_files,
+    api_http,
+    api_match,
+    api_serde,
+    api_shaping,
+    api_sqlite,
+    api_strings,
+    api_tail,
+    api_time,
+    message_api,
+)
 _SPOOLS = ("data", "meta")
 
 
@@ -110,7 +143,6 @@ class Kumod:
         self.validation_failed = False
         self.threaded = False
         self.stopping = False
-        self._lock = threading.RLock()
 
         self.pool = ContextPool(self, max_age=max_context_age, max_uses=max_context_uses)
         self.monitor = ConfigMonitor(self)
@@ -118,6 +150,7 @@ class Kumod:
         self.scheduler = Scheduler(self)
         self.dispatcher = Dispatcher(self)
         self.reception = Reception(self)
+        self.recorder = Recorder(self)
         self.throttles = Throttles()
         self.memo = MemoCaches()
         self.classifier = BounceClassifier()
@@ -134,7 +167,6 @@ class Kumod:
         self.hooks: dict[str, dict[str, Any]] = {}
         self.listeners: list[tuple[str, dict[str, Any]]] = []
         self.node_id = self.env.get("KUMO_NODE_ID") or str(uuid.uuid4())
-        self._pending: deque[tuple[str, dict[str, Any], Message]] = deque()
         self._running = False
 
         self.records: list[dict[str, Any]] = []
@@ -415,7 +447,7 @@ class Kumod:
             for queue in busy:
                 self.dispatcher.drain(queue)
             after = sum(len(q.messages) for q in self.scheduler.ready.values())
-            if not moved and after == before and not self._pending:
+            if not moved and after == before and not self.recorder.busy:
                 return
             if not moved and before == 0:
                 return
@@ -457,91 +489,11 @@ class Kumod:
 
     def log(self, what: Disposition) -> None:
         """Write a record to every log and hand it to every hook."""
-        with self._lock:
-            now = self.clock.now()
-            classification = self.classifier.classify(what.kind, what.response)
-            base = make_record(
-                what, now=now, node_id=self.node_id, classification=classification, params={}
-            )
-            self.counters[f"record:{what.kind}"] += 1
-            provider = what.provider or what.site.partition("->")[2].partition("@")[0]
-            self.totals[what.kind, provider, what.egress_source, what.egress_pool] += 1
-            if not self.threaded:
-                self.records.append(base)
-            targets: list[LogFile | dict[str, Any]] = [*self.log_files, *self.hooks.values()]
-            for target in targets:
-                params = target.params if isinstance(target, LogFile) else target
-                if not per_record(params, what.kind).get("enable", True):
-                    continue
-                record = make_record(
-                    what,
-                    now=now,
-                    node_id=self.node_id,
-                    classification=classification,
-                    params=params,
-                )
-                if isinstance(target, LogFile):
-                    self._write(target, record, what.message, now)
-                elif record["reception_protocol"] != "LogRecord":
-                    self._pending.append((params["name"], record, what.message))
-            if self.threaded:
-                self.wake()
-
-    def _write(self, target: LogFile, record: dict[str, Any], message: Message, now: float) -> None:
-        event = target.params.get("filter_event")
-        if event:
-            context = self.pool.get()
-            try:
-                if not context.call(event, message):
-                    return
-            except PolicyError as error:
-                self.diagnose("ERROR", f"error while calling {event} event: {error.text}")
-                return
-            finally:
-                self.pool.put(context)
-        target.write(record, now)
+        self.recorder.log(what)
 
     def settle_logs(self) -> None:
         """Let the hooks turn their records into messages."""
-        while self._pending:
-            try:
-                name, record, original = self._pending.popleft()
-            except IndexError:
-                return
-            try:
-                self._enqueue_record(name, record, original)
-            except (PolicyError, KumoError) as error:
-                self.diagnose("ERROR", f"failed to log: {error}")
-
-    def _enqueue_record(self, name: str, record: dict[str, Any], original: Message) -> None:
-        params = self.hooks[name]
-        text = record_text(params, record)
-        message = Message(
-            sender=original.sender,
-            recipients=list(original.recipients),
-            data=text.encode("utf-8", "surrogateescape"),
-            created=self.clock.now(),
-            meta={**record["meta"], "log_record": record, "reception_protocol": "LogRecord"},
-        )
-        if record["type"] == "OOB":
-            message = self._as_recorded(message, record)
-        context = self.pool.get()
-        wanted = context.call("should_enqueue_log_record", message, name)
-        self.pool.put(context)
-        if wanted is not True:
-            return
-        queue_name = message.queue_name()
-        if queue_name != "null":
-            self.scheduler.resolve(queue_name)
-        self.spool.save(message)
-        self.scheduler.insert(message, context="Received")
-
-    def _as_recorded(self, message: Message, record: Mapping[str, Any]) -> Message:
-        addresses = record["recipient"]
-        listed = addresses if isinstance(addresses, list) else [addresses]
-        message.sender = type(message.sender)(record["sender"])
-        message.recipients = [type(message.sender)(text) for text in listed]
-        return message
+        self.recorder.settle()
 
     # What tests look at ----------------------------------------------------------------
 

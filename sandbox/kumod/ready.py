@@ -9,16 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.kumod.durations import Throttle, parse_duration, parse_throttle
 from sandbox.kumod.logs import Response
+from sandbox.kumod.lua_session import LuaSession
 from sandbox.kumod.message import Message, QueueName
-from sandbox.kumod.sessions import (
-    ConnectFailure,
-    Context,
-    DeliverError,
-    Final,
-    LuaSession,
-    MaildirSession,
-    SmtpSession,
-)
+from sandbox.kumod.sessions import ConnectFailure, Context, DeliverError, Final, MaildirSession
+from sandbox.kumod.smtp_session import SmtpSession
 
 if TYPE_CHECKING:
     from sandbox.kumod.engine import Kumod
