@@ -13,6 +13,7 @@ COMMANDS = {
     "events": "ops.events",
     "drift": "ops.drift",
     "rollback": "ops.rollback",
+    "status": "ops.status",
     "sandbox": "sandbox.cli",
 }
 """Each command's module, which is imported only when it is asked for: some take seconds."""

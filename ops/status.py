@@ -1,0 +1,188 @@
+"""`ping8 status`: the figures that hosts send to CloudWatch, in the terminal."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from ops.ssh import ssh_json
+from ops.stack import Deployment, HostAccess, read_deployment
+from policy.errors import UserError
+from policy.settings import Settings
+from policy.signals import load
+from policy.signals.model import Alarm
+from policy.signals.plan import threshold_of
+
+_STYLES = {"critical": "bold red", "warning": "yellow", "": ""}
+_BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One figure of one host. `severity` is that of the worst alarm whose limit it is over."""
+
+    figure: str
+    of: str
+    value: str
+    severity: str
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(status)
+
+
+def status(
+    stack: Annotated[str, typer.Option(help="The environment.")],
+    host: Annotated[str | None, typer.Option(help="One host; all unless set.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Ask again and again.")] = False,
+    every: Annotated[int, typer.Option(min=1, help="Seconds between questions.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Shows each host's figures, units and release; status 1 where a host does not answer."""
+    deployment = read_deployment(stack)
+    hosts = [deployment.host(host)] if host else list(deployment.hosts.values())
+    if watch:
+        _watch(deployment, hosts, every)
+        return
+    answers = ask(hosts)
+    if as_json:
+        typer.echo(json.dumps(answers))
+    else:
+        Console().print(shown(answers, deployment))
+    if any("error" in answer for answer in answers.values()):
+        raise typer.Exit(1)
+
+
+def _watch(deployment: Deployment, hosts: Sequence[HostAccess], every: int) -> None:
+    with Live(auto_refresh=False, vertical_overflow="visible") as live:
+        try:
+            while True:
+                live.update(shown(ask(hosts), deployment), refresh=True)
+                time.sleep(every)
+        except KeyboardInterrupt:
+            return
+
+
+def ask(hosts: Sequence[HostAccess]) -> dict[str, dict[str, Any]]:
+    """Each host's answer, or under `error` why there is none."""
+
+    def one(access: HostAccess) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = ssh_json(access, ["status"])
+        except UserError as error:
+            return {"error": str(error)}
+        return answer
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return dict(zip((access.name for access in hosts), pool.map(one, hosts), strict=True))
+
+
+def shown(answers: Mapping[str, Mapping[str, Any]], deployment: Deployment) -> RenderableType:
+    """A table for each host."""
+    return Group(*(_table(name, answer, deployment) for name, answer in answers.items()))
+
+
+def _table(name: str, answer: Mapping[str, Any], deployment: Deployment) -> RenderableType:
+    access = deployment.host(name)
+    if "error" in answer:
+        return f"[bold red]{escape(name)}: {escape(answer['error'])}[/]"
+    table = Table("figure", "of", "value", title=_title(access, answer), title_justify="left")
+    table.columns[2].justify = "right"
+    for line in lines(answer, access, deployment.settings):
+        style = _STYLES[line.severity]
+        table.add_row(line.figure, line.of, line.value, style=style)
+    for unit in answer.get("units", ()):
+        if unit["active"] != "active":
+            table.add_row("unit", unit["unit"], unit["active"], style=_STYLES["critical"])
+    for problem in answer.get("missing", ()):
+        table.add_row("missing", escape(problem), "", style=_STYLES["warning"])
+    return table
+
+
+def _title(access: HostAccess, answer: Mapping[str, Any]) -> str:
+    release = answer.get("release")
+    live = f"release {release}"
+    if release != access.release_id:
+        live += f" (the stack pushed {access.release_id})"
+    parts = [access.name, live]
+    if answer.get("kumomta"):
+        parts.append(f"KumoMTA {answer['kumomta']}")
+    return escape(", ".join(parts))
+
+
+def lines(answer: Mapping[str, Any], access: HostAccess, settings: Settings) -> list[Line]:
+    """Figures in the order of the table of signals; what it does not have comes last."""
+    order = {metric.name: place for place, metric in enumerate(load().metrics)}
+    flows = {metric.name for metric in load().metrics if metric.kind == "flow"}
+    seconds = answer.get("flow_seconds") or 0.0
+    found = sorted(answer.get("figures", ()), key=lambda one: order.get(one["name"], len(order)))
+    result = []
+    for one in found:
+        value = number(one["value"], one["unit"])
+        if one["name"] in flows:
+            value = f"{60 * one['value'] / seconds:.1f} a minute" if seconds else "not known yet"
+        result.append(
+            Line(
+                figure=one["name"],
+                of=" ".join(one["dimensions"].values()),
+                value=value,
+                severity=severity(one["name"], one["value"], access, settings),
+            )
+        )
+    return result
+
+
+def severity(name: str, value: float, access: HostAccess, settings: Settings) -> str:
+    """Of the worst alarm whose limit this state is over; flows are judged in CloudWatch."""
+    metric = next((metric for metric in load().metrics if metric.name == name), None)
+    if metric is None or metric.kind == "flow":
+        return ""
+    value = abs(value) if metric.absolute else value
+    over = {
+        alarm.severity
+        for alarm in load().alarms
+        if access.role in alarm.hosts and _judges(alarm, name) and _over(alarm, value, settings)
+    }
+    return next((level for level in ("critical", "warning") if level in over), "")
+
+
+def _judges(alarm: Alarm, name: str) -> bool:
+    reads = alarm.read.values()
+    by_itself = alarm.expression is None or alarm.expression.startswith("MIN(")
+    return by_itself and any(
+        read.metric == name and read.statistic != "SampleCount" for read in reads
+    )
+
+
+def _over(alarm: Alarm, value: float, settings: Settings) -> bool:
+    limit = threshold_of(alarm, settings)
+    return value < limit if alarm.is_ == "below" else value > limit
+
+
+def number(value: float, unit: str) -> str:
+    """As a person reads it."""
+    if unit == "Percent":
+        return f"{value:.1f} %"
+    if unit == "Bytes":
+        power = 0
+        while value >= 1024 and power < len(_BYTES) - 1:
+            value, power = value / 1024, power + 1
+        return f"{value:.1f} {_BYTES[power]}"
+    if unit == "Seconds":
+        return _duration(value)
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def _duration(value: float) -> str:
+    if abs(value) < 120:
+        return f"{value:.3f} s" if abs(value) < 1 else f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if abs(value) < 7200 else f"{value / 3600:.1f} h"

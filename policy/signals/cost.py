@@ -1,0 +1,56 @@
+"""What watching an environment costs a month."""
+
+from dataclasses import dataclass
+
+from policy.settings import Settings
+from policy.settings.base import seconds
+from policy.signals.model import load
+from policy.signals.plan import metrics_of, planned_alarms, roles, values
+
+_MONTH = 730 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Of one host. `metrics` is the most there can be: a provider and source without mail in an
+    hour costs nothing in that hour. An alarm costs by the metrics that it reads.
+    """
+
+    host: str
+    metrics: int
+    alarms: int
+    alarm_metrics: int
+    requests: int
+
+    @property
+    def usd(self) -> float:
+        """A month."""
+        prices = load().prices
+        return (
+            self.metrics * prices.metric
+            + self.alarm_metrics * prices.alarm_metric
+            + self.requests * prices.request
+        )
+
+
+def costs(settings: Settings) -> tuple[Cost, ...]:
+    """Of each host."""
+    planned = planned_alarms(settings)
+    return tuple(
+        Cost(
+            host=host,
+            metrics=sum(
+                len(values(metric.by, role, settings)) for metric in metrics_of(role, settings)
+            ),
+            alarms=sum(one.host == host for one in planned),
+            alarm_metrics=sum(one.metric_count for one in planned if one.host == host),
+            requests=_MONTH // seconds(settings.alarms.interval),
+        )
+        for host, role in roles(settings).items()
+    )
+
+
+def shared() -> float:
+    """The composite alarm and the dashboard."""
+    prices = load().prices
+    return prices.composite + prices.dashboard

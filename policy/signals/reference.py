@@ -1,0 +1,174 @@
+"""Writes docs/alarms.md from the table.
+
+Run it after a change of the table: `python -m policy.signals.reference`.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from policy.settings import Settings
+from policy.signals.cost import costs, shared
+from policy.signals.model import Alarm, Signals, load
+from policy.signals.plan import period_of, threshold_of
+
+TARGET = Path(__file__).resolve().parents[2] / "docs" / "alarms.md"
+
+_EXAMPLE = {
+    "environment": "example",
+    "region": "eu-central-1",
+    "zone": "mail.example.com",
+    "operators": {"cidrs": ["198.51.100.0/28"]},
+    "webhook": {"url": "https://app.example.com/api/kumo/events"},
+}
+
+_INTRODUCTION = """\
+# Metrics and alarms
+
+Generated from `policy/signals/table.yaml`; change it there, then run
+`python -m policy.signals.reference`.
+
+On each host `ping8-signals.timer` looks at kumod or the proxy and at the system, and tells
+CloudWatch in one call, in the namespace `{namespace}`, with the dimensions `Environment` and
+`Host`. `ping8 status --stack NAME` shows the same figures, with `--watch` live.
+
+- The service runs with low priority and a time limit, one run at a time, and asks kumod a few
+  questions over loopback. Mail never waits for it.
+- When CloudWatch cannot be reached, a run ends with one line in the journal. Nothing is kept but
+  the sums of what flowed; they go with the next run that gets through.
+- Numbers of providers have a bound: {providers}; all others together are `other`.
+- The age of the oldest message is that of the oldest one seen in a sample of the queues, by the
+  time in its id. It is never too high.
+- With the transport `outbox` the number of events that wait is an estimate by the size of the
+  segments.
+- `hours_until_full` is a straight line through the last two hours. Logs up to `logs.keepGib` are no
+  growth.
+
+## Settings
+
+Thresholds stand under `alarms` in the stack file (`docs/settings.md`). `alarms.maintenance: true`
+mutes every alarm, and with them the recovery that EC2 does by itself; `alarms.enabled: false` makes
+no alarm, no dashboard and sends nothing. Alarms go by e-mail to `operators.emails`, each of whom
+must confirm AWS's first message, or to the topic in `alarms.topic`.
+
+## Price
+
+USD a month beyond the free tier: {metric} a metric, {alarm_metric} for each metric that an alarm
+reads, {composite} for the composite alarm, {dashboard} for the dashboard, {thousand} for a thousand
+calls. In the environment of one source on one proxy host:
+
+| host | metrics, at most | alarms | metrics read by them | calls | USD a month |
+|---|---|---|---|---|---|
+"""
+
+
+def text() -> str:
+    """The whole document."""
+    table, settings = load(), Settings.model_validate(_EXAMPLE)
+    prices = table.prices
+    introduction = _INTRODUCTION.format(
+        namespace=table.namespace,
+        providers=", ".join(f"`{name}`" for name in table.providers),
+        metric=f"{prices.metric:.2f}",
+        alarm_metric=f"{prices.alarm_metric:.2f}",
+        composite=f"{prices.composite:.2f}",
+        dashboard=f"{prices.dashboard:.2f}",
+        thousand=f"{1000 * prices.request:.2f}",
+    )
+    sections = (
+        introduction + "".join(_prices(settings)),
+        "\n## Alarms\n\n" + "".join(_alarms(table, settings)),
+        "\n## Metrics\n\n" + "".join(_metrics(table)),
+    )
+    return "".join(sections)
+
+
+def _prices(settings: Settings) -> Iterator[str]:
+    found = costs(settings)
+    for cost in found:
+        cells = (cost.metrics, cost.alarms, cost.alarm_metrics, cost.requests)
+        yield f"| {cost.host} | {' | '.join(map(str, cells))} | {cost.usd:.2f} |\n"
+    total = sum(cost.usd for cost in found) + shared()
+    yield f"| composite and dashboard |  | 1 |  |  | {shared():.2f} |\n"
+    yield f"| **together** |  |  |  |  | **{total:.2f}** |\n"
+    each = _one_more(settings)
+    yield f"\nEach further source adds up to {each:.2f}: metrics and shares by provider.\n"
+
+
+def _one_more(settings: Settings) -> float:
+    source = settings.sources[0].model_copy(update={"name": "another"})
+    larger = settings.model_copy(update={"sources": (*settings.sources, source)})
+    return sum(cost.usd for cost in costs(larger)) - sum(cost.usd for cost in costs(settings))
+
+
+def _alarms(table: Signals, settings: Settings) -> Iterator[str]:
+    yield "Names in AWS: `ping8-<environment>-<host>-<alarm>`, then volume, or provider and "
+    yield "source.\n\n"
+    composite = table.composite
+    of = ", ".join(f"`{name}`" for name in composite.any)
+    yield f"**`{composite.name}`** is the one to page for: {of} on any host. {composite.means}\n\n"
+    yield "| alarm | severity | on | when | for | no data | what it means | what to do |\n"
+    yield "|---|---|---|---|---|---|---|---|\n"
+    for alarm in table.alarms:
+        cells = (
+            f"`{alarm.name}`",
+            alarm.severity,
+            _where(alarm),
+            _when(alarm, settings),
+            f"{alarm.periods} of {period_of(alarm, settings) // 60} min",
+            {"missing": "insufficient", "notBreaching": "fine", "breaching": "alarm"}[
+                alarm.missing
+            ],
+            _words(alarm.means),
+            _words(alarm.do) + (f" EC2 does: {alarm.action}." if alarm.action else ""),
+        )
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+
+
+def _where(alarm: Alarm) -> str:
+    hosts = ", ".join({"mta": "MTA host", "proxy": "proxy hosts"}[role] for role in alarm.hosts)
+    by = f", each {' and '.join(alarm.by)}" if alarm.by else ""
+    only = ", when logs are shipped" if alarm.only else ""
+    return hosts + by + only
+
+
+def _when(alarm: Alarm, settings: Settings) -> str:
+    reads = [f"`{read.metric or read.ec2}`" for read in alarm.read.values()]
+    sign = {"below": "<", "above": ">", "at-least": "≥"}[alarm.is_]
+    threshold = f"{threshold_of(alarm, settings):g}"
+    setting = f" (`{_camel(alarm.limit)}`)" if isinstance(alarm.limit, str) else ""
+    what = f"{alarm.read[next(iter(alarm.read))].statistic} of {reads[0]}"
+    if alarm.expression:
+        what = f"`{_words(_readable(alarm))}`"
+    return f"{what} {sign} {threshold}{setting}"
+
+
+def _readable(alarm: Alarm) -> str:
+    """The expression over names of metrics; missing numbers are nought."""
+    text = re.sub(r"FILL\((\w+), 0\)", r"\1", alarm.expression or "")
+    names = {identity: read.metric or "" for identity, read in alarm.read.items()}
+    return re.sub(r"\w+", lambda word: names.get(word[0], word[0]), text)
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return "".join((first, *(part.capitalize() for part in rest)))
+
+
+def _words(text: str) -> str:
+    """Fields in braces under the settings' names."""
+    for field in ("share_minimum", "no_delivery_queued", "no_delivery", "queue_age", "full_within"):
+        text = text.replace(f"{{{field}}}", _camel(field))
+    return text.replace("{volume}", "V").replace("{provider}", "P").replace("{source}", "S")
+
+
+def _metrics(table: Signals) -> Iterator[str]:
+    yield "| metric | unit | on | for each | kind | meaning |\n|---|---|---|---|---|---|\n"
+    for metric in table.metrics:
+        hosts = ", ".join(metric.hosts)
+        cells = (f"`{metric.name}`", metric.unit, hosts, ", ".join(metric.by), metric.kind)
+        yield f"| {' | '.join(cells)} | {metric.means} |\n"
+
+
+if __name__ == "__main__":
+    TARGET.write_text(text(), encoding="utf-8")
