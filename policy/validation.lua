@@ -68,8 +68,7 @@ local function check_brands(brands, pools)
     try(
       'queue of brand ' .. name,
       kumo.invoke_get_queue_config,
-      'example.com',
-      name
+      name .. '@example.com'
     )
   end
   try('queue without brand', kumo.invoke_get_queue_config, 'example.com')

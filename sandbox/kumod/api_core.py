@@ -9,8 +9,7 @@ from sandbox.kumod.contract import deserialize
 from sandbox.kumod.errors import KumoError, RejectError
 from sandbox.kumod.headers import EnvelopeAddress
 from sandbox.kumod.lua import Results
-from sandbox.kumod.message import Message
-from sandbox.kumod.message import QueueName
+from sandbox.kumod.message import Message, QueueName
 from sandbox.kumod.objects import DataObject, LuaObject
 from sandbox.kumod.registry import api
 
