@@ -29,7 +29,7 @@ def outputs(settings: Settings, platform: MailPlatform) -> dict[str, Any]:
             name: pulumi.Output.concat("ssh ", LOGIN_USER, "@", host.primary_address)
             for name, host in platform.hosts.items()
         },
-        "settings": settings.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "settings": settings.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         "token_secrets": dict(platform.credentials.token_secrets),
         "webhook_token": platform.credentials.webhook_token,
         "injection_token": platform.credentials.injection_token,

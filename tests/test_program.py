@@ -5,6 +5,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from policy.settings import Settings
 from tests.components import shapes
 from tests.components.cloud import public_address
 from tests.components.program import run, unknown
@@ -68,8 +69,14 @@ def test_a_preview_leaves_open_only_what_aws_decides(shape: str) -> None:
         assert not unknown([item.inputs["name"], item.inputs["type"]])
 
 
-def test_a_stack_of_documentation_examples_says_protect_where_it_matters() -> None:
-    assert shapes.program("prod").outputs["settings"]["protect"] is True
+@pytest.mark.parametrize("shape", [name for name in shapes.NAMES if name != "given-secrets"])
+def test_operators_tools_read_the_settings_back_from_the_outputs(shape: str) -> None:
+    shown = shapes.program(shape).outputs["settings"]
+    assert Settings.model_validate(shown) == shapes.settings(shape)
+
+
+def test_the_shown_settings_leave_out_what_is_left_to_defaults() -> None:
+    assert "protect" not in shapes.program("minimal").outputs["settings"]
 
 
 def test_a_false_assertion_inside_the_program_fails_the_run() -> None:

@@ -184,7 +184,7 @@ NAMES = tuple(shapes())
 
 def settings(name: str) -> Settings:
     """The settings of a shape that gives no secrets."""
-    raw = dict(shapes()[name].config)
+    raw = {key: value for key, value in shapes()[name].config.items() if ":" not in key}
     return load(raw, environment=name, region="eu-central-1", directory=STACKS)
 
 

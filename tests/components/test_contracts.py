@@ -77,7 +77,7 @@ def test_tags_of_the_settings_are_on_every_resource() -> None:
 @every_shape
 def test_addresses_volumes_and_instances_are_protected_by_setting(shape: str) -> None:
     program = shapes.program(shape)
-    protect = program.outputs["settings"]["protect"]
+    protect = program.outputs["settings"].get("protect", True)
     for kind in PROTECTED:
         assert all(item.protect is protect for item in program.of_type(kind) if not item.read)
     for kind in KEPT:
