@@ -13,14 +13,25 @@ local mod = {}
 
 local LONGEST_ANSWER = 500
 
+-- Never in the middle of a UTF-8 character: kumod would not take the text, and
+-- repeat an event that was delivered.
+local function shorten(text)
+  local last = math.min(#text, LONGEST_ANSWER)
+  while last > 0 and (text:byte(last + 1) or 0) & 0xC0 == 0x80 do
+    last = last - 1
+  end
+  return text:sub(1, last)
+end
+
 -- For logs and dead letters: one short line, without the token even when the
 -- receiver repeats it.
 local function presentable(text)
   text = kumo.string.replace(text, environment.webhook_token, '[token]')
-  return (text:gsub('%c+', ' '):sub(1, LONGEST_ANSWER))
+  return shorten((text:gsub('%c+', ' ')))
 end
 
-local function first_line(failure)
+-- What an error says, without its stack trace.
+function mod.first_line(failure)
   return tostring(failure):match '^[^\n]*'
 end
 
@@ -49,10 +60,17 @@ local function array(batch)
   return '[' .. table.concat(records, ',') .. ']', batch[1].id
 end
 
+-- The setting may have changed since kumod put the batch together.
+local function encode(batch, batch_size)
+  if batch_size > 1 or #batch > 1 then
+    return array(batch)
+  end
+  return single(batch)
+end
+
 local function post(client, batch)
   local webhook = data.read 'webhook'
-  local encode = webhook.batch_size > 1 and array or single
-  local body, id = encode(batch)
+  local body, id = encode(batch, webhook.batch_size)
   local ok, status, text = pcall(function()
     local response = client
       :post(environment.webhook_url)
@@ -64,7 +82,7 @@ local function post(client, batch)
     return response:status_code(), response:text()
   end)
   if not ok then
-    return { class = answers.RETRY, text = presentable(first_line(status)) }
+    return { class = answers.RETRY, text = presentable(mod.first_line(status)) }
   end
   return {
     class = answers.classify(status, text, webhook.failure_field),
@@ -137,7 +155,5 @@ function mod.deliver(client, batch)
   end
   return true, 'in the dead letters: ' .. answer.text
 end
-
-mod.first_line = first_line
 
 return mod

@@ -144,3 +144,13 @@ def test_a_batch_of_which_one_half_fails_for_now_is_retried(host: Host) -> None:
     statuses = iter([400, 503, 200])
     mta.receiver = lambda _request: HttpResponse(status=next(statuses))
     assert send() == "451"
+
+
+def test_a_batch_that_was_under_way_when_the_size_became_one_goes_out_whole(host: Host) -> None:
+    mta, send = two_events(host)
+    path = mta.path("/opt/kumomta/etc/policy/data/webhook.json")
+    path.write_text(path.read_text().replace('"batch_size": 10', '"batch_size": 1'))
+    mta.kumod.bump_epoch()
+    mta.receiver = take
+    assert send().startswith("200")
+    assert len(json.loads(mta.posts()[-1].body)) == 2

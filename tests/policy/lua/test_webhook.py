@@ -300,3 +300,15 @@ def test_record_types_are_left_out_by_setting(host: Host) -> None:
     mta.exchanger = lambda _attempt: SmtpReply(code=250, content="ok")
     mta.wait(3600)
     assert [event["type"] for event in mta.events()] == ["Delivery"]
+
+
+@pytest.mark.parametrize("padding", range(4))
+def test_a_long_answer_is_cut_between_two_characters(host: Host, padding: int) -> None:
+    body = "x" * padding + "\N{GRINNING FACE}é" * 400
+    mta = host(receiver=answer(200, body.encode())).start()
+    mta.inject()
+    mta.kumod.run()
+    for record in mta.kumod.records_of("Delivery", queue=QUEUE):
+        text = record["response"]["content"]
+        assert f"200 {body}".startswith(text)
+        assert 490 < len(text.encode()) <= 500
