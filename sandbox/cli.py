@@ -24,7 +24,7 @@ class _Clock:
     """Prints steps with the seconds since the start."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False)
+        self._console = Console(highlight=False, soft_wrap=True)
         self._start = time.monotonic()
 
     def say(self, text: str) -> None:

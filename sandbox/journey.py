@@ -93,16 +93,29 @@ class Ping8:
         if used:
             headers["Authorization"] = f"Bearer {used}"
         connection = http.client.HTTPConnection(self._name, timeout=20)
-        plain = socket.create_connection((self._address, 443), timeout=20)
-        connection.sock = self._context.wrap_socket(plain, server_hostname=self._name)
         try:
+            connection.sock = self._connect()
             connection.request("POST", "/api/inject/v1", body=body, headers=headers)
             answer = connection.getresponse()
             text = answer.read().decode()
+        except OSError as error:
+            raise SandboxError(f"PING8 cannot inject at {self._name}: {error}") from error
         finally:
             connection.close()
         is_json = answer.getheader("Content-Type", "").startswith("application/json")
         return answer.status, json.loads(text) if text and is_json else {}
+
+    def trusts(self) -> bool:
+        """Whether the injection host shows a certificate that PING8 trusts."""
+        try:
+            self._connect().close()
+        except OSError:
+            return False
+        return True
+
+    def _connect(self) -> ssl.SSLSocket:
+        plain = socket.create_connection((self._address, 443), timeout=20)
+        return self._context.wrap_socket(plain, server_hostname=self._name)
 
 
 def travel(

@@ -52,13 +52,15 @@ def _own_words(command: Sequence[str]) -> Sequence[str]:
     return command[command.index("--") + 1 :] if "--" in command else command
 
 
-def wait_until(condition: Callable[[], bool], what: str, *, seconds: float) -> None:
+def wait_until(
+    condition: Callable[[], bool], what: str, *, seconds: float, every: float = 0.05
+) -> None:
     """Poll until the condition holds; `what` completes "gave up waiting for ..."."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             raise SandboxError(f"gave up waiting for {what} after {seconds:.0f} s")
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 @dataclass(frozen=True, kw_only=True)

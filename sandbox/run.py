@@ -25,6 +25,7 @@ from sandbox.kumomta import KumoTree, ensure_tree
 from sandbox.layout import Layout
 from sandbox.machine import containers
 from sandbox.network import Cloud
+from sandbox.process import wait_until
 from sandbox.providers.endpoints import Endpoints
 from sandbox.world import World
 from sandbox.world.webhook import expect_token
@@ -33,6 +34,7 @@ ZONES = ("mail.ping8.test", "ping8.test")
 """Hosted zones that the operator had before the first `pulumi up`."""
 
 Say = Callable[[str], None]
+_CERTIFICATE_SECONDS = 180
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +112,21 @@ def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox
     said = ", ".join(f"{count} {kind}" for kind, count in sorted(changes.items()))
     say(f"deployed: {said}")
     expect_token(layout.world, sandbox.outputs["webhook_token"])
+    await_certificate(sandbox)
+    say(f"{sandbox.deployment.settings.mta_host} has its certificate from the ACME server")
     return sandbox
+
+
+def await_certificate(sandbox: Sandbox) -> None:
+    """Until PING8 trusts what the injection host shows; it starts with a self-signed one."""
+    ping8 = sandbox.ping8
+    try:
+        wait_until(ping8.trusts, "the certificate", seconds=_CERTIFICATE_SECONDS, every=0.5)
+    except SandboxError as error:
+        raise SandboxError(
+            f"{error}: PING8 does not trust what the injection host shows; see "
+            "`ping8 sandbox logs mta --unit ping8-certificate`"
+        ) from error
 
 
 def deploy(sandbox: Sandbox, engine_output: Say | None = None) -> automation.UpResult:
