@@ -83,7 +83,11 @@ local function original_headers(report)
     body = before + 1
   end
   local last = lower:find('\n\n', at, true) or #text
-  return (text:sub(body + 1, last):gsub('\n', '\r\n'))
+  local block = text:sub(body + 1, last)
+  if not utf8.len(block) then
+    block = block:gsub('[\x80-\xFF]', '?')
+  end
+  return (block:gsub('\n', '\r\n'))
 end
 
 -- What the trace headers of a message carry; one that is none carries nothing.

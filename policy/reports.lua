@@ -22,9 +22,18 @@ function mod.listener_domain(domain)
 end
 
 -- Runs before kumod recognizes a report and makes events of it; those take
--- their correlation values from this message's metadata.
+-- their correlation values from this message's metadata. A report that cannot
+-- be read must not be refused for it: its event is worth more than the values.
 function mod.receive(msg)
-  correlation.capture_from_report(msg)
+  local ok, failure = pcall(correlation.capture_from_report, msg)
+  if not ok then
+    kumo.log_warn(
+      'no correlation values in report '
+        .. msg:id()
+        .. ': '
+        .. tostring(failure)
+    )
+  end
 end
 
 return mod

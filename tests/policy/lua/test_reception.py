@@ -278,3 +278,13 @@ def test_any_local_part_moves_unharmed_or_is_refused(mta: Mta, local: str) -> No
     user, _, domain = sender.rpartition("@")
     assert domain == "bounce.example.com"
     assert user in (local, f'"{local}"')
+
+
+@hypothesis_settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(value=_HEADER_TEXT)
+def test_any_from_header_is_taken_or_refused_clearly(mta: Mta, value: str) -> None:
+    for address in (value, f"{value} <news@example.com>", f"news@{value}"):
+        result = mta.inject(headers={"From": address})
+        assert result["success_count"] or "550 5." in result["errors"][0]

@@ -149,3 +149,21 @@ def test_receptions_of_reports_and_rejections_are_sent_when_asked_for(host: Host
     mta.kumod.receive_smtp("x@elsewhere.example", ["x@elsewhere.example"], b"")
     mta.kumod.run()
     assert {"Reception", "OOB", "Rejection"} <= {event["type"] for event in mta.events()}
+
+
+def test_eight_bit_rubbish_beside_our_headers_does_not_hide_them(mta: Mta) -> None:
+    original = header_block(sent_message(mta)).replace(b"\r\nTo: ", b"\r\nX-Odd: \xff\xfe\r\nTo: ")
+    assert mta.kumod.receive_smtp("", ["7@bounce.example.com"], bounce(original)).code == 250
+    mta.kumod.run()
+    assert mta.events("OOB")[0]["headers"] == EVERYTHING
+
+
+def test_a_report_that_defies_reading_is_taken_and_told_of(mta: Mta) -> None:
+    report = bounce(header_block(sent_message(mta)))
+    path = mta.path("/opt/kumomta/etc/policy/correlation.lua")
+    path.write_text(path.read_text().replace("local block = original", "local block = nothing"))
+    mta.kumod.bump_epoch()
+    assert mta.kumod.receive_smtp("", ["7@bounce.example.com"], report).code == 250
+    mta.kumod.run()
+    assert mta.events("OOB")[0]["headers"] == {}
+    assert any("no correlation values in report" in text for _, text in mta.kumod.diagnostics)
