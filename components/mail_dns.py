@@ -50,8 +50,6 @@ class MailDns(pulumi.ComponentResource):
 
 def _values(record: plan.Record, args: MailDnsArgs) -> pulumi.Input[list[pulumi.Input[str]]]:
     match record.content:
-        case plan.AddressOf(source=source):
-            return [args.addresses[source]]
         case plan.SpfOf(sources=sources):
             addresses = pulumi.Output.all(*(args.addresses[source] for source in sources))
             return [addresses.apply(lambda found: texts.route53_text(texts.spf(found)))]

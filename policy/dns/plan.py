@@ -1,8 +1,8 @@
 """The plan of records: names that settings alone decide, values by small references.
 
 A name is known before AWS gives a single address, so the plan decides how many records exist;
-`AddressOf`, `SpfOf` and `KeyOf` say where each value comes from, so that a record depends on its
-own inputs alone and a new sender domain touches nothing else.
+`SpfOf` and `KeyOf` say where a value comes from, so that a record depends on its own inputs alone
+and a new sender domain touches nothing else.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,12 +15,12 @@ from policy.settings.domains import SenderDomain
 from policy.settings.names import lies_in
 
 MTA = "mta"
-"""Stands for the MTA host in `AddressOf`; a source cannot have an address there."""
+"""Stands for the MTA host among the sources that have addresses."""
 
 TTL = 300
 KEY_TTL = 3600
 
-RecordType = Literal["A", "CNAME", "MX", "TXT"]
+RecordType = Literal["CNAME", "MX", "TXT"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +28,6 @@ class Values:
     """Values that settings decide; those of TXT as plain text."""
 
     values: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class AddressOf:
-    """The public address of an egress source, or of the MTA host."""
-
-    source: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +45,7 @@ class KeyOf:
     selector: str
 
 
-Content = Values | AddressOf | SpfOf | KeyOf
+Content = Values | SpfOf | KeyOf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,21 +81,6 @@ def host_names(settings: Settings) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def address_records(settings: Settings) -> tuple[Record, ...]:
-    """A records of every host and EHLO name."""
-    return tuple(
-        Record(
-            name=name,
-            type="A",
-            content=AddressOf(source=source),
-            zone=settings.zone,
-            why=f"the address of {'the MTA host' if source == MTA else f'egress source {source}'}",
-        )
-        for source, host_names_ in host_names(settings).items()
-        for name in host_names_
-    )
-
-
 def mail_records(settings: Settings) -> tuple[Record, ...]:
     """All that mail needs beside addresses: SPF, MX, DKIM, DMARC, of every sender domain."""
     records: dict[tuple[str, str], Record] = {}
@@ -114,11 +92,6 @@ def mail_records(settings: Settings) -> tuple[Record, ...]:
                 f"{record.name} {record.type} is wanted twice: {record.why}; {known.why}"
             )
     return tuple(records.values())
-
-
-def all_records(settings: Settings) -> tuple[Record, ...]:
-    """Every record of the environment, those that owners publish included."""
-    return (*address_records(settings), *mail_records(settings))
 
 
 def brand_sources(settings: Settings, brand: str) -> tuple[str, ...]:

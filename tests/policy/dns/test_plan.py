@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.dns import plan
-from policy.dns.plan import AddressOf, KeyOf, Record, SpfOf, Values
+from policy.dns.plan import KeyOf, Record, SpfOf, Values
 from policy.settings import Settings
 
 BASE: dict[str, Any] = {
@@ -47,19 +47,17 @@ TWO_BRANDS: dict[str, Any] = {
 
 
 def test_every_host_and_ehlo_name_has_an_address() -> None:
-    records = plan.address_records(settings(**TWO_BRANDS))
-    assert {record.name: record.content for record in records} == {
-        "mta.mail.example.com": AddressOf(source="mta"),
-        "out1.mail.example.com": AddressOf(source="proxy-default"),
-        "proxy-1.mail.example.com": AddressOf(source="proxy-default"),
-        "out2.mail.example.com": AddressOf(source="shop-1"),
+    assert plan.host_names(settings(**TWO_BRANDS)) == {
+        "mta": ("mta.mail.example.com",),
+        "proxy-default": ("out1.mail.example.com", "proxy-1.mail.example.com"),
+        "shop-1": ("out2.mail.example.com",),
     }
 
 
 def test_a_proxy_host_whose_name_is_an_ehlo_name_has_one_address_record() -> None:
     source = {"name": "proxy-default", "proxy": "proxy-1", "ehlo": "proxy-1"}
-    names = [record.name for record in plan.address_records(settings(sources=[source]))]
-    assert names.count("proxy-1.mail.example.com") == 1
+    names = plan.host_names(settings(sources=[source]))
+    assert names["proxy-default"] == ("proxy-1.mail.example.com",)
 
 
 def test_each_brand_lists_its_own_sources_only() -> None:
@@ -184,8 +182,8 @@ def test_adding_a_sender_domain_adds_records_and_changes_none(
 ) -> None:
     domains = [{"name": f"{label}.example.net", "zone": "example.net"} for label in labels]
     new = {"name": f"{more}.example.org", "dkim": {"ed25519": ed25519}}
-    before = plan.all_records(settings(*domains))
-    after = plan.all_records(settings(*domains, new))
+    before = plan.mail_records(settings(*domains))
+    after = plan.mail_records(settings(*domains, new))
     assert set(before) < set(after)
 
 
@@ -205,6 +203,6 @@ def test_a_sender_domain_costs_at_most_eight_records_in_route_53(where: dict[str
 
 
 def test_names_that_dns_shows_once_are_never_an_alias_and_something_else() -> None:
-    records = plan.all_records(settings({"name": "customer.example", "dkim": {"ed25519": True}}))
+    records = plan.mail_records(settings({"name": "customer.example", "dkim": {"ed25519": True}}))
     aliases = {record.name for record in records if record.type == "CNAME"}
     assert not aliases & {record.name for record in records if record.type != "CNAME"}
