@@ -49,6 +49,26 @@ def one_of(names: Sequence[str]) -> str:
     return f", expected one of {', '.join(quoted)}"
 
 
+def _no_table(value: object) -> Refused:
+    """mlua's own complaint, by Lua's name of the type, where a table is needed."""
+    match value:
+        case None:
+            name = "nil"
+        case bool():
+            name = "boolean"
+        case int():
+            name = "integer"
+        case float():
+            name = "number"
+        case str():
+            name = "string"
+        case list() | Mapping():
+            name = "table"
+        case _:
+            name = "userdata"
+    return Refused(f"invalid type: {name}, expected table")
+
+
 def _refuse_type(value: object, expected: str) -> Refused:
     return Refused(f"invalid type: {unexpected(value)}, expected {expected}")
 
@@ -176,7 +196,7 @@ def percent(value: Any) -> None:
 def enum(*variants: str) -> Check:
     def check(value: Any) -> None:
         if not isinstance(value, str):
-            raise _refuse_type(value, "string or map")
+            raise Refused("bad enum value")
         if value not in variants:
             raise Refused(f"unknown variant `{value}`{one_of(variants)}")
 
@@ -198,7 +218,7 @@ def list_of(item: Check) -> Check:
         if isinstance(value, Mapping) and not value:
             return
         if not isinstance(value, list):
-            raise _refuse_type(value, "a sequence")
+            raise _no_table(value)
         for element in value:
             item(element)
 
@@ -208,7 +228,7 @@ def list_of(item: Check) -> Check:
 def map_of(key: Check, item: Check) -> Check:
     def check(value: Any) -> None:
         if not isinstance(value, Mapping):
-            raise _refuse_type(value, "a map")
+            raise _no_table(value)
         for name, element in value.items():
             key(name)
             item(element)
@@ -220,7 +240,6 @@ def record(
     fields: Mapping[str, Check],
     required: Sequence[str] = (),
     *,
-    type_name: str = "a map",
     deny_unknown: bool = True,
     flattened: bool = False,
 ) -> Check:
@@ -228,7 +247,7 @@ def record(
 
     def check(value: Any) -> None:
         if not isinstance(value, Mapping):
-            raise _refuse_type(value, type_name)
+            raise _no_table(value)
         for name, element in value.items():
             if name in fields:
                 fields[name](element)

@@ -15,9 +15,15 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 def snapshot(engine: Kumod) -> dict[str, Any]:
     """As /metrics.json: help, type and value; one label nests, several labels make a list."""
+    in_ready = {
+        message.id for queue in engine.scheduler.ready.values() for message in list(queue.messages)
+    }
+    by_queue = Counter(
+        message.queue_name() for message in engine.scheduler.waiting() if message.id not in in_ready
+    )
     by_domain: Counter[str] = Counter()
-    for message in engine.scheduler.waiting():
-        by_domain[message.queue_name().rpartition("@")[2].partition("!")[0]] += 1
+    for name, count in by_queue.items():
+        by_domain[name.rpartition("@")[2].partition("!")[0]] += count
     waiting = sum(by_domain.values())
     ready = sum(len(queue.messages) for queue in engine.scheduler.ready.values())
     metrics = {
@@ -32,6 +38,10 @@ def snapshot(engine: Kumod) -> dict[str, Any]:
     }
     if by_domain:
         metrics["scheduled_by_domain"] = _one("by domain", "domain", dict(by_domain), "gauge")
+        metrics["scheduled_count"] = _one("by queue", "queue", dict(by_queue), "gauge")
+    by_service = _ready(engine)
+    if by_service:
+        metrics["ready_count"] = _one("ready queues", "service", by_service, "gauge")
     metrics |= _disks(engine)
     for name in ("proxy_connection_failures", "bind_failures", "total_connections_denied"):
         if engine.counters[name]:
@@ -46,6 +56,16 @@ def _gauge(text: str, value: float) -> dict[str, Any]:
 
 def _one(text: str, label: str, values: dict[str, Any], kind: str = "counter") -> dict[str, Any]:
     return {"help": text, "type": kind, "value": {label: values}}
+
+
+def _ready(engine: Kumod) -> dict[str, int]:
+    """Each ready queue by its protocol and name, and beside them the sum of each protocol."""
+    counts: Counter[str] = Counter()
+    for queue in engine.scheduler.ready.values():
+        path, _, protocol = queue.name.rpartition("@")
+        counts[f"{protocol}:{path}"] += len(queue.messages)
+        counts[protocol] += len(queue.messages)
+    return dict(counts)
 
 
 def _disks(engine: Kumod) -> dict[str, Any]:
