@@ -4,6 +4,7 @@ import grp
 import os
 import pwd
 import stat
+from pathlib import Path
 
 from . import packages, volumes
 from .errors import AgentError
@@ -89,7 +90,11 @@ def ensure_user(host: Host, name: str) -> None:
 
 
 def ensure_directory(host: Host, directory: Directory) -> None:
-    """A directory with mode and owner; what is in it is left alone."""
+    """A directory with mode and owner.
+
+    What is in it is left alone, unless it came on the volume of an instance that had another
+    number for the same user: then it is handed over with its directory.
+    """
     path = host.layout.live(directory.path)
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise AgentError(
@@ -100,6 +105,17 @@ def ensure_directory(host: Host, directory: Directory) -> None:
     uid, gid = owner_ids(directory.owner, directory.group)
     status = path.stat()
     if (status.st_uid, status.st_gid) != (uid, gid):
+        if status.st_uid != 0 and any(path.iterdir()):
+            _hand_over(host, path, status.st_uid, uid, gid)
         os.chown(path, uid, gid, follow_symlinks=False)
     if stat.S_IMODE(path.stat().st_mode) != directory.mode:
         path.chmod(directory.mode)
+
+
+def _hand_over(host: Host, path: Path, before: int, uid: int, gid: int) -> None:
+    host.report.say(f"handing {path} over from user {before} to {uid}")
+    host.commands.must(
+        ["chown", "--recursive", "--no-dereference", f"--from={before}", f"{uid}:{gid}", str(path)],
+        limit=900,
+        mend=f"see who owns what below {path}, then push again",
+    )

@@ -55,6 +55,7 @@ def device_link(volume: str) -> str:
 
 def _mount(host: Host, mount: Mount, volume: str) -> None:
     if host.layout.live(mount.path).is_mount():
+        _require_same(host, mount, volume)
         return
     device = _device(host, mount, volume)
     kind = _file_system(host, device, mount, volume)
@@ -80,6 +81,16 @@ def _mount(host: Host, mount: Mount, volume: str) -> None:
     if not host.layout.live(mount.path).is_mount():
         raise AgentError(
             f"{mount.path} is still no mount point", f"look at `systemctl status {unit}`"
+        )
+
+
+def _require_same(host: Host, mount: Mount, volume: str) -> None:
+    link = host.layout.live(device_link(volume))
+    path = host.layout.live(mount.path)
+    if link.exists() and link.stat().st_rdev != path.stat().st_dev:
+        raise AgentError(
+            f"another volume than {volume} ({mount.volume}) is mounted at {mount.path}",
+            f"stop what uses it, `umount {mount.path}`, then push again",
         )
 
 

@@ -188,6 +188,25 @@ def test_a_volume_with_somebodys_data_is_not_touched(ground: Ground) -> None:
     assert ground.execute("findmnt", "-no", "FSTYPE", SPOOL) == "ext4"
 
 
+def test_another_volume_than_the_mounted_one_is_refused(ground: Ground) -> None:
+    ground.containers.volumes.create("vol-0another000000000", gib=1)
+    ground.containers.attach(NAME, "vol-0another000000000")
+    try:
+        done = ground.send(NEW, volume="vol-0another000000000")
+        assert "another volume than vol-0another000000000 (spool) is mounted" in last_line(done)
+    finally:
+        ground.containers.detach(NAME, "vol-0another000000000")
+        ground.containers.volumes.delete("vol-0another000000000")
+    assert ground.torn(OLD, NEW) == ""
+
+
+def test_a_spool_of_an_instance_with_other_user_numbers_is_handed_over(ground: Ground) -> None:
+    ground.shell(f"touch {SPOOL}/data/message; chown -R 4242:4242 {SPOOL}")
+    ground.push(OLD, always=True)
+    owners = ground.shell(f"stat -c %U:%G {SPOOL} {SPOOL}/data {SPOOL}/data/message").split()
+    assert owners == ["kumod:kumod"] * 3
+
+
 def test_kumod_never_starts_without_its_volume(ground: Ground) -> None:
     ground.execute("systemctl", "stop", "kumomta")
     ground.shell(
