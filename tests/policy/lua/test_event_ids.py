@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from policy.agent.events_record import event_id
 from sandbox.kumod.message import Message
 from tests.policy.lua.mta import Mta
-from tests.policy.lua.test_traps import mta_message
+from tests.policy.lua.test_traps import hook_message
 
 _TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=40)
 _RECORDS = st.fixed_dictionaries(
@@ -29,11 +29,12 @@ _RECORDS = st.fixed_dictionaries(
 
 
 @hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(record=_RECORDS)
 def test_lua_and_python_agree_on_the_id_of_any_record(mta: Mta, record: dict[str, Any]) -> None:
+    message: Message = hook_message({"log_record": record})
     context = mta.kumod.pool.get()
-    message: Message = mta_message(mta, {"log_record": record})
     assert context.call("should_enqueue_log_record", message, "ping8") is True
+    mta.kumod.pool.put(context)
     assert message.meta["ping8_event_id"] == event_id(record)

@@ -4,6 +4,7 @@ import base64
 import email
 import email.policy
 import json
+import re
 from collections.abc import Callable
 from email.message import EmailMessage
 
@@ -287,4 +288,5 @@ def test_any_local_part_moves_unharmed_or_is_refused(mta: Mta, local: str) -> No
 def test_any_from_header_is_taken_or_refused_clearly(mta: Mta, value: str) -> None:
     for address in (value, f"{value} <news@example.com>", f"news@{value}"):
         result = mta.inject(headers={"From": address})
-        assert result["success_count"] or "550 5." in result["errors"][0]
+        refused = "".join(result["errors"])
+        assert result["success_count"] or re.search("550 5\\.|Invalid header", refused)

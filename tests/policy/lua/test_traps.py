@@ -8,6 +8,7 @@ import pytest
 
 from policy.render.mta import render_mta
 from sandbox.kumod import SmtpReply
+from sandbox.kumod.headers import EnvelopeAddress
 from sandbox.kumod.message import Message
 from tests.policy.lua.environments import settings
 from tests.policy.lua.mta import QUEUE, Mta, answer
@@ -64,7 +65,7 @@ def test_an_event_about_the_webhook_queue_makes_no_event(mta: Mta) -> None:
 
     def wanted(hook: str, **fields: object) -> object:
         record = {"type": "Delivery", "reception_protocol": "HTTP", "queue": "default@x.example"}
-        message = mta_message(mta, {"log_record": record | {"timestamp": 1, **fields}})
+        message = hook_message({"log_record": record | {"timestamp": 1, **fields}})
         return context.call("should_enqueue_log_record", message, hook)
 
     assert wanted("ping8") is True
@@ -73,11 +74,14 @@ def test_an_event_about_the_webhook_queue_makes_no_event(mta: Mta) -> None:
     assert wanted("somebody-elses") is None
 
 
-def mta_message(mta: Mta, meta: dict[str, object]) -> Message:
-    mta.inject()
-    sample = mta.kumod.scheduler.waiting()[0]
+def hook_message(meta: dict[str, object]) -> Message:
+    """A log hook's message with that metadata."""
     return Message(
-        sender=sample.sender, recipients=sample.recipients, data=b"{}", created=0.0, meta=meta
+        sender=EnvelopeAddress.parse("7@bounce.example.com"),
+        recipients=[EnvelopeAddress.parse("u@example.net")],
+        data=b"{}",
+        created=0.0,
+        meta=meta,
     )
 
 
