@@ -137,9 +137,12 @@ def test_a_source_that_is_warm_has_no_limit_beside_one_that_warms_up(host: Host)
         shaping={"warmUp": {"fresh": {"start": "2026-12-01", "daily": [1]}}},
     )
     mta = host(settings=chosen, options={"clock": at("2026-12-01")}).start()
-    for _ in range(4):
+    for _ in range(12):
         mta.inject()
-    mta.kumod.run()
+        mta.kumod.run()
+    used = [attempt.source for attempt in mta.sent]
+    assert len(used) == 12, "what the new address may not send, the warm one does"
+    assert used.count("fresh") <= 2
     fresh, warm = path_of(mta, "fresh"), path_of(mta, "proxy-default")
     assert fresh["additional_source_selection_rates"] == {
         "ping8-warm-up-fresh": "1/day,max_burst=1"
