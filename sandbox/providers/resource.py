@@ -83,7 +83,7 @@ class Resource(Protocol):
         """The present inputs and outputs, or None when it is gone."""
 
     def update(self, call: Call, identity: str, olds: Properties, news: Properties) -> Properties:
-        """The outputs after the inputs became `news`."""
+        """The outputs after the inputs became `news`; `olds` is what `previous` tells."""
 
     def delete(self, call: Call, identity: str, state: Properties) -> None:
         """Removes it; one that is gone already is no error."""
@@ -130,8 +130,13 @@ def _meaning(traits: Traits, name: str, value: Value) -> Value:
     if name in traits.documents and isinstance(value, str):
         return json.loads(value)
     if name in traits.sets and isinstance(value, list):
-        return sorted((_prune(item) for item in value), key=repr)
+        # Maps come off the wire in any order.
+        return sorted((_prune(item) for item in value), key=_canonical)
     return _prune(value)
+
+
+def _canonical(value: Value) -> str:
+    return json.dumps(value, sort_keys=True, default=repr)
 
 
 def _prune(value: Value) -> Value:
@@ -148,6 +153,15 @@ def preview_outputs(resource: Resource, inputs: Properties) -> Properties:
     """The outputs that a preview of a creation can tell: the inputs; all else is unknown."""
     unknown: Properties = dict.fromkeys(schema_of(resource).outputs, UNKNOWN)
     return {**unknown, **{key: value for key, value in inputs.items() if key != DEFAULTS}}
+
+
+def previous(resource: Resource, inputs: Properties, state: Properties) -> Properties:
+    """Old inputs as they were written, beside the outputs that are no inputs.
+
+    An input that was left to the service has no old value, so it does not look changed.
+    """
+    names = schema_of(resource).inputs
+    return {**{name: value for name, value in state.items() if name not in names}, **inputs}
 
 
 def refreshed_inputs(traits: Traits, inputs: Properties, outputs: Properties) -> Properties:

@@ -50,7 +50,8 @@ class Schema:
 def resource_schema(token: str) -> Schema:
     """The schema of a resource by its type token, such as `aws:ec2/vpc:Vpc`."""
     module, name = _module_of(token)
-    args = getattr(module, f"{name}Args")
+    # The generator calls it so where an object type has the plain name.
+    args = getattr(module, f"{name}InitArgs", None) or getattr(module, f"{name}Args")
     resource = getattr(module, name)
     return Schema(
         inputs=_types.input_type_types(args),

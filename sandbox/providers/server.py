@@ -32,7 +32,7 @@ from sandbox.providers.properties import (
     has_unknown,
     reveal,
 )
-from sandbox.providers.resource import Call, Resource, compare, preview_outputs
+from sandbox.providers.resource import Call, Resource, compare, preview_outputs, previous
 
 _LOG = logging.getLogger(__name__)
 _MAX_MESSAGE = 400 * 1024 * 1024
@@ -224,7 +224,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 state = {**reveal(olds), **unknown, **news}
             else:
                 call = self._call(request.urn, context, marked)
-                state = resource.update(call, request.id, reveal(olds), news)
+                before = previous(resource, reveal(decode(request.old_inputs)), reveal(olds))
+                state = resource.update(call, request.id, before, news)
         except Exception as error:
             _abort(context, error, f"update {request.urn}")
         outputs = self._marked(resource, marked, state)

@@ -15,6 +15,13 @@ from sandbox.providers.properties import Properties
 ACCOUNT_ID = "123456789012"
 DEFAULT_REGION = "us-east-1"
 
+_CONFIG = Config(
+    max_pool_connections=64,
+    retries={"total_max_attempts": 1},
+    # A bucket's name is no host name of this machine.
+    s3={"addressing_style": "path"},
+)
+
 # boto3's clients are made at run time; their stubs are not part of the project.
 Client = Any
 
@@ -40,7 +47,7 @@ class Account:
                     service,  # type: ignore[call-overload]
                     region_name=region,
                     endpoint_url=self.endpoint,
-                    config=Config(max_pool_connections=64, retries={"total_max_attempts": 1}),
+                    config=_CONFIG,
                 )
             return self._clients[key]
 
@@ -74,9 +81,9 @@ def absent(error: ClientError) -> bool:
     """Whether the API says that the thing is not there."""
     code = str(error.response["Error"].get("Code", ""))
     return (
-        "NotFound" in code
+        "NotFound" in code  # also ServerSideEncryptionConfigurationNotFoundError
         or code.startswith("NoSuch")
-        or code in ("404", "ResourceNotFound", "InvalidAssociationID.NotFound")
+        or code in ("404", "ResourceNotFound")
     )
 
 

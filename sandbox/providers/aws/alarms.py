@@ -2,11 +2,12 @@
 """CloudWatch alarms and dashboards."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from sandbox.providers.aws.resource import AwsResource, Scope, given, tag_list, tag_map
-from sandbox.providers.errors import InvalidInputs
+from sandbox.providers.errors import InvalidInputs, ProviderError
 from sandbox.providers.properties import Properties
 from sandbox.providers.resource import Traits
 from sandbox.providers.schema import Refusal
@@ -18,6 +19,7 @@ _ACTIONS = {
     "insufficientDataActions": "InsufficientDataActions",
     "okActions": "OKActions",
 }
+_KINDS = ("MetricAlarms", "CompositeAlarms")
 _METRIC = {
     **_ACTIONS,
     "comparisonOperator": "ComparisonOperator",
@@ -94,7 +96,20 @@ class MetricAlarm(_CloudWatch):
         self._put(aws, news)
 
     def _delete(self, aws: Scope, identity: str, state: Properties) -> None:
+        answer = aws.client("cloudwatch").describe_alarms(AlarmTypes=["CompositeAlarm"])
+        for composite in answer["CompositeAlarms"]:
+            if identity in _alarms_of(composite["AlarmRule"]):
+                raise ProviderError(
+                    f"api error ValidationError: Cannot delete {identity} as there are composite"
+                    f" alarm(s) depending on it: {composite['AlarmName']}"
+                )
         aws.client("cloudwatch").delete_alarms(AlarmNames=[identity])
+
+
+def _alarms_of(rule: str) -> set[str]:
+    """The alarms that a composite alarm's rule names, quoted or not."""
+    found = re.findall(r'(?:ALARM|OK|INSUFFICIENT_DATA)\(\s*"?([^")]+?)"?\s*\)', rule)
+    return {name.rsplit(":alarm:", 1)[-1] for name in found}
 
 
 def _dimensions(given_dimensions: Mapping[str, str]) -> list[dict[str, str]]:
@@ -146,6 +161,14 @@ class CompositeAlarm(_CloudWatch):
     @staticmethod
     def _put(aws: Scope, inputs: Properties) -> None:
         names = {**_ACTIONS, "alarmName": "AlarmName", "alarmRule": "AlarmRule"}
+        wanted = _alarms_of(inputs["alarmRule"])
+        answer = aws.client("cloudwatch").describe_alarms(AlarmNames=sorted(wanted))
+        found = {item["AlarmName"] for kind in _KINDS for item in answer[kind]}
+        if wanted - found:
+            raise ProviderError(
+                "api error ValidationError: Could not save the composite alarm as alarms"
+                f" [{', '.join(sorted(wanted - found))}] in the alarm rule do not exist"
+            )
         aws.client("cloudwatch").put_composite_alarm(
             **given(inputs, names), Tags=tag_list(inputs.get("tagsAll") or {})
         )

@@ -7,7 +7,7 @@ from sandbox.providers.aws.account import ACCOUNT_ID
 from sandbox.providers.aws.resource import AwsResource, Scope, given, specification, tag_map
 from sandbox.providers.errors import InvalidInputs
 from sandbox.providers.properties import Properties
-from sandbox.providers.resource import Traits
+from sandbox.providers.resource import Change, Traits
 from sandbox.providers.schema import Refusal
 
 
@@ -74,19 +74,7 @@ class NetworkInterface(AwsResource):
         }
 
     def _update(self, aws: Scope, identity: str, olds: Properties, news: Properties) -> None:
-        wanted = news.get("privateIpLists") or news.get("privateIps")
-        if wanted is not None:
-            before = set(olds.get("privateIpLists") or olds.get("privateIps") or [])
-            gone = sorted(before - {*wanted, olds.get("privateIp")})
-            added = sorted(set(wanted) - before)
-            if gone:
-                aws.ec2.unassign_private_ip_addresses(
-                    NetworkInterfaceId=identity, PrivateIpAddresses=gone
-                )
-            if added:
-                aws.ec2.assign_private_ip_addresses(
-                    NetworkInterfaceId=identity, PrivateIpAddresses=added
-                )
+        self._update_addresses(aws, identity, olds, news)
         if news.get("securityGroups") is not None:
             aws.ec2.modify_network_interface_attribute(
                 NetworkInterfaceId=identity, Groups=news["securityGroups"]
@@ -98,11 +86,62 @@ class NetworkInterface(AwsResource):
         if news.get("sourceDestCheck") is not None:
             _set_source_check(aws, identity, news["sourceDestCheck"])
 
+    def _update_addresses(
+        self, aws: Scope, identity: str, olds: Properties, news: Properties
+    ) -> None:
+        """A set changes by its difference; a list gives every secondary address up first.
+
+        With it go their Elastic IPs, though the associations' resources did not change: so does
+        the real provider.
+        """
+        now = (self._read(aws, identity, olds) or {})["privateIps"]
+        ordered = news.get("privateIpLists")
+        if ordered is not None:
+            if ordered != olds.get("privateIpLists"):
+                _unassign(aws, identity, now[1:])
+                for address in ordered[1:]:
+                    _assign(aws, identity, [address])
+        elif news.get("privateIps") is not None:
+            _unassign(aws, identity, sorted({*now[1:]} - {*news["privateIps"]}))
+            _assign(aws, identity, sorted({*news["privateIps"]} - {*now}))
+
+    def changes(self, olds: Properties, news: Properties) -> list[Change]:
+        """An interface keeps its primary address for life."""
+        return [
+            Change(name=each.name, kind=each.kind, replaces=True)
+            if each.name in ("privateIps", "privateIpLists")
+            and _loses_primary(each.name, olds, news)
+            else each
+            for each in super().changes(olds, news)
+        ]
+
     def _delete(self, aws: Scope, identity: str, state: Properties) -> None:
         aws.ec2.delete_network_interface(NetworkInterfaceId=identity)
 
     def _settle(self) -> None:
         self.world.apply_network()
+
+
+def _loses_primary(name: str, olds: Properties, news: Properties) -> bool:
+    before, after = olds.get(name), news.get(name)
+    if not before or not isinstance(after, list) or not after:
+        return False
+    kept = after[:1] if name == "privateIpLists" else after
+    return before[0] not in kept
+
+
+def _assign(aws: Scope, identity: str, addresses: list[str]) -> None:
+    if addresses:
+        aws.ec2.assign_private_ip_addresses(
+            NetworkInterfaceId=identity, PrivateIpAddresses=addresses
+        )
+
+
+def _unassign(aws: Scope, identity: str, addresses: list[str]) -> None:
+    if addresses:
+        aws.ec2.unassign_private_ip_addresses(
+            NetworkInterfaceId=identity, PrivateIpAddresses=addresses
+        )
 
 
 def _set_source_check(aws: Scope, identity: str, value: bool) -> None:

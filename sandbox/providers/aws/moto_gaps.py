@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any
 
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend, amis, elastic_ip_addresses
@@ -31,6 +32,7 @@ def install(elastic_range: str) -> None:
         return
     _replace(EC2Backend, _INSTALLED, True)
     amis.AMIS.extend(catalogue())
+    _replace(CloudWatchResponse, "put_composite_alarm", CloudWatchResponse.put_metric_alarm)
     address = elastic_ip_addresses.ElasticAddress
     _replace(address, "private_ip_address", property(_private_address))
     _replace(EC2Response, "associate_address", _associate_address)
@@ -39,6 +41,7 @@ def install(elastic_range: str) -> None:
     _replace(EC2Response, "describe_addresses_attribute", _describe_addresses_attribute)
     _then("disassociate_address", _forget_private_address)
     _then("terminate_instances", _free_interfaces)
+    _then("unassign_private_ip_addresses", _drop_lost_associations)
     _guard("release_address", _refuse_release)
     _guard("delete_security_group", _refuse_security_group)
     _guard("delete_subnet", _refuse_subnet)
@@ -137,6 +140,15 @@ def _associate_address(self: Moto) -> ActionResult:
         if each.allocation_id == self._get_param("AllocationId"):
             setattr(each, _ASSOCIATED_ADDRESS, wanted)
     return result
+
+
+def _drop_lost_associations(self: Moto) -> None:
+    """An Elastic IP goes with the private address that it belonged to."""
+    for each in self.addresses:
+        if each.eni is not None:
+            held = [item["PrivateIpAddress"] for item in each.eni.private_ip_addresses]
+            if each.private_ip_address not in held:
+                self.disassociate_address(association_id=each.association_id)
 
 
 def _forget_private_address(self: Moto) -> None:

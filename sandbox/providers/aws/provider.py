@@ -15,6 +15,7 @@ from sandbox.providers.aws import (
     notices,
     route53,
     secrets_manager,
+    storage,
     volumes,
 )
 from sandbox.providers.aws.functions import functions
@@ -35,6 +36,7 @@ _KINDS: list[Callable[[World], AwsResource]] = [
     *secrets_manager.RESOURCES,
     *alarms.RESOURCES,
     *notices.RESOURCES,
+    *storage.RESOURCES,
 ]
 
 

@@ -4,6 +4,7 @@ import pytest
 from tests.sandbox.providers.aws.site import (
     ASSOCIATION,
     EIP,
+    INTERFACE,
     POINTER,
     PRIMARY,
     RECORD,
@@ -110,3 +111,32 @@ def test_an_address_that_exists_is_found_by_its_allocation(aws: Engine) -> None:
     assert read.state["publicIp"] == eip.state["publicIp"]
     by_id = aws.invoke("aws:ec2/getElasticIp:getElasticIp", id=eip.identity)
     assert by_id["publicIp"] == eip.state["publicIp"]
+
+
+def test_a_changed_list_of_addresses_drops_the_elastic_ips_of_secondary_ones(
+    aws: Engine, hosts: RecordingHosts
+) -> None:
+    subnet = make_site(aws).subnet.identity
+    listed = {"subnetId": subnet, "privateIpListEnabled": True}
+    addresses = ["10.20.1.20", "10.20.1.21"]
+    interface = aws.create(INTERFACE, "listed", {**listed, "privateIpLists": addresses})
+    eip = aws.create(EIP, "eip", {"domain": "vpc"})
+    target = {"networkInterfaceId": interface.identity, "privateIpAddress": addresses[1]}
+    held = aws.create(ASSOCIATION, "held", {"allocationId": eip.identity, **target})
+    news = {**listed, "privateIpLists": [*addresses, "10.20.1.22"]}
+    assert list(aws.diff(interface, news).replaces) == []
+    changed = aws.update(interface, news)
+    assert changed.state["privateIpLists"] == [*addresses, "10.20.1.22"]
+    assert aws.read(held) is None
+    assert hosts.network is not None
+    assert hosts.network.elastic == {}
+
+
+def test_another_primary_address_is_another_interface(aws: Engine) -> None:
+    site = make_site(aws)
+    listed = {"subnetId": site.subnet.identity, "privateIpListEnabled": True}
+    made = aws.create(INTERFACE, "listed", {**listed, "privateIpLists": ["10.20.1.20"]})
+    changed = aws.diff(made, {**listed, "privateIpLists": ["10.20.1.21", "10.20.1.20"]})
+    assert list(changed.replaces) == ["privateIpLists"]
+    news = site.interface.written(privateIps=[SECONDARY])
+    assert list(aws.diff(site.interface, news).replaces) == ["privateIps"]
