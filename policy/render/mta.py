@@ -131,7 +131,7 @@ def _prune_files(settings: Settings) -> tuple[ReleaseFile, ...]:
 
 
 def _packages(settings: Settings) -> tuple[str, ...]:
-    names = {*system.PACKAGES, "nginx", "openssl", "unbound"}
+    names = {*system.PACKAGES, "nginx", "openssl", "unbound", "zstd"}
     if settings.certificate.kind == "acme":
         names |= {"certbot", "python3-certbot-dns-route53"}
     return tuple(sorted(names))
