@@ -458,23 +458,16 @@ class Kumod:
         self.run()
         while True:
             due = self.scheduler.next_due()
-            moments = [moment for moment in (due, self._next_upkeep()) if moment is not None]
-            step = min(moments, default=end)
-            if step > end:
+            if due is None or due > end:
                 break
-            self._move(step)
+            self._move(due)
             self._upkeep()
             self.run()
-            if step >= end:
-                break
         self._move(end)
         self._upkeep()
 
     def _move(self, moment: float) -> None:
         self.clock.sleep(max(0.0, moment - self.clock.now()))
-
-    def _next_upkeep(self) -> float:
-        return self.monitor.due
 
     def _upkeep(self) -> None:
         now = self.clock.now()

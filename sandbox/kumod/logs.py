@@ -180,6 +180,9 @@ class LogFile:
         suffix = settings.get("suffix") or ""
         key = folder / f"*{suffix}"
         segment = self._segments.get(key)
+        if segment is not None and self._is_over(segment, now):
+            self._close(key)
+            segment = None
         if segment is None:
             segment = _Segment(folder, suffix, now, self.params.get("compression_level", 3))
             header = settings.get("segment_header")
@@ -192,12 +195,13 @@ class LogFile:
 
     def expire(self, now: float) -> None:
         """Finish the segments that are old enough."""
-        if self._duration is None:
-            return
         with self._lock:
             for key, segment in list(self._segments.items()):
-                if now - segment.opened >= self._duration:
+                if self._is_over(segment, now):
                     self._close(key)
+
+    def _is_over(self, segment: _Segment, now: float) -> bool:
+        return self._duration is not None and now - segment.opened >= self._duration
 
     def flush(self) -> None:
         """Let readers see what has been written so far."""
