@@ -106,8 +106,9 @@ def counters(metrics: Metrics, config: Config) -> Iterator[Counter]:
         yield _plain(name, total(metrics, name), name)
     for name in ("log_hook_backlog_count", "log_submit_full"):
         yield _plain(name, total(metrics, name), "event_pressure")
-    for service, number in by_label(metrics, "total_connections_denied", "service").items():
-        yield _plain(f"denied {service}", number, "connections_denied")
+    yield _plain("denied", 0.0, "connections_denied")
+    for labels, number in rows(metrics, "total_connections_denied"):
+        yield _plain(f"denied {' '.join(labels.values())}", number, "connections_denied")
 
 
 def _plain(key: str, value: float, figure: str) -> Counter:
