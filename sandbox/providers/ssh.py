@@ -104,7 +104,9 @@ async def _run(
     environment: dict[str, str],
     on_line: Callable[[str, str], None],
 ) -> Execution:
-    process = await client.create_process(command, env=environment or None, encoding="utf-8")
+    process = await client.create_process(
+        command, env=environment or None, encoding="utf-8", errors="replace"
+    )
     collected: dict[str, list[str]] = {"stdout": [], "stderr": [], "both": []}
 
     async def collect(name: str, stream: asyncssh.SSHReader[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from sandbox.providers.errors import ProviderError
 from sandbox.providers.properties import Properties
@@ -75,6 +76,8 @@ def api_errors() -> Iterator[None]:
         ) from error
     except ParamValidationError as error:
         raise ProviderError(str(error)) from error
+    except ResponseParserError as error:
+        raise ProviderError("the sandbox's AWS failed inside: see the providers' log") from error
 
 
 def absent(error: ClientError) -> bool:

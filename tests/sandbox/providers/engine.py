@@ -34,7 +34,10 @@ class Engine:
 
     def __init__(self, port: int) -> None:
         # A connection of its own, as each of the engine's providers has.
-        options = [("grpc.use_local_subchannel_pool", 1)]
+        options = [
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.max_receive_message_length", 100 * 1024 * 1024),
+        ]
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=options)
         self._stub: Any = provider_pb2_grpc.ResourceProviderStub(self._channel)
 

@@ -47,6 +47,7 @@ def ssh_host(accept_env: tuple[str, ...] = ()) -> Iterator[SshHost]:
             server_host_keys=[host_key],
             authorized_client_keys=asyncssh.import_authorized_keys(authorized),
             process_factory=lambda process: _run(process, accept_env),
+            encoding=None,
         )
         ports.append(server.get_port())
         ready.set()
@@ -78,7 +79,7 @@ async def _run(process: Any, accept_env: tuple[str, ...]) -> None:
         stderr=asyncio.subprocess.PIPE,
         env={"PATH": os.environ["PATH"], **given},
     )
-    stdout, stderr = await shell.communicate((await process.stdin.read()).encode())
-    process.stdout.write(stdout.decode())
-    process.stderr.write(stderr.decode())
+    stdout, stderr = await shell.communicate(await process.stdin.read())
+    process.stdout.write(stdout)
+    process.stderr.write(stderr)
     process.exit(shell.returncode)

@@ -40,6 +40,19 @@ def test_a_command_takes_standard_input_and_gives_both_streams(
     assert made.state["stderr"] == "bad"
 
 
+def test_streams_of_megabytes_on_one_line_come_through_whole(
+    command: Engine, host: SshHost
+) -> None:
+    content = "é" * 2_000_000
+    made = command.create(COMMAND, "push", _inputs(host, create="cat", stdin=content))
+    assert made.state["stdout"] == content
+
+
+def test_bytes_that_are_no_text_do_not_fail_a_command(command: Engine, host: SshHost) -> None:
+    made = command.create(COMMAND, "push", _inputs(host, create="printf 'a\\377b'"))
+    assert made.state["stdout"] == "a\ufffdb"
+
+
 def test_a_secret_input_makes_the_output_secret(command: Engine, host: SshHost) -> None:
     made = command.create(COMMAND, "push", _inputs(host, create="cat", stdin=Secret("token")))
     assert made.state["stdout"] == Secret("token")
