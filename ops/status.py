@@ -95,7 +95,7 @@ def _table(name: str, answer: Mapping[str, Any], deployment: Deployment) -> Rend
     access = deployment.host(name)
     if "error" in answer:
         return f"[bold red]{escape(name)}: {escape(answer['error'])}[/]"
-    table = Table("figure", "of", "value", title=_title(access, answer), title_justify="left")
+    table = Table("figure", "of", "value")
     table.columns[2].justify = "right"
     for line in lines(answer, access, deployment.settings):
         style = _STYLES[line.severity]
@@ -105,7 +105,7 @@ def _table(name: str, answer: Mapping[str, Any], deployment: Deployment) -> Rend
             table.add_row("unit", unit["unit"], unit["active"], style=_STYLES["critical"])
     for problem in answer.get("missing", ()):
         table.add_row("missing", escape(problem), "", style=_STYLES["warning"])
-    return table
+    return Group(f"[bold]{_title(access, answer)}[/]", table)
 
 
 def _title(access: HostAccess, answer: Mapping[str, Any]) -> str:

@@ -30,6 +30,7 @@ _RSA_BITS = 2048
 _KUMOD_REFUSES_BELOW = 10
 _SHORTEST_INTERVAL, _LONGEST_INTERVAL = 60, 300
 _LONGEST_PERIOD = 86400
+_LONGEST_FORECAST = 29 * 86400
 
 
 @check("operators")
@@ -188,6 +189,17 @@ def alarms_look_at_a_day_at_most(settings: Settings) -> Iterator[Finding]:
         )
 
 
+@check("alarms")
+def forecasts_look_a_month_ahead_at_most(settings: Settings) -> Iterator[Finding]:
+    """Hosts tell 720 hours of a disk that does not grow, which must not alarm."""
+    if seconds(settings.alarms.full_within) > _LONGEST_FORECAST:
+        yield Finding(
+            path=("alarms", "fullWithin"),
+            value=settings.alarms.full_within,
+            mend="use 29d or less: hosts look no further ahead",
+        )
+
+
 @check("logs")
 def shipping_has_a_bucket(settings: Settings) -> Iterator[Finding]:
     """The name is the operators' choice, for it must be free in the whole world."""
@@ -239,6 +251,7 @@ CHECKS: tuple[Check, ...] = (
     disk_alarms_come_before_kumod_refuses,
     metrics_are_sent_each_minute_at_most,
     alarms_look_at_a_day_at_most,
+    forecasts_look_a_month_ahead_at_most,
     shipping_has_a_bucket,
     tags_are_possible,
 )

@@ -159,6 +159,11 @@ REFUSALS: Refusals = {
         "alarms.noDelivery",
         "1m to 24h",
     ),
+    "a forecast beyond what hosts tell": (
+        {"alarms.fullWithin": "30d"},
+        "alarms.fullWithin",
+        "29d or less",
+    ),
     "logs shipped nowhere": ({"logs.ship": True}, "logs.bucket", "name the bucket"),
     "bucket name that is none": (
         {"logs.ship": True, "logs.bucket": "Example_Logs"},

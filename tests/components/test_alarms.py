@@ -1,0 +1,217 @@
+"""Alarms, their topic and the dashboard, as they are registered."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from components.dashboard import dashboard_body
+from policy.settings import Settings
+from policy.signals import load, planned_alarms
+from tests.components import shapes
+from tests.components.program import Program, Registration, run
+from tests.examples import LARGE, settings_of
+
+PREFIX = "mail-alarms-"
+
+
+def alarms(program: Program) -> dict[str, Registration]:
+    """Metric alarms by the part of their names that the table decides."""
+    return {item.name.removeprefix(PREFIX): item for item in program.of_type("MetricAlarm")}
+
+
+def with_settings(**changes: Any) -> Program:
+    return run({**shapes.MINIMAL, **changes}, environment="minimal")
+
+
+def test_each_row_of_the_plan_is_one_alarm_with_its_numbers() -> None:
+    found = alarms(shapes.program("minimal"))
+    planned = {one.key: one for one in planned_alarms(shapes.settings("minimal"))}
+    assert found.keys() == planned.keys()
+    for key, item in found.items():
+        one, inputs = planned[key], item.inputs
+        assert inputs["name"] == f"ping8-minimal-{key}"
+        assert inputs["threshold"] == one.threshold
+        assert inputs["evaluationPeriods"] == inputs["datapointsToAlarm"] == one.alarm.periods
+        assert inputs["treatMissingData"] == one.alarm.missing
+        assert inputs["alarmDescription"] == one.description
+        assert inputs["tags"]["Severity"] == one.alarm.severity
+        assert ("metricQueries" in inputs) == (one.expression is not None)
+
+
+def test_an_alarm_reads_a_metric_as_its_host_sends_it() -> None:
+    item = alarms(shapes.program("minimal"))["mta-disk-critical-spool"]
+    space, inodes, outcome = item.inputs["metricQueries"]
+    assert space["metric"]["metricName"] == "disk_free_percent"
+    assert inodes["metric"]["metricName"] == "inodes_free_percent"
+    for query in (space, inodes):
+        assert query["metric"]["namespace"] == "PING8/Mail"
+        assert query["metric"]["dimensions"] == {
+            "Environment": "minimal",
+            "Host": "mta",
+            "Volume": "spool",
+        }
+        assert query["returnData"] is False
+    assert (outcome["expression"], outcome["returnData"]) == ("MIN([space, inodes])", True)
+
+
+def test_a_failed_system_is_recovered_and_a_hung_one_rebooted_by_ec2() -> None:
+    program = shapes.program("minimal")
+    found = alarms(program)
+    for host in ("mta", "proxy-1"):
+        for check, action in (("system", "recover"), ("instance", "reboot")):
+            inputs = found[f"{host}-{check}-check"].inputs
+            assert f"arn:aws:automate:eu-central-1:ec2:{action}" in inputs["alarmActions"]
+            assert inputs["namespace"] == "AWS/EC2"
+            instance = program.outputs["hosts"][host]["instance_id"]
+            assert inputs["dimensions"] == {"InstanceId": instance}
+
+
+def test_operators_get_every_alarm_and_its_end_by_e_mail() -> None:
+    emails = ["night@example.com", "day@example.com"]
+    operators = {**shapes.MINIMAL["operators"], "emails": emails}
+    program = with_settings(operators=operators)
+    (topic,) = program.of_type("aws:sns/topic:Topic")
+    subscriptions = program.of_type("TopicSubscription")
+    assert {item.inputs["endpoint"] for item in subscriptions} == set(emails)
+    for item in (*program.of_type("MetricAlarm"), *program.of_type("CompositeAlarm")):
+        for actions in ("alarmActions", "okActions"):
+            assert topic.urn in item.property_dependencies[actions]
+
+
+def test_an_existing_topic_is_used_as_it_is() -> None:
+    topic = "arn:aws:sns:eu-central-1:123456789012:operators"
+    program = with_settings(alarms={"topic": topic})
+    assert not program.of_type("aws:sns/topic:Topic")
+    for item in program.of_type("MetricAlarm"):
+        assert item.inputs["alarmActions"][0] == topic
+
+
+@pytest.mark.parametrize("maintenance", [True, False])
+def test_maintenance_mutes_every_alarm(maintenance: bool) -> None:
+    program = with_settings(alarms={"maintenance": maintenance})
+    found = [*program.of_type("MetricAlarm"), *program.of_type("CompositeAlarm")]
+    assert {item.inputs["actionsEnabled"] for item in found} == {not maintenance}
+
+
+def test_without_alarms_nothing_is_made() -> None:
+    program = with_settings(alarms={"enabled": False})
+    assert not [item for item in program if "cloudwatch" in item.type or "sns" in item.type]
+
+
+def test_mail_is_not_flowing_when_any_of_its_parts_says_so() -> None:
+    program = shapes.program("many-sources")
+    (composite,) = program.of_type("CompositeAlarm")
+    named = re.findall(r'ALARM\("([^"]+)"\)', composite.inputs["alarmRule"])
+    assert composite.inputs["alarmRule"] == " OR ".join(f'ALARM("{name}")' for name in named)
+    by_name = {item.inputs["name"]: item for item in program.of_type("MetricAlarm")}
+    assert {by_name[name].urn for name in named} <= composite.dependencies
+    assert {"mta-kumod-down", "mta-no-data", "proxy-1-proxy-down", "proxy-2-proxy-down"} <= {
+        name.removeprefix("ping8-many-sources-") for name in named
+    }
+
+
+# The picture ---------------------------------------------------------------------
+
+
+def widgets(settings: Settings) -> dict[str, dict[str, Any]]:
+    body = json.loads(dashboard_body(settings, ["arn:one", "arn:two"]))
+    return {widget["properties"]["title"]: widget for widget in body["widgets"]}
+
+
+def test_the_picture_shows_every_metric_of_the_table() -> None:
+    drawn = json.dumps(list(widgets(settings_of(LARGE)).values()))
+    missing = {metric.name for metric in load().metrics if metric.name not in drawn}
+    assert missing == {"segments_unshipped"}
+
+
+def test_every_limit_on_what_is_drawn_is_a_line_in_it() -> None:
+    found = widgets(settings_of(LARGE))
+    lines = {
+        (line["label"], line["value"])
+        for widget in found.values()
+        for line in widget["properties"].get("annotations", {}).get("horizontal", [])
+    }
+    # What is no line: silence, EC2's own checks, and what is true or not.
+    without = {"no-data", "system-check", "instance-check", "no-delivery", "log-shipping"}
+    expected = {
+        (one.alarm.name, one.threshold)
+        for one in planned_alarms(settings_of(LARGE))
+        if one.alarm.name not in without
+    }
+    assert lines == expected
+
+
+def test_a_share_is_drawn_by_the_expression_that_alarms() -> None:
+    metrics = widgets(settings_of(LARGE))["Share of bounces"]["properties"]["metrics"]
+    expressions = [entry[0] for entry in metrics if len(entry) == 1]
+    planned = [
+        one for one in planned_alarms(settings_of(LARGE)) if one.alarm.name == "bounce-share"
+    ]
+    assert len(expressions) == len(planned)
+    for number, (drawn, one) in enumerate(zip(expressions, planned, strict=True)):
+        alike = drawn["expression"].replace(f"passed{number}", "passed")
+        assert alike.replace(f"refused{number}", "refused") == one.expression
+
+
+def test_no_identifier_of_a_widget_is_used_twice() -> None:
+    for title, widget in widgets(settings_of(LARGE)).items():
+        options = [entry[-1] for entry in widget["properties"].get("metrics", [])]
+        ids = [each["id"] for each in options if "id" in each]
+        assert len(ids) == len(set(ids)), title
+
+
+def test_widgets_do_not_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    for widget in widgets(settings_of(LARGE)).values():
+        assert widget["x"] + widget["width"] <= 24
+        cells = {
+            (x, y)
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        }
+        assert not cells & taken
+        taken |= cells
+
+
+def test_the_alarms_states_come_first() -> None:
+    first = next(iter(widgets(settings_of(LARGE)).values()))
+    assert (first["type"], first["properties"]["alarms"]) == ("alarm", ["arn:one", "arn:two"])
+
+
+# The archive of logs ---------------------------------------------------------------
+
+SHIPPING = {"logs": {"ship": True, "bucket": "example-mail-logs", "shipKeep": "90d"}}
+
+
+def test_shipped_logs_go_to_a_closed_encrypted_bucket_and_expire() -> None:
+    program = with_settings(**SHIPPING)
+    (bucket,) = program.of_type("Bucket")
+    assert bucket.inputs["bucket"] == "example-mail-logs"
+    assert bucket.protect
+    assert bucket.retain_on_delete
+    (closed,) = program.of_type("BucketPublicAccessBlock")
+    assert {value for key, value in closed.inputs.items() if key != "bucket"} == {True}
+    (life,) = program.of_type("BucketLifecycleConfiguration")
+    assert life.inputs["rules"][0]["expiration"] == {"days": 90}
+    (policy,) = program.of_type("BucketPolicy")
+    (statement,) = json.loads(policy.inputs["policy"])["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert program.of_type("BucketServerSideEncryptionConfiguration")
+
+
+def test_the_mta_host_may_put_its_segments_and_nothing_else() -> None:
+    program = with_settings(**SHIPPING)
+    policy = program.one("RolePolicy", "mail-logs-put")
+    (statement,) = json.loads(policy.inputs["policy"])["Statement"]
+    assert statement == {
+        "Effect": "Allow",
+        "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::example-mail-logs/minimal/mta/*",
+    }
+
+
+def test_nothing_of_s3_is_made_unless_logs_are_shipped() -> None:
+    assert not [item for item in shapes.program("minimal") if ":s3/" in item.type]

@@ -1,0 +1,162 @@
+"""What operators see of their hosts."""
+
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from ops import status
+from ops.main import build
+from ops.stack import Deployment, HostAccess
+from ops.status import Line, lines, number, severity, shown
+from policy.errors import UserError
+from policy.settings import Settings
+from tests.examples import SMALL, settings_of
+
+SETTINGS: Settings = settings_of(SMALL)
+
+
+def access(name: str = "mta") -> HostAccess:
+    return HostAccess(
+        name=name,
+        role="mta" if name == "mta" else "proxy",
+        address="198.18.0.1",
+        private_address="10.8.0.10",
+        user="ping8",
+        host_key="ssh-ed25519 AAAA",
+        instance_id="i-0123",
+        release_id="0123456789abcdef",
+    )
+
+
+DEPLOYMENT = Deployment(
+    stack="small",
+    settings=SETTINGS,
+    hosts={"mta": access(), "proxy-1": access("proxy-1")},
+    egress={},
+)
+
+
+def figure(name: str, value: float, unit: str = "Count", **dimensions: str) -> dict[str, Any]:
+    return {"name": name, "value": value, "unit": unit, "dimensions": dimensions}
+
+
+ANSWER: dict[str, Any] = {
+    "release": "0123456789abcdef",
+    "kumomta": "2026.06.23-f3af1cd0",
+    "units": [
+        {"unit": "kumomta.service", "active": "active", "restarts": 0},
+        {"unit": "nginx.service", "active": "failed", "restarts": 2},
+    ],
+    "figures": [
+        figure("disk_total_bytes", 107374182400, "Bytes", volume="spool"),
+        figure("dead_letters", 0),
+        figure("messages_delivered", 120),
+        figure("disk_free_percent", 12, "Percent", volume="spool"),
+        figure("disk_free_percent", 80, "Percent", volume="root"),
+    ],
+    "missing": ["clock: chrony has no time source yet"],
+    "flow_seconds": 60,
+}
+
+
+def text(answers: Mapping[str, Mapping[str, Any]]) -> str:
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(shown(answers, DEPLOYMENT))
+    return console.export_text()
+
+
+def test_figures_come_in_the_order_of_the_table() -> None:
+    assert lines(ANSWER, access(), SETTINGS) == [
+        Line(figure="disk_free_percent", of="spool", value="12.0 %", severity="critical"),
+        Line(figure="disk_free_percent", of="root", value="80.0 %", severity=""),
+        Line(figure="messages_delivered", of="", value="120.0 a minute", severity=""),
+        Line(figure="dead_letters", of="", value="0", severity=""),
+        Line(figure="disk_total_bytes", of="spool", value="100.0 GiB", severity=""),
+    ]
+
+
+def test_flows_are_not_known_before_two_runs_of_the_timer() -> None:
+    (line,) = lines({"figures": [figure("messages_delivered", 3)]}, access(), SETTINGS)
+    assert line.value == "not known yet"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("disk_free_percent", 25, ""),
+        ("disk_free_percent", 24.9, "warning"),
+        ("disk_free_percent", 14.9, "critical"),
+        ("inodes_free_percent", 14.9, "critical"),
+        ("dead_letters", 1, "warning"),
+        ("event_backlog", 10_001, "critical"),
+        ("clock_offset_seconds", -1.5, "warning"),
+        ("certificate_days", 13, "critical"),
+        ("kumod_up", 0, "critical"),
+        ("units_down", 0, ""),
+        ("messages_delivered", 0, ""),
+        ("disk_total_bytes", 0, ""),
+    ],
+)
+def test_a_state_is_marked_by_the_alarm_whose_limit_it_is_over(
+    name: str, value: float, expected: str
+) -> None:
+    assert severity(name, value, access(), SETTINGS) == expected
+
+
+def test_what_a_host_lacks_and_what_is_down_is_shown() -> None:
+    shown_text = text({"mta": ANSWER})
+    assert "nginx.service" in shown_text
+    assert "chrony has no time source yet" in shown_text
+    assert "kumomta.service" not in shown_text
+
+
+def test_another_release_than_the_stack_pushed_is_shown() -> None:
+    assert "the stack pushed 0123456789abcdef" in text({"mta": ANSWER | {"release": "feed"}})
+    assert "the stack pushed" not in text({"mta": ANSWER})
+
+
+def test_a_host_that_does_not_answer_leaves_the_others_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answer(host: HostAccess, verb: list[str]) -> Any:
+        if host.name == "mta":
+            raise UserError("mta (198.18.0.1): no SSH connection")
+        return {"release": host.release_id, "figures": []}
+
+    monkeypatch.setattr(status, "ssh_json", answer)
+    monkeypatch.setattr(status, "read_deployment", lambda stack: DEPLOYMENT)
+    run = CliRunner().invoke(build(["status"]), ["status", "--stack", "small"])
+    assert run.exit_code == 1
+    assert "no SSH connection" in run.output
+    assert "proxy-1, release 0123456789abcdef" in run.output
+
+
+def test_the_same_comes_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "ssh_json", lambda host, verb: ANSWER)
+    monkeypatch.setattr(status, "read_deployment", lambda stack: DEPLOYMENT)
+    run = CliRunner().invoke(
+        build(["status"]), ["status", "--stack", "small", "--host", "mta", "--json"]
+    )
+    assert run.exit_code == 0
+    assert json.loads(run.output) == {"mta": ANSWER}
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [
+        (0.00012, "Seconds", "0.000 s"),
+        (90, "Seconds", "90 s"),
+        (3600, "Seconds", "60 min"),
+        (36000, "Seconds", "10.0 h"),
+        (1536, "Bytes", "1.5 KiB"),
+        (1234567, "Count", "1,234,567"),
+        (13.25, "None", "13.2"),
+    ],
+)
+def test_numbers_read_as_people_say_them(value: float, unit: str, expected: str) -> None:
+    assert number(value, unit) == expected

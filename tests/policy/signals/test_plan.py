@@ -1,0 +1,169 @@
+"""The table of signals holds together, and becomes alarms with the environment's numbers."""
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from policy.agent import figures_disks, figures_kumod, signals_config
+from policy.render.signals import configuration
+from policy.signals import load, planned_alarms, reference
+from policy.signals.cost import costs, shared
+from policy.signals.model import OTHER, TABLE, Signals
+from policy.signals.plan import VOLUMES, threshold_of
+from tests.examples import LARGE, SMALL, settings_of
+
+_IDENTIFIER = re.compile(r"[a-z][a-zA-Z0-9_]*")
+
+
+def table(change: Any = None) -> Signals:
+    raw = copy.deepcopy(yaml.safe_load(TABLE.read_text("utf-8")))
+    if change:
+        change(raw)
+    return Signals.model_validate(raw)
+
+
+def test_the_document_is_current() -> None:
+    said = "run: python -m policy.signals.reference"
+    assert reference.TARGET.read_text("utf-8") == reference.text(), said
+
+
+def test_every_metric_is_drawn_or_alarmed() -> None:
+    with pytest.raises(ValidationError, match="sent for nothing"):
+        table(lambda raw: raw["widgets"].clear())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda raw: raw["alarms"][0]["read"]["space"].update(metric="nothing"), "no such metrics"),
+        (lambda raw: raw["widgets"][0]["metrics"].append("nothing"), "no such metrics"),
+        (lambda raw: raw["composite"]["any"].append("nothing"), "no such alarms"),
+        (lambda raw: raw["alarms"][0].update(by=[]), "dimensions are not those"),
+        (lambda raw: raw["alarms"][0].update(expression=None), "an expression"),
+        (lambda raw: raw["alarms"][0].update(colour="red"), "colour"),
+    ],
+    ids=[
+        "metric of an alarm",
+        "metric of a widget",
+        "composite",
+        "dimensions",
+        "expression",
+        "key",
+    ],
+)
+def test_a_name_that_is_nowhere_else_is_refused(change: Any, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        table(change)
+
+
+def test_every_metric_that_can_be_trouble_has_an_alarm() -> None:
+    """Flows by themselves and numbers for the picture are no trouble."""
+    watched = {read.metric for alarm in load().alarms for read in alarm.read.values()}
+    assert {metric.name for metric in load().metrics} - watched == {
+        "connections_denied",
+        "messages_bounced",
+        "messages_deferred",
+        "proxy_accepted",
+        "proxy_connections",
+        "proxy_failed",
+        "release",
+    }
+
+
+def test_every_alarm_says_what_it_means_and_what_to_do_within_what_aws_takes() -> None:
+    for planned in planned_alarms(settings_of(LARGE)):
+        assert "What to do: " in planned.description
+        assert len(planned.description) <= 1024
+        assert "{" not in planned.description
+        assert "{" not in (planned.expression or "")
+
+
+def test_every_identifier_of_an_expression_is_one_that_it_reads() -> None:
+    functions = {"MIN", "FILL", "IF", "AND", "OR"}
+    for alarm in load().alarms:
+        for identity in alarm.read:
+            assert _IDENTIFIER.fullmatch(identity)
+        words = set(re.findall(r"[A-Za-z_]+", re.sub(r"\{\w+\}", "0", alarm.expression or "")))
+        assert words - functions <= set(alarm.read)
+
+
+def test_limits_are_the_settings() -> None:
+    chosen = settings_of(
+        SMALL,
+        alarms={
+            "disk_free_critical": 12,
+            "queue_age": "2h",
+            "full_within": "36h",
+            "share_minimum": 7,
+        },
+    )
+    assert threshold_of(load().alarm("disk-critical"), chosen) == 12
+    assert threshold_of(load().alarm("queue-age"), chosen) == 7200
+    assert threshold_of(load().alarm("disk-forecast"), chosen) == 36
+    (share, *_) = (one for one in planned_alarms(chosen) if one.alarm.name == "bounce-share")
+    assert "< 7," in (share.expression or "")
+
+
+@pytest.mark.parametrize("interval", ["1m", "90s", "5m"])
+def test_no_period_is_shorter_than_hosts_send(interval: str) -> None:
+    chosen = settings_of(SMALL, alarms={"interval": interval})
+    seconds = {"1m": 60, "90s": 120, "5m": 300}[interval]
+    for planned in planned_alarms(chosen):
+        assert planned.period % 60 == 0
+        if all(read.metric for read in planned.alarm.read.values()):
+            assert planned.period >= seconds
+        # CloudWatch looks at a day at most.
+        assert planned.period * planned.alarm.periods <= 86400
+
+
+def test_each_volume_provider_and_source_has_alarms_of_its_own() -> None:
+    keys = [planned.key for planned in planned_alarms(settings_of(LARGE))]
+    assert len(set(keys)) == len(keys)
+    assert {"mta-disk-critical-spool", "mta-disk-critical-logs", "mta-disk-critical-root"} <= {
+        *keys
+    }
+    shares = [key for key in keys if "bounce-share" in key]
+    assert len(shares) == 3 * (len(load().providers) + 1)
+
+
+def test_an_alarm_for_silence_is_the_only_one_that_no_data_sets_off() -> None:
+    assert [alarm.name for alarm in load().alarms if alarm.missing == "breaching"] == ["no-data"]
+
+
+def test_the_agent_and_the_table_say_other_for_the_same() -> None:
+    assert signals_config.OTHER == OTHER
+
+
+def test_the_forecast_that_stands_for_no_growth_is_over_every_limit() -> None:
+    longest = settings_of(SMALL, alarms={"full_within": "29d"})
+    assert threshold_of(load().alarm("disk-forecast"), longest) < figures_disks.FOREVER
+    assert f"{figures_disks.FOREVER:.0f} where" in load().metric("hours_until_full").means
+
+
+def test_a_host_reads_what_is_rendered_for_it(tmp_path: Path) -> None:
+    for role, host in (("mta", "mta"), ("proxy", "proxy-1")):
+        path = tmp_path / f"{host}.json"
+        path.write_text(json.dumps(configuration(settings_of(LARGE), role, host)))  # type: ignore[arg-type]
+        config = signals_config.read(path)
+        assert (config.role, config.host, config.environment) == (role, host, "large")
+        assert set(config.volumes) == set(VOLUMES[role])  # type: ignore[index]
+    assert figures_kumod.EVENT_QUEUE == "ping8.log-hook"
+
+
+def test_the_price_is_that_of_the_most_that_can_be_sent() -> None:
+    mta, proxy = costs(settings_of(SMALL))
+    assert (mta.metrics, proxy.metrics) == (42, 12)
+    usd = mta.metrics * 0.30 + mta.alarm_metrics * 0.10 + mta.requests * 0.00001
+    assert mta.usd == pytest.approx(usd)
+    assert mta.usd + proxy.usd + shared() < 30
+
+
+def test_maintenance_and_the_rest_of_the_settings_change_no_number_of_metrics() -> None:
+    quiet = settings_of(SMALL, alarms={"maintenance": True})
+    assert costs(quiet) == costs(settings_of(SMALL))
