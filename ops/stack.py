@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from policy.errors import UserError
 from policy.settings import Settings
 
@@ -86,10 +88,26 @@ def from_outputs(stack: str, outputs: Mapping[str, Any]) -> Deployment:
         raise UserError(
             f"stack {stack!r}: its outputs lack {error}; run `pulumi up -s {stack}` first"
         ) from error
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise UserError(
+            f"stack {stack!r}: its output settings.{place} is of another version of this program; "
+            f"run `pulumi up -s {stack}` first"
+        ) from error
 
 
 def _fields(data: Mapping[str, Any], kind: type[HostAccess] | type[Egress]) -> dict[str, Any]:
     return {field.name: data[field.name] for field in fields(kind) if field.name != "name"}
+
+
+def _saved(path: Path) -> dict[str, Any]:
+    try:
+        outputs = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"PING8_OUTPUTS: {path} cannot be read: {error}") from error
+    if not isinstance(outputs, dict):
+        raise UserError(f"PING8_OUTPUTS: {path} holds no table of outputs")
+    return outputs
 
 
 def read_deployment(stack: str, *, folder: Path | None = None) -> Deployment:
@@ -99,7 +117,7 @@ def read_deployment(stack: str, *, folder: Path | None = None) -> Deployment:
     """
     saved = os.environ.get("PING8_OUTPUTS")
     if saved:
-        return from_outputs(stack, json.loads(Path(saved).read_text("utf-8")))
+        return from_outputs(stack, _saved(Path(saved)))
     command = ["pulumi", "stack", "output", "--json", "--stack", stack, "--non-interactive"]
     try:
         done = subprocess.run(

@@ -2,8 +2,9 @@
 
 import datetime
 import json
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,14 +14,20 @@ from rich.progress import Progress
 
 from ops.doctor import plan
 from ops.doctor.bulk import bulk_senders
-from ops.doctor.examination import Task, examine
-from ops.doctor.finding import Finding, exit_status, worst_first
+from ops.doctor.examination import examine
+from ops.doctor.finding import Finding, exit_status
 from ops.doctor.launch import before_launch
 from ops.doctor.page import page
-from ops.doctor.resolver import Resolver
+from ops.doctor.report import as_data, changes
+from ops.doctor.resolver import Resolver, endpoint
 from ops.doctor.terminal import show
 from ops.ssh import ssh_json
-from ops.stack import Deployment, read_deployment
+from ops.stack import Deployment, HostAccess, read_deployment
+from ops.stackfile import STACKS, read_stack_file
+from policy.errors import UserError
+
+COULD_NOT_CHECK = 3
+_WATCH_SECONDS = 30
 
 
 def register(app: typer.Typer) -> None:
@@ -31,10 +38,12 @@ def register(app: typer.Typer) -> None:
 def doctor(
     stack: Annotated[str, typer.Option(help="The environment.")],
     only: Annotated[
-        list[str] | None, typer.Option(help="Checks or groups to show, such as domain.spf, egress.")
+        list[str] | None, typer.Option(help="Check or group to look at: domain.spf, egress.")
     ] = None,
-    domain: Annotated[list[str] | None, typer.Option(help="Sender domains to check.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON (report.schema.json).")] = False,
+    domain: Annotated[
+        list[str] | None, typer.Option(help="Sender domain to look at; all unless given.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/doctor.md).")] = False,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page.")] = None,
     watch: Annotated[bool, typer.Option(help="Go on, and print what changes.")] = False,
     every: Annotated[bool, typer.Option("--all", help="List what passed, too.")] = False,
@@ -42,56 +51,78 @@ def doctor(
         bool, typer.Option("--before-launch", help="The checklist for a new environment.")
     ] = False,
     test_event: Annotated[bool, typer.Option(help="Send PING8 a marked test event.")] = False,
-    exchanger: Annotated[str, typer.Option(help="Domain whose MX is dialled.")] = "gmail.com",
+    exchanger: Annotated[
+        str | None, typer.Option(help="Mail exchanger, or a domain with MX, that is dialled.")
+    ] = None,
     block_list: Annotated[
         list[str] | None, typer.Option(help="DNS block list to ask; mind its terms.")
     ] = None,
     resolver: Annotated[
-        list[str] | None, typer.Option(help="DNS server, with an optional port.")
+        list[str] | None,
+        typer.Option(help="DNS server, ADDRESS[:PORT]; the system's unless given."),
     ] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="Further trusted authority, PEM.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for all checks.")] = 60.0,
+    authoritative: Annotated[
+        bool, typer.Option(help="Compare all authoritative name servers, too.")
+    ] = False,
+    ca_file: Annotated[Path | None, typer.Option(help="Further trusted authorities, PEM.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds for all checks.", min=1)] = 60.0,
 ) -> None:
-    """Checks a live deployment: 0 well, 1 warnings, 2 failures, 3 could not check."""
-    console = Console()
-    deployment = read_deployment(stack)
+    """Checks a live deployment: status 0 well, 1 warnings, 2 failures, 3 could not check."""
     if launch:
-        console.print(before_launch(deployment), markup=False, highlight=False)
+        typer.echo(_checklist(stack))
         return
-    options = plan.Options(
-        folder=Path.cwd(),
-        exchanger=exchanger,
-        block_lists=tuple(block_list or ()),
-        ca_file=str(ca_file) if ca_file else None,
-        test_event=test_event,
-        domains=tuple(domain or ()),
-    )
-    servers = tuple(resolver or ())
+    try:
+        deployment = read_deployment(stack)
+        doctor_settings = deployment.settings.doctor
+        options = plan.checked(
+            plan.Options(
+                folder=_checkout(),
+                exchanger=exchanger or doctor_settings.exchanger,
+                block_lists=tuple(block_list or doctor_settings.block_lists),
+                ca_file=_readable(ca_file),
+                test_event=test_event,
+                authoritative=authoritative,
+                only=tuple(only or ()),
+                domains=tuple(domain or ()),
+            ),
+            deployment,
+        )
+        servers = _servers(resolver or [])
+    except UserError as error:
+        # A status of 2 would say that mail fails, which nobody has looked at.
+        print(f"ping8: {error}", file=sys.stderr)  # noqa: T201 - the command's own voice
+        raise typer.Exit(COULD_NOT_CHECK) from None
 
     def once() -> list[Finding]:
-        todo = plan.tasks(deployment, options, Resolver(servers), ssh_json)
-        return _chosen(_examine(todo, timeout, quiet=as_json), only or [])
+        return look(deployment, options, servers, seconds=timeout)
 
+    console = Console()
     findings = once()
     _report(findings, deployment, console, as_json=as_json, html=html, every=every)
     if watch:
-        _watch(findings, once, console)
+        findings = _watch(findings, once, console, pause=time.sleep)
     raise typer.Exit(exit_status(findings))
 
 
-def _examine(todo: list[Task], timeout: float, *, quiet: bool) -> list[Finding]:
-    with Progress(transient=True, disable=quiet, console=Console(stderr=True)) as bar:
+def look(
+    deployment: Deployment, options: plan.Options, servers: tuple[str, ...], *, seconds: float
+) -> list[Finding]:
+    """One whole examination, within `seconds`; a terminal's standard error shows its progress."""
+
+    def agent(host: HostAccess, verb: Sequence[str]) -> object:
+        return ssh_json(host, verb, limit=seconds)
+
+    todo = plan.tasks(deployment, options, Resolver(servers), agent)
+    console = Console(stderr=True)
+    with Progress(transient=True, console=console, disable=not console.is_terminal) as bar:
         row = bar.add_task("checking", total=len(todo))
         findings = examine(
             todo,
-            seconds=timeout,
+            seconds=seconds,
             progress=lambda done, _total: bar.update(row, completed=done),
         )
-    return [*findings, *bulk_senders(findings)]
-
-
-def _chosen(findings: list[Finding], only: list[str]) -> list[Finding]:
-    return [f for f in findings if not only or f.check in only or f.text.group in only]
+    lines = bulk_senders(findings, plan.senders(deployment, options))
+    return [finding for finding in [*findings, *lines] if options.wants(finding.check)]
 
 
 def _report(
@@ -105,48 +136,64 @@ def _report(
 ) -> None:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     if html:
-        html.write_text(page(findings, deployment, when=now), "utf-8")
+        try:
+            html.write_text(page(findings, deployment, when=now), "utf-8")
+        except OSError as error:
+            raise UserError(f"--html {html}: {error.strerror}") from None
     if as_json:
-        typer.echo(json.dumps(as_data(findings, deployment.stack, now), indent=1))
+        typer.echo(json.dumps(as_data(findings, stack=deployment.stack, when=now), indent=1))
     else:
         show(findings, console, every=every)
 
 
-def as_data(findings: list[Finding], stack: str, when: str) -> dict[str, object]:
-    """The report as `report.schema.json` describes it."""
-    return {
-        "stack": stack,
-        "time": when,
-        "exit_status": exit_status(findings),
-        "findings": [
-            {
-                "check": finding.check,
-                "group": finding.text.group,
-                "subject": finding.subject,
-                "status": str(finding.status),
-                "title": finding.text.title,
-                "saw": finding.saw,
-                "expected": finding.expected,
-                "why": finding.text.why,
-                "mend": finding.mend,
-            }
-            for finding in worst_first(findings)
-        ],
-    }
+def _watch(
+    findings: list[Finding],
+    once: Callable[[], list[Finding]],
+    console: Console,
+    *,
+    pause: Callable[[float], None],
+) -> list[Finding]:
+    """Prints differences until the operator interrupts; returns the last findings."""
+    try:
+        while True:
+            pause(_WATCH_SECONDS)
+            fresh = once()
+            different = changes(findings, fresh)
+            if different:
+                console.rule(datetime.datetime.now(datetime.UTC).strftime("%H:%M:%S UTC"))
+                show(different, console, every=True)
+            findings = fresh
+    except KeyboardInterrupt:
+        return findings
 
 
-def changes(before: list[Finding], after: list[Finding]) -> list[Finding]:
-    """What is new or has another status than before."""
-    old = {finding.key: finding.status for finding in before}
-    return [finding for finding in after if old.get(finding.key) is not finding.status]
+def _checklist(stack: str) -> str:
+    """From the stack's outputs, or before the first `pulumi up` from its file."""
+    try:
+        deployment = read_deployment(stack)
+    except UserError:
+        return before_launch(stack, read_stack_file(stack), None)
+    return before_launch(stack, deployment.settings, deployment)
 
 
-def _watch(findings: list[Finding], once: Callable[[], list[Finding]], console: Console) -> None:
-    while True:
-        time.sleep(30)
-        fresh = once()
-        different = changes(findings, fresh)
-        if different:
-            console.rule(datetime.datetime.now(datetime.UTC).strftime("%H:%M:%S UTC"))
-            show(different, console, every=True)
-        findings = fresh
+def _checkout() -> Path:
+    """The checkout that holds the stack files: where we stand, or that of this program."""
+    here = Path.cwd()
+    return here if (here / "Pulumi.yaml").exists() else STACKS.parent
+
+
+def _readable(path: Path | None) -> str | None:
+    if path is not None and not path.is_file():
+        raise UserError(f"--ca-file {path}: no such file; name a file of certificates in PEM")
+    return str(path) if path else None
+
+
+def _servers(given: list[str]) -> tuple[str, ...]:
+    for server in given:
+        try:
+            endpoint(server)
+        except ValueError:
+            raise UserError(
+                f"--resolver {server}: write an IPv4 address, such as 192.0.2.53 or 192.0.2.53:5353"
+            ) from None
+    return tuple(given)

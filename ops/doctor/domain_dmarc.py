@@ -1,113 +1,138 @@
-"""DMARC, alignment, DNSSEC and MTA-STS of a sender domain."""
+"""DMARC of a sender domain: its record, alignment, and who takes the reports."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import checkdmarc.dmarc
-import checkdmarc.mta_sts
-import checkdmarc.smtp_tls_reporting
 from checkdmarc.utils import get_base_domain
 
+from ops.doctor import mends
 from ops.doctor.finding import Finding, failed, passed, unknown, warned
-from ops.doctor.resolver import LookupFailed, Resolver
+from ops.doctor.resolver import Resolver
+from ops.stack import Deployment
+from policy.dns import names
 from policy.settings.domains import SenderDomain
 
+CHECKS = ("domain.dmarc", "domain.alignment", "domain.report-address")
+_WEAKEST_FIRST = ("none", "quarantine", "reject")
 
-def dmarc(domain: SenderDomain, resolver: Resolver, *, publish: str) -> list[Finding]:
-    """Record, policy, and the authorisation of report addresses elsewhere."""
-    result = checkdmarc.dmarc.check_dmarc(domain.name, resolver=resolver.dnspython)
-    if not result["valid"]:
-        error = str(result["error"])
-        about_reports = "report" in error.lower() and result.get("record")
-        broken = failed(
-            "domain.report-address" if about_reports else "domain.dmarc",
-            domain.name,
-            error,
-            expected="_report._dmarc record at the report address's domain"
-            if about_reports
-            else "one valid DMARC record",
-            mend=publish,
+
+def dmarc(domain: SenderDomain, resolver: Resolver, deployment: Deployment) -> list[Finding]:
+    """Record and policy, alignment by it, and the authorisation of report addresses elsewhere."""
+    own = names.dmarc(domain.name)
+    mend = mends.record(deployment, domain.name, own)
+    # checkdmarc takes a failed look-up for a missing record; this one raises instead.
+    resolver.txt(own)
+    try:
+        found = checkdmarc.dmarc.query_dmarc_record(
+            domain.name, resolver=resolver.dnspython, retries=0
         )
-        other = "domain.dmarc" if about_reports else "domain.report-address"
-        return [broken, unknown(other, domain.name, "the record could not be evaluated")]
-    record = str(result["record"])
+        parsed = checkdmarc.dmarc.parse_dmarc_record(
+            found["record"], found["location"], resolver=resolver.dnspython, retries=0
+        )
+    except checkdmarc.dmarc.DMARCError as error:
+        return [
+            failed(
+                "domain.dmarc",
+                domain.name,
+                f"{own}: {error}",
+                expected=f"one valid DMARC record with p={domain.dmarc.policy}",
+                mend=mend,
+            ),
+            alignment(domain, strict=False),
+            unknown("domain.report-address", domain.name, "no DMARC record to read"),
+        ]
+    tags: Mapping[str, Any] = parsed["tags"]
     return [
-        _policy(domain, record, result["location"]),
-        _reports(domain, [str(warning) for warning in result["warnings"]]),
+        _policy(domain, tags, found["record"], found["location"], mend),
+        alignment(domain, strict=tags["aspf"]["value"] == "s"),
+        _reports(domain, tags, found["location"], resolver, mend),
     ]
 
 
-def _policy(domain: SenderDomain, record: str, location: object) -> Finding:
-    wanted = f"p={domain.dmarc.policy}"
-    if wanted not in record.replace(" ", ""):
-        return warned(
-            "domain.dmarc",
-            domain.name,
-            f"{record} (at {location})",
-            expected=wanted,
-            mend=f"publish {wanted}, or set domains[].dmarc.policy to what is published",
-        )
-    return passed("domain.dmarc", domain.name, record)
+def _policy(
+    domain: SenderDomain, tags: Mapping[str, Any], record: str, location: str, mend: str
+) -> Finding:
+    inherited = location != domain.name
+    policy = str(tags["sp" if inherited else "p"]["value"])
+    wanted = domain.dmarc.policy
+    expected = f"p={wanted} or stricter at _dmarc.{domain.name}"
+    saw = f"_dmarc.{location}: {record}"
+    if inherited or _WEAKEST_FIRST.index(policy) < _WEAKEST_FIRST.index(wanted):
+        return warned("domain.dmarc", domain.name, saw, expected=expected, mend=mend)
+    return passed("domain.dmarc", domain.name, saw)
 
 
-def _reports(domain: SenderDomain, warnings: list[str]) -> Finding:
-    refused = [text for text in warnings if "report" in text.lower() and "rua tag" not in text]
-    if refused and domain.dmarc.report:
-        return warned(
-            "domain.report-address",
-            domain.name,
-            refused[0],
-            expected=f"{domain.name}._report._dmarc.<domain of {domain.dmarc.report}>",
-            mend='the report address\'s domain publishes TXT "v=DMARC1" at that name',
-        )
-    return passed("domain.report-address", domain.name, domain.dmarc.report or "none asked for")
-
-
-def alignment(domain: SenderDomain) -> Finding:
-    """Relaxed alignment (RFC 7489, 3.1): DKIM signs as the domain itself, so SPF is in question."""
-    same = get_base_domain(domain.bounce_domain) == get_base_domain(domain.name)
-    saw = f"DKIM d={domain.name}, envelope {domain.bounce_domain}"
-    if same:
+def alignment(domain: SenderDomain, *, strict: bool) -> Finding:
+    """Whether the envelope's domain aligns (RFC 7489, 3.1); DKIM signs as the domain itself."""
+    envelope, organisation = domain.bounce_domain, get_base_domain(domain.name)
+    aligned = envelope == domain.name if strict else get_base_domain(envelope) == organisation
+    mode = "strict" if strict else "relaxed"
+    saw = f"From {domain.name}, DKIM d={domain.name}, envelope {envelope} ({mode})"
+    if aligned:
         return passed("domain.alignment", domain.name, saw)
+    mend = (
+        "publish the DMARC record without aspf=s"
+        if strict
+        else f"set this domain's `bounce` to bounce.{domain.name} in the stack file"
+    )
     return warned(
         "domain.alignment",
         domain.name,
-        saw,
-        expected=f"an envelope domain under {get_base_domain(domain.name)}",
-        mend=f"set the domain's bounce to bounce.{domain.name}",
+        f"{saw}: DKIM alone aligns",
+        expected=f"an envelope under {organisation}, relaxed alignment",
+        mend=mend,
     )
 
 
-def dnssec(domain: SenderDomain, resolver: Resolver) -> Finding:
-    """Signed and valid, not signed, or broken (a validating resolver gives no answer then)."""
+def _reports(
+    domain: SenderDomain, tags: Mapping[str, Any], location: str, resolver: Resolver, mend: str
+) -> Finding:
+    uris = [uri for tag in ("rua", "ruf") if tag in tags for uri in tags[tag]["value"]]
+    addresses = list(dict.fromkeys(uri["address"] for uri in uris if uri["scheme"] == "mailto"))
+    wanted = domain.dmarc.report
+    if wanted and wanted.lower() not in [address.lower() for address in addresses]:
+        return warned(
+            "domain.report-address",
+            domain.name,
+            f"reports go to {', '.join(addresses) or 'nobody'}",
+            expected=f"rua=mailto:{wanted}",
+            mend=mend,
+        )
+    for address in addresses:
+        problem = _report_problem(domain.name, location, address, resolver)
+        if problem:
+            return problem
+    return passed("domain.report-address", domain.name, ", ".join(addresses) or "none asked for")
+
+
+def _report_problem(name: str, location: str, address: str, resolver: Resolver) -> Finding | None:
+    receiver = address.rpartition("@")[2].lower()
+    consent = f"{location}._report._dmarc.{receiver}"
+    # Raises where nothing is known; checkdmarc would say that consent is missing.
+    resolver.txt(consent)
     try:
-        signed = resolver.signed(domain.name)
-    except LookupFailed as error:
-        return failed(
-            "domain.dnssec",
-            domain.name,
-            f"no usable answer: {error}",
-            expected="an answer",
-            mend="check the DS record at the parent against the zone's keys",
+        checkdmarc.dmarc.verify_dmarc_report_destination(
+            location,
+            receiver,
+            resolver=resolver.dnspython,
+            retries=0,
+            ignore_unrelated_records=True,
         )
-    return passed("domain.dnssec", domain.name, "signed and valid" if signed else "not signed")
-
-
-def transport_security(domain: SenderDomain, resolver: Resolver) -> Finding:
-    """MTA-STS and TLS-RPT, only where their records exist."""
-    found: list[str] = []
-    broken: list[str] = []
-    if resolver.txt(f"_mta-sts.{domain.name}"):
-        sts = checkdmarc.mta_sts.check_mta_sts(domain.name, resolver=resolver.dnspython)
-        (found if sts["valid"] else broken).append(f"MTA-STS {sts.get('error', 'valid')}")
-    if resolver.txt(f"_smtp._tls.{domain.name}"):
-        report = checkdmarc.smtp_tls_reporting.check_smtp_tls_reporting(
-            domain.name, resolver=resolver.dnspython
+    except checkdmarc.dmarc.UnverifiedDMARCURIDestination:
+        return warned(
+            "domain.report-address",
+            name,
+            f"{address}: {receiver} does not say that it takes reports about {location}",
+            expected=f"TXT {consent}",
+            mend=f'the owner of {receiver} publishes: {consent}. 3600 IN TXT "v=DMARC1"',
         )
-        (found if report["valid"] else broken).append(f"TLS-RPT {report.get('error', 'valid')}")
-    if broken:
-        return failed(
-            "domain.mta-sts",
-            domain.name,
-            "; ".join(broken),
-            expected="a valid policy and record",
-            mend="mend or remove the records and https://mta-sts.<domain>/.well-known/mta-sts.txt",
+    if not (resolver.exchangers(receiver) or resolver.addresses(receiver)):
+        return warned(
+            "domain.report-address",
+            name,
+            f"{address}: {receiver} takes no mail",
+            expected=f"MX {receiver}",
+            mend="name an address that takes mail under dmarc.report in the stack file",
         )
-    return passed("domain.mta-sts", domain.name, "; ".join(found) or "not published")
+    return None

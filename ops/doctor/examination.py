@@ -1,23 +1,26 @@
 """Runs checks side by side, each within its time, and gathers what they found."""
 
-import concurrent.futures
+import queue
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ops.doctor.finding import Finding, unknown
+from ops.doctor.https import Unreachable
+from ops.doctor.resolver import LookupFailed
+from policy.errors import UserError
 
 Checks = Callable[[], Sequence[Finding]]
+
+_SAID_BY_US = (UserError, LookupFailed, Unreachable)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One or several checks that share their look-ups.
+    """Checks that share their look-ups; all of `checks` are unknown when `run` cannot end well."""
 
-    `check` and `subject` name what is unknown when `run` raises or takes too long.
-    """
-
-    check: str
+    checks: tuple[str, ...]
     subject: str
     run: Checks
 
@@ -26,45 +29,76 @@ def examine(
     tasks: Sequence[Task],
     *,
     seconds: float,
-    workers: int = 32,
+    workers: int = 64,
+    progress: Callable[[int, int], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Finding]:
+    """What all tasks found, within `seconds`; what is late or broken is unknown.
+
+    `progress` is told how many of how many are done. Tasks that are late go on in threads which
+    do not keep the program from ending.
+    """
+    todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[int, Sequence[Finding]]] = queue.SimpleQueue()
+    over = threading.Event()
+    for index in range(len(tasks)):
+        todo.put(index)
+
+    def work() -> None:
+        while not over.is_set():
+            try:
+                index = todo.get_nowait()
+            except queue.Empty:
+                return
+            done.put((index, _outcome(tasks[index])))
+
+    for _ in range(min(workers, len(tasks))):
+        threading.Thread(target=work, daemon=True).start()
+    try:
+        return _gathered(tasks, done, end=clock() + seconds, clock=clock, progress=progress)
+    finally:
+        over.set()
+
+
+def _gathered(
+    tasks: Sequence[Task],
+    done: "queue.SimpleQueue[tuple[int, Sequence[Finding]]]",
+    *,
+    end: float,
+    clock: Callable[[], float],
     progress: Callable[[int, int], None],
 ) -> list[Finding]:
-    """What all tasks found, within about `seconds`; what is late or broken is unknown.
-
-    `progress` is told how many of how many are done.
-    """
-    pool = concurrent.futures.ThreadPoolExecutor(max_workers=workers)
-    deadline = time.monotonic() + seconds
-    futures = {pool.submit(task.run): task for task in tasks}
     findings: list[Finding] = []
-    done = 0
-    try:
-        left = max(0.0, deadline - time.monotonic())
-        for future in concurrent.futures.as_completed(futures, timeout=left):
-            findings += _outcome(futures[future], future)
-            done += 1
-            progress(done, len(futures))
-    except TimeoutError:
-        findings += _late(futures[future] for future in futures if not future.done())
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    pending = dict(enumerate(tasks))
+    while pending:
+        try:
+            index, found = done.get(timeout=max(0.0, end - clock()))
+        except queue.Empty:
+            return [*findings, *_late(pending.values())]
+        findings += found
+        del pending[index]
+        progress(len(tasks) - len(pending), len(tasks))
     return findings
 
 
-def _outcome(task: Task, future: concurrent.futures.Future[Sequence[Finding]]) -> Sequence[Finding]:
-    error = future.exception()
-    if error is None:
-        return future.result()
-    return [unknown(task.check, task.subject, f"could not check: {error}")]
+def _outcome(task: Task) -> Sequence[Finding]:
+    try:
+        return task.run()
+    except _SAID_BY_US as error:
+        why = str(error)
+    except Exception as error:  # the operator reads it, and the other checks go on
+        why = f"{type(error).__name__}: {error}"
+    return [unknown(check, task.subject, f"could not check: {why}") for check in task.checks]
 
 
 def _late(tasks: Iterable[Task]) -> list[Finding]:
     return [
         unknown(
-            task.check,
+            check,
             task.subject,
             "no answer in time",
             mend="run again with a longer --timeout, or look at the network between here and there",
         )
         for task in tasks
+        for check in task.checks
     ]

@@ -2,75 +2,103 @@
 
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ops.doctor.finding import Finding, failed, passed, unknown
 from policy.settings.secret_values import SECRET_KEYS
 
-from ops.doctor.finding import Finding, failed, passed, unknown
+_SECONDS = 20
+_LARGEST = 1_000_000
+_SHOWN = 3
 
-_PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\n[A-Za-z0-9+/=]{20,}")
-_ENVIRONMENT = re.compile(r"^PING8_WEBHOOK_TOKEN=['\"]?[^\s'\"<$]{8,}", re.MULTILINE)
+_PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s+[A-Za-z0-9+/=]{20,}")
+_ENVIRONMENT = re.compile(
+    r"^\+?(?:export )?PING8_(?:WEBHOOK|INJECTION)_TOKEN=[ ]*['\"]?[^\s'\"<$%{]{8,}", re.MULTILINE
+)
+_AWS_KEY = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")
 _PLAIN = re.compile(
-    rf"^\s*\+?\s*(?:ping8-mail:)?(?:{'|'.join(sorted(SECRET_KEYS))}):"
-    r"[ \t]+(?!['\"]?\s*$)[^\s{]\S*",
+    rf"^\+?[ \t]*(?:ping8-mail:)?(?:{'|'.join(sorted(SECRET_KEYS))}):"
+    r"[ \t]+(?!['\"]?\s*$)[^\s{#|>]\S*",
     re.MULTILINE,
+)
+_KINDS = (
+    ("a private key", _PRIVATE_KEY),
+    ("a populated environment file", _ENVIRONMENT),
+    ("an AWS access key", _AWS_KEY),
 )
 
 
-def populated(text: str) -> str | None:
-    """What kind of secret stands in a text; None where there is none."""
-    for kind, pattern in (
-        ("a private key", _PRIVATE_KEY),
-        ("a populated environment file", _ENVIRONMENT),
-        ("a secret in plain text", _PLAIN),
-    ):
-        if pattern.search(text):
-            return kind
-    return None
+def populated(text: str, *, stack_file: bool) -> str | None:
+    """What kind of secret stands in a text; None where there is none.
+
+    In a stack file a secret's value is a table with `secure:`; anything else is plain text.
+    """
+    kinds = (*_KINDS, ("a secret in plain text", _PLAIN)) if stack_file else _KINDS
+    return next((kind for kind, pattern in kinds if pattern.search(text)), None)
 
 
-def repository(folder: Path) -> list[Finding]:
+def repository(folder: Path, stack: str) -> list[Finding]:
     """Every tracked text file now, and every version of the stack files."""
     try:
-        tracked = _git(folder, "ls-files", "-z").split("\0")
-        history = _git(folder, "log", "-p", "--unified=0", "--format=commit %h", "--", "stacks")
-    except (OSError, subprocess.SubprocessError) as error:
-        return [unknown("repository.secrets", folder.name, f"git: {error}")]
-    found = [
-        *(f"{name}: {kind}" for name, kind in _files(folder, filter(None, tracked))),
-        *_commits(history),
-    ]
+        top = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
+        tracked = [name for name in _git(top, "ls-files", "-z").split("\0") if name]
+        history = _git(top, "log", "-p", "--unified=0", "--format=commit %h", "--", "*stacks/*")
+    except FileNotFoundError:
+        return [unknown("repository.secrets", folder.name, "git is not on PATH")]
+    except subprocess.TimeoutExpired:
+        return [unknown("repository.secrets", folder.name, f"git took longer than {_SECONDS} s")]
+    except subprocess.CalledProcessError as error:
+        said = str(error.stderr).strip().splitlines() or ["no reason given"]
+        return [
+            unknown(
+                "repository.secrets",
+                folder.name,
+                f"git: {said[-1]}",
+                mend="run ping8 doctor in the checkout that holds Pulumi.yaml",
+            )
+        ]
+    found = [*_files(top, tracked), *_commits(history)]
     if found:
+        more = len(found) - _SHOWN
         return [
             failed(
                 "repository.secrets",
                 folder.name,
-                "; ".join(found[:3]),
+                "; ".join(found[:_SHOWN]) + (f"; and {more} more" if more > 0 else ""),
                 expected="none",
-                mend="replace the secret everywhere (it is known now), then remove it from the "
-                "file: pulumi config set --secret KEY",
+                mend="make a new secret, for every reader knows this one; remove it from the file; "
+                f"in a stack file: pulumi config set --secret KEY -s {stack}",
             )
         ]
     return [passed("repository.secrets", folder.name, f"none in {len(tracked)} tracked files")]
 
 
-def _files(folder: Path, names: Iterable[str]) -> Iterable[tuple[str, str]]:
+def _files(top: Path, names: Iterable[str]) -> Iterator[str]:
     for name in names:
-        path = folder / name
-        if name.startswith("tests/") or not path.is_file() or path.stat().st_size > 1_000_000:
+        path = top / name
+        # Tests hold throw-away keys on purpose.
+        if name.startswith("tests/") or not path.is_file() or path.stat().st_size > _LARGEST:
             continue
-        kind = populated(path.read_text("utf-8", errors="replace"))
+        text = path.read_text("utf-8", errors="replace")
+        kind = populated(text, stack_file=_is_stack_file(name))
         if kind:
-            yield name, kind
+            yield f"{name}: {kind}"
 
 
-def _commits(history: str) -> Iterable[str]:
-    for part in history.split("commit ")[1:]:
-        added = "\n".join(line for line in part.splitlines() if line.startswith("+"))
-        kind = populated(added)
+def _is_stack_file(name: str) -> bool:
+    return Path(name).name.startswith("Pulumi.") and name.endswith((".yaml", ".yml"))
+
+
+def _commits(history: str) -> Iterator[str]:
+    for part in re.split(r"^commit ", history, flags=re.MULTILINE)[1:]:
+        lines = part.splitlines()
+        added = "\n".join(
+            line[1:] for line in lines if line.startswith("+") and not line.startswith("+++")
+        )
+        kind = populated(added, stack_file=True)
         if kind:
-            yield f"commit {part.split(maxsplit=1)[0]} of stacks/: {kind}"
+            yield f"commit {lines[0]} of the stack files: {kind}"
 
 
 def _git(folder: Path, *arguments: str) -> str:
@@ -80,5 +108,5 @@ def _git(folder: Path, *arguments: str) -> str:
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=20,
+        timeout=_SECONDS,
     ).stdout

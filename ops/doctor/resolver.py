@@ -1,21 +1,39 @@
 """DNS as the outside world sees it: bounded, cached look-ups against given or system resolvers."""
 
+import enum
+import functools
 import ipaddress
+import threading
 from collections.abc import Sequence
 
+import checkdmarc.dnssec
 import dns.exception
 import dns.flags
+import dns.message
+import dns.name
 import dns.nameserver
+import dns.query
 import dns.rdata
+import dns.rdatatype
 import dns.rdtypes.ANY.MX
 import dns.rdtypes.txtbase
 import dns.resolver
 import dns.reversename
 import spf
 
+_PAYLOAD = 1232
+
 
 class LookupFailed(Exception):
     """No answer, or a broken one: nothing is known about the name."""
+
+
+class Dnssec(enum.StrEnum):
+    """What is known of a zone's signatures."""
+
+    UNSIGNED = "not signed"
+    VALID = "signed and valid"
+    BROKEN = "signed, but its signatures or keys do not hold"
 
 
 class Resolver:
@@ -25,17 +43,15 @@ class Resolver:
     Raises `LookupFailed` where no server gave an answer within `seconds`.
     """
 
-    def __init__(self, servers: Sequence[str] = (), *, seconds: float = 4.0) -> None:
-        self.dnspython = dns.resolver.Resolver(configure=not servers)
-        if servers:
-            endpoints = [_endpoint(server) for server in servers]
-            self.dnspython.nameservers = [
-                dns.nameserver.Do53Nameserver(address, port) for address, port in endpoints
-            ]
-        self.dnspython.lifetime = seconds
-        self.dnspython.timeout = min(1.0, seconds)
-        self.dnspython.use_edns(0, dns.flags.DO, 1232)
-        self.dnspython.cache = dns.resolver.LRUCache(50_000)
+    def __init__(
+        self, servers: Sequence[str] = (), *, seconds: float = 4.0, authority_port: int = 53
+    ) -> None:
+        self._seconds = seconds
+        self._authority_port = authority_port
+        self.dnspython = _dnspython(servers, seconds, dns.flags.RD)
+        self._unchecked = _dnspython(servers, seconds, dns.flags.RD | dns.flags.CD)
+        self._zones: dict[str, str] = {}
+        self._lock = threading.Lock()
 
     def answer(self, name: str, kind: str) -> dns.resolver.Answer | None:
         """dnspython's answer, with its chain of CNAMEs; None where there is no such record."""
@@ -44,7 +60,7 @@ class Resolver:
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return None
         except dns.exception.DNSException as error:
-            raise LookupFailed(f"{kind} {name}: {type(error).__name__}") from error
+            raise LookupFailed(f"{kind} {name}: {_reason(error)}") from error
 
     def texts(self, name: str, kind: str) -> list[str]:
         """Record data in text, names without the final dot."""
@@ -77,17 +93,87 @@ class Resolver:
         return [b"".join(record.strings).decode("utf-8", "replace") for record in answer]
 
     def aliases(self, name: str, kind: str) -> list[str]:
-        """The names that a chain of CNAMEs goes through, the asked one first."""
-        answer = self.answer(name, kind)
-        if not answer:
-            return [name]
-        chain = [rrset.name.to_text(True) for rrset in answer.chaining_result.cnames]
-        return [*chain, answer.canonical_name.to_text(True)]
+        """The names that a chain of CNAMEs goes through, the asked one first.
 
-    def signed(self, name: str) -> bool:
-        """Whether the resolver vouches for the answer (DNSSEC, AD flag)."""
-        answer = self.answer(name, "SOA")
-        return bool(answer and answer.response.flags & dns.flags.AD)
+        It may lead to a name that does not exist.
+        """
+        chain = [name]
+        answer = self.answer(name, kind)
+        if answer:
+            passed = [rrset.name.to_text(True) for rrset in answer.chaining_result.cnames]
+            return [*passed, answer.canonical_name.to_text(True)]
+        while len(chain) < 8 and (target := self.texts(chain[-1], "CNAME")):
+            chain.append(target[0])
+        return chain
+
+    def dnssec(self, name: str) -> Dnssec:
+        """The state of the zone that holds a name.
+
+        A resolver that validates answers what is broken only when asked not to check.
+        """
+        try:
+            zone = self.zone(name)
+            answer = self.answer(zone, "SOA")
+        except LookupFailed:
+            if self._answers_unchecked(name):
+                return Dnssec.BROKEN
+            raise
+        if answer and answer.response.flags & dns.flags.AD:
+            return Dnssec.VALID
+        if not self.texts(zone, "DS"):
+            return Dnssec.UNSIGNED
+        # The resolver does not validate: the zone's keys and signatures are judged here.
+        valid = checkdmarc.dnssec.check_dnssec(
+            name, nameservers=self.dnspython.nameservers, timeout=self._seconds
+        )
+        return Dnssec.VALID if valid else Dnssec.BROKEN
+
+    def _answers_unchecked(self, name: str) -> bool:
+        try:
+            self._unchecked.resolve(name, "SOA", search=False, raise_on_no_answer=False)
+        except dns.resolver.NXDOMAIN:
+            return True
+        except dns.exception.DNSException:
+            return False
+        return True
+
+    def zone(self, name: str) -> str:
+        """The zone that holds a name."""
+        with self._lock:
+            known = self._zones.get(name)
+        if known is None:
+            try:
+                found = dns.resolver.zone_for_name(name, resolver=self.dnspython)
+            except dns.exception.DNSException as error:
+                raise LookupFailed(f"zone of {name}: {_reason(error)}") from error
+            known = found.to_text(omit_final_dot=True)
+            with self._lock:
+                self._zones[name] = known
+        return known
+
+    def authorities(self, name: str) -> dict[str, list[str]]:
+        """Name servers of the zone that holds a name, with their addresses."""
+        return {server: self.addresses(server) for server in self.texts(self.zone(name), "NS")}
+
+    def ask(self, server: str, name: str, kind: str) -> list[str]:
+        """What an authoritative server itself says of a name: its records, or its CNAME."""
+        query = dns.message.make_query(name, kind, payload=_PAYLOAD)
+        query.flags &= ~dns.flags.RD
+        try:
+            response, _ = dns.query.udp_with_fallback(
+                query, server, timeout=self._seconds, port=self._authority_port
+            )
+        except (dns.exception.DNSException, OSError) as error:
+            raise LookupFailed(f"{server}: {_reason(error)}") from error
+        if not response.flags & dns.flags.AA:
+            raise LookupFailed(f"{server}: it does not serve {name}")
+        wanted = (dns.rdatatype.from_text(kind), dns.rdatatype.CNAME)
+        return sorted(
+            record.to_text().rstrip(".")
+            for rrset in response.answer
+            if rrset.name == query.question[0].name and rrset.rdtype in wanted
+            for record in rrset
+        )
 
     def use_for_spf(self) -> None:
         """Makes pyspf, which has one look-up function for the whole process, ask these servers."""
@@ -103,6 +189,28 @@ class Resolver:
         return [((name, kind), _for_spf(kind, record)) for record in answer or ()]
 
 
+def _dnspython(servers: Sequence[str], seconds: float, flags: int) -> dns.resolver.Resolver:
+    resolver = dns.resolver.Resolver(configure=not servers)
+    if servers:
+        resolver.nameservers = [
+            dns.nameserver.Do53Nameserver(*endpoint(server)) for server in servers
+        ]
+    resolver.lifetime = seconds
+    resolver.timeout = min(1.0, seconds)
+    resolver.flags = flags
+    resolver.use_edns(0, dns.flags.DO, _PAYLOAD)
+    resolver.cache = dns.resolver.LRUCache(50_000)
+    return resolver
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, dns.exception.Timeout):
+        return "no DNS server answered"
+    if isinstance(error, dns.resolver.NoNameservers):
+        return "every DNS server failed (SERVFAIL or refused)"
+    return f"{type(error).__name__} {error}".strip()
+
+
 def _for_spf(kind: str, record: dns.rdata.Rdata) -> object:
     if kind in ("A", "AAAA"):
         return record.to_text()
@@ -113,7 +221,9 @@ def _for_spf(kind: str, record: dns.rdata.Rdata) -> object:
     return record.to_text().rstrip(".")
 
 
-def _endpoint(server: str) -> tuple[str, int]:
+@functools.cache
+def endpoint(server: str) -> tuple[str, int]:
+    """Address and port of `ADDRESS[:PORT]`; raises ValueError for anything else."""
     address, separator, port = server.partition(":")
-    ipaddress.ip_address(address)
+    ipaddress.IPv4Address(address)
     return address, int(port) if separator else 53

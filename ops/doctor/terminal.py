@@ -1,16 +1,16 @@
-"""Findings as a table of at most 100 columns, worst first, grouped."""
+"""Findings as a table of at most 100 columns: by group, the worst first."""
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from ops.doctor.finding import WORST_FIRST, Finding, Status, worst_first
 
-_WIDTH = 100
+WIDTH = 100
+_SHOWN = 8
 _STYLE = {
     Status.FAIL: "bold red",
     Status.UNKNOWN: "bold magenta",
@@ -22,48 +22,98 @@ _STYLE = {
 def show(findings: Iterable[Finding], console: Console, *, every: bool) -> None:
     """Prints what is not well in full, passes as lines when `every`, and a count of all."""
     ordered = worst_first(findings)
-    for finding in ordered:
-        if finding.status is not Status.PASS:
-            console.print(_trouble(finding), width=min(_WIDTH, console.width))
-    passes = [finding for finding in ordered if finding.status is Status.PASS]
-    if every and passes:
-        console.print(_passes(passes), width=min(_WIDTH, console.width))
+    width = min(WIDTH, console.width)
+    for group, members in by_group(ordered):
+        passes = [finding for finding in members if finding.status is Status.PASS]
+        if not every and len(passes) == len(members):
+            continue
+        console.print(_heading(group, members, width), width=width)
+        for alike in _alike(finding for finding in members if finding.status is not Status.PASS):
+            console.print(_trouble(alike), width=width)
+        if every and passes:
+            console.print(Padding(_passes(passes), (0, 0, 1, 0)), width=width)
     console.print(count(ordered))
 
 
-def count(findings: Sequence[Finding]) -> Text:
+def by_group(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
+    """Groups with their findings, the group with the worst of them first."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.text.group, []).append(finding)
+    return sorted(
+        groups.items(), key=lambda item: min(WORST_FIRST.index(f.status) for f in item[1])
+    )
+
+
+def count(findings: Iterable[Finding]) -> Text:
     """How many of each status."""
-    parts = []
-    for status in WORST_FIRST:
-        number = sum(finding.status is status for finding in findings)
-        parts.append(Text(f"{number} {status}", style=_STYLE[status] if number else "dim"))
+    seen = [finding.status for finding in findings]
+    parts = [
+        Text(f"{seen.count(status)} {status}", style=_STYLE[status] if status in seen else "dim")
+        for status in WORST_FIRST
+    ]
     return Text(", ").join(parts)
 
 
-def _trouble(finding: Finding) -> Group:
-    head = Text.assemble(
-        (f"{finding.status.upper():8}", _STYLE[finding.status]),
-        (finding.subject, "bold"),
-        f"  {finding.text.title}  ",
-        (finding.check, "dim"),
-    )
-    rows = [("saw", finding.saw), ("expected", finding.expected), ("why", finding.text.why)]
-    rows.append(("mend", finding.mend))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
+def _heading(group: str, findings: Iterable[Finding], width: int) -> Table:
+    row = Table.grid(expand=True)
+    row.width = width
+    row.add_column()
+    row.add_column(justify="right")
+    row.add_row(Text(group.upper(), style="bold underline"), count(findings))
+    return row
+
+
+def _alike(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Findings that one mend puts right, together: a hundred domains may share one fault."""
+    together: dict[tuple[str, Status, str], list[Finding]] = {}
+    for finding in findings:
+        kind = (finding.check, finding.status, finding.mend)
+        together.setdefault(kind, []).append(finding)
+    return list(together.values())
+
+
+def _trouble(alike: Sequence[Finding]) -> Table:
+    first = alike[0]
+    rows = [
+        ("saw", first.saw),
+        ("expected", first.expected),
+        ("why", first.text.why),
+        ("mend", first.mend),
+        ("also", _names(alike[1:])),
+    ]
+    details = Table.grid(padding=(0, 1))
+    details.add_column(style="dim", no_wrap=True, width=8)
+    details.add_column(overflow="fold")
     for label, text in rows:
         if text:
-            table.add_row(label, Text(text))
-    return Group(head, Padding(table, (0, 0, 1, 8)))
+            details.add_row(label, Text(text, style="bold" if label == "mend" else ""))
+    both = Table.grid(padding=(0, 1))
+    both.add_column(no_wrap=True, width=7)
+    both.add_column(overflow="fold")
+    heading = Text.assemble(
+        (first.subject, "bold"), f"  {first.text.title}  ", (first.check, "dim")
+    )
+    both.add_row(Text(first.status, style=_STYLE[first.status]), heading)
+    both.add_row("", Padding(details, (0, 0, 1, 0)))
+    return both
+
+
+def _names(findings: Sequence[Finding]) -> str:
+    more = len(findings) - _SHOWN
+    names = ", ".join(finding.subject for finding in findings[:_SHOWN])
+    return f"{names} and {more} more" if more > 0 else names
 
 
 def _passes(findings: Sequence[Finding]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="green", no_wrap=True)
-    table.add_column(overflow="fold", max_width=28)
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True, width=7)
+    table.add_column(overflow="fold", max_width=26)
     table.add_column(overflow="fold")
-    for _, group in groupby(findings, key=lambda finding: finding.text.group):
-        for finding in group:
-            table.add_row("pass", finding.subject, Text(f"{finding.text.title}: {finding.saw}"))
+    for finding in findings:
+        table.add_row(
+            Text("pass", style=_STYLE[Status.PASS]),
+            finding.subject,
+            Text.assemble(finding.text.title, (f": {finding.saw}", "dim")),
+        )
     return table

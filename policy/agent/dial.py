@@ -1,26 +1,37 @@
-"""Verb `dial`: from a proxy host, speak to an exchanger as one egress source would."""
+"""Verb `dial`: speak to a mail exchanger as one egress source would, or to a proxy as kumod would.
+
+`dial --exchanger HOST --source-address PRIVATE --ehlo NAME`, or `dial --proxy ADDRESS --port N`.
+"""
 
 import argparse
+import ipaddress
 import json
 import re
 import smtplib
+import socket
 from typing import Any
 
 _SECONDS = 10.0
+_NO_PASSWORD, _PASSWORD, _NONE = 0, 2, 255
+"""Ways to log in (RFC 1928, 3)."""
 
 
 def run(arguments: list[str]) -> int:
-    """Prints what the exchanger answered, as JSON; the status is 0 also where it refused."""
+    """Prints what the other side answered, as JSON; the status is 0 also where it refused."""
     parser = argparse.ArgumentParser(prog="ping8-agent dial")
-    parser.add_argument("--exchanger", required=True)
-    parser.add_argument("--source-address", required=True)
-    parser.add_argument("--ehlo", required=True)
+    parser.add_argument("--exchanger")
+    parser.add_argument("--proxy")
+    parser.add_argument("--source-address", default="0.0.0.0")  # noqa: S104 - any source
+    parser.add_argument("--ehlo", default=socket.gethostname())
     parser.add_argument("--port", type=int, default=25)
     options = parser.parse_args(arguments)
-    print(
-        json.dumps(dial(options.exchanger, options.port, options.source_address, options.ehlo)),
-        flush=True,
-    )
+    if options.proxy:
+        answer = socks(options.proxy, options.port)
+    elif options.exchanger:
+        answer = dial(options.exchanger, options.port, options.source_address, options.ehlo)
+    else:
+        parser.error("say --exchanger or --proxy")
+    print(json.dumps(answer), flush=True)
     return 0
 
 
@@ -31,22 +42,44 @@ def dial(exchanger: str, port: int, source_address: str, ehlo: str) -> dict[str,
         timeout=_SECONDS, source_address=(source_address, 0), local_hostname=ehlo
     )
     try:
-        code, greeting = session.connect(exchanger, port)
+        # Mail leaves by IPv4 alone.
+        address = socket.getaddrinfo(exchanger, port, socket.AF_INET)[0][4][0]
+        code, greeting = session.connect(str(address), port)
         answer.update(connected=True, greeting=f"{code} {greeting.decode('utf-8', 'replace')}")
         code, text = session.ehlo()
-        said = text.decode("utf-8", "replace")
+        # The lines after the first name extensions.
+        said = text.decode("utf-8", "replace").split("\n")[0]
         answer.update(
-            ehlo_accepted=code == 250, ehlo_answer=f"{code} {said}", seen_address=_address(said)
+            ehlo_accepted=code == 250, ehlo_answer=f"{code} {said}", seen_address=seen_address(said)
         )
         session.quit()
     except (OSError, smtplib.SMTPException) as error:
-        answer["error"] = answer["error"] or str(error)
+        answer["error"] = str(error) or type(error).__name__
     finally:
         session.close()
     return answer
 
 
-def _address(text: str) -> str:
-    """The first IPv4 address in brackets, as Gmail's EHLO answer shows it; else nothing."""
-    found = re.search(r"\[(\d{1,3}(?:\.\d{1,3}){3})\]", text)
-    return found.group(1) if found else ""
+def seen_address(text: str) -> str:
+    """The first IPv4 address in brackets, as Gmail's and Exim's EHLO answers show it."""
+    for found in re.findall(r"\[(\d+\.\d+\.\d+\.\d+)\]", text):
+        try:
+            return str(ipaddress.IPv4Address(found))
+        except ValueError:
+            continue
+    return ""
+
+
+def socks(address: str, port: int) -> dict[str, Any]:
+    """What a SOCKS5 proxy says to the offer of both ways to log in."""
+    answer: dict[str, Any] = {"proxy": f"{address}:{port}", "connected": False, "error": ""}
+    try:
+        with socket.create_connection((address, port), timeout=_SECONDS) as connection:
+            connection.sendall(bytes((5, 2, _NO_PASSWORD, _PASSWORD)))
+            said = connection.recv(2)
+    except OSError as error:
+        return {**answer, "error": str(error) or type(error).__name__}
+    if len(said) != 2 or said[0] != 5 or said[1] == _NONE:
+        return {**answer, "error": f"no SOCKS5 answer: {said.hex() or 'nothing'}"}
+    way = "asks for a password" if said[1] == _PASSWORD else "asks for no password"
+    return {**answer, "connected": True, "said": f"SOCKS5, {way}"}

@@ -21,10 +21,14 @@ _LONGEST_ANSWER = 200
 
 @dataclass(frozen=True)
 class Answer:
-    """Whether PING8 took the event, and what it said, in one line without the token."""
+    """Whether PING8 took the event, and what it said, in one line without the token.
+
+    `status` is that of HTTP; None where none came.
+    """
 
     taken: bool
     text: str
+    status: int | None = None
 
 
 def read_environment(path: Path) -> dict[str, str]:
@@ -64,7 +68,8 @@ class Webhook:
             self.close()
             return Answer(False, self._presentable(str(error) or type(error).__name__))
         taken = 200 <= response.status < 300 and not self._says_failure(text)
-        return Answer(taken, self._presentable(f"{response.status} {text}"))
+        text = self._presentable(f"{response.status} {text}")
+        return Answer(taken, text, response.status)
 
     def close(self) -> None:
         """Ends the connection."""

@@ -3,14 +3,17 @@
 import argparse
 import http.client
 import json
-import pathlib
-import shlex
+import socket
 import ssl
+import sys
 import time
 import urllib.parse
+from collections.abc import Mapping
 from typing import Any
 
-_ENVIRONMENT = pathlib.Path("/etc/default/kumomta")
+from .errors import AgentError
+from .events_webhook import ENVIRONMENT, SETTINGS, Webhook, read_environment
+
 _SECONDS = 10.0
 
 
@@ -21,47 +24,60 @@ def run(arguments: list[str]) -> int:
         "--test-event", action="store_true", help="send an event of type Test, marked as such"
     )
     options = parser.parse_args(arguments)
-    environment = read_environment(_ENVIRONMENT)
-    answer = probe(
-        environment["PING8_WEBHOOK_URL"],
-        environment["PING8_WEBHOOK_TOKEN"] if options.test_event else None,
-    )
-    print(json.dumps(answer), flush=True)
+    try:
+        settings = json.loads(SETTINGS.read_bytes()) if options.test_event else None
+        environment = read_environment(ENVIRONMENT)
+    except (OSError, ValueError) as error:
+        print(f"ping8: {error}; push again", file=sys.stderr)
+        return 1
+    print(json.dumps(probe(environment, settings)), flush=True)
     return 0
 
 
-def read_environment(path: pathlib.Path) -> dict[str, str]:
-    """Variables of the environment file, unquoted."""
-    lines = path.read_text("utf-8").splitlines()
-    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return {name: "".join(shlex.split(value)) for name, value in pairs}
-
-
-def probe(url: str, token: str | None) -> dict[str, Any]:
-    """Connects; with a token, posts one marked event and tells the status."""
-    parts = urllib.parse.urlsplit(url)
-    answer: dict[str, Any] = {"url": url, "reachable": False, "status": None, "error": ""}
-    connection = http.client.HTTPSConnection(
-        parts.hostname or "",
-        parts.port or 443,
-        timeout=_SECONDS,
-        context=ssl.create_default_context(),
-    )
+def probe(environment: Mapping[str, str], settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Connects; with the policy's webhook settings posts one marked event as the policy would."""
+    url = environment.get("PING8_WEBHOOK_URL", "")
+    error = connection_error(url)
+    answer: dict[str, Any] = {"url": url, "reachable": not error, "error": error, "status": None}
+    if error or settings is None:
+        return answer
+    webhook = Webhook(environment, settings)
     try:
-        connection.connect()
-        answer["reachable"] = True
-        if token is not None:
-            event = {"type": "Test", "ping8_test": True, "timestamp": int(time.time())}
-            target = parts.path + (f"?{parts.query}" if parts.query else "")
-            connection.request(
-                "POST",
-                target or "/",
-                body=json.dumps(event),
-                headers={"Content-Type": "application/json", "X-PING8-Kumo-Token": token},
-            )
-            answer["status"] = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        answer["error"] = str(error)
+        said = webhook.post(*_test_event())
+    except AgentError as wrong:
+        return {**answer, "error": str(wrong)}
     finally:
-        connection.close()
-    return answer
+        webhook.close()
+    return {**answer, "status": said.status, "taken": said.taken, "answer": said.text}
+
+
+def connection_error(url: str) -> str:
+    """Why no connection to the endpoint can be made; empty where one can."""
+    parts = urllib.parse.urlsplit(url)
+    if not parts.hostname:
+        return "PING8_WEBHOOK_URL names no host"
+    try:
+        if parts.scheme == "https":
+            context = ssl.create_default_context()
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                parts.hostname, parts.port, timeout=_SECONDS, context=context
+            )
+        else:
+            connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_SECONDS)
+        connection.connect()
+    except OSError as error:
+        return str(error) or type(error).__name__
+    connection.close()
+    return ""
+
+
+def _test_event() -> tuple[str, str]:
+    now = int(time.time())
+    event = {
+        "type": "Test",
+        "ping8_test": True,
+        "timestamp": now,
+        "host": socket.gethostname(),
+        "headers": {"Subject": "test event of ping8 doctor"},
+    }
+    return json.dumps(event), f"test-{now}"

@@ -4,7 +4,8 @@ import contextlib
 import socket
 import socketserver
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import dns.flags
 import dns.message
@@ -17,17 +18,32 @@ import dns.rrset
 Records = Mapping[tuple[str, str], Sequence[str]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """What is served, and how: a resolver that validates, or zones whose signatures are broken."""
+
+    records: Records
+    vouches: bool = False
+    broken: frozenset[str] = frozenset()
+
+
 @contextlib.contextmanager
-def serving(records: Records) -> Iterator[str]:
-    """Serves records by (name, type) and yields the server's `address:port`."""
+def serving(
+    records: Records, *, vouches: bool = False, broken: Iterable[str] = ()
+) -> Iterator[str]:
+    """Serves records by (name, type) and yields the server's `address:port`.
+
+    With `vouches` answers carry the AD flag; names below `broken` ones fail but for who asks not
+    to check (the CD flag).
+    """
+    play = Server(records=records, vouches=vouches, broken=frozenset(broken))
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             data, sock = self.request
-            sock.sendto(answer(data, records), self.client_address)
+            sock.sendto(answer(data, play), self.client_address)
 
     with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler) as server:
-        server.max_packet_size = 4096
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -38,17 +54,26 @@ def serving(records: Records) -> Iterator[str]:
             thread.join()
 
 
-def answer(data: bytes, records: Records) -> bytes:
+def answer(data: bytes, play: Server) -> bytes:
     """One response: the records of that name and type, its chain of CNAMEs, or NXDOMAIN."""
     query = dns.message.from_wire(data)
+    records = play.records
     response = dns.message.make_response(query)
     response.flags |= dns.flags.AA | dns.flags.RA
     question = query.question[0]
     name, kind = question.name, dns.rdatatype.to_text(question.rdtype)
+    if play.vouches:
+        response.flags |= dns.flags.AD
+    if not query.flags & dns.flags.CD and any(
+        name.is_subdomain(dns.name.from_text(zone)) for zone in play.broken
+    ):
+        response.set_rcode(dns.rcode.SERVFAIL)
+        return response.to_wire()
     exists = False
     for _ in range(8):
         text = name.to_text(omit_final_dot=True).lower()
-        exists = exists or any(owner == text for owner, _ in records)
+        # A name above another exists, too (RFC 8020).
+        exists = exists or any(f".{owner}".endswith(f".{text}") for owner, _ in records)
         if (text, kind) in records:
             response.answer.append(_rrset(name, kind, records[text, kind]))
             break

@@ -1,0 +1,181 @@
+"""DNSSEC, MTA-STS and TLS-RPT of a sender domain, and whether its name servers agree."""
+
+from collections.abc import Iterable
+
+import checkdmarc.mta_sts
+import checkdmarc.smtp_tls_reporting
+
+from ops.doctor import https, mends
+from ops.doctor.finding import Finding, failed, passed, unknown, warned
+from ops.doctor.resolver import Dnssec, LookupFailed, Resolver
+from ops.stack import Deployment
+from policy.dns import names
+from policy.settings.domains import SenderDomain
+
+_POLICY_PATH = "/.well-known/mta-sts.txt"
+
+
+def dnssec(domain: SenderDomain, resolver: Resolver) -> Finding:
+    """Not signed, signed and valid, or broken."""
+    state = resolver.dnssec(domain.name)
+    if state is Dnssec.BROKEN:
+        zone = _zone(domain.name, resolver)
+        return failed(
+            "domain.dnssec",
+            domain.name,
+            f"{zone} is {state}",
+            expected=f"{Dnssec.VALID}, or {Dnssec.UNSIGNED}",
+            mend=f"the owner of {zone} makes the DS record at the parent match the zone's keys, or "
+            f"removes it: dig DS {zone}; dig +cd DNSKEY {zone}",
+        )
+    return passed("domain.dnssec", domain.name, str(state))
+
+
+def _zone(name: str, resolver: Resolver) -> str:
+    try:
+        return resolver.zone(name)
+    except LookupFailed:
+        return name
+
+
+def transport_security(
+    domain: SenderDomain, resolver: Resolver, *, ca_file: str | None, port: int = 443
+) -> Finding:
+    """MTA-STS and TLS-RPT of the domain and of its bounce domain, where their records exist."""
+    found: list[str] = []
+    broken: list[str] = []
+    for name in (domain.name, domain.bounce_domain):
+        if any(text.startswith("v=STSv1") for text in resolver.txt(f"_mta-sts.{name}")):
+            problem = _mta_sts_problem(name, resolver, ca_file, port)
+            broken += [f"MTA-STS {name}: {problem}"] if problem else []
+            found += [] if problem else [f"MTA-STS {name} holds"]
+        if resolver.txt(f"_smtp._tls.{name}"):
+            report = checkdmarc.smtp_tls_reporting.check_smtp_tls_reporting(
+                name, resolver=resolver.dnspython, retries=0
+            )
+            valid = report["valid"]
+            broken += [] if valid else [f"TLS-RPT {name}: {report['error']}"]
+            found += [f"TLS-RPT {name} holds"] if valid else []
+    if broken:
+        return failed(
+            "domain.mta-sts",
+            domain.name,
+            "; ".join(broken),
+            expected="a valid record, and a valid policy that names every MX",
+            mend=f"mend https://mta-sts.{domain.name}{_POLICY_PATH} and its records, or remove "
+            "them: first mode: none, then after its max_age the record",
+        )
+    return passed("domain.mta-sts", domain.name, "; ".join(found) or "not published")
+
+
+def _mta_sts_problem(name: str, resolver: Resolver, ca_file: str | None, port: int) -> str | None:
+    """Record, policy over HTTPS, and the MX that it must name (RFC 8461)."""
+    try:
+        record = checkdmarc.mta_sts.query_mta_sts_record(
+            name, resolver=resolver.dnspython, retries=0
+        )
+        checkdmarc.mta_sts.parse_mta_sts_record(record["record"])
+        host = f"mta-sts.{name}"
+        addresses = resolver.addresses(host)
+        if not addresses:
+            return f"{host} has no address"
+        answer = https.fetch(
+            https.Endpoint(host=host, address=addresses[0], port=port), _POLICY_PATH, ca_file
+        )
+        if answer.status != 200:
+            return f"{host} answers {answer.status}"
+        policy = checkdmarc.mta_sts.parse_mta_sts_policy(answer.body.decode("utf-8", "replace"))
+    except (checkdmarc.mta_sts.MTASTSError, https.Unreachable) as error:
+        return str(error)
+    patterns = policy["policy"]["mx"]
+    strangers = [
+        exchanger
+        for exchanger in resolver.exchangers(name)
+        if not checkdmarc.mta_sts.mx_in_mta_sts_patterns(exchanger, patterns)
+    ]
+    return f"the policy does not name MX {', '.join(strangers)}" if strangers else None
+
+
+def authoritative(domain: SenderDomain, resolver: Resolver, deployment: Deployment) -> Finding:
+    """Whether every authoritative server says the same of the domain's records, as does the
+    resolver."""
+    silent: list[str] = []
+    different: list[str] = []
+    stale: list[str] = []
+    asked = 0
+    for name, kind in _records(domain):
+        says: dict[str, tuple[str, ...]] = {}
+        for server, addresses in resolver.authorities(name).items():
+            try:
+                says[server] = tuple(resolver.ask(_first(server, addresses), name, kind))
+            except LookupFailed as error:
+                silent.append(f"{server}: {error}")
+        asked += len(says)
+        if len(set(says.values())) > 1:
+            each = ", ".join(f"{server}: {' '.join(said) or '-'}" for server, said in says.items())
+            different.append(f"{kind} {name}: {each}")
+        elif says and not _agrees(next(iter(says.values())), resolver, name, kind):
+            stale.append(f"{kind} {name}")
+    return _agreement(domain, deployment, silent, different, stale, asked)
+
+
+def _agreement(
+    domain: SenderDomain,
+    deployment: Deployment,
+    silent: list[str],
+    different: list[str],
+    stale: list[str],
+    asked: int,
+) -> Finding:
+    check, subject = "domain.name-servers", domain.name
+    zone_mend = (
+        f"compare the zone's NS records at the parent with its own: dig +trace NS {domain.name}; "
+        f"{mends.refresh(deployment)}"
+    )
+    if different:
+        return failed(
+            check, subject, different[0], expected="one answer of all servers", mend=zone_mend
+        )
+    if not asked:
+        return unknown(
+            check,
+            subject,
+            f"no authoritative server answered: {'; '.join(dict.fromkeys(silent)) or 'none named'}",
+            mend="let this machine speak DNS to the internet (port 53), or leave --authoritative",
+        )
+    if silent:
+        return failed(
+            check,
+            subject,
+            "; ".join(dict.fromkeys(silent)),
+            expected="an answer of every server",
+            mend=zone_mend,
+        )
+    if stale:
+        return warned(
+            check,
+            subject,
+            f"the resolver still has other answers of {', '.join(stale)}",
+            expected="what the authoritative servers say",
+            mend="wait for the records' TTL; receivers may hold the old ones as long",
+        )
+    return passed(check, subject, f"{asked} answers agree")
+
+
+def _records(domain: SenderDomain) -> Iterable[tuple[str, str]]:
+    yield names.dmarc(domain.name), "TXT"
+    yield domain.bounce_domain, "MX"
+    yield domain.bounce_domain, "TXT"
+    for selector, _ in domain.selectors():
+        yield names.dkim(selector, domain.name), "TXT"
+
+
+def _first(server: str, addresses: list[str]) -> str:
+    if not addresses:
+        raise LookupFailed(f"{server} has no address")
+    return addresses[0]
+
+
+def _agrees(said: tuple[str, ...], resolver: Resolver, name: str, kind: str) -> bool:
+    aliases = resolver.aliases(name, kind)
+    return said in (tuple(resolver.texts(name, kind)), tuple(aliases[1:2]))
