@@ -206,7 +206,7 @@ def zone_text(zone: Zone) -> str:
     ]
     lines += [f"{_absolute(zone.name)} {_TTL} NS {server}." for server in servers]
     lines += [
-        f"{_absolute(record.name)} {record.ttl} {record.type} {value}"
+        f"{_absolute(record.name)} {record.ttl} {record.type} {_target(record.type, value)}"
         for record in zone.records
         if not (record.type in ("SOA", "NS") and _same(record.name, zone.name))
         for value in record.values
@@ -251,6 +251,11 @@ def _parent(name: str) -> str:
 
 def _same(one: str, other: str) -> bool:
     return one.rstrip(".").lower() == other.rstrip(".").lower()
+
+
+def _target(kind: str, value: str) -> str:
+    """Route 53 takes every name for a full one, also without its final dot."""
+    return f"{value.rstrip('.')}." if kind in ("CNAME", "MX", "NS", "PTR", "SRV") else value
 
 
 def _absolute(name: str) -> str:

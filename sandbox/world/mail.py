@@ -26,6 +26,14 @@ class Handler:
         self._record = record
         self._known: set[tuple[str, str]] = set()
 
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, _: Envelope, name: str, responses: list[str]
+    ) -> list[str]:
+        """Says whom it sees, as many exchangers do."""
+        session.host_name = name
+        peer: Any = session.peer
+        return [f"250-{server.hostname} Hello {name} [{peer[0]}]", *responses[1:]]
+
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:

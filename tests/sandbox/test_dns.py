@@ -127,3 +127,13 @@ def test_an_alias_into_another_zone_is_followed_by_the_server(cloud: Cloud, tmp_
     finally:
         authority.stop()
     assert not authority.running()
+
+
+def test_a_name_in_route_53_is_a_full_one_with_or_without_its_last_dot() -> None:
+    records = (
+        record("brand.test", "MX", "10 mta.mail.test"),
+        record("www.brand.test", "CNAME", "brand.test."),
+    )
+    text = zone_text(Zone(name="brand.test", records=records))
+    assert " MX 10 mta.mail.test.\n" in text
+    assert " CNAME brand.test.\n" in text
