@@ -87,7 +87,9 @@ def look(config: Config, host: Host, state: State, now: float) -> Collected:
     state.oldest = found.oldest
     state.advance(found.counters, now)
     found.guard("growth", lambda: _forecasts(config, state, now))
-    found.guard("release", lambda: _release(host, state, now))
+    if host.layout.current.is_symlink():
+        found.guard("release", lambda: _release(host))
+        found.guard("drift", lambda: [_drift(host, state, now)])
     return found
 
 
@@ -134,18 +136,26 @@ def _forecasts(config: Config, state: State, now: float) -> list[Figure]:
     return figures
 
 
-def _release(host: Host, state: State, now: float) -> list[Figure]:
-    """Units and drift by the live release, and its id as a number."""
+def _release(host: Host) -> list[Figure]:
+    """The units of the live release, and its id as a number."""
     store = Store(host.layout)
-    if not host.layout.current.is_symlink():
-        return []
     manifest = store.manifest(store.current_id())
-    if manifest.id != state.drift_of or not 0 <= now - state.drift_at < _DRIFT_EVERY:
+    return [
+        units_down(Units(host).states(manifest.units)),
+        Figure("release", int(manifest.id[:8], 16), "None"),
+    ]
+
+
+def _drift(host: Host, state: State, now: float) -> Figure:
+    """Looked for now and then, for it reads every file of the release; and after each push."""
+    live = Store(host.layout).current_id()
+    if (
+        state.drift is None
+        or live != state.drift_of
+        or not 0 <= now - state.drift_at < _DRIFT_EVERY
+    ):
         from .drift import drift  # noqa: PLC0415 - most runs do without
 
         state.drift = float(len(drift(host)["differences"]))
-        state.drift_at, state.drift_of = now, manifest.id
-    figures = [units_down(Units(host).states(manifest.units))]
-    if state.drift is not None:
-        figures.append(Figure("drift", state.drift, "Count"))
-    return [*figures, Figure("release", int(manifest.id[:8], 16), "None")]
+        state.drift_at, state.drift_of = now, live
+    return Figure("drift", state.drift, "Count")
