@@ -3,18 +3,14 @@
 
 import json
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, NoReturn
 
 import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import (
-    engine_pb2,
-    engine_pb2_grpc,
     plugin_pb2,
     provider_pb2,
     provider_pb2_grpc,
@@ -24,7 +20,6 @@ from sandbox.providers.errors import InvalidInputs, ProviderError
 from sandbox.providers.properties import (
     UNKNOWN,
     Properties,
-    Value,
     conceal,
     decode,
     encode,
@@ -33,6 +28,7 @@ from sandbox.providers.properties import (
     reveal,
 )
 from sandbox.providers.resource import Call, Resource, compare, preview_outputs, previous
+from sandbox.providers.sessions import Session, Sessions
 
 _LOG = logging.getLogger(__name__)
 _MAX_MESSAGE = 400 * 1024 * 1024
@@ -51,21 +47,12 @@ class Provider:
     settings: frozenset[str] = frozenset()
 
 
-@dataclass(kw_only=True)
-class _Session:
-    """One engine's connection: explicit providers of one package differ by it alone."""
-
-    engine_address: str = ""
-    config: Properties = field(default_factory=dict)
-
-
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """Serves one provider to any number of engines at once."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
-        self._sessions: dict[str, _Session] = {}
-        self._lock = threading.Lock()
+        self._sessions = Sessions()
 
     # The engine's handshake and settings
 
@@ -122,8 +109,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         given = reveal(decode(request.args))
         for key, value in request.variables.items():
             given.setdefault(key.rsplit(":", 1)[-1], value)
-        config = {name: _parsed(value) for name, value in given.items()}
-        self._session(context).config = config
+        self._session(context).configure(given)
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     # Resources
@@ -266,9 +252,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     # Helpers
 
-    def _session(self, context: grpc.ServicerContext) -> _Session:
-        with self._lock:
-            return self._sessions.setdefault(context.peer(), _Session())
+    def _session(self, context: grpc.ServicerContext) -> Session:
+        return self._sessions.of(context.peer())
 
     def _resource(self, urn: str) -> Resource:
         token = urn.split("::")[2].rsplit("$", 1)[-1]
@@ -288,7 +273,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return Call(
             urn=urn,
             config=session.config,
-            log=lambda severity, message: _log(session.engine_address, urn, severity, message),
+            log=lambda severity, message: session.log(urn, severity, message),
             secret_inputs=frozenset(name for name, value in inputs.items() if has_secret(value)),
         )
 
@@ -326,35 +311,8 @@ def _delete_first(resource: Resource, olds: Properties, news: Properties) -> boo
     )
 
 
-def _parsed(value: Value) -> Value:
-    """Settings that are not strings reach a provider as JSON."""
-    if (isinstance(value, str) and value[:1] in '[{"') or value in ("true", "false"):
-        try:
-            return json.loads(value)
-        except json.JSONDecodeError:
-            return value
-    return value
-
-
 def _abort(context: grpc.ServicerContext, error: Exception, action: str) -> NoReturn:
     if not isinstance(error, ProviderError):
         _LOG.exception("%s failed", action)
     context.abort(grpc.StatusCode.UNKNOWN, str(error) or type(error).__name__)
     raise error
-
-
-@cache
-def _engine(address: str) -> engine_pb2_grpc.EngineStub:
-    return engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
-
-
-def _log(address: str, urn: str, severity: str, message: str) -> None:
-    """Best effort: an engine that is gone must not fail the work."""
-    if not address:
-        return
-    level = engine_pb2.LogSeverity.Value(severity)
-    request = engine_pb2.LogRequest(severity=level, message=message, urn=urn)
-    try:
-        _engine(address).Log(request, timeout=5)
-    except grpc.RpcError:
-        _LOG.warning("the engine at %s takes no log", address)

@@ -5,16 +5,22 @@ import base64
 from typing import Any
 
 from sandbox.providers.aws.account import ACCOUNT_ID
+from sandbox.providers.aws.launch import (
+    describe,
+    image_of,
+    machine_of,
+    metadata_arguments,
+    require_free_interface,
+    run_arguments,
+    user_data,
+)
 from sandbox.providers.aws.resource import (
     AwsResource,
     Scope,
-    given,
     specification,
     tag_map,
 )
-from sandbox.providers.aws.world import interface_of
-from sandbox.providers.errors import InvalidInputs, ProviderError
-from sandbox.providers.hosts import Machine
+from sandbox.providers.errors import InvalidInputs
 from sandbox.providers.properties import Properties
 from sandbox.providers.resource import Change, Traits
 from sandbox.providers.schema import Refusal
@@ -82,20 +88,20 @@ class Instance(AwsResource):
         ]
 
     def _create(self, aws: Scope, inputs: Properties) -> str:
-        image = _image(aws, inputs)
-        _require_free_interface(aws, inputs.get("primaryNetworkInterface"))
-        reservation = aws.ec2.run_instances(**_run_arguments(inputs))
+        image = image_of(aws, inputs)
+        require_free_interface(aws, inputs.get("primaryNetworkInterface"))
+        reservation = aws.ec2.run_instances(**run_arguments(inputs))
         identity = str(reservation["Instances"][0]["InstanceId"])
         try:
             self._configure(aws, identity, {}, inputs)
-            self.world.hosts.launch(_machine(aws, identity, inputs, image))
+            self.world.hosts.launch(machine_of(aws, identity, inputs, image))
         except Exception:
             self._terminate(aws, identity)
             raise
         return identity
 
     def _read(self, aws: Scope, identity: str, known: Properties) -> Properties | None:
-        found = _describe(aws, identity)
+        found = describe(aws, identity)
         if found is None or found["State"]["Name"] in ("terminated", "shutting-down"):
             return None
         primary = found["NetworkInterfaces"][0] if found.get("NetworkInterfaces") else {}
@@ -138,7 +144,7 @@ class Instance(AwsResource):
                 InstanceId=identity, InstanceType={"Value": news["instanceType"]}
             )
         # Moto wants it encoded once more than boto3 does on the way.
-        data = base64.b64encode(_user_data(news).encode())
+        data = base64.b64encode(user_data(news).encode())
         aws.ec2.modify_instance_attribute(InstanceId=identity, UserData={"Value": data})
         aws.ec2.start_instances(InstanceIds=[identity])
         self.world.hosts.start(identity)
@@ -153,7 +159,7 @@ class Instance(AwsResource):
         options = news.get("metadataOptions")
         if options and olds and options != olds.get("metadataOptions"):
             aws.ec2.modify_instance_metadata_options(
-                InstanceId=identity, **_metadata_arguments(options)
+                InstanceId=identity, **metadata_arguments(options)
             )
         groups = news.get("vpcSecurityGroupIds")
         if groups and olds and groups != olds.get("vpcSecurityGroupIds"):
@@ -174,64 +180,6 @@ class Instance(AwsResource):
         self.world.apply_network()
 
 
-def _run_arguments(inputs: Properties) -> Properties:
-    names = {"ami": "ImageId", "instanceType": "InstanceType", "keyName": "KeyName"}
-    arguments: Properties = {
-        **given(inputs, names),
-        "MinCount": 1,
-        "MaxCount": 1,
-        "UserData": _user_data(inputs),
-        "TagSpecifications": specification("instance", inputs),
-    }
-    primary = inputs.get("primaryNetworkInterface")
-    if primary:
-        arguments["NetworkInterfaces"] = [
-            {"DeviceIndex": 0, "NetworkInterfaceId": primary["networkInterfaceId"]}
-        ]
-    else:
-        plain = {
-            "subnetId": "SubnetId",
-            "vpcSecurityGroupIds": "Groups",
-            "privateIp": "PrivateIpAddress",
-        }
-        arguments["NetworkInterfaces"] = [
-            {"DeviceIndex": 0, "DeleteOnTermination": True, **given(inputs, plain)}
-        ]
-    if inputs.get("metadataOptions"):
-        arguments["MetadataOptions"] = _metadata_arguments(inputs["metadataOptions"])
-    if inputs.get("iamInstanceProfile"):
-        arguments["IamInstanceProfile"] = {"Name": inputs["iamInstanceProfile"]}
-    if inputs.get("rootBlockDevice"):
-        disk = {
-            "volumeSize": "VolumeSize",
-            "volumeType": "VolumeType",
-            "encrypted": "Encrypted",
-            "iops": "Iops",
-            "throughput": "Throughput",
-            "deleteOnTermination": "DeleteOnTermination",
-        }
-        arguments["BlockDeviceMappings"] = [
-            {"DeviceName": "/dev/sda1", "Ebs": given(inputs["rootBlockDevice"], disk)}
-        ]
-    return arguments
-
-
-def _user_data(inputs: Properties) -> str:
-    if inputs.get("userDataBase64"):
-        return base64.b64decode(inputs["userDataBase64"]).decode()
-    return str(inputs.get("userData") or "")
-
-
-def _metadata_arguments(options: Properties) -> Properties:
-    names = {
-        "httpEndpoint": "HttpEndpoint",
-        "httpTokens": "HttpTokens",
-        "httpPutResponseHopLimit": "HttpPutResponseHopLimit",
-        "instanceMetadataTags": "InstanceMetadataTags",
-    }
-    return given(options, names)
-
-
 def _metadata_options(found: dict[str, Any]) -> Properties:
     options = found.get("MetadataOptions") or {}
     return {
@@ -240,50 +188,6 @@ def _metadata_options(found: dict[str, Any]) -> Properties:
         "httpPutResponseHopLimit": options.get("HttpPutResponseHopLimit"),
         "instanceMetadataTags": options.get("InstanceMetadataTags"),
     }
-
-
-def _image(aws: Scope, inputs: Properties) -> Properties:
-    images = aws.ec2.describe_images(ImageIds=[inputs["ami"]])["Images"]
-    if not images:
-        raise ProviderError(
-            f"api error InvalidAMIID.NotFound: The image id '[{inputs['ami']}]' does not exist"
-        )
-    return dict(images[0])
-
-
-def _require_free_interface(aws: Scope, primary: Properties | None) -> None:
-    """Moto would take the interface away from the instance that has it."""
-    if not primary:
-        return
-    identity = primary["networkInterfaceId"]
-    answer = aws.ec2.describe_network_interfaces(NetworkInterfaceIds=[identity])
-    holder = (answer["NetworkInterfaces"][0].get("Attachment") or {}).get("InstanceId")
-    if holder:
-        raise ProviderError(
-            f"api error InvalidNetworkInterface.InUse: Interface: [{identity}] in use by {holder}"
-        )
-
-
-def _machine(aws: Scope, identity: str, inputs: Properties, image: Properties) -> Machine:
-    found = _describe(aws, identity) or {}
-    primary = found["NetworkInterfaces"][0]["NetworkInterfaceId"]
-    interface = aws.ec2.describe_network_interfaces(NetworkInterfaceIds=[primary])
-    described = interface["NetworkInterfaces"][0]
-    subnet = aws.ec2.describe_subnets(SubnetIds=[described["SubnetId"]])["Subnets"][0]
-    return Machine(
-        instance_id=identity,
-        interface=interface_of(described, subnet["CidrBlock"]),
-        user_data=_user_data(inputs),
-        hostname=f"ip-{described['PrivateIpAddress'].replace('.', '-')}",
-        architecture=str(image.get("Architecture")),
-        region=aws.region,
-        tags=dict(inputs.get("tagsAll") or {}),
-    )
-
-
-def _describe(aws: Scope, identity: str) -> dict[str, Any] | None:
-    reservations = aws.ec2.describe_instances(InstanceIds=[identity])["Reservations"]
-    return dict(reservations[0]["Instances"][0]) if reservations else None
 
 
 def _protected(aws: Scope, identity: str) -> bool:

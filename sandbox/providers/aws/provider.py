@@ -6,6 +6,7 @@ from pulumi import _types
 from pulumi_aws import ProviderArgs
 
 from sandbox.providers.aws import (
+    addresses,
     alarms,
     firewall,
     iam,
@@ -14,6 +15,7 @@ from sandbox.providers.aws import (
     network,
     notices,
     route53,
+    routes,
     secrets_manager,
     storage,
     volumes,
@@ -27,8 +29,10 @@ VERSION = "7.51.1"
 
 _KINDS: list[Callable[[World], AwsResource]] = [
     *network.RESOURCES,
+    *routes.RESOURCES,
     *firewall.RESOURCES,
     *interfaces.RESOURCES,
+    *addresses.RESOURCES,
     *instances.RESOURCES,
     *volumes.RESOURCES,
     *route53.RESOURCES,
