@@ -56,7 +56,7 @@ class HostRelease(pulumi.ComponentResource):
             create=push_command(args.time_limit),
             stdin=args.push_input,
             add_previous_output_in_env=False,
-            logging=command.remote.Logging.NONE,
+            logging=command.remote.Logging.STDERR,
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.ready)),
         )
         self.command = pushed

@@ -3,8 +3,9 @@
 import os
 import platform
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,27 +42,35 @@ NEEDS = (
     # Not in every release; the Go module builds the same.
     Need(package="pebble", program="pebble", otherwise="go"),
 )
+TEST_NEEDS = (
+    Need(package="nginx", program="nginx", service="nginx.service"),
+    Need(package="unbound", program="unbound", service="unbound.service"),
+    Need(package="openssl", program="openssl"),
+    Need(package="zstd", program="zstd"),
+    Need(package="chromium", program="chromium"),
+)
+"""What tests drive for real, beside the sandbox's; those of a missing program are skipped."""
 
 
-def prepare(say: Callable[[str], None]) -> None:
+def prepare(say: Callable[[str], None], needs: Sequence[Need] = NEEDS) -> None:
     """Install what is missing, after saying so; a reason in one line where that cannot be."""
     _require_fit_system()
     # `su` keeps a user's PATH, which lacks the system's own folders.
     os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    wanted = missing_packages()
+    wanted = missing_packages(needs)
     if not wanted:
         return
     say(f"installing packages: {' '.join(wanted)}")
     _install(wanted)
-    if services := [need.service for need in NEEDS if need.package in wanted and need.service]:
+    if services := [need.service for need in needs if need.package in wanted and need.service]:
         run(["systemctl", "disable", "--quiet", *services], check=False)
-    if absent := missing_packages():
+    if absent := missing_packages(needs):
         raise SandboxError(f"packages came without their programs: {', '.join(absent)}")
 
 
-def missing_packages() -> list[str]:
+def missing_packages(needs: Sequence[Need] = NEEDS) -> list[str]:
     """Packages that `prepare` would install."""
-    return sorted(n.package for n in NEEDS if not shutil.which(n.program) and not _stands_in(n))
+    return sorted(n.package for n in needs if not shutil.which(n.program) and not _stands_in(n))
 
 
 def _require_fit_system() -> None:
@@ -107,3 +116,19 @@ def _install_with(command: list[str]) -> None:
         # The lists may be old.
         run(["apt-get", "update"], timeout=600)
         run(command, timeout=1800)
+
+
+def main() -> None:
+    """What `make test` calls: a machine that cannot be prepared skips tests, which it says here."""
+    try:
+        prepare(_say, (*NEEDS, *TEST_NEEDS))
+    except SandboxError as error:
+        _say(f"tests that need the sandbox or a missing program are skipped: {error}")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"setup: {text}\n")
+
+
+if __name__ == "__main__":
+    main()

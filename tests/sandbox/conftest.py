@@ -1,22 +1,43 @@
-"""A cloud network of its own for each test module, beside any running sandbox."""
+"""Clouds for the sandbox's tests: one of its own for each module, and the whole sandbox, once."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from sandbox import system
+from sandbox import run, system
+from sandbox.layout import Layout
 from sandbox.network import Cloud
+from sandbox.world.webhook import Behaviour, behave
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
+@pytest.fixture(scope="session")
+def able_machine() -> None:
+    """Skips where no sandbox can stand, with the reason."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
     if missing := system.missing_packages():
         pytest.skip(f"needs packages: {' '.join(missing)}")
+
+
+@pytest.fixture(scope="module")
+def cloud(able_machine: None) -> Iterator[Cloud]:
     made = Cloud(prefix=f"t{os.getpid()}", machine=False)
     try:
         yield made
     finally:
         made.down()
+
+
+@pytest.fixture(scope="session")
+def sandbox_up(able_machine: None) -> Iterator[run.Sandbox]:
+    """The whole sandbox, deployed. One that stood before the tests stands after them."""
+    layout = Layout.of_checkout()
+    stood = layout.state.exists()
+    standing = run.up(layout, print)
+    behave(layout.world, Behaviour())
+    try:
+        yield standing
+    finally:
+        if not stood:
+            run.down(layout, print)

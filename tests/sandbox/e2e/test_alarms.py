@@ -1,0 +1,112 @@
+"""Faults on running hosts: the figure crosses its threshold, the alarm stands, and mail goes on."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from policy.signals import load
+from policy.signals.plan import metrics_of
+from sandbox.journey import letter
+from sandbox.run import Sandbox
+from sandbox.world.webhook import Behaviour, Mode, behave
+from tests.sandbox.e2e.deploying import deploy, on, settings
+from tests.sandbox.e2e.watching import cloudwatch, figures, state, tell
+
+pytestmark = pytest.mark.sandbox
+
+SPOOL = "/var/spool/kumomta"
+_NO_CLOCK = {"clock_offset_seconds"}
+"""Containers have the machine's clock and may not set it: chrony does not run."""
+
+
+@contextlib.contextmanager
+def filled(sandbox: Sandbox, *, free_percent: int) -> Iterator[None]:
+    """The spool's file system with only so much left."""
+    script = (
+        f"set -- $(stat --file-system --format='%S %b %a' {SPOOL}); "
+        f"fallocate --length $(($1 * ($3 - $2 * {free_percent} / 100))) {SPOOL}/fill"
+    )
+    on(sandbox, "mta", "sh", "-euc", script)
+    try:
+        yield
+    finally:
+        on(sandbox, "mta", "rm", "-f", f"{SPOOL}/fill")
+
+
+@contextlib.contextmanager
+def stopped(sandbox: Sandbox, host: str, unit: str) -> Iterator[None]:
+    on(sandbox, host, "systemctl", "stop", unit)
+    try:
+        yield
+    finally:
+        on(sandbox, host, "systemctl", "start", unit)
+
+
+@pytest.mark.parametrize("host", ["mta", "proxy-1"])
+def test_cloudwatch_gets_every_figure_of_the_table_from_a_real_host(
+    sandbox_up: Sandbox, host: str
+) -> None:
+    tell(sandbox_up, host)
+    tell(sandbox_up, host)
+    dimensions = [{"Name": "Host", "Value": host}]
+    held = cloudwatch(sandbox_up).list_metrics(Namespace=load().namespace, Dimensions=dimensions)
+    names = {metric["MetricName"] for metric in held["Metrics"]}
+    role = "mta" if host == "mta" else "proxy"
+    expected = metrics_of(role, sandbox_up.deployment.settings)  # type: ignore[arg-type]
+    plain = {metric.name for metric in expected if "provider" not in metric.by}
+    assert plain - _NO_CLOCK <= names
+
+
+def test_a_spool_that_fills_warns_and_then_alarms_before_kumod_refuses(
+    sandbox_up: Sandbox,
+) -> None:
+    tell(sandbox_up)
+    assert state(sandbox_up, "mta-disk-critical-spool") == "OK"
+    with filled(sandbox_up, free_percent=12):
+        found = figures(sandbox_up)
+        assert 10 < found["disk_free_percent", "spool"] < 15
+        assert found["kumod_accepting",] == 1
+        tell(sandbox_up)
+        assert state(sandbox_up, "mta-disk-warning-spool") == "ALARM"
+        assert state(sandbox_up, "mta-disk-critical-spool") == "ALARM"
+        assert len(sandbox_up.send("reader@accept.example")) > 0
+
+
+def test_a_proxy_that_stops_alarms(sandbox_up: Sandbox) -> None:
+    tell(sandbox_up, "proxy-1")
+    assert state(sandbox_up, "proxy-1-proxy-down") == "OK"
+    with stopped(sandbox_up, "proxy-1", "kumoproxy"):
+        found = figures(sandbox_up, "proxy-1")
+        assert (found["proxy_up",], found["units_down",]) == (0, 1)
+        tell(sandbox_up, "proxy-1")
+        assert state(sandbox_up, "proxy-1-proxy-down") == "ALARM"
+
+
+def test_a_receiver_that_dies_alarms_by_the_events_that_wait(sandbox_up: Sandbox) -> None:
+    name = sandbox_up.deployment.settings.domains[0].name
+    with settings(sandbox_up, {"alarms": {"eventBacklog": 2}}):
+        changes = deploy(sandbox_up)
+        assert set(changes) == {"mail-alarms-mta-event-backlog", "mail-alarms-dashboard"}
+        behave(sandbox_up.layout.world, Behaviour(mode=Mode.RESET))
+        try:
+            for number in range(3):
+                one = letter(f"news@{name}", f"reader{number}@accept.example")
+                assert sandbox_up.ping8.inject(one)[0] == 200
+            tell(sandbox_up)
+            assert figures(sandbox_up)["event_backlog",] > 2
+            assert state(sandbox_up, "mta-event-backlog") == "ALARM"
+        finally:
+            behave(sandbox_up.layout.world, Behaviour())
+
+
+def test_cloudwatch_out_of_reach_leaves_mail_alone(sandbox_up: Sandbox) -> None:
+    on(sandbox_up, "mta", "ip", "route", "add", "blackhole", "169.254.169.254/32")
+    try:
+        on(sandbox_up, "mta", "systemctl", "start", "ping8-signals", check=False)
+        result = on(sandbox_up, "mta", "systemctl", "show", "--property=Result", "ping8-signals")
+        assert result == "Result=exit-code"
+        assert len(sandbox_up.send("reader@accept.example")) > 0
+    finally:
+        on(sandbox_up, "mta", "ip", "route", "del", "blackhole", "169.254.169.254/32")
+    tell(sandbox_up)
