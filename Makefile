@@ -16,6 +16,7 @@ lint: setup  ## format, lint, types, imports, Lua
 docs: setup  ## write the generated parts of the documentation again
 	@$(UV) python -m policy.settings.reference
 	@$(UV) python -m policy.signals.reference
+	@$(UV) python -m policy.signals.reference
 	@$(UV) python -m components.firewall
 
 setup:
