@@ -1,5 +1,6 @@
 """The sandbox's AWS account: clients of its moto server, and what follows from changes in it."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -75,7 +76,8 @@ def api_errors() -> Iterator[None]:
             f" {details.get('Message')}"
         ) from error
     except ParamValidationError as error:
-        raise ProviderError(str(error)) from error
+        # The message shows values, and a value may be secret.
+        raise ProviderError(re.sub(r"value: .*?, type: ", "type: ", str(error))) from error
     except ResponseParserError as error:
         raise ProviderError("the sandbox's AWS failed inside: see the providers' log") from error
 

@@ -2,10 +2,14 @@
 
 import json
 
+import boto3
 import grpc
 import pytest
 
+from sandbox.providers.aws.account import api_errors
+from sandbox.providers.errors import ProviderError
 from sandbox.providers.properties import Properties, Secret
+from sandbox.providers.service import Service
 from tests.sandbox.providers.engine import Engine, Made, Refused, error_of
 
 ROLE = "aws:iam/role:Role"
@@ -27,6 +31,12 @@ ENCRYPTION = (
 LIFE_CYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
 BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
 
+TOPIC_POLICY = "aws:sns/topicPolicy:TopicPolicy"
+ROLE_ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+KEY_PAIR = "aws:ec2/keyPair:KeyPair"
+VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
+
+_PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEHJq0hPXZxyX5kGqKvBMGS5LZeFXpCNdVQ7cQK0mZ4b"
 ALLOW = {"Effect": "Allow", "Action": "route53:GetChange", "Resource": "*"}
 DOCUMENT = json.dumps({"Version": "2012-10-17", "Statement": [ALLOW]})
 METRIC = {
@@ -57,11 +67,16 @@ EXPRESSION = {
 RULE = {"id": "age", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": 30}}
 
 
+def _may_publish() -> str:
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 def _role(aws: Engine) -> Made:
     return aws.create(ROLE, "role", {"assumeRolePolicy": DOCUMENT, "tags": {"a": "b"}})
 
 
-def _everything(aws: Engine) -> list[Made]:
+def _everything(aws: Engine, managed: str) -> list[Made]:
     role = _role(aws).identity
     secret = aws.create(SECRET, "token", {"description": "a token", "tags": {"a": "b"}})
     topic = aws.create(TOPIC, "topic", {"displayName": "alarms", "tags": {"a": "b"}})
@@ -85,6 +100,14 @@ def _everything(aws: Engine) -> list[Made]:
         aws.create(
             DASHBOARD, "board", {"dashboardName": "mail", "dashboardBody": '{"widgets": []}'}
         ),
+        aws.create(TOPIC_POLICY, "publish", {"arn": topic.identity, "policy": _may_publish()}),
+        aws.create(ROLE_ATTACHMENT, "managed", {"role": role, "policyArn": managed}),
+        aws.create(KEY_PAIR, "operator", {"publicKey": _PUBLIC_KEY, "tags": {"a": "b"}}),
+        aws.create(
+            VERSIONING,
+            "versions",
+            {"bucket": bucket, "versioningConfiguration": {"status": "Enabled"}},
+        ),
         aws.create(LOG_GROUP, "logs", {"retentionInDays": 30, "tags": {"a": "b"}}),
         aws.create(BLOCK, "closed", {"bucket": bucket, "blockPublicAcls": True}),
         aws.create(ENCRYPTION, "encrypted", {"bucket": bucket, "rules": [encrypted]}),
@@ -93,8 +116,12 @@ def _everything(aws: Engine) -> list[Made]:
     ]
 
 
-def test_nothing_drifts_by_itself_and_everything_can_be_deleted(aws: Engine) -> None:
-    made = _everything(aws)
+def test_nothing_drifts_by_itself_and_everything_can_be_deleted(
+    aws: Engine, service: Service
+) -> None:
+    iam = service.account.client("iam", "us-east-1")
+    policy = iam.create_policy(PolicyName="managed", PolicyDocument=DOCUMENT)["Policy"]
+    made = _everything(aws, policy["Arn"])
     for each in made:
         again = aws.read(each)
         assert again is not None, each.kind
@@ -102,7 +129,7 @@ def test_nothing_drifts_by_itself_and_everything_can_be_deleted(aws: Engine) -> 
         assert list(aws.diff(each, each.written()).diffs) == [], each.kind
     for each in reversed(made):
         aws.delete(each)
-        if each.kind not in (VERSION, BUCKET_POLICY):
+        if each.kind not in (VERSION, VERSIONING, TOPIC_POLICY):
             assert aws.read(each) is None, each.kind
 
 
@@ -135,6 +162,15 @@ def test_a_policy_that_says_the_same_in_other_words_is_no_change(aws: Engine) ->
 def test_a_policy_that_is_not_json_is_refused(aws: Engine) -> None:
     with pytest.raises(Refused, match="policy: contains an invalid JSON policy"):
         aws.check(POLICY, "policy", {"role": "role", "policy": "{"})
+
+
+def test_an_error_of_the_api_never_shows_a_value() -> None:
+    with pytest.raises(ProviderError) as caught, api_errors():
+        boto3.client("secretsmanager", region_name="eu-west-1").put_secret_value(
+            SecretId="s", SecretString=["hidden"]
+        )
+    assert "SecretString" in str(caught.value)
+    assert "hidden" not in str(caught.value)
 
 
 def test_a_role_with_policies_is_not_deleted(aws: Engine) -> None:
