@@ -54,7 +54,7 @@ def state(sandbox: Sandbox, key: str) -> str:
     (alarm,) = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     worst = min if alarm["ComparisonOperator"] == "LessThanThreshold" else max
     values = [worst(_values(client, read)) for read in _reads(alarm)]
-    value = {"MIN": min, "FIL": sum}.get(_expression(alarm)[:3], max)(values)
+    value = sum(values) if _expression(alarm).startswith("FILL") else worst(values)
     over = _OVER[alarm["ComparisonOperator"]](value, alarm["Threshold"])
     found = "ALARM" if over else "OK"
     client.set_alarm_state(AlarmName=name, StateValue=found, StateReason=f"{value}")
