@@ -14,7 +14,7 @@ _AT_ONCE = 4
 class Agent(Protocol):
     """Asks a host's agent over SSH; raises an exception whose text an operator can read."""
 
-    def __call__(self, host: HostAccess, verb: Sequence[str]) -> Any:
+    def __call__(self, host: HostAccess, verb: Sequence[str], /) -> Any:
         """The JSON that the verb printed."""
 
 

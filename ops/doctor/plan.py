@@ -322,13 +322,12 @@ def _told(
         host_capacity.clock(access, status, deployment),
     ]
     if access.role == "mta":
-        name = deployment.settings.mta_host
         found += [
             host_capacity.backlog_room(access, status, deployment),
             host.version(access, status, deployment),
-            events.backlog(name, status, deployment),
-            events.dead_letters(name, status, deployment),
-            events.queue_age(name, status, deployment),
+            events.backlog(access.name, status, deployment),
+            events.dead_letters(access.name, status, deployment),
+            events.queue_age(access.name, status, deployment),
         ]
     return found
 

@@ -29,7 +29,12 @@ class Server:
 
 @contextlib.contextmanager
 def serving(
-    records: Records, *, vouches: bool = False, broken: Iterable[str] = ()
+    records: Records,
+    *,
+    vouches: bool = False,
+    broken: Iterable[str] = (),
+    address: str = "127.0.0.1",
+    port: int = 0,
 ) -> Iterator[str]:
     """Serves records by (name, type) and yields the server's `address:port`.
 
@@ -43,12 +48,11 @@ def serving(
             data, sock = self.request
             sock.sendto(answer(data, play), self.client_address)
 
-    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler) as server:
+    with socketserver.ThreadingUDPServer((address, port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            address, port = server.server_address[:2]
-            yield f"{address!s}:{port}"
+            yield f"{address}:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join()

@@ -1,0 +1,138 @@
+"""The doctor's look at egress sources and proxies."""
+
+from typing import Any
+
+import pytest
+
+from ops.doctor import egress
+from ops.doctor.egress import Dial
+from ops.doctor.finding import Finding, Status
+from ops.doctor.resolver import Resolver
+from tests.examples import SMALL
+from tests.ops.doctor.deployment import deployment_of
+from tests.ops.doctor.dns_server import serving
+
+DEPLOYED = deployment_of(SMALL)
+SOURCE = DEPLOYED.egress["proxy-default"]
+POINTER = "5.113.0.203.in-addr.arpa"
+GOOD = {
+    ("out1.mail.example.com", "A"): ["203.0.113.5"],
+    ("out1.mail.example.com", "TXT"): ['"v=spf1 ip4:203.0.113.5 -all"'],
+    (POINTER, "PTR"): ["out1.mail.example.com."],
+}
+GREETED: dict[str, Any] = {
+    "exchanger": "gmail-smtp-in.l.google.com",
+    "connected": True,
+    "error": "",
+    "greeting": "220 mx.google.com ESMTP a640c23a62f3a-b77 - gsmtp",
+    "ehlo_accepted": True,
+    "ehlo_answer": "250 mx.google.com at your service, [203.0.113.5]",
+    "seen_address": "203.0.113.5",
+}
+
+
+def names_of(**changes: list[str]) -> dict[str, Status]:
+    kinds = {"a": "A", "txt": "TXT", "ptr": "PTR"}
+    change = {
+        (POINTER if kind == "ptr" else "out1.mail.example.com", kinds[kind]): values
+        for kind, values in changes.items()
+    }
+    with serving({k: v for k, v in {**GOOD, **change}.items() if v}) as server:
+        resolver = Resolver([server])
+        resolver.use_for_spf()
+        return {f.check: f.status for f in egress.names(SOURCE, resolver, DEPLOYED)}
+
+
+def test_forward_confirmed_reverse_dns_passes() -> None:
+    assert set(names_of().values()) == {Status.PASS}
+
+
+def test_names_of_another_case_are_the_same() -> None:
+    assert set(names_of(ptr=["OUT1.mail.example.com."]).values()) == {Status.PASS}
+
+
+@pytest.mark.parametrize(
+    ("changes", "check"),
+    [
+        ({"a": ["203.0.113.99"]}, "egress.address"),
+        ({"a": ["203.0.113.5", "203.0.113.6"]}, "egress.address"),
+        ({"a": []}, "egress.address"),
+        ({"ptr": ["ec2-203-0-113-5.eu-central-1.compute.amazonaws.com."]}, "egress.reverse-dns"),
+        ({"ptr": ["out1.mail.example.com.", "other.example.com."]}, "egress.reverse-dns"),
+        ({"ptr": []}, "egress.reverse-dns"),
+        ({"txt": ['"v=spf1 ip4:198.51.100.1 -all"']}, "egress.spf"),
+        ({"txt": []}, "egress.spf"),
+    ],
+)
+def test_what_disagrees_fails_alone(changes: dict[str, list[str]], check: str) -> None:
+    found = names_of(**changes)
+    assert {name for name, status in found.items() if status is not Status.PASS} == {check}
+    assert found[check] is Status.FAIL
+
+
+def dial(**changes: Any) -> dict[str, Finding]:
+    answer = Dial.parse(GREETED | changes)
+    return {finding.check: finding for finding in egress.port_25(SOURCE, answer, DEPLOYED)}
+
+
+def test_an_exchanger_that_sees_the_sources_address_passes() -> None:
+    found = dial()
+    assert {finding.status for finding in found.values()} == {Status.PASS}
+    assert "sees 203.0.113.5, EHLO out1.mail.example.com" in found["egress.seen-as"].saw
+
+
+def test_a_blocked_port_fails_and_leaves_the_address_unknown() -> None:
+    found = dial(connected=False, error="timed out")
+    assert found["egress.port-25"].status is Status.FAIL
+    assert "--before-launch" in found["egress.port-25"].mend
+    assert found["egress.seen-as"].status is Status.UNKNOWN
+
+
+def test_another_address_fails() -> None:
+    found = dial(seen_address="198.51.100.1")
+    assert found["egress.port-25"].status is Status.PASS
+    assert found["egress.seen-as"].status is Status.FAIL
+    assert found["egress.seen-as"].expected == "203.0.113.5"
+
+
+def test_a_refused_ehlo_name_fails() -> None:
+    found = dial(ehlo_accepted=False, ehlo_answer="550 5.7.1 EHLO argument does not match PTR")
+    assert found["egress.seen-as"].status is Status.FAIL
+
+
+def test_an_exchanger_that_does_not_tell_leaves_the_address_unknown() -> None:
+    found = dial(seen_address="", ehlo_answer="250 mx.example.net")
+    assert found["egress.seen-as"].status is Status.UNKNOWN
+    assert found["egress.seen-as"].mend.endswith("--exchanger gmail-smtp-in.l.google.com")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [(None, Status.PASS), ("127.0.0.2", Status.FAIL), ("127.255.255.254", Status.UNKNOWN)],
+)
+def test_a_block_list_lists_refuses_us_or_does_not_know(code: str | None, status: Status) -> None:
+    records = {("5.113.0.203.zen.example.org", "A"): [code]} if code else {}
+    with serving(records) as server:
+        found = egress.block_lists(SOURCE, ["zen.example.org"], Resolver([server]))
+    assert [finding.status for finding in found] == [status]
+
+
+@pytest.mark.parametrize(
+    ("reached", "status"), [(False, Status.PASS), (True, Status.FAIL), (None, Status.UNKNOWN)]
+)
+def test_the_socks_port_must_be_closed_on_a_host_that_lives(
+    reached: bool | None, status: Status
+) -> None:
+    found = egress.socks(
+        "proxy-1", 5000, address="203.0.113.5", reached=reached, deployment=DEPLOYED
+    )
+    assert found.status is status
+
+
+def test_the_mta_must_reach_the_proxy() -> None:
+    good = {"proxy": "10.8.0.20:5000", "connected": True, "said": "SOCKS5, asks for a password"}
+    assert egress.proxy_reached("proxy-1", good, DEPLOYED).status is Status.PASS
+    bad = {"proxy": "10.8.0.20:5000", "connected": False, "error": "refused"}
+    found = egress.proxy_reached("proxy-1", bad, DEPLOYED)
+    assert found.status is Status.FAIL
+    assert "sudo journalctl -u kumoproxy" in found.mend

@@ -1,0 +1,281 @@
+"""What hosts' agents answer, as findings."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.doctor import host, host_capacity, plan
+from ops.doctor.answers import Answers
+from ops.doctor.finding import Finding, Status
+from ops.doctor.host_status import HostStatus
+from ops.doctor.webhook import webhook
+from ops.stack import HostAccess
+from policy.errors import UserError
+from tests.examples import SMALL
+from tests.ops.doctor.deployment import MTA_ADDRESS, deployment_of
+
+TEXT = Path(__file__).with_name("data").joinpath("status.json").read_text("utf-8")
+SSH = f"ssh ping8@{MTA_ADDRESS} "
+
+
+def answer(**changes: Any) -> dict[str, Any]:
+    """What `ping8-agent status` prints on a healthy MTA host, with changes."""
+    healthy: dict[str, Any] = json.loads(TEXT)
+    return healthy | changes
+
+
+def with_figure(name: str, value: float | None, dimension: str = "") -> dict[str, Any]:
+    """With another value of a figure; None leaves it out and says why."""
+    found = answer()
+    rows = [f for f in found["figures"] if f["name"] == name]
+    row = next(f for f in rows if dimension in ("", f["dimensions"].get("volume")))
+    if value is None:
+        found["figures"].remove(row)
+        found["missing"] = [f"{name}: chronyc says nothing"]
+    else:
+        row["value"] = value
+    return found
+
+
+def told(status: dict[str, Any], name: str = "mta") -> dict[str, Finding]:
+    """Findings by check, the subject's volume added."""
+    deployed = deployment_of(SMALL)
+
+    def agent(_host: HostAccess, verb: Sequence[str]) -> Any:
+        assert list(verb) == ["status"]
+        return status
+
+    tasks = plan._hosts(deployed, Answers(agent))
+    task = next(t for t in tasks if t.subject == name and "host.login" in t.checks)
+    found = task.run()
+    assert {finding.check for finding in found} == set(task.checks)
+    return {finding.check + finding.subject.removeprefix(name): finding for finding in found}
+
+
+def troubles(found: dict[str, Finding]) -> dict[str, Status]:
+    return {check: f.status for check, f in found.items() if f.status is not Status.PASS}
+
+
+def test_a_healthy_host_has_no_trouble() -> None:
+    assert troubles(told(answer())) == {}
+
+
+def test_a_proxy_is_not_asked_for_what_the_mta_knows() -> None:
+    found = told(answer(), "proxy-1")
+    assert troubles(found) == {}
+    assert "mta.events" not in found
+
+
+def unit(name: str, active: str = "active", restarts: int = 0) -> dict[str, Any]:
+    return {"unit": name, "active": active, "restarts": restarts}
+
+
+@pytest.mark.parametrize("state", ["failed", "inactive", "deactivating"])
+def test_a_unit_that_does_not_run_fails_with_its_journal_as_mend(state: str) -> None:
+    found = told(answer(units=[unit("nginx.service", state), unit("kumomta.service")]))
+    assert troubles(found) == {"host.units": Status.FAIL}
+    assert found["host.units"].saw == f"nginx.service is {state}"
+    assert found["host.units"].mend.startswith(f"{SSH}'sudo journalctl -u nginx.service")
+
+
+def test_a_unit_that_starts_or_reloads_is_well() -> None:
+    units = [unit("nginx.service", "reloading"), unit("kumomta.service", "activating")]
+    assert troubles(told(answer(units=units))) == {}
+
+
+def test_a_unit_that_restarts_in_circles_warns() -> None:
+    found = told(answer(units=[unit("kumomta.service", restarts=3)]))
+    assert troubles(found) == {"host.units": Status.WARN}
+    assert "3 times" in found["host.units"].saw
+
+
+def test_another_release_fails() -> None:
+    found = told(answer(release="ffffffffffffffff"))
+    assert troubles(found) == {"host.release": Status.FAIL}
+    assert found["host.release"].expected == "0123456789abcdef"
+
+
+def test_an_interrupted_switch_warns() -> None:
+    found = told(answer(owed={"origin": "a", "target": "b"}))
+    assert troubles(found) == {"host.release": Status.WARN}
+    assert found["host.release"].mend == f"{SSH}'sudo ping8-agent finish'"
+
+
+def test_a_host_without_a_release_fails() -> None:
+    empty: dict[str, Any] = {
+        "release": None,
+        "kumomta": None,
+        "kept": [],
+        "units": [],
+        "owed": None,
+    }
+    found = told(empty)
+    assert found["host.release"].status is Status.FAIL
+    assert found["host.version"].status is Status.FAIL
+    assert found["host.disk"].status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("figure", "percent", "status"),
+    [
+        ("disk_free_percent", 26, None),
+        ("disk_free_percent", 24, Status.WARN),
+        ("disk_free_percent", 14, Status.FAIL),
+        ("inodes_free_percent", 24, Status.WARN),
+        ("inodes_free_percent", 14, Status.FAIL),
+    ],
+)
+def test_space_and_inodes_follow_the_alarms_thresholds(
+    figure: str, percent: float, status: Status | None
+) -> None:
+    found = troubles(told(with_figure(figure, percent, "logs")))
+    assert found == ({"host.disk logs": status} if status else {})
+
+
+def test_a_spool_without_room_for_the_expected_backlog_warns() -> None:
+    gib = 2**30
+    found = told(with_figure("disk_free_bytes", 50 * gib, "spool"))
+    # 1,000,000 messages of 50 KiB are 47.7 GiB, and 10 % of the disk stay free for kumod.
+    assert troubles(found) == {"host.backlog-room": Status.WARN}
+    assert "47.7 GiB expected" in found["host.backlog-room"].saw
+    assert troubles(told(with_figure("disk_free_bytes", 58 * gib, "spool"))) == {}
+
+
+def test_a_file_system_smaller_than_its_volume_warns() -> None:
+    found = told(with_figure("disk_total_bytes", 80 * 2**30, "spool"))
+    assert troubles(found) == {"host.backlog-room": Status.WARN}
+    assert found["host.backlog-room"].expected == "100 GiB (mta.spoolGib)"
+
+
+@pytest.mark.parametrize(
+    ("figure", "good", "bad", "check", "status"),
+    [
+        ("memory_used_percent", 80, 81, "host.memory", Status.WARN),
+        ("clock_offset_seconds", -1.0, -1.1, "host.clock", Status.FAIL),
+        ("event_backlog", 10_000, 10_001, "mta.events", Status.FAIL),
+        ("dead_letters", 0, 1, "mta.dead-letters", Status.WARN),
+        ("oldest_message_seconds", 6 * 3600, 6 * 3600 + 1, "mta.queue-age", Status.WARN),
+    ],
+)
+def test_figures_follow_the_alarms_thresholds(
+    figure: str, good: float, bad: float, check: str, status: Status
+) -> None:
+    assert troubles(told(with_figure(figure, good))) == {}
+    assert troubles(told(with_figure(figure, bad))) == {check: status}
+
+
+@pytest.mark.parametrize(
+    ("figure", "check"),
+    [
+        ("memory_used_percent", "host.memory"),
+        ("clock_offset_seconds", "host.clock"),
+        ("event_backlog", "mta.events"),
+        ("dead_letters", "mta.dead-letters"),
+        ("oldest_message_seconds", "mta.queue-age"),
+    ],
+)
+def test_a_figure_that_is_missing_is_unknown_with_the_hosts_reason(figure: str, check: str) -> None:
+    found = told(with_figure(figure, None))
+    assert troubles(found) == {check: Status.UNKNOWN}
+    assert found[check].saw == f"{figure}: chronyc says nothing"
+
+
+def test_another_kumomta_than_the_pinned_one_fails() -> None:
+    found = told(answer(kumomta="2026.09.01-aaaaaaa"))
+    assert troubles(found) == {"host.version": Status.FAIL}
+    assert found["host.version"].expected == "2026.06.23-f3af1cd0"
+
+
+def test_a_host_that_refuses_us_fails_by_log_in_and_leaves_the_rest_unknown() -> None:
+    deployed = deployment_of(SMALL)
+
+    def agent(_host: HostAccess, _verb: Sequence[str]) -> Any:
+        raise UserError("mta (198.51.100.1): no SSH connection")
+
+    task = next(plan._hosts(deployed, Answers(agent)))
+    found = {finding.check: finding.status for finding in task.run()}
+    assert found.pop("host.login") is Status.FAIL
+    assert set(found) == set(task.checks) - {"host.login"}
+    assert set(found.values()) == {Status.UNKNOWN}
+
+
+# Drift ------------------------------------------------------------------------
+
+
+def drift_of(*differences: dict[str, str], **status: Any) -> dict[str, Finding]:
+    deployed = deployment_of(SMALL)
+    found = host.drift(
+        deployed.mta,
+        {"release": "0123456789abcdef", "differences": list(differences)},
+        HostStatus.parse(answer(**status)),
+        deployed,
+    )
+    return {finding.check: finding for finding in found}
+
+
+def test_a_host_as_its_release_says_has_no_drift() -> None:
+    assert troubles(drift_of()) == {}
+
+
+def test_a_changed_file_is_drift() -> None:
+    found = drift_of({"what": "/etc/nginx/x", "kind": "file", "found": "content differs"})
+    assert troubles(found) == {"host.drift": Status.FAIL}
+    assert found["host.drift"].saw == "/etc/nginx/x: content differs"
+    assert found["host.drift"].mend.startswith("pulumi config set push always -s small")
+
+
+@pytest.mark.parametrize("text", ["mode 0644 instead of 0600", "owner 0:0 instead of kumod:kumod"])
+def test_a_mode_or_an_owner_is_a_finding_of_its_own(text: str) -> None:
+    found = drift_of({"what": "/etc/default/kumomta", "kind": "file", "found": text})
+    assert troubles(found) == {"host.modes": Status.FAIL}
+
+
+def test_a_stopped_unit_is_no_drift_beside() -> None:
+    stopped = {"what": "nginx.service", "kind": "unit", "found": "inactive"}
+    assert troubles(drift_of(stopped, units=[unit("nginx.service", "inactive")])) == {}
+    disabled = {"what": "nginx.service", "kind": "unit", "found": "does not start at boot"}
+    assert troubles(drift_of(disabled)) == {"host.drift": Status.FAIL}
+
+
+def test_many_differences_show_the_first_and_a_number() -> None:
+    rows = [{"what": f"/etc/{n}", "kind": "file", "found": "missing"} for n in range(5)]
+    assert drift_of(*rows)["host.drift"].saw.endswith("/etc/2: missing; and 2 more")
+
+
+# Webhook ----------------------------------------------------------------------
+
+
+def webhook_of(**changes: Any) -> Finding:
+    reached = {"url": "https://app.example.com/e", "reachable": True, "error": "", "status": None}
+    return webhook("mta", reached | changes, deployment_of(SMALL))
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "mend"),
+    [
+        ({}, Status.PASS, ""),
+        ({"status": 200, "taken": True, "answer": "200 ok"}, Status.PASS, ""),
+        ({"reachable": False, "error": "refused"}, Status.FAIL, f"{SSH}'curl -sv"),
+        ({"status": 401, "taken": False, "answer": "401"}, Status.FAIL, "webhook_token"),
+        ({"status": 403, "taken": False, "answer": "403"}, Status.FAIL, "webhook_token"),
+        ({"status": 500, "taken": False, "answer": "500"}, Status.FAIL, "mend PING8's endpoint"),
+        ({"status": 200, "taken": False, "answer": "200 {}"}, Status.FAIL, "mend PING8's endpoint"),
+        ({"status": None, "taken": False, "answer": "reset"}, Status.FAIL, "mend PING8's endpoint"),
+    ],
+)
+def test_the_webhook_is_judged_by_what_it_took(
+    said: dict[str, Any], status: Status, mend: str
+) -> None:
+    found = webhook_of(**said)
+    assert found.status is status
+    assert mend in found.mend
+
+
+def test_capacity_names_the_setting_that_gives_more_room() -> None:
+    status = HostStatus.parse(with_figure("disk_free_percent", 5, "spool"))
+    found = host_capacity.disks(deployment_of(SMALL).mta, status, deployment_of(SMALL))
+    spool = next(finding for finding in found if finding.subject == "mta spool")
+    assert "raise mta.spoolGib, then pulumi up -s small" in spool.mend
