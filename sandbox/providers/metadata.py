@@ -14,7 +14,7 @@ from typing import Any
 from sandbox.providers.aws.account import ACCOUNT_ID, Account
 
 _TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
-_ROLE_PATH = "iam/security-credentials/"
+_ROLE_PATH = "meta-data/iam/security-credentials"
 _LIFETIME = datetime.timedelta(hours=6)
 
 
@@ -56,8 +56,8 @@ class MetadataServer:
             return 401, ""
         if path == "dynamic/instance-identity/document":
             return 200, json.dumps(_identity_document(instance))
-        if path.startswith(f"meta-data/{_ROLE_PATH}"):
-            return self._role(instance, path.removeprefix(f"meta-data/{_ROLE_PATH}"))
+        if path.startswith(_ROLE_PATH):
+            return self._role(instance, path.removeprefix(_ROLE_PATH).strip("/"))
         value = _facts(instance).get(path.removeprefix("meta-data/").rstrip("/"))
         return (200, value) if value is not None else (404, "")
 
@@ -126,7 +126,6 @@ def _facts(instance: dict[str, Any]) -> dict[str, str]:
         "placement/availability-zone": zone,
         "placement/region": _region(instance),
         "public-ipv4": instance.get("PublicIpAddress"),
-        "iam/security-credentials": None,
     }
     return {name: str(value) for name, value in facts.items() if value}
 

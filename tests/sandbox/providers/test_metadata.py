@@ -36,6 +36,7 @@ def test_the_roles_credentials_work_on_the_api(service: Service, instance: Made)
     token = service.metadata.token()
     status, role = service.metadata.answer(PRIMARY, CREDENTIALS, token)
     assert status == 200
+    assert service.metadata.answer(PRIMARY, CREDENTIALS.rstrip("/"), token) == (200, role)
     status, body = service.metadata.answer(PRIMARY, CREDENTIALS + role, token)
     assert status == 200
     given = json.loads(body)
