@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
-from ops.stack import Deployment
-from sandbox import run
+from sandbox import run, system
 from sandbox.layout import Layout
 from sandbox.machine import containers
+from sandbox.summary import lines
 
 sandbox = typer.Typer(no_args_is_help=True, help="The platform on this machine, without AWS.")
 
@@ -30,6 +31,14 @@ class _Clock:
     def say(self, text: str) -> None:
         self._console.print(f"[dim]{time.monotonic() - self._start:6.1f} s[/dim]  {text}")
 
+    def steps(self, standing: run.Sandbox, recipient: str, *, sender: str | None = None) -> int:
+        """Prints each step of a message's journey as it is seen to be right; their number."""
+        count = 0
+        for step in standing.send(recipient, sender=sender):
+            self.say(f"[green]ok[/green] {step.name}: {escape(step.saw)}")
+            count += 1
+        return count
+
 
 @sandbox.command()
 def up(
@@ -39,10 +48,18 @@ def up(
     clock = _Clock()
     layout = Layout.of_checkout()
     standing = run.up(layout, clock.say, engine_output=typer.echo if verbose else None)
-    steps = standing.send("reader@accept.example")
-    for step in steps:
-        clock.say(f"[green]ok[/green] {step.name}: {step.saw}")
-    _summary(standing.deployment, standing.tree.label, len(steps))
+    deployment = standing.deployment
+    steps = clock.steps(standing, "reader@accept.example")
+    typer.echo("")
+    for line in lines(
+        deployment,
+        standing.zones,
+        kumomta=standing.tree.label,
+        stand_ins=standing.stand_ins,
+        steps=steps,
+    ):
+        typer.echo(line)
+    typer.echo("Try: .venv/bin/ping8 sandbox send | status | logs | open | down")
 
 
 @sandbox.command()
@@ -51,15 +68,13 @@ def send(
     sender: Annotated[str | None, typer.Option(help="Address of a sender domain.")] = None,
 ) -> None:
     """Sends one message and checks its journey."""
-    clock = _Clock()
-    standing = run.stand(Layout.of_checkout(), clock.say)
-    for step in standing.send(recipient, sender=sender):
-        clock.say(f"[green]ok[/green] {step.name}: {step.saw}")
+    _Clock().steps(run.standing(Layout.of_checkout()), recipient, sender=sender)
 
 
 @sandbox.command()
 def status() -> None:
     """What runs."""
+    system.require_fit_system()
     found = run.status(Layout.of_checkout())
     for name, running in found.items():
         typer.echo(f"{'running' if running else 'stopped':8} {name}")
@@ -74,7 +89,7 @@ def logs(
 ) -> None:
     """The end of a host's journal."""
     layout = Layout.of_checkout()
-    standing = run.stand(layout, lambda _text: None)
+    standing = run.standing(layout)
     access = standing.deployment.host(host)
     typer.echo(containers(layout).journal(access.instance_id, unit=unit, lines=lines))
 
@@ -85,7 +100,7 @@ def open_host(
 ) -> None:
     """A shell on a host."""
     layout = Layout.of_checkout()
-    standing = run.stand(layout, lambda _text: None)
+    standing = run.standing(layout)
     name = f"ping8-{standing.deployment.host(host).instance_id}"
     raise typer.Exit(subprocess.call(["podman", "exec", "-it", name, "bash"]))
 
@@ -93,18 +108,7 @@ def open_host(
 @sandbox.command()
 def down() -> None:
     """Leaves nothing behind but the cache."""
+    system.require_fit_system()
     clock = _Clock()
     run.down(Layout.of_checkout(), clock.say)
     clock.say("gone")
-
-
-def _summary(deployment: Deployment, kumomta: str, steps: int) -> None:
-    typer.echo("")
-    typer.echo(f"KumoMTA        {kumomta}")
-    typer.echo(f"injection      https://{deployment.settings.mta_host}/api/inject/v1")
-    for host in deployment.hosts.values():
-        typer.echo(f"{host.name:14} {host.address:15} release {host.release_id}")
-    for source in deployment.egress.values():
-        typer.echo(f"{source.name:14} {source.public:15} {source.ehlo} via {source.proxy}")
-    typer.echo(f"journey        {steps} steps, all right")
-    typer.echo("Try: ping8 sandbox send | status | logs | open | down")

@@ -94,10 +94,22 @@ class Authority:
         """Everything that is served, publishers merged, without what completes the tree."""
         merged: dict[str, list[Record]] = {}
         for path in sorted(self._published.glob("*.json")):
-            for each in json.loads(path.read_text()):
-                records = [Record(**{**r, "values": tuple(r["values"])}) for r in each["records"]]
-                merged.setdefault(each["name"].rstrip(".").lower(), []).extend(records)
+            for zone in self.published(path.stem):
+                merged.setdefault(zone.name.rstrip(".").lower(), []).extend(zone.records)
         return [Zone(name=name, records=tuple(records)) for name, records in merged.items()]
+
+    def published(self, publisher: str) -> list[Zone]:
+        """What one publisher published last."""
+        record = self._published / f"{publisher}.json"
+        return [
+            Zone(
+                name=zone["name"],
+                records=tuple(
+                    Record(**{**each, "values": tuple(each["values"])}) for each in zone["records"]
+                ),
+            )
+            for zone in (json.loads(record.read_text()) if record.exists() else [])
+        ]
 
     @property
     def _published(self) -> Path:

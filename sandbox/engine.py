@@ -29,7 +29,7 @@ def ensure_engine(cache: Path) -> Path:
     program = folder / "bin" / "pulumi"
     if program.exists() and accepts(program):
         return program
-    if _internet_reachable():
+    if internet_reachable():
         try:
             return Path(PulumiCommand.install(root=str(folder)).command)
         except (subprocess.SubprocessError, OSError, RuntimeError):
@@ -60,7 +60,8 @@ def pinned_version() -> str:
     return found.group(1)
 
 
-def _internet_reachable() -> bool:
+def internet_reachable() -> bool:
+    """Whether Pulumi's downloads can be had."""
     try:
         with urllib.request.urlopen(_DOWNLOADS, timeout=_LOOK_SECONDS):
             return True

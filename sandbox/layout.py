@@ -27,6 +27,16 @@ class Layout:
         return self.root / ".cache" / "sandbox"
 
     @property
+    def pulumi_home(self) -> Path:
+        """The engine's own folder: plugins."""
+        return self.cache / "pulumi-home"
+
+    @property
+    def backend(self) -> Path:
+        """Pulumi's state, in files."""
+        return self.state / "pulumi"
+
+    @property
     def hosts(self) -> Path:
         return self.state / "hosts"
 

@@ -8,8 +8,9 @@ every packet, also one between two hosts of a subnet, crosses the fence, as on A
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_address, ip_network
 
 from sandbox.failures import SandboxError
 from sandbox.fence import Fence, Interface, Redirect, Rule, render
@@ -84,8 +85,10 @@ class Cloud:
         for address in world_addresses:
             run(["ip", "-n", self.world, "addr", "replace", f"{address}/32", "dev", _WORLD_DEVICE])
             self._route(address, "o-world")
-        if self.machine and not self._machine_linked():
-            self._link_machine()
+        if self.machine:
+            if not self._machine_linked():
+                self._link_machine()
+            self._route_machine(world_addresses, within=OUTSIDE)
 
     def attach(self, interface: Interface) -> str:
         """Make a host's namespace with its interface and return the namespace's path."""
@@ -123,7 +126,10 @@ class Cloud:
             if self.namespace(interface.name) in present:
                 self._route_interface(interface)
         if self.machine:
-            self._route_machine_to(fence.vpc)
+            self._route_machine(fence.elastic, within=ELASTIC)
+            # Answers of link-local services on this machine go back to private addresses.
+            private = [address for each in fence.interfaces for address in each.addresses]
+            self._route_machine(private, within=fence.vpc)
         self._nft(render(fence, outside=_OUTSIDE_LINKS))
 
     def down(self) -> None:
@@ -224,32 +230,21 @@ class Cloud:
         run(["ip", "addr", "add", f"{MACHINE}/32", "dev", device])
         run(["ip", "link", "set", device, "up"])
         self._route(MACHINE, "o-machine")
-        for network in (OUTSIDE, ELASTIC):
-            self._route_machine(network)
 
-    def _route_machine_to(self, vpc: str) -> None:
-        """Answers of link-local services on this machine go back to private addresses."""
-        shown = run(["ip", "-json", "route", "show", vpc, "dev", self._machine_device]).stdout
-        if not json.loads(shown or "[]"):
-            _require_free(vpc)
-            self._route_machine(vpc)
-
-    def _route_machine(self, network: str) -> None:
-        run(
-            [
-                "ip",
-                "route",
-                "add",
-                network,
-                "via",
-                _GATEWAY,
-                "dev",
-                self._machine_device,
-                "onlink",
-                "src",
-                MACHINE,
-            ]
-        )
+    def _route_machine(self, addresses: Iterable[str], *, within: str) -> None:
+        """This machine's routes into one network: to these addresses and no others."""
+        device, network = self._machine_device, IPv4Network(within)
+        shown = run(["ip", "-json", "-4", "route", "show", "dev", device]).stdout
+        destinations = (str(route["dst"]) for route in json.loads(shown or "[]"))
+        present = {each for each in destinations if IPv4Network(each).subnet_of(network)}
+        wanted = {each for each in addresses if ip_address(each) in network}
+        if wanted and not present:
+            _require_free(within, but=device)
+        for gone in present - wanted:
+            run(["ip", "route", "del", gone, "dev", device], check=False)
+        path = ["via", _GATEWAY, "dev", device, "onlink", "src", MACHINE]
+        for new in sorted(wanted - present):
+            run(["ip", "route", "replace", f"{new}/32", *path])
 
     def _sysctl(self, namespace: str, *settings: str) -> None:
         run(self.inside(namespace, "sysctl", "-q", "-w", *settings))
@@ -263,11 +258,13 @@ def _link_name(interface: str) -> str:
     return "v-" + hashlib.sha256(interface.encode()).hexdigest()[:12]
 
 
-def _require_free(network: str) -> None:
-    """Refuse a network that this machine uses already."""
+def _require_free(network: str, *, but: str = "") -> None:
+    """Refuse a network that this machine uses already, beside one device."""
     ours = ip_network(network)
     for route in json.loads(run(["ip", "-json", "-4", "route", "show"]).stdout or "[]"):
-        if route["dst"] != "default" and ip_network(route["dst"], strict=False).overlaps(ours):
+        if route["dst"] == "default" or route.get("dev") == but:
+            continue
+        if ip_network(route["dst"], strict=False).overlaps(ours):
             raise SandboxError(
                 f"network {network} is in use on this machine (route {route['dst']} dev "
                 f"{route.get('dev', '?')}); the sandbox needs it free"

@@ -1,11 +1,14 @@
 """The very program, run by the real engine against the stand-in providers."""
 
+import contextlib
+import functools
+import json
 import os
 import runpy
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +22,17 @@ STACK = "sandbox"
 PROJECT = "ping8-mail"
 
 
-def open_stack(layout: Layout, engine: Path, endpoints: Endpoints) -> automation.Stack:
+def open_stack(
+    layout: Layout, engine: Path, endpoints: Endpoints, *, real: Collection[str] = ()
+) -> automation.Stack:
     """The sandbox's stack, in a project folder of its own.
 
-    The stack file is a copy, so that a run, or a test that changes settings, leaves the checkout
+    The engine attaches to the stand-in providers but those in `real`, whose plugins it finds. The
+    stack file is a copy, so that a run, or a test that changes settings, leaves the checkout
     clean; state stands in files, encrypted with a passphrase that never leaves the checkout.
     """
     folder = layout.state / "project"
-    backend = layout.state / "pulumi"
-    for path in (folder / "stacks", backend):
+    for path in (folder / "stacks", layout.backend):
         path.mkdir(parents=True, exist_ok=True)
     shutil.copy2(layout.root / "Pulumi.yaml", folder / "Pulumi.yaml")
     copy = folder / "stacks" / f"Pulumi.{STACK}.yaml"
@@ -37,10 +42,10 @@ def open_stack(layout: Layout, engine: Path, endpoints: Endpoints) -> automation
         work_dir=str(folder),
         pulumi_command=PulumiCommand(root=str(engine.parent.parent)),
         env_vars={
-            "PULUMI_BACKEND_URL": f"file://{backend}",
+            "PULUMI_BACKEND_URL": f"file://{layout.backend}",
             "PULUMI_CONFIG_PASSPHRASE": _passphrase(layout),
-            "PULUMI_DEBUG_PROVIDERS": endpoints.debug_providers,
-            "PULUMI_HOME": str(layout.cache / "pulumi-home"),
+            "PULUMI_DEBUG_PROVIDERS": _attached(endpoints, real),
+            "PULUMI_HOME": str(layout.pulumi_home),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         },
     )
@@ -49,9 +54,31 @@ def open_stack(layout: Layout, engine: Path, endpoints: Endpoints) -> automation
     )
 
 
-def outputs(stack: automation.Stack) -> Mapping[str, Any]:
-    """Stack outputs, secrets in plain text: they are throw-away ones."""
+def outputs(stack: automation.Stack, layout: Layout) -> Mapping[str, Any]:
+    """Stack outputs, secrets in plain text: they are throw-away ones.
+
+    The engine takes seconds to tell them, so it is asked again only when the state has changed.
+    """
+    state = layout.backend / ".pulumi" / "stacks" / PROJECT / f"{STACK}.json"
+    return _outputs_of(stack, state.stat().st_mtime_ns if state.exists() else 0)
+
+
+@functools.lru_cache(maxsize=1)
+def _outputs_of(stack: automation.Stack, _changed: int) -> Mapping[str, Any]:
     return {name: output.value for name, output in stack.outputs().items()}
+
+
+def release_dead_locks(layout: Layout) -> None:
+    """Open what a run that was killed has left locked; a lock of a living one stays."""
+    for path in (layout.backend / ".pulumi" / "locks").rglob("*.json"):
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            if not Path(f"/proc/{json.loads(path.read_text())['pid']}").exists():
+                path.unlink()
+
+
+def _attached(endpoints: Endpoints, real: Collection[str]) -> str:
+    providers = endpoints.debug_providers.split(",")
+    return ",".join(each for each in providers if each.partition(":")[0] not in real)
 
 
 def _program(layout: Layout) -> Callable[[], None]:

@@ -1,7 +1,6 @@
 """The main job on one machine: everything up, the program deployed, one message sent."""
 
 import concurrent.futures
-import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from pulumi import automation
 
 from ops.doctor.resolver import Resolver
 from ops.stack import Deployment, from_outputs
-from sandbox import acme, cloud, dns, program, system, world
+from sandbox import acme, claim, cloud, dns, plugins, program, system, world
 from sandbox.acme import Acme
 from sandbox.authority import Authority
 from sandbox.engine import ensure_engine
@@ -23,9 +22,10 @@ from sandbox.image import ensure_image
 from sandbox.journey import Ping8, Step, letter, travel
 from sandbox.kumomta import KumoTree, ensure_tree
 from sandbox.layout import Layout
-from sandbox.machine import containers
+from sandbox.machine import ROUTE_53, containers
 from sandbox.network import Cloud
 from sandbox.process import wait_until
+from sandbox.providers.daemon import settings_of
 from sandbox.providers.endpoints import Endpoints
 from sandbox.world import World
 from sandbox.world.webhook import expect_token
@@ -35,6 +35,7 @@ ZONES = ("mail.ping8.test", "ping8.test")
 
 Say = Callable[[str], None]
 _CERTIFICATE_SECONDS = 180
+_WORDS = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,19 @@ class Sandbox:
     tree: KumoTree
     stack: automation.Stack
     world: World
+    real: tuple[str, ...] = ()
+    """Providers whose real plugin is used."""
+
+    @property
+    def stand_ins(self) -> str:
+        """How the summary calls what plays AWS and its providers."""
+        names = [name for name in ("aws", "command", "tls", "random") if name not in self.real]
+        return f"STAND-IN on moto; providers {', '.join(names)} are stand-ins, too"
+
+    @property
+    def zones(self) -> list[dns.Zone]:
+        """What Route 53 serves."""
+        return dns.Authority(folder=self.layout.dns, cloud=Cloud()).published(ROUTE_53)
 
     @property
     def deployment(self) -> Deployment:
@@ -54,7 +68,7 @@ class Sandbox:
     @property
     def outputs(self) -> Mapping[str, Any]:
         """Stack outputs, secrets in plain text."""
-        return program.outputs(self.stack)
+        return program.outputs(self.stack, self.layout)
 
     @property
     def resolver(self) -> Resolver:
@@ -84,8 +98,14 @@ def trusted(layout: Layout) -> str:
 def stand(layout: Layout, say: Say) -> Sandbox:
     """Everything but the program: machine, network, DNS, ACME, the world, AWS. Again: quick."""
     system.prepare(say)
+    claim.take(layout)
+    if layout.backend.exists() and not cloud.running(layout):
+        say("the stand-in for AWS has ended, and its account with it: starting over")
+        down(layout, say)
+        claim.take(layout)
     layout.state.mkdir(mode=0o700, exist_ok=True)
     engine, image, tree = _ingredients(layout, say)
+    _require_same(layout, tree)
     say(f"hosts run {tree.label}")
     net = Cloud()
     authority = Authority(folder=layout.authority)
@@ -99,8 +119,19 @@ def stand(layout: Layout, say: Say) -> Sandbox:
     outside.start()
     endpoints = cloud.start(layout, image, tree)
     _ensure_zones(endpoints)
-    stack = program.open_stack(layout, engine, endpoints)
-    return Sandbox(layout=layout, tree=tree, stack=stack, world=outside)
+    real = plugins.real_providers(layout, engine)
+    program.release_dead_locks(layout)
+    stack = program.open_stack(layout, engine, endpoints, real=real)
+    _boot_stopped(layout, say)
+    return Sandbox(layout=layout, tree=tree, stack=stack, world=outside, real=real)
+
+
+def standing(layout: Layout) -> Sandbox:
+    """The sandbox that stands; refuses where none does."""
+    system.require_fit_system()
+    if not cloud.running(layout) or not layout.backend.exists():
+        raise SandboxError("no sandbox stands here; `make sandbox` brings one up")
+    return stand(layout, lambda _text: None)
 
 
 def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox:
@@ -108,9 +139,7 @@ def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox
     sandbox = stand(layout, say)
     say("pulumi up")
     result = deploy(sandbox, engine_output)
-    changes = result.summary.resource_changes or {}
-    said = ", ".join(f"{count} {kind}" for kind, count in sorted(changes.items()))
-    say(f"deployed: {said}")
+    say(f"deployed: {_changes(result.summary.resource_changes or {})}")
     expect_token(layout.world, sandbox.outputs["webhook_token"])
     await_certificate(sandbox)
     say(f"{sandbox.deployment.settings.mta_host} has its certificate from the ACME server")
@@ -142,11 +171,15 @@ def deploy(sandbox: Sandbox, engine_output: Say | None = None) -> automation.UpR
         try:
             return sandbox.stack.up(on_output=note, suppress_progress=True)
         except automation.CommandError as error:
-            raise SandboxError(f"pulumi up failed; {log} says: {_reason(str(error))}") from error
+            raise SandboxError(
+                f"pulumi up failed: {_reason(str(error))}\n"
+                f"All of it: {log}; a host's journal: ping8 sandbox logs mta"
+            ) from error
 
 
 def down(layout: Layout, say: Say) -> None:
     """Removes containers, networks, rules, processes and state; the cache stays."""
+    claim.require_ours(layout)
     say("removing hosts")
     containers(layout).remove_all()
     volumes = containers(layout).volumes
@@ -160,6 +193,7 @@ def down(layout: Layout, say: Say) -> None:
     dns.Authority(folder=layout.dns, cloud=net).stop()
     net.down()
     shutil.rmtree(layout.state, ignore_errors=True)
+    claim.give_up(layout)
 
 
 def status(layout: Layout) -> Mapping[str, bool]:
@@ -228,6 +262,37 @@ def _world(layout: Layout) -> World:
     )
 
 
+def _require_same(layout: Layout, tree: KumoTree) -> None:
+    """Hosts that boot from now on would differ from those that stand."""
+    if not cloud.running(layout):
+        return
+    machine = settings_of(layout.daemons).machine
+    if machine and machine.kumomta != str(tree.path):
+        raise SandboxError(
+            f"the sandbox stands with KumoMTA from {machine.kumomta}, and now {tree.path} is asked "
+            "for; `ping8 sandbox down` first"
+        )
+
+
+def _boot_stopped(layout: Layout, say: Say) -> None:
+    hosts = containers(layout)
+    for name in hosts.names():
+        if not hosts.running(name):
+            say(f"booting {name}, which was stopped")
+            hosts.start(name)
+            hosts.wait_booted(name)
+
+
+def _changes(counted: Mapping[Any, int]) -> str:
+    """The engine's counts in words: its `same` alone is no change."""
+    changed = {kind: count for kind, count in counted.items() if kind != "same"}
+    same = counted.get("same", 0)
+    if not changed:
+        return f"no change ({same} resources)"
+    said = [f"{count} {_WORDS.get(kind, kind)}" for kind, count in sorted(changed.items())]
+    return ", ".join([*said, *([f"{same} unchanged"] if same else [])])
+
+
 def _reason(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if "error:" in line or "ping8:" in line]
-    return json.dumps(lines[-5:]) if lines else text[-1500:]
+    return "\n".join(dict.fromkeys(lines[-5:])) or text[-1500:]

@@ -54,7 +54,7 @@ TEST_NEEDS = (
 
 def prepare(say: Callable[[str], None], needs: Sequence[Need] = NEEDS) -> None:
     """Install what is missing, after saying so; a reason in one line where that cannot be."""
-    _require_fit_system()
+    require_fit_system()
     # `su` keeps a user's PATH, which lacks the system's own folders.
     os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     wanted = missing_packages(needs)
@@ -73,7 +73,8 @@ def missing_packages(needs: Sequence[Need] = NEEDS) -> list[str]:
     return sorted(n.package for n in needs if not shutil.which(n.program) and not _stands_in(n))
 
 
-def _require_fit_system() -> None:
+def require_fit_system() -> None:
+    """Refuse, in one line, a machine or a user with whom no package can help."""
     if platform.system() != "Linux":
         raise SandboxError(f"the sandbox needs Linux; this is {platform.system()}")
     if os.geteuid() != 0:

@@ -1,0 +1,39 @@
+"""One sandbox a machine: its networks and names are the machine's, so one checkout holds them."""
+
+from pathlib import Path
+
+from sandbox.failures import SandboxError
+from sandbox.layout import Layout
+
+HOLDER = Path("/run/ping8-sandbox")
+"""Names the checkout whose sandbox stands; gone after a reboot, as the sandbox is."""
+
+
+def take(layout: Layout, holder: Path = HOLDER) -> None:
+    """Hold the machine for this checkout, unless the sandbox of another stands."""
+    require_ours(layout, holder)
+    holder.write_text(f"{layout.root}\n")
+
+
+def require_ours(layout: Layout, holder: Path = HOLDER) -> None:
+    """Refuse to touch the sandbox of another checkout; one that was deleted holds nothing."""
+    other = _other(layout, holder)
+    if other is not None:
+        raise SandboxError(
+            f"the sandbox on this machine is that of {other}; `ping8 sandbox down` there first"
+        )
+
+
+def give_up(layout: Layout, holder: Path = HOLDER) -> None:
+    """Let another checkout have the machine."""
+    if _other(layout, holder) is None:
+        holder.unlink(missing_ok=True)
+
+
+def _other(layout: Layout, holder: Path) -> Path | None:
+    try:
+        root = Path(holder.read_text().strip())
+    except FileNotFoundError:
+        return None
+    stands = Layout(root=root).state.exists()
+    return root if stands and root != layout.root else None
