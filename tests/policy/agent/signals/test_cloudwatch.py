@@ -7,25 +7,20 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from unittest.mock import patch
 
 import boto3
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials as BotoCredentials
 
 from policy.agent.figures_model import Figure
 from policy.agent.signals_cloudwatch import (
     Credentials,
     SendError,
-    authorization,
     credentials,
     endpoint,
     form,
     send,
 )
-from tests.policy.agent.signals.aws import Front
+from tests.policy.agent.signals.aws import Front, signature
 from tests.policy.agent.signals.station import parsed
 
 KEYS = Credentials("AKIAEXAMPLE", "secretsecretsecret", "tokentoken")
@@ -37,29 +32,12 @@ FIGURES = [
 COMMON = {"Environment": "prod", "Host": "mta"}
 
 
-def test_the_signature_is_that_of_awss_own_library() -> None:
-    body = form("PING8/Mail", FIGURES, COMMON, 1_800_000_000)
-    request = AWSRequest(
-        "POST",
-        "https://monitoring.eu-central-1.amazonaws.com/",
-        data=body,
-        headers={"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"},
-    )
-    moment = datetime.datetime(2027, 1, 15, 8, 0, tzinfo=datetime.UTC)
-    with patch("botocore.auth.get_current_datetime", return_value=moment):
-        theirs = SigV4Auth(
-            BotoCredentials(KEYS.key_id, KEYS.secret, KEYS.token), "monitoring", "eu-central-1"
-        )
-        theirs.add_auth(request)
-    headers = {
-        "Content-Type": request.headers["Content-Type"],
-        "Host": "monitoring.eu-central-1.amazonaws.com",
-        "X-Amz-Date": request.headers["X-Amz-Date"],
-        "X-Amz-Security-Token": KEYS.token,
-    }
-    digest = theirs.payload(request)
-    ours = authorization("eu-central-1", "monitoring", headers, digest, KEYS)
-    assert ours == request.headers["Authorization"]
+def test_the_signature_is_that_of_awss_own_library(front: Front) -> None:
+    send("eu-central-1", form("PING8/Else", FIGURES, COMMON, 0), KEYS, port=front.port)
+    ((_, _, headers),) = front.requests
+    assert headers["X-Amz-Security-Token"] == KEYS.token
+    ours = headers["Authorization"]
+    assert ours == signature("monitoring", front.requests[0], front.bodies[0], KEYS)
 
 
 def test_the_body_reads_as_what_was_to_be_told() -> None:

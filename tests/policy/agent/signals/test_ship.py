@@ -1,6 +1,8 @@
 """Finished log segments reach S3 once, and none that has not is deleted by its age."""
 
+import base64
 import dataclasses
+import hashlib
 import json
 import os
 import time
@@ -13,7 +15,7 @@ from policy.agent import prune
 from policy.agent.prune import STILL_WRITTEN, Segment
 from policy.agent.ship import Target, read_receipts, ship
 from policy.agent.signals_cloudwatch import Credentials, SendError
-from tests.policy.agent.signals.aws import Front
+from tests.policy.agent.signals.aws import Front, signature
 
 KEYS = Credentials("A", "S", "T")
 TARGET = Target("example-logs", "eu-central-1", "prod/mta")
@@ -147,3 +149,10 @@ def test_s3_holds_the_very_bytes(logs: Path, tmp_path: Path, front: Front, moto:
     day = time.strftime("%Y/%m/%d", time.gmtime(time.time() - 7200))
     held = client.get_object(Bucket=TARGET.bucket, Key=f"prod/mta/{day}/older")
     assert held["Body"].read() == content
+    for request, body in zip(front.requests, front.bodies, strict=True):
+        headers = request[2]
+        digest = hashlib.sha256(body)
+        assert headers["X-Amz-Security-Token"] == KEYS.token
+        assert base64.b64decode(headers["X-Amz-Checksum-Sha256"]) == digest.digest()
+        assert headers["X-Amz-Content-Sha256"] == digest.hexdigest()
+        assert headers["Authorization"] == signature("s3", request, body, KEYS)
