@@ -70,8 +70,9 @@ local function start_listeners(server)
     kumo.start_esmtp_listener {
       listen = '0.0.0.0:25',
       hostname = server.hostname,
-      -- Nobody may relay, this host neither.
-      relay_hosts = {},
+      -- Nobody may relay, this host neither: no host has this address. kumod
+      -- would take an empty table for a map, and refuse to start.
+      relay_hosts = { '255.255.255.255' },
       max_message_size = 10 * 1024 * 1024,
       max_recipients_per_message = 10,
       trace_headers = { received_header = true, supplemental_header = false },

@@ -128,6 +128,7 @@ _OVERRIDES: Mapping[tuple[str, str], Check] = {
         ft.record({"interval": ft.duration, "policy": _MEMORY_POLICY}, ["interval", "policy"])
     ),
     ("kumo.start_esmtp_listener", "allow_xclient"): ft.list_of(ft.cidr),
+    ("kumo.start_esmtp_listener", "relay_hosts"): ft.buffered_list_of(ft.cidr),
     ("kumo.start_esmtp_listener", "client_timeout"): ft.duration,
     ("kumo.start_esmtp_listener", "data_processing_timeout"): ft.duration,
     ("kumo.start_esmtp_listener", "data_buffer_size"): ft.integer(),

@@ -225,6 +225,18 @@ def list_of(item: Check) -> Check:
     return check
 
 
+def buffered_list_of(item: Check) -> Check:
+    """A list in a flattened part, which serde buffers: there Lua's empty table reads as a map."""
+    check_items = list_of(item)
+
+    def check(value: Any) -> None:
+        if not value and isinstance(value, list | Mapping):
+            raise Refused("invalid type: map, expected a sequence")
+        check_items(value)
+
+    return check
+
+
 def map_of(key: Check, item: Check) -> Check:
     def check(value: Any) -> None:
         if not isinstance(value, Mapping):

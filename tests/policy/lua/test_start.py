@@ -96,7 +96,9 @@ def test_any_token_comes_out_unharmed_or_is_refused_without_being_shown(
     started = mta.kumod.start()
     if not started.started:
         assert "PING8_WEBHOOK_TOKEN must be" in started.error
-        assert len(value) < 4 or value not in started.error
+        if value in started.error:
+            other = host(environment={"PING8_WEBHOOK_TOKEN": " "}).kumod.start().error
+            assert value in other, "such a word stands there whatever the token is"
         return
     mta.inject()
     mta.kumod.run()
@@ -167,7 +169,7 @@ def test_injection_listens_on_loopback_and_trusts_loopback_alone(mta: Mta) -> No
     assert listeners["http"]["trusted_hosts"] == ["127.0.0.1", "::1"]
     assert listeners["http"]["request_body_limit"] == 10 * 1024 * 1024
     assert listeners["esmtp"]["listen"] == "0.0.0.0:25"
-    assert not listeners["esmtp"]["relay_hosts"], "Lua's empty list"
+    assert listeners["esmtp"]["relay_hosts"] == ["255.255.255.255"], "nobody's address"
 
 
 def test_without_report_domains_nothing_listens_on_port_25(host: Host) -> None:

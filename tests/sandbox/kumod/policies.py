@@ -16,7 +16,7 @@ kumo.on('init', function()
   kumo.configure_local_logs { log_dir = '/var/log/kumomta', max_segment_duration = '5m' }
   kumo.start_http_listener { listen = '127.0.0.1:8000' }
   kumo.start_esmtp_listener {
-    listen = '0.0.0.0:25', hostname = 'mta.example.com', relay_hosts = {} }
+    listen = '0.0.0.0:25', hostname = 'mta.example.com', relay_hosts = { '192.0.2.1' } }
 end)
 """
 HOOK = """

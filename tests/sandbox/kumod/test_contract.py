@@ -73,6 +73,11 @@ def test_every_table_needs_what_is_required(table: str) -> None:
             "localhost: couldn't parse address in network: invalid IP address syntax",
         ),
         (
+            "kumo.start_esmtp_listener",
+            {"relay_hosts": {}},
+            "invalid type: map, expected a sequence",
+        ),
+        (
             "kumo.make_queue_config",
             {"max_age": "soon"},
             'invalid value: string "soon", expected a duration',

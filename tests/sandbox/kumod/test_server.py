@@ -41,7 +41,7 @@ kumo.on('init', function()
   kumo.configure_local_logs { log_dir = '@/logs', max_segment_duration = '1s' }
   kumo.start_http_listener { listen = '127.0.0.1:$HTTP', request_body_limit = 5000 }
   kumo.start_esmtp_listener {
-    listen = '127.0.0.1:$SMTP', hostname = 'mta.example.com', relay_hosts = {} }
+    listen = '127.0.0.1:$SMTP', hostname = 'mta.example.com', relay_hosts = { '192.0.2.1' } }
 end)
 kumo.on('get_listener_domain', function(domain)
   if domain == 'bounce.d.test' then
