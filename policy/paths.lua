@@ -39,6 +39,9 @@ local function with_limit(params, source, messages, refresh)
   rates['ping8-warm-up-' .. source] =
     string.format('%d/day,max_burst=1', messages)
   params.additional_source_selection_rates = rates
+  -- The helper's strategy asks again only when files change; a new day changes
+  -- none.
+  params.refresh_strategy = 'Ttl'
   params.refresh_interval = refresh
   return params
 end

@@ -120,6 +120,7 @@ def test_a_new_day_brings_its_limit_without_a_restart(host: Host) -> None:
     mta.inject()
     mta.kumod.run()
     assert path_of(mta)["refresh_interval"] == "1h"
+    assert path_of(mta)["refresh_strategy"] == "Ttl", "the helper's own waits for changed files"
     mta.wait(DAY)
     mta.inject()
     mta.kumod.run()

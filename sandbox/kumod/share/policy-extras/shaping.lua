@@ -108,6 +108,7 @@ function mod:setup_with_automation(options)
   return {
     get_egress_path_config = function(domain, source, site, skip_make)
       local params = cached(files):get_egress_path_config(domain, source, site)
+      params.refresh_strategy = params.refresh_strategy or 'Epoch'
       if skip_make then
         return params
       end
