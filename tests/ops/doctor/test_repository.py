@@ -1,0 +1,125 @@
+"""The search for populated secrets in a repository and its history."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ops.doctor.finding import Finding, Status
+from ops.doctor.repository import populated, repository
+
+STACK = "stacks/Pulumi.prod.yaml"
+ENCRYPTED = "config:\n  ping8-mail:webhookToken:\n    secure: AAABAJ3vUbQ=\n"
+PLAIN = "config:\n  ping8-mail:webhookToken: 3vUbQk29dmWq\n"
+KEY = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEpAIBAAKCAQEAxxxxxxxxxxxxx\n"
+Write = Callable[[str, str], None]
+
+
+@pytest.fixture
+def commit(tmp_path: Path) -> Write:
+    """Writes a file of a new repository and commits it."""
+
+    def git(*arguments: str) -> None:
+        who = ("-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", "-C", str(tmp_path), *who, *arguments], check=True)
+
+    git("init", "--quiet")
+
+    def write(name: str, text: str) -> None:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        git("add", "--force", name)
+        git("commit", "--quiet", "--message", "x")
+
+    write(STACK, ENCRYPTED)
+    return write
+
+
+def look(folder: Path) -> Finding:
+    (found,) = repository(folder, "prod")
+    return found
+
+
+def test_a_repository_without_secrets_passes(commit: Write, tmp_path: Path) -> None:
+    commit("README.md", "PING8_WEBHOOK_TOKEN=<token>\nwebhookToken: Token of each call.\n")
+    assert look(tmp_path).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "saw"),
+    [
+        ("keys/s1.key", KEY, "keys/s1.key: a private key"),
+        ("env", "PING8_WEBHOOK_TOKEN='3vUbQk29dmWq'\n", "env: a populated environment file"),
+        ("notes.md", "the key is AKIA" + "ABCDEFGHIJKLMNOP\n", "notes.md: an AWS access key"),
+        (STACK, PLAIN, f"{STACK}: a secret in plain text"),
+    ],
+)
+def test_a_populated_secret_fails_and_is_named_without_its_value(
+    commit: Write, tmp_path: Path, name: str, text: str, saw: str
+) -> None:
+    commit(name, text)
+    found = look(tmp_path)
+    assert found.status is Status.FAIL
+    assert found.saw.startswith(saw)
+    assert "3vUbQk29dmWq" not in found.saw
+
+
+def test_a_secret_that_was_removed_from_a_stack_file_still_fails(
+    commit: Write, tmp_path: Path
+) -> None:
+    commit(STACK, PLAIN)
+    commit(STACK, ENCRYPTED)
+    found = look(tmp_path)
+    assert found.status is Status.FAIL
+    assert "of the stack files: a secret in plain text" in found.saw
+    assert "make a new secret" in found.mend
+
+
+def test_a_folder_below_sees_the_whole_repository(commit: Write, tmp_path: Path) -> None:
+    commit("keys/s1.key", KEY)
+    assert look(tmp_path / "stacks").status is Status.FAIL
+
+
+def test_a_file_that_git_does_not_track_is_nobody_elses_business(
+    commit: Write, tmp_path: Path
+) -> None:
+    (tmp_path / "own.key").write_text(KEY)
+    assert look(tmp_path).status is Status.PASS
+
+
+def test_a_folder_without_a_repository_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    found = look(tmp_path)
+    assert found.status is Status.UNKNOWN
+    assert "not a git repository" in found.saw
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  ping8-mail:injectionToken:\n    secure: AAAB\n",
+        "  ping8-mail:injectionToken: {secure: AAAB}\n",
+        "  ping8-mail:dkimKeys:\n    example.com/s1:\n      secure: AAAB\n",
+        "  # ping8-mail:webhookToken: see README\n",
+        "  ping8-mail:webhook: {url: https://app.example.com/}\n",
+    ],
+)
+def test_what_pulumi_encrypts_is_no_plain_secret(text: str) -> None:
+    assert populated(text, stack_file=True) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  ping8-mail:injectionToken: abcdefgh\n",
+        "  injectionToken: 'abcdefgh'\n",
+        '  ping8-mail:proxyPassword: "pass word"\n',
+    ],
+)
+def test_any_other_value_of_a_secrets_key_is_plain(text: str) -> None:
+    assert populated(text, stack_file=True) == "a secret in plain text"
+    assert populated(text, stack_file=False) is None
