@@ -1,7 +1,6 @@
 """The very program, run by the real engine against the stand-in providers."""
 
 import contextlib
-import functools
 import json
 import os
 import runpy
@@ -59,13 +58,25 @@ def outputs(stack: automation.Stack, layout: Layout) -> Mapping[str, Any]:
 
     The engine takes seconds to tell them, so it is asked again only when the state has changed.
     """
+    if (found := _told.get(_version(layout))) is None:
+        found = remember(layout, stack.outputs())
+    return found
+
+
+def remember(layout: Layout, told: automation.OutputMap) -> Mapping[str, Any]:
+    """Keep what the engine just told about the state as it is now."""
+    _told.clear()
+    _told[_version(layout)] = {name: output.value for name, output in told.items()}
+    return _told[_version(layout)]
+
+
+_told: dict[int, Mapping[str, Any]] = {}
+"""Outputs by the version of the state that has them."""
+
+
+def _version(layout: Layout) -> int:
     state = layout.backend / ".pulumi" / "stacks" / PROJECT / f"{STACK}.json"
-    return _outputs_of(stack, state.stat().st_mtime_ns if state.exists() else 0)
-
-
-@functools.lru_cache(maxsize=1)
-def _outputs_of(stack: automation.Stack, _changed: int) -> Mapping[str, Any]:
-    return {name: output.value for name, output in stack.outputs().items()}
+    return state.stat().st_mtime_ns if state.exists() else 0
 
 
 def release_dead_locks(layout: Layout) -> None:

@@ -169,12 +169,14 @@ def deploy(sandbox: Sandbox, engine_output: Say | None = None) -> automation.UpR
                 engine_output(line)
 
         try:
-            return sandbox.stack.up(on_output=note, suppress_progress=True)
+            result = sandbox.stack.up(on_output=note, suppress_progress=True)
         except automation.CommandError as error:
             raise SandboxError(
                 f"pulumi up failed: {_reason(str(error))}\n"
                 f"All of it: {log}; a host's journal: ping8 sandbox logs mta"
             ) from error
+    program.remember(sandbox.layout, result.outputs)
+    return result
 
 
 def down(layout: Layout, say: Say) -> None:

@@ -34,7 +34,7 @@ def lines(
     for zone in zones:
         records = [record for record in zone.records if record.type not in _APEX]
         yield ""
-        yield f"DNS zone {zone.name}: {len(records)} records"
+        yield f"DNS zone {zone.name} (records: {len(records)})"
         for record in sorted(records, key=lambda each: (each.type, each.name)):
             value = ", ".join(record.values)
             short = value if len(value) <= _SHOWN else f"{value[: _SHOWN - 1]}…"

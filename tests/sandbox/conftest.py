@@ -41,3 +41,5 @@ def sandbox_up(able_machine: None) -> Iterator[run.Sandbox]:
     finally:
         if not stood:
             run.down(layout, print)
+        elif not layout.state.exists():
+            run.up(layout, print)

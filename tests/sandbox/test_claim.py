@@ -1,0 +1,38 @@
+"""One sandbox a machine."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox import claim
+from sandbox.failures import SandboxError
+from sandbox.layout import Layout
+
+
+def checkout(folder: Path, *, stands: bool = True) -> Layout:
+    layout = Layout(root=folder)
+    if stands:
+        layout.state.mkdir(parents=True)
+    return layout
+
+
+def test_a_checkout_is_refused_while_the_sandbox_of_another_stands(tmp_path: Path) -> None:
+    holder = tmp_path / "holder"
+    first, second = checkout(tmp_path / "a"), checkout(tmp_path / "b", stands=False)
+    claim.take(first, holder)
+    claim.take(first, holder)
+    for refused in (claim.take, claim.require_ours):
+        with pytest.raises(SandboxError, match=f"that of {first.root}; `ping8 sandbox down` there"):
+            refused(second, holder)
+    claim.give_up(second, holder)
+    assert holder.exists()
+
+
+def test_a_checkout_that_gave_up_or_was_deleted_holds_nothing(tmp_path: Path) -> None:
+    holder = tmp_path / "holder"
+    first, second = checkout(tmp_path / "a"), checkout(tmp_path / "b")
+    claim.take(first, holder)
+    first.state.rmdir()
+    claim.take(second, holder)
+    claim.give_up(second, holder)
+    assert not holder.exists()

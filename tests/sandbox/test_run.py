@@ -1,0 +1,41 @@
+"""What a run says, and refuses, in words."""
+
+import pytest
+
+from sandbox import plugins, run, system
+from sandbox.failures import SandboxError
+from sandbox.layout import Layout
+
+
+def test_a_run_that_changed_nothing_says_so() -> None:
+    assert run._changes({"same": 158}) == "no change (158 resources)"
+    assert run._changes({"create": 160}) == "160 created"
+    assert run._changes({"same": 157, "update": 1}) == "1 updated, 157 unchanged"
+
+
+def test_a_failed_deployment_is_told_once_by_the_engines_own_errors() -> None:
+    text = "code: 255\nstderr: \n  error: ping8: no\n  error: ping8: no\nResources:\n"
+    assert run._reason(text) == "error: ping8: no"
+
+
+def test_commands_for_a_standing_sandbox_say_that_none_stands(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system, "require_fit_system", lambda: None)
+    with pytest.raises(SandboxError, match="no sandbox stands here; `make sandbox` brings one up"):
+        run.standing(Layout(root=tmp_path))  # type: ignore[arg-type]
+
+
+def test_the_real_command_plugin_is_used_where_it_is_on_the_path(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout(root=tmp_path)  # type: ignore[arg-type]
+    layout.state.mkdir()
+    plugin = layout.root / "bin" / "pulumi-resource-command"
+    plugin.parent.mkdir()
+    plugin.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(plugin.parent))
+    assert plugins.real_providers(layout, layout.root / "pulumi") == ("command",)
+    plugin.unlink()
+    # A sandbox keeps what it began with.
+    assert plugins.real_providers(layout, layout.root / "pulumi") == ("command",)
