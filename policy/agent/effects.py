@@ -1,6 +1,6 @@
 """Which units must be told about the difference between two releases. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from .model import Manifest
@@ -26,6 +26,8 @@ def difference(old: Manifest, new: Manifest, *, extra: Iterable[str] = ()) -> Di
         path for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)
     )
     gone = tuple(unit for unit in old.units if unit not in new.units)
+    # Nobody can tell a helper (a timer's service, say) whose file goes with the old release.
+    unfiled = own_units(old) - own_units(new) - set(new.units)
     asked = [
         effect
         for path in changed
@@ -36,13 +38,19 @@ def difference(old: Manifest, new: Manifest, *, extra: Iterable[str] = ()) -> Di
     return Difference(
         changed=changed,
         gone_units=gone,
-        effects=ordered([*asked, *extra], new.units, without=gone),
+        effects=ordered([*asked, *extra], new.units, without={*gone, *unfiled}),
         daemon_reload=any(path.startswith(UNIT_FILES) for path in changed),
     )
 
 
+def own_units(manifest: Manifest) -> set[str]:
+    """Units that the release has a file of its own for."""
+    paths = (file.path for file in manifest.files if file.path.startswith(UNIT_FILES))
+    return {path[len(UNIT_FILES) :] for path in paths if "/" not in path[len(UNIT_FILES) :]}
+
+
 def ordered(
-    effects: Iterable[str], units: tuple[str, ...], *, without: tuple[str, ...] = ()
+    effects: Iterable[str], units: tuple[str, ...], *, without: Container[str] = ()
 ) -> tuple[str, ...]:
     """Each unit once, the strongest verb, helpers first, then in the release's own order."""
     strength = {"start": 0, "reload": 1, "restart": 2}

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from . import durable
-from .effects import UNIT_FILES
+from .effects import UNIT_FILES, own_units
 from .errors import AgentError
 from .host import Host
 from .model import Manifest
@@ -132,7 +132,7 @@ class Units:
             self.stop([unit])
             if f"{UNIT_FILES}{unit}" not in origin.by_path:
                 self._host.commands.run(["systemctl", "disable", unit], limit=_QUICK)
-        gone = {*units, *_unit_names(origin)} - {*manifest.units, *_unit_names(manifest)}
+        gone = {*units, *own_units(origin)} - {*manifest.units, *own_units(manifest)}
         folder = self._host.layout.live(UNIT_FILES)
         for wants in [*folder.glob("*.wants"), *folder.glob("*.requires")]:
             for unit in gone:
@@ -157,12 +157,6 @@ class Units:
         self._host.commands.must(
             ["systemctl", *arguments], limit=_QUICK * 2, mend="look at systemd on the host"
         )
-
-
-def _unit_names(manifest: Manifest) -> set[str]:
-    """Units that the release has a file of its own for."""
-    paths = (file.path for file in manifest.files if file.path.startswith(UNIT_FILES))
-    return {path[len(UNIT_FILES) :] for path in paths if "/" not in path[len(UNIT_FILES) :]}
 
 
 def installed_units(host: Host, manifest: Manifest) -> Iterable[tuple[str, tuple[str, ...]]]:

@@ -100,6 +100,30 @@ def test_a_unit_that_the_new_release_lacks_is_stopped_and_not_enabled(world: Wor
     assert not wants.is_symlink()
 
 
+HELPER = "/etc/systemd/system/ping8-addresses.service"
+HELPER_TEXT = "[Service]\nType=oneshot\nExecStart=/bin/true\n"
+
+
+def test_a_helper_whose_file_goes_is_told_nothing(world: World) -> None:
+    helper = file(HELPER, HELPER_TEXT, effects=("restart ping8-addresses.service",))
+    world.push(release(helper))
+    world.play.asked.clear()
+    world.push(release())
+    assert world.play.changes() == []
+
+
+def test_a_first_release_with_a_helper_is_taken_away_without_asking_for_the_helper(
+    world: World,
+) -> None:
+    helper = file(HELPER, HELPER_TEXT, effects=("restart ping8-addresses.service",))
+    world.play.refuse["systemctl restart kumomta.service"] = Result(1, "Job failed")
+    with pytest.raises(AgentError, match="taken away again"):
+        world.push(release(helper))
+    asked = world.play.changes()
+    assert asked.count("restart ping8-addresses.service") == 1
+    assert asked.index("restart ping8-addresses.service") < asked.index("stop kumomta.service")
+
+
 def test_what_a_package_put_at_a_live_path_is_kept_aside(world: World) -> None:
     original = world.root / NGINX[1:]
     original.parent.mkdir(parents=True)
