@@ -108,13 +108,13 @@ def _out_of_time(number: int, frame: object) -> None:
     del number, frame
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise OutOfTimeError(
-        "the time limit is over", "see above where the time went, or raise `push_time_limit`"
+        "the time limit is over", "see above where the time went, or raise `pushTimeLimit`"
     )
 
 
 def _no_more(arguments: Sequence[str]) -> None:
     if arguments:
-        raise AgentError(f"{arguments[0]!r} is not known here", "see docs/operating")
+        raise AgentError(f"{arguments[0]!r} is not known here", "see docs/push.md")
 
 
 if __name__ == "__main__":

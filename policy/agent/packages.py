@@ -142,7 +142,7 @@ def _available(host: Host, pinned: str) -> str:
     known = ", ".join(versions[:5]) or "none at all"
     raise AgentError(
         f"the package sources have no kumomta {pinned}; they have {known}",
-        "set `kumomta_version` to one of these, or correct the package source",
+        "set `kumomta.version` to one of these, or correct the package source",
     )
 
 
@@ -151,7 +151,7 @@ def _require_tree(host: Host) -> None:
     if not program.exists():
         raise AgentError(
             f"KumoMTA is to be pre-installed and {program} does not exist",
-            "use an image with /opt/kumomta, or unset `kumomta_preinstalled`",
+            "use an image with /opt/kumomta, or unset `kumomta.preinstalled`",
         )
 
 
