@@ -11,7 +11,7 @@ from components.instance_profile import InstanceProfile, InstanceProfileArgs
 from components.public_address import PublicAddress, PublicAddressArgs
 from components.tagging import named
 from policy.cloud_init import HostLogin, user_data
-from policy.settings.instances import instance_types
+from policy.settings.instances import Architecture
 
 _AMI_PARAMETER = "/aws/service/canonical/ubuntu/server/22.04/stable/current/{}/hvm/ebs-gp2/ami-id"
 _DEVICES = ("/dev/sdf", "/dev/sdg")
@@ -50,6 +50,7 @@ class HostArgs:
     identities: tuple[Identity, ...]
     volumes: tuple[VolumeArgs, ...]
     instance_type: str
+    processor: Architecture
     ami: str | None
     root_gib: int
     subnet_id: pulumi.Input[str]
@@ -152,7 +153,7 @@ class Host(pulumi.ComponentResource):
     ) -> aws.ec2.Instance:
         return aws.ec2.Instance(
             f"{name}-instance",
-            ami=args.ami or self._newest_ami(args.instance_type),
+            ami=args.ami or self._newest_ami(args.processor),
             instance_type=args.instance_type,
             primary_network_interface={"network_interface_id": interface_id},
             iam_instance_profile=profile.name,
@@ -182,10 +183,9 @@ class Host(pulumi.ComponentResource):
             ),
         )
 
-    def _newest_ami(self, instance_type: str) -> pulumi.Output[str]:
-        architecture = instance_types()[instance_type]["architecture"]
+    def _newest_ami(self, processor: Architecture) -> pulumi.Output[str]:
         return aws.ssm.get_parameter_output(
-            name=_AMI_PARAMETER.format(architecture),
+            name=_AMI_PARAMETER.format(processor),
             opts=pulumi.InvokeOutputOptions(parent=self),
         ).insecure_value
 

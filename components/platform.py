@@ -160,6 +160,7 @@ class MailPlatform(pulumi.ComponentResource):
             identities=identities,
             volumes=volumes,
             instance_type=instance_type,
+            processor=host.processor,
             ami=host.ami,
             root_gib=host.root_gib,
             subnet_id=self._network.subnet_ids[host.subnet],

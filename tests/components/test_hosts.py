@@ -112,3 +112,11 @@ def test_a_replaced_host_keeps_its_addresses_and_volumes(key: str) -> None:
     added, removed, changed = difference(shapes.program("minimal"), after)
     assert (added, removed) == (set(), set())
     assert changed <= {"mail-mta-instance", "mail-release-mta-push"}
+
+
+def test_an_instance_type_that_the_table_lacks_gets_the_image_of_its_stated_processor() -> None:
+    mta = {"instanceType": "c9g.large", "architecture": "arm64", "addressesPerInterface": 10}
+    program = run(shapes.MINIMAL | {"mta": mta})
+    asked = {str(call.args.get("name")) for call in program.invocations}
+    assert any("/22.04/stable/current/arm64/" in name for name in asked)
+    assert program.one("Instance", "mail-mta-instance").inputs["instanceType"] == "c9g.large"
