@@ -2,18 +2,25 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_aws as aws
+import yaml
 
 from components.tagging import named
 from policy.release import Role
-from policy.settings import Settings
+from policy.settings import Settings, load
+from policy.settings.raw import from_stack_file
 
 INTERNET = "0.0.0.0/0"
 ROLES: tuple[Role, ...] = ("mta", "proxy")
+
+HOUSE = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- firewall: begin -->\n", "<!-- firewall: end -->"
+"""Between them stands the README's table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +109,23 @@ def table(rows: Iterable[Rule]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def with_table(readme: str) -> str:
+    """The README with the table of the smallest stack between its marks."""
+    file = HOUSE / "stacks" / "Pulumi.dev.yaml"
+    config = yaml.safe_load(file.read_text("utf-8"))["config"]
+    settings = load(
+        from_stack_file(config),
+        environment="dev",
+        region=config["aws:region"],
+        directory=file.parent,
+    )
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise SystemExit(f"README.md: write {BEGIN.strip()} and {END} where the table belongs")
+    return f"{before}{begin}{table(rules(settings))}{end}{after}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class FirewallArgs:
     """What the firewall is made from."""
@@ -162,3 +186,8 @@ class Firewall(pulumi.ComponentResource):
             tags=named(args.tags, f"{name}-{rule.name}"),
             opts=opts,
         )
+
+
+if __name__ == "__main__":
+    README = HOUSE / "README.md"
+    README.write_text(with_table(README.read_text("utf-8")), "utf-8")

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from components.firewall import rules, table
+from components.firewall import BEGIN, END, HOUSE, rules, table, with_table
 from tests.components import shapes
 from tests.components.program import Program, Registration, run
 
@@ -95,9 +95,12 @@ def test_the_printed_table_has_a_row_for_each_rule() -> None:
 
 
 def test_the_readme_shows_the_table_of_the_smallest_environment() -> None:
-    readme = (shapes.STACKS.parent / "README.md").read_text("utf-8")
-    begin, end = "<!-- firewall: begin -->\n", "<!-- firewall: end -->"
-    if begin not in readme:
-        pytest.skip("README.md has no firewall table yet")
-    shown = readme.partition(begin)[2].partition(end)[0].strip()
-    assert shown == table(rules(shapes.settings("minimal"))).strip()
+    readme = (HOUSE / "README.md").read_text("utf-8")
+    shown = readme.partition(BEGIN)[2].partition(END)[0]
+    assert shown == table(rules(shapes.settings("dev"))), "run: make docs"
+    assert with_table(readme) == readme
+
+
+def test_a_readme_without_its_marks_is_refused() -> None:
+    with pytest.raises(SystemExit, match="firewall: begin"):
+        with_table("no table here")
