@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox import package
 from sandbox.failures import SandboxError
 
 VARIABLE = "KUMOMTA_ROOT"
@@ -52,7 +53,10 @@ class KumoTree:
 
 
 def ensure_tree(cache: Path) -> KumoTree:
-    """`KUMOMTA_ROOT`, else a KumoMTA that this machine has, else the stand-in, built once."""
+    """`KUMOMTA_ROOT`, else this machine's KumoMTA, else its package, else the stand-in, built once.
+
+    The stand-in stays, once it was built: which KumoMTA a run takes does not hang on the weather.
+    """
     named = os.environ.get(VARIABLE)
     if named:
         root = Path(named)
@@ -66,5 +70,7 @@ def ensure_tree(cache: Path) -> KumoTree:
     from sandbox.kumod.tree import build_tree  # noqa: PLC0415 - heavy, and only needed here
 
     tree = cache / "kumomta"
+    if not tree.exists() and (unpacked := package.fetch(cache)):
+        return KumoTree(path=unpacked, real=True)
     build_tree(tree)
     return KumoTree(path=tree, real=False)
