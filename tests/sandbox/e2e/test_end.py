@@ -1,0 +1,47 @@
+"""The end: `pulumi destroy`, and `down`, after which nothing of the sandbox is left."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sandbox import run as sandbox_run
+from sandbox.machine import containers
+from sandbox.process import run
+from sandbox.run import Sandbox
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.ends_sandbox]
+
+
+def test_destroy_takes_hosts_volumes_and_records_away(sandbox_up: Sandbox) -> None:
+    sandbox_up.stack.destroy(on_output=lambda _line: None)
+    hosts = containers(sandbox_up.layout)
+    assert hosts.names() == []
+    assert hosts.volumes.ids() == []
+    left = [record for zone in sandbox_up.zones for record in zone.records]
+    assert {record.type for record in left} <= {"SOA", "NS"}
+
+
+def test_down_leaves_nothing_on_the_machine(sandbox_up: Sandbox) -> None:
+    layout = sandbox_up.layout
+    sandbox_run.down(layout, print)
+    assert not layout.state.exists()
+    assert "ping8-" not in run(["podman", "ps", "--all", "--format", "{{.Names}}"]).stdout
+    assert "ping8-" not in run(["ip", "netns", "list"]).stdout
+    links = json.loads(run(["ip", "-json", "link"]).stdout)
+    assert not [link for link in links if link["ifname"].startswith("ping8")]
+    assert str(layout.root) not in run(["losetup", "--list", "--output", "BACK-FILE"]).stdout
+    assert not [
+        line
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if str(layout.state) in (line := _read(path))
+    ]
+    assert not list(Path("/run").glob("ping8-*"))
+    assert not any(sandbox_run.status(layout).values())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
