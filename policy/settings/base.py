@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from policy.settings import names
@@ -40,8 +40,8 @@ def seconds(duration: str) -> int:
     return int(duration[:-1]) * _SECONDS[duration[-1]]
 
 
-def _duration(text: str) -> str:
-    if not re.fullmatch(r"[1-9][0-9]{0,5}[smhd]", text):
+def _duration(text: object) -> object:
+    if not isinstance(text, str) or not re.fullmatch(r"[1-9][0-9]{0,5}[smhd]", text):
         raise ValueError("write a whole number and a unit: 30s, 5m, 24h or 7d")
     return text
 
@@ -80,7 +80,7 @@ def _pattern(pattern: str, mend: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Duration = Annotated[str, AfterValidator(_duration), Kind(name="duration", unit="s, m, h or d")]
+Duration = Annotated[str, BeforeValidator(_duration), Kind(name="duration", unit="s, m, h or d")]
 """A whole number with a unit, `s`, `m`, `h` or `d`; KumoMTA and systemd both read it."""
 
 Name = Annotated[str, AfterValidator(_name), Kind(name="name")]

@@ -98,7 +98,9 @@ class SenderDomain(Model):
     )
     feedback: HostName | None = Field(
         default=None,
-        description="Domain that takes abuse reports; the bounce domain unless set.",
+        description="Domain that takes abuse reports; the bounce domain unless set. Several "
+        "domains may share one. One of its own is one record more: a ninth where a domain also "
+        "has SPF and Ed25519 keys.",
         examples=["complaints.example.com"],
     )
 

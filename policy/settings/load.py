@@ -13,7 +13,7 @@ from policy.settings.plain_secrets import find_plain_secrets
 from policy.settings.problems import HIDDEN, PROJECT, Problem, SettingsError, key_of, shown
 from policy.settings.reading import Reading, keys_of_settings, read
 from policy.settings.secret_checks import secret_problems, token_problems
-from policy.settings.secret_values import SECRET_KEYS, GivenSecrets, given_secrets, plain_secret
+from policy.settings.secret_values import SECRET_KEYS, GivenSecrets, given_secrets, hidden_problem
 from policy.settings.stack_file import stack_file_problems
 
 _FILLED_IN = {
@@ -94,12 +94,12 @@ def _misplaced(raw: Values, misplaced: list[str]) -> Iterator[Problem]:
 
 
 def _plain_secrets(plain: Values, domains: DomainList) -> Iterator[Problem]:
+    mend = "this looks like a secret in plain text: remove it, and choose a new value"
     elsewhere = {key: value for key, value in plain.items() if key != "domains"}
     for path in find_plain_secrets(elsewhere):
-        yield plain_secret(key_of(path))
+        yield hidden_problem(key_of(path), mend)
     for place, entry in zip(domains.places, domains.own, strict=True):
         for path in find_plain_secrets(entry):
-            mend = "this looks like a secret in plain text: remove it, and choose a new value"
             yield Problem(key=joined(place, path), value=HIDDEN, mend=mend)
 
 

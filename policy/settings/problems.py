@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ PROJECT = "ping8-mail"
 
 HIDDEN = "(hidden)"
 _LONGEST_VALUE = 120
+_USER_INFO = re.compile(r"//[^/?#\s]*@")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,7 @@ def shown(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
     if looks_secret(text):
         return HIDDEN
+    text = _USER_INFO.sub(f"//{HIDDEN}@", text)
     text = text if text.isprintable() else json.dumps(text)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 

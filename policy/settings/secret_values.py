@@ -78,7 +78,7 @@ def hidden_problem(key: str, mend: str) -> Problem:
     return Problem(key=f"{PROJECT}:{key}", value=HIDDEN, mend=mend)
 
 
-def plain_secret(key: str) -> Problem:
+def _plain_secret(key: str) -> Problem:
     """A secret that stands in the stack file for everybody to read."""
     option = f"--path '{PROJECT}:{key}'" if set(key) & set(".[") else key
     return hidden_problem(
@@ -92,7 +92,7 @@ def _single(key: str, value: object, problems: list[Problem]) -> SecretStr | Non
     if value is None:
         return None
     if not isinstance(value, SecretStr):
-        problems.append(plain_secret(key))
+        problems.append(_plain_secret(key))
         return None
     if not isinstance(value, UnknownSecret) and not value.get_secret_value():
         problems.append(hidden_problem(key, "it is empty: give a value, or remove the key"))
@@ -114,7 +114,7 @@ def _table(
         if isinstance(secret, SecretStr):
             secrets[normalised(str(place))] = secret
         else:
-            problems.append(plain_secret(f'{key}["{place}"]'))
+            problems.append(_plain_secret(f'{key}["{place}"]'))
     return secrets
 
 

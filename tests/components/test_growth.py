@@ -68,6 +68,18 @@ def test_a_new_sender_domain_touches_its_own_resources_and_the_mta_release(
     assert len(packages) - packages.count("aws:route53") <= 4
 
 
+def test_only_a_feedback_domain_of_its_own_makes_a_ninth_record() -> None:
+    domain = {
+        "name": "new.mail.example.com",
+        "dkim": {"ed25519": True},
+        "spf": {"include": ["_spf.example.org"]},
+        "feedback": "complaints.new.mail.example.com",
+    }
+    after = run(BEFORE | {"domains": [*BEFORE["domains"], domain]}, environment="many-brands")
+    added, _, _ = difference(shapes.program("many-brands"), after)
+    assert kinds(after.registrations, added).count("aws:route53") == 9
+
+
 def test_the_same_settings_again_change_nothing() -> None:
     assert changes() == (set(), set(), set())
 

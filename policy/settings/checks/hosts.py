@@ -48,6 +48,26 @@ def instance_types_are_known(settings: Settings) -> Iterator[Finding]:
         )
 
 
+@check("mta", elements=["proxies"])
+def stated_types_agree(settings: Settings) -> Iterator[Finding]:
+    """An image for another processor fails when the instance starts, in the middle of an update."""
+    for path, host in _hosts(settings):
+        known = instance_types().get(host.instance_type)
+        if known is None:
+            continue
+        stated = {
+            "architecture": (host.architecture, known["architecture"]),
+            "addressesPerInterface": (host.addresses_per_interface, known["addresses"]),
+        }
+        for key, (value, right) in stated.items():
+            if value not in (None, right):
+                yield Finding(
+                    path=(*path, key),
+                    value=value,
+                    mend=f"remove it: {host.instance_type} has {right}",
+                )
+
+
 @check("sources", elements=["proxies"])
 def interfaces_hold_their_addresses(settings: Settings) -> Iterator[Finding]:
     """Sources on one proxy share an interface, whose addresses AWS limits by instance type."""
@@ -143,6 +163,7 @@ def socks_ports_are_free(settings: Settings) -> Iterator[Finding]:
 
 CHECKS: tuple[Check, ...] = (
     instance_types_are_known,
+    stated_types_agree,
     interfaces_hold_their_addresses,
     spool_holds_the_backlog,
     spool_is_a_possible_gp3_volume,

@@ -53,6 +53,16 @@ REFUSALS: Refusals = {
         "mta.instanceType",
         "did you mean c7g.xlarge?",
     ),
+    "processor that the instance type has not": (
+        {"mta.architecture": "amd64"},
+        "mta.architecture",
+        "remove it: c7g.xlarge has arm64",
+    ),
+    "addresses that the instance type has not": (
+        {"proxies[0].addressesPerInterface": 40},
+        "proxies[0].addressesPerInterface",
+        "remove it: t4g.small has 4",
+    ),
     "more addresses than the instance type takes": (
         {
             "elasticIpQuota": 9,

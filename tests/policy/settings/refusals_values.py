@@ -35,6 +35,7 @@ REFUSALS: Refusals = {
         "certificate.directory",
         "use https://",
     ),
+    "duration as a number": ({"webhook.timeout": 30}, "webhook.timeout", "30s, 5m"),
     "duration without a unit": ({"webhook.timeout": "30"}, "webhook.timeout", "30s, 5m"),
     "number that is none": ({"mta.spoolGib": "big"}, "mta.spoolGib", "whole number"),
     "number below its limit": ({"mta.rootGib": 4}, "mta.rootGib", "8 or more"),

@@ -89,6 +89,13 @@ def test_a_value_in_print_hides_what_looks_secret(value: object) -> None:
     assert shown(value) == HIDDEN
 
 
+def test_a_password_in_a_url_does_not_show() -> None:
+    raw = changed(setting("webhook.url", "https://me:s3cret@app.example.com/x"))
+    (problem,) = problems(raw)
+    assert problem.value == "https://(hidden)@app.example.com/x"
+    assert "no place for a secret" in problem.mend
+
+
 def test_a_value_in_print_is_one_short_line() -> None:
     assert shown("a\nb") == '"a\\nb"'
     assert len(shown("ab " * 500)) <= 120
