@@ -35,7 +35,13 @@ function mod.should_enqueue(msg, hook)
     return nil
   end
   local record = msg:get_meta 'log_record'
-  if record.queue == queues.WEBHOOK or not events.is_wanted(record) then
+  if record.queue == queues.WEBHOOK then
+    return false
+  end
+  -- An error here would lose the event: where the settings cannot be read, one
+  -- too many is better.
+  local ok, wanted = pcall(events.is_wanted, record)
+  if ok and not wanted then
     return false
   end
   msg:set_meta('queue', queues.WEBHOOK)

@@ -239,6 +239,22 @@ def test_a_dead_letter_is_written_once_however_often_it_is_refused(host: Host) -
     assert len(mta.dead_letters()) == 2
 
 
+def test_an_event_outlives_a_data_file_that_cannot_be_read(host: Host) -> None:
+    mta = host().start()
+    mta.inject()
+    mta.kumod.run()
+    before = len(mta.events())
+    path = mta.path("/opt/kumomta/etc/policy/data/webhook.json")
+    good = path.read_text()
+    path.write_text("{")
+    mta.kumod.advance(11)
+    mta.inject()
+    mta.kumod.run()
+    path.write_text(good)
+    mta.kumod.advance(3600)
+    assert [event["type"] for event in mta.events()[before:]] == ["Reception", "Delivery"]
+
+
 def test_events_survive_a_crash_of_kumod(host: Host) -> None:
     mta = host(receiver=answer(503)).start()
     mta.inject()
