@@ -75,7 +75,7 @@ local function prune()
   local checkpoint =
     string.format('%s/.%s', outbox_log.DIRECTORY, outbox_log.CHECKPOINT)
   local current = file_name(kumo.json_load(checkpoint).file)
-  for _, path in ipairs(kumo.fs.uncached_glob(outbox_log.DIRECTORY .. '/*')) do
+  for _, path in ipairs(kumo.fs.read_dir(outbox_log.DIRECTORY)) do
     local name = file_name(path)
     if name:match '^%d+%-%d+' and name < current then
       os.remove(path)

@@ -12,7 +12,7 @@ from policy.render.data import OUTBOX_COMMAND
 from sandbox.kumod import FakeClock, HttpFailure, HttpRequest, HttpResponse, PolicyError
 from tests.policy.lua.environments import settings
 from tests.policy.lua.mta import CORRELATION, Mta, answer, take
-from tests.policy.lua.reports import bounce, header_block
+from tests.policy.lua.reports import bounce, complaint, header_block
 
 Host = Callable[..., Mta]
 OUTBOX = "/var/spool/kumomta/ping8/outbox"
@@ -79,6 +79,21 @@ def test_bounces_are_attributed_and_inbound_receptions_left_out(host: Host) -> N
     events = posted(tail(mta))
     assert [event["type"] for event in events] == ["Reception", "Delivery", "OOB"]
     assert events[-1]["headers"] == {"Subject": "Hello", **CORRELATION}
+
+
+def test_a_report_too_long_for_the_tailer_is_shortened_and_holds_nothing_up(host: Host) -> None:
+    mta = outbox(host)
+    inject(mta, 1)
+    original = header_block(mta.sent[0].data) + b"\r\n" + b'long "<\x01>"' * 50_000
+    mta.kumod.receive_smtp("", ["7@bounce.example.com"], complaint(original))
+    inject(mta, 1)
+    events = posted(tail(mta))
+    assert [event["type"] for event in events].count("Delivery") == 2, "also what came after it"
+    (report,) = [event for event in events if event["type"] == "Feedback"]
+    assert report["headers"] == {"Subject": "Hello", **CORRELATION}
+    assert report["feedback_report"]["feedback_type"] == "abuse"
+    assert report["feedback_report"]["truncated"] is True
+    assert len(report["feedback_report"]["original_message"]) == 8000
 
 
 def test_what_was_taken_is_not_posted_again_after_a_restart(host: Host) -> None:
