@@ -44,8 +44,10 @@ def sqlite_execute(ctx: LuaContext, connection: SqliteConnection, query: str, *p
         rows = cursor.fetchall()
     except sqlite3.Error as error:
         raise KumoError(str(error)) from None
-    if not rows:
+    if cursor.description is None:
         return max(cursor.rowcount, 0)
+    # kumod reads a column before it looks whether there is a row at all.
+    rows = rows or [(None,) * len(cursor.description)]
     names = [column[0] for column in cursor.description]
     if len(names) == 1:
         return [row[0] for row in rows]
