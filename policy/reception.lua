@@ -37,6 +37,7 @@ local function printable(text)
   return (tostring(text):gsub('[^ -~]', '?'):sub(1, 255))
 end
 
+-- Returns the names of the headers that the message has, in lower case.
 local function refuse_repeated_headers(msg)
   local seen = {}
   for _, header in ipairs(msg:get_all_headers()) do
@@ -52,6 +53,20 @@ local function refuse_repeated_headers(msg)
     end
     seen[name] = true
   end
+  return seen
+end
+
+-- Put in front as text: kumod's own mend (`check_fix_conformance`) parses all
+-- parts and writes the message anew, up to 2026.09 wrongly where text stands
+-- before the first part.
+local function add_missing_headers(msg, present, domain)
+  if not present['message-id'] then
+    local id = string.format('<%s@%s>', msg:id(), printable(domain))
+    msg:prepend_header('Message-ID', id)
+  end
+  if not present.date then
+    msg:prepend_header('Date', kumo.time.now().rfc2822)
+  end
 end
 
 local function from_domain(msg)
@@ -64,8 +79,12 @@ local function from_domain(msg)
   return domain:lower()
 end
 
--- An address literal of RFC 5321: quotes the local part where it must be.
+-- An address literal of RFC 5321: quotes the local part where it must be, and
+-- is not.
 local function address(user, domain)
+  if user:match '^".*"$' then
+    return user .. '@' .. domain
+  end
   if
     not user:match "^[%w!#$%%&'*+/=?^_`{|}~.-]+$"
     or user:match '^%.'
@@ -111,7 +130,7 @@ end
 
 function mod.receive(msg)
   local rules = data.read 'reception'
-  refuse_repeated_headers(msg)
+  local present = refuse_repeated_headers(msg)
   local domain = from_domain(msg)
   local known = data.read('sender_domains')[domain]
   if not known and rules.unknown_senders ~= 'accept' then
@@ -121,7 +140,7 @@ function mod.receive(msg)
   if missing and rules.missing_headers == 'refuse' then
     kumo.reject(550, '5.6.0 headers missing: ' .. missing)
   end
-  msg:check_fix_conformance('', 'MISSING_DATE_HEADER|MISSING_MESSAGE_ID_HEADER')
+  add_missing_headers(msg, present, domain)
   correlation.add_trace_header(msg)
   if known then
     msg:set_meta('tenant', known.brand)

@@ -3,6 +3,7 @@
 import base64
 import email
 import email.policy
+import email.utils
 import json
 import re
 from collections.abc import Callable
@@ -105,6 +106,7 @@ def test_the_brand_becomes_the_tenant_with_its_own_pool(host: Host) -> None:
         ("7@example.com", "7@bounce.example.com"),
         ("7@bounce.example.com", "7@bounce.example.com"),
         ("7+tag=x@Example.com", "7+tag=x@bounce.example.com"),
+        ('"a b"@example.com', '"a b"@bounce.example.com'),
         ("", ""),
     ],
 )
@@ -146,8 +148,9 @@ def test_date_and_message_id_are_added_when_missing_and_kept_when_given(mta: Mta
     mta.inject(headers={"Date": "Mon, 02 Feb 2026 03:00:00 +0000", "Message-ID": "<a@example.com>"})
     mta.kumod.run()
     added, given = message(mta, 0), message(mta, 1)
-    assert added["Date"] is not None
-    assert added["Message-ID"] is not None
+    moment = email.utils.parsedate_to_datetime(added["Date"])
+    assert abs(moment.timestamp() - mta.kumod.clock.now()) < 60
+    assert re.fullmatch(r"<[^@<> ]+@example\.com>", added["Message-ID"])
     assert given["Message-ID"] == "<a@example.com>"
     assert len(given.get_all("Date", [])) == len(given.get_all("Message-ID", [])) == 1
 
