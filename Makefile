@@ -16,7 +16,6 @@ lint: setup  ## format, lint, types, imports, Lua
 docs: setup  ## write the generated parts of the documentation again
 	@$(UV) python -m policy.settings.reference
 	@$(UV) python -m policy.signals.reference
-	@$(UV) python -m policy.signals.reference
 	@$(UV) python -m ops.doctor.document
 	@$(UV) python -m components.firewall
 
