@@ -32,7 +32,8 @@ def differences(host: Host, store: Store, manifest: Manifest) -> Iterator[tuple[
     for file, why in store.damaged(manifest):
         yield file.path, "file", why
     yield from _links(host, manifest)
-    yield from _additions(host, manifest)
+    for path in store.additions(manifest):
+        yield path, "file", "not in the release"
     for directory in manifest.directories:
         text = _directory(host, directory)
         if text:
@@ -60,19 +61,6 @@ def _links(host: Host, manifest: Manifest) -> Iterator[tuple[str, str, str]]:
         if not links.is_ours(host.layout, path):
             there = os.path.lexists(host.layout.live(path))
             yield path, "link", "something else stands there" if there else "missing"
-
-
-def _additions(host: Host, manifest: Manifest) -> Iterator[tuple[str, str, str]]:
-    """Files in whole directories of the release that the release does not have."""
-    known = {str(host.layout.stored(manifest.id, file.path)) for file in manifest.files}
-    for path in manifest.linked_directories:
-        for item in sorted(host.layout.stored(manifest.id, path).rglob("*")):
-            if not item.is_dir() and str(item) not in known:
-                yield (
-                    f"{path}/{item.relative_to(host.layout.stored(manifest.id, path))}",
-                    "file",
-                    "not in the release",
-                )
 
 
 def _directory(host: Host, directory: Directory) -> str:

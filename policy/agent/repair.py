@@ -23,6 +23,7 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
     missing = [
         path for path in links.link_paths(manifest) if not os.path.lexists(host.layout.live(path))
     ]
+    added = store.additions(manifest)
     wrong = sorted({*(file.path for file, _ in damaged), *foreign, *missing})
     told = [
         effect for file in manifest.files if _covers(file.path, wrong) for effect in file.effects
@@ -46,6 +47,11 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
         if os.path.lexists(stored):
             links.keep(stored, host.layout.aside / aside / "stored" / file.path.lstrip("/"))
         store.restore(file, manifest.id, bundle.contents[file.path])
+    for path in added:
+        host.report.say(f"taking {path} away: it is not in the release")
+        stored = host.layout.stored(manifest.id, path)
+        links.keep(stored, host.layout.aside / aside / "stored" / path.lstrip("/"))
+        stored.unlink()
     for path in foreign:
         host.report.say(f"repairing {path}: something else stands there")
     host.done("restored")
@@ -61,7 +67,7 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
     return {
         "changed": [],
         "restarted": list(note.effects),
-        "repaired": wrong,
+        "repaired": sorted({*wrong, *added}),
         "set_aside": list(foreign),
     }
 

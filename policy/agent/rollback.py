@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import change, lock, recover
+from . import change, lock, packages, recover
 from .errors import AgentError
 from .host import Host
 from .masking import mask
@@ -32,7 +32,8 @@ def rollback(host: Host, release_id: str | None) -> dict[str, Any]:
                 f"choose another; kept are: {', '.join(store.kept())}",
             )
         host.report.say(f"going from release {live} to {manifest.id}")
-        outcome = change.make_live(host, store, manifest)
+        upgrade = packages.ensure(host, manifest)
+        outcome = change.make_live(host, store, manifest, upgrade)
     return {
         "release": manifest.id,
         "previous": live,

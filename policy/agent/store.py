@@ -131,6 +131,18 @@ class Store:
                 found.append((file, why))
         return found
 
+    def additions(self, manifest: Manifest) -> list[str]:
+        """Live paths of files that somebody put into whole directories of a release."""
+        known = manifest.by_path
+        found = []
+        for path in manifest.linked_directories:
+            stored = self.layout.stored(manifest.id, path)
+            for item in sorted(stored.rglob("*")):
+                live = f"{path}/{item.relative_to(stored)}"
+                if live not in known and (item.is_symlink() or not item.is_dir()):
+                    found.append(live)
+        return found
+
     def switch(self, release_id: str) -> None:
         """Make a release live: the one rename."""
         durable.put_link(self.layout.current, f"releases/{release_id}")

@@ -7,6 +7,7 @@ import pytest
 from policy.agent.commands import Result
 from policy.agent.errors import AgentError
 from policy.agent.packages import matches
+from policy.agent.rollback import rollback
 from policy.release import Release
 from tests.policy.agent.world import World, release
 
@@ -80,6 +81,15 @@ def test_a_version_that_fails_makes_room_for_the_old_one_again(apt: World) -> No
         apt.push(pinned(NEW))
     assert apt.play.packages["kumomta"] == OLD
     assert apt.live() == pinned(OLD).id
+    assert apt.play.state["kumomta.service"] == "active"
+
+
+def test_a_rollback_by_hand_brings_the_old_version_back_too(apt: World) -> None:
+    apt.push(pinned(OLD))
+    apt.push(pinned(NEW))
+    report = rollback(apt.host(), None)
+    assert (report["release"], report["previous"]) == (pinned(OLD).id, pinned(NEW).id)
+    assert apt.play.packages["kumomta"] == OLD
     assert apt.play.state["kumomta.service"] == "active"
 
 
