@@ -127,6 +127,7 @@ class Host(pulumi.ComponentResource):
     def _public(
         self, identity: Identity, interface_id: pulumi.Input[str], args: HostArgs
     ) -> PublicAddress:
+        all_private = tuple(each.private_address for each in args.identities)
         return PublicAddress(
             identity.resource,
             PublicAddressArgs(
@@ -139,6 +140,7 @@ class Host(pulumi.ComponentResource):
                 protect=args.protect,
                 tags=args.tags,
                 routed=args.routed,
+                shares=() if identity is args.identities[0] else all_private,
             ),
             pulumi.ResourceOptions(parent=self),
         )

@@ -24,6 +24,9 @@ class PublicAddressArgs:
     tags: Mapping[str, str]
     routed: Sequence[pulumi.Resource]
     """The way to the internet, without which AWS associates no Elastic IP."""
+    shares: tuple[str, ...] = ()
+    """All private addresses of the interface, when this is a secondary one: a change of that list
+    takes every secondary address off for a moment, and its Elastic IP with it."""
 
 
 class PublicAddress(pulumi.ComponentResource):
@@ -53,7 +56,10 @@ class PublicAddress(pulumi.ComponentResource):
             private_ip_address=args.private_address,
             # Sources that change places would claim each other's address while it is in use.
             opts=pulumi.ResourceOptions(
-                parent=self, delete_before_replace=True, depends_on=list(args.routed)
+                parent=self,
+                delete_before_replace=True,
+                depends_on=list(args.routed),
+                replacement_trigger=list(args.shares) or None,
             ),
         )
         records = [

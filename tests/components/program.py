@@ -41,6 +41,7 @@ class Registration:
     protect: bool = False
     retain_on_delete: bool = False
     delete_before_replace: bool = False
+    replacement_trigger: tuple[str, ...] = ()
     ignore_changes: tuple[str, ...] = ()
     dependencies: frozenset[str] = frozenset()
     property_dependencies: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -147,6 +148,9 @@ class _Recorder(MockMonitor):
                 protect=request.protect,
                 retain_on_delete=request.retainOnDelete,
                 delete_before_replace=request.deleteBeforeReplace,
+                replacement_trigger=tuple(
+                    value.string_value for value in request.replacement_trigger.list_value.values
+                ),
                 ignore_changes=tuple(request.ignoreChanges),
                 dependencies=frozenset(request.dependencies),
                 property_dependencies={

@@ -132,6 +132,39 @@ def test_a_new_source_moves_no_other_source() -> None:
     }
 
 
+def test_a_new_source_has_the_other_secondary_addresses_associated_anew() -> None:
+    """The real provider takes all secondary addresses off an interface whose list changes."""
+    spare = {"name": "spare", "proxy": "proxy-1", "ehlo": "spare"}
+    pools = [*BEFORE["pools"], {"name": "more", "sources": {"spare": 1}}]
+    brands = [*BEFORE["brands"], {"name": "more", "pool": "more"}]
+    domains = [*BEFORE["domains"], {"name": "more.mail.example.com", "brand": "more"}]
+    after = run(
+        BEFORE
+        | {
+            "sources": [*BEFORE["sources"], spare],
+            "pools": pools,
+            "brands": brands,
+            "domains": domains,
+        },
+        environment="many-brands",
+    )
+    before = triggers(shapes.program("many-brands"))
+    moved = {
+        name for name, trigger in triggers(after).items() if before.get(name, trigger) != trigger
+    }
+    on_proxy = [s["name"] for s in BEFORE["sources"] if s["proxy"] == "proxy-1"]
+    assert moved == {f"mail-address-{name}-association" for name in on_proxy[1:]}
+
+
+def triggers(program: Program) -> dict[str, tuple[str, ...]]:
+    """What has each association of an Elastic IP replaced when it changes."""
+    return {
+        item.name: item.replacement_trigger
+        for item in program.registrations
+        if item.type == "aws:ec2/eipAssociation:EipAssociation"
+    }
+
+
 def test_a_source_that_moves_to_another_proxy_host_keeps_its_elastic_ip() -> None:
     proxies = [*BEFORE["proxies"], {"name": "proxy-2"}]
     sources = [*BEFORE["sources"][:2], BEFORE["sources"][2] | {"proxy": "proxy-2"}]
