@@ -111,8 +111,63 @@ local function new(kind, object)
   return proxy
 end
 
+-- Tables from a cache are shared and come as userdata: they can be indexed, measured and walked,
+-- but they are no tables to `type` and `next`, and their length is the number of all entries.
+local shared = setmetatable({}, { __mode = 'k' })
+local shared_meta
+
+local function view(value)
+  if rawtype(value) ~= 'table' or py_of[value] ~= nil or shared[value] ~= nil then
+    return value
+  end
+  local proxy = setmetatable({}, shared_meta)
+  shared[proxy] = value
+  return proxy
+end
+
+shared_meta = {
+  __name = 'MemoizedTable',
+  __index = function(self, key)
+    if math.type(key) == 'float' then
+      return nil
+    end
+    return view(shared[self][key])
+  end,
+  -- Writing makes a copy of this level, for this reader alone.
+  __newindex = function(self, key, value)
+    local copy = {}
+    for k, v in next, shared[self] do
+      copy[k] = v
+    end
+    copy[key] = value
+    shared[self] = copy
+  end,
+  __len = function(self)
+    local count = 0
+    for _ in next, shared[self] do
+      count = count + 1
+    end
+    return count
+  end,
+  __pairs = function(self)
+    local content, key, value = shared[self], nil, nil
+    return function()
+      key, value = next(content, key)
+      return key, view(value)
+    end
+  end,
+}
+
+local lua_next = next
+function _G.next(value, key)
+  if shared[value] ~= nil then
+    error("bad argument #1 to 'next' (table expected, got userdata)", 2)
+  end
+  return lua_next(value, key)
+end
+
 function type(value)
-  if py_of[value] ~= nil or err_info[value] ~= nil then
+  if py_of[value] ~= nil or err_info[value] ~= nil or shared[value] ~= nil then
     return 'userdata'
   end
   return rawtype(value)
@@ -258,7 +313,7 @@ end
 host.invoke = invoke
 host.new = new
 function host.unwrap(value)
-  return py_of[value]
+  return py_of[value] or shared[value]
 end
 function host.mark_array(t)
   arrays[t] = true
@@ -293,7 +348,7 @@ function kumo.memoize(func, options)
     local hit, key, version = check(py('memoize.lookup', cache, ...))
     local mine = seen[key]
     if hit and mine and mine.version == version then
-      return mine.value
+      return view(mine.value)
     end
     local value
     if hit then
@@ -303,7 +358,7 @@ function kumo.memoize(func, options)
       version = check(py('memoize.store', cache, key, value))
     end
     seen[key] = { version = version, value = value }
-    return value
+    return view(value)
   end
 end
 

@@ -92,7 +92,7 @@ class Converter:
             return value
         wrapped = self._unwrap(value)
         if wrapped is not None:
-            return wrapped
+            return self._from_table(wrapped) if _is_table(wrapped) else wrapped
         if _is_table(value):
             return self._from_table(value)
         return value

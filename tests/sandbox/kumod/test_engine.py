@@ -175,6 +175,35 @@ def test_a_changed_file_reaches_the_policy_within_ten_seconds(tmp_path: Path) ->
     assert kumod.counters["memoize.miss:pool"] == 2
 
 
+def test_a_memoized_table_is_shared_userdata_that_reads_like_a_table(tmp_path: Path) -> None:
+    policy = """
+    local kumo = require 'kumo'
+    local load = kumo.memoize(function()
+      return { list = { 'a', 'b' }, map = { x = 1, y = { z = 2 } } }
+    end, { name = 'shared', ttl = '1 day', capacity = 1 })
+    kumo.on('main', function()
+      load()
+      local data = load()
+      assert(type(data) == 'userdata' and type(data.list) == 'userdata')
+      assert(not pcall(next, data.map), 'next takes tables alone')
+      assert(#data.list == 2 and #data.map == 2, 'the number of entries')
+      assert(data.list[1] == 'a' and data.list[1.0] == nil, 'keys are compared as they are')
+      local seen = {}
+      for _, name in ipairs(data.list) do
+        table.insert(seen, name)
+      end
+      for key in pairs(data.map) do
+        seen[key] = true
+      end
+      assert(#seen == 2 and seen.x and seen.y)
+      assert(kumo.json_parse(kumo.json_encode(data)).map.y.z == 2)
+      data.list = {}
+      assert(#load().list == 2, 'a change is only for its reader')
+    end)
+    """
+    host(tmp_path, policy).script()
+
+
 def test_a_memoized_table_costs_the_same_however_large(tmp_path: Path) -> None:
     policy = (
         BASE
