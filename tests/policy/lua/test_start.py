@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from ops.stackfile import read_stack_file, stack_names
 from sandbox.kumod import FakeResolver
 from tests.policy.lua.environments import settings
 from tests.policy.lua.mta import TOKEN, Mta
@@ -23,6 +24,18 @@ def edit(mta: Mta, name: str, change: Callable[[Any], None]) -> None:
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("stack", stack_names())
+def test_the_policy_of_every_stack_validates_and_starts(host: Host, stack: str) -> None:
+    mta = host(
+        settings=read_stack_file(stack),
+        environment={"KUMOPROXY_PASSWORD": "password-of-the-tests"},
+        resolver=FakeResolver(mx={"gmail.com": ["gmail-smtp-in.l.google.com"]}),
+    )
+    result = mta.new_kumod().validate()
+    assert (result.exit, result.errors) == (0, ()), result.output
+    mta.start()
 
 
 def test_the_rendered_policy_validates_in_silence(host: Host) -> None:
