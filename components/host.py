@@ -84,6 +84,8 @@ class Host(pulumi.ComponentResource):
     """Public address of the first identity: where operators and Pulumi log in."""
     instance_id: pulumi.Output[str]
     volume_ids: Mapping[str, pulumi.Output[str]]
+    volume_sizes: Mapping[str, pulumi.Output[int]]
+    """GiB, known when the volume has them."""
     role_name: pulumi.Output[str]
     ready: tuple[pulumi.Resource, ...]
     """What must exist before a release is pushed."""
@@ -120,6 +122,7 @@ class Host(pulumi.ComponentResource):
         self.primary_address = self.addresses[args.identities[0].name]
         self.instance_id = instance.id
         self.volume_ids = {key: volume.id for key, volume in volumes.items()}
+        self.volume_sizes = {key: volume.size for key, volume in volumes.items()}
         self.role_name = profile.role_name
         self.ready = (instance, *associations, *attachments)
         self.register_outputs({"instance_id": self.instance_id, "addresses": dict(self.addresses)})

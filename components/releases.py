@@ -69,6 +69,7 @@ def _push_input(
             name=name,
             instance_id=values["instance_id"],
             volumes=tuple(sorted(values["volumes"].items())),
+            sizes=tuple(sorted((key, int(gib)) for key, gib in values["sizes"].items())),
         )
         release = _release(inputs.settings, name, values["addresses"], values["secrets"])
         always = inputs.settings.push == "always"
@@ -81,6 +82,7 @@ def _push_input(
             secrets=inputs.mta_secrets if name == MTA else inputs.proxy_secrets,
             instance_id=host.instance_id,
             volumes=dict(host.volume_ids),
+            sizes=dict(host.volume_sizes),
         ).apply(render)
     )
 

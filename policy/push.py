@@ -71,6 +71,7 @@ def push_input(
             "name": facts.name,
             "instance_id": facts.instance_id,
             "volumes": dict(facts.volumes),
+            "sizes": dict(facts.sizes),
         },
         "release": manifest,
         "sha256": hashlib.sha256(text.encode()).hexdigest(),

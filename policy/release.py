@@ -89,12 +89,14 @@ class Release:
 class HostFacts:
     """What a push must know of the very host: a replaced instance has other facts.
 
-    `volumes` maps a volume's name (`spool`, `logs`) to its EBS id (`vol-...`).
+    `volumes` maps a volume's name (`spool`, `logs`) to its EBS id (`vol-...`), `sizes` to its GiB,
+    so that a volume that grew is pushed to and its file system grows with it.
     """
 
     name: str
     instance_id: str
     volumes: tuple[tuple[str, str], ...] = ()
+    sizes: tuple[tuple[str, int], ...] = ()
 
 
 def build_release(

@@ -93,7 +93,10 @@ NOTHING = "none"
 
 @dataclass(frozen=True)
 class Bundle:
-    """What one push brings. `wait` is for the lock, `patience` for health, in seconds."""
+    """What one push brings. `wait` is for the lock, `patience` for health, in seconds.
+
+    `volumes` are EBS ids and `sizes` GiB, by a volume's name.
+    """
 
     manifest: Manifest
     contents: Mapping[str, bytes] = field(repr=False)
@@ -103,6 +106,7 @@ class Bundle:
     name: str
     instance_id: str
     volumes: Mapping[str, str]
+    sizes: Mapping[str, int]
 
 
 def empty_manifest() -> Manifest:
@@ -161,6 +165,7 @@ def parse_bundle(text: bytes) -> Bundle:
             name=str(facts["name"]),
             instance_id=str(facts["instance_id"]),
             volumes={str(name): str(volume) for name, volume in facts["volumes"].items()},
+            sizes={str(name): int(gib) for name, gib in facts["sizes"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
         # The input holds secrets: say what kind of damage, never the text.

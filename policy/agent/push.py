@@ -8,7 +8,7 @@ from .host import Host
 from .masking import mask
 from .model import Bundle, Manifest, parse_bundle
 from .store import Store
-from .volumes import unmounted
+from .volumes import grow, unmounted
 
 
 def run(host: Host) -> dict[str, Any]:
@@ -44,6 +44,7 @@ def _decide(host: Host, store: Store, bundle: Bundle, live: Manifest) -> dict[st
     manifest = bundle.manifest
     if live.raw == manifest.raw:
         if not bundle.always and sound(host, live):
+            grow(host, bundle)
             host.report.say(f"release {manifest.id} is live already: nothing to do")
             return {"changed": [], "restarted": [], "repaired": []}
         return repair.repair(host, store, bundle)

@@ -1,4 +1,4 @@
-"""Volumes: found by their EBS id, formatted when blank, mounted at every boot."""
+"""Volumes: found by their EBS id, formatted when blank, mounted at every boot, grown with AWS."""
 
 import os
 import stat
@@ -14,6 +14,9 @@ _BY_ID = "/dev/disk/by-id"
 _WAIT = 300.0
 _FILE_SYSTEMS = ("ext4", "xfs")
 _BLANK = 1024 * 1024
+_GIB = 2**30
+_GROWS = 30.0
+"""Seconds in which a host sees that its volume grew."""
 _UNIT = """\
 # Written by ping8-agent: the volume {volume} ({name}).
 [Unit]
@@ -41,6 +44,49 @@ def mount_all(host: Host, bundle: Bundle) -> None:
                 "report this: program and agent disagree",
             )
         _mount(host, mount, volume)
+    grow(host, bundle)
+
+
+def grow(host: Host, bundle: Bundle) -> None:
+    """Let file systems take all of a volume that has grown. What cannot be done is a warning."""
+    for mount in bundle.manifest.mounts:
+        gib = bundle.sizes.get(mount.volume)
+        link = host.layout.live(device_link(bundle.volumes.get(mount.volume, "")))
+        if gib is None or not link.exists() or not host.layout.live(mount.path).is_mount():
+            continue
+        deadline = host.now() + _GROWS
+        while _size(link) < gib * _GIB and host.now() < deadline:
+            host.pause(1.0)
+        if _size(link) < gib * _GIB:
+            host.report.warn(
+                f"volume {mount.volume} has {_size(link) / _GIB:.0f} GiB here and {gib} in the "
+                "settings; see in the EC2 console whether it still grows, then push again"
+            )
+        _grow(host, mount, link.resolve())
+
+
+def _grow(host: Host, mount: Mount, device: Path) -> None:
+    kind = _probe(host, device).get("TYPE")
+    command = {"ext4": ["resize2fs", str(device)], "xfs": ["xfs_growfs", "-d", mount.path]}
+    if kind not in command:
+        return
+    # On a file system that is large enough already either does nothing.
+    result = host.commands.run(command[kind], limit=240)
+    if not result.good:
+        host.report.warn(
+            f"the file system at {mount.path} does not grow: {result.tail(3)}; run "
+            f"`{' '.join(command[kind])}` on the host"
+        )
+    elif "is now" in result.output or "data blocks changed" in result.output:
+        host.report.say(f"the file system at {mount.path} takes all of its volume now")
+
+
+def _size(device: Path) -> int:
+    descriptor = os.open(device, os.O_RDONLY)
+    try:
+        return os.lseek(descriptor, 0, os.SEEK_END)
+    finally:
+        os.close(descriptor)
 
 
 def unmounted(host: Host, mounts: tuple[Mount, ...]) -> tuple[str, ...]:

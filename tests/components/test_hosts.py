@@ -93,6 +93,17 @@ def test_spool_and_logs_lie_on_volumes_of_the_size_and_speed_of_the_settings() -
     assert logs["size"] == 70
 
 
+def test_a_volume_that_grows_touches_itself_and_the_push_that_grows_its_file_system() -> None:
+    after = run(shapes.MINIMAL | {"mta": {"spoolGib": 300}}, environment="minimal")
+    added, removed, changed = difference(shapes.program("minimal"), after)
+    assert (added, removed) == (set(), set())
+    assert {"mail-mta-spool", "mail-release-mta-push"} <= changed
+    push = after.one("Command", "mail-release-mta-push")
+    assert json.loads(push.inputs["stdin"])["facts"]["sizes"] == {"spool": 300, "logs": 50}
+    spool = after.one("aws:ebs/volume:Volume", "mail-mta-spool")
+    assert spool.urn in push.property_dependencies["stdin"]
+
+
 def test_protection_is_lifted_in_place_so_that_a_host_can_be_replaced() -> None:
     before = shapes.program("minimal")
     after = run(shapes.MINIMAL | {"protect": False}, environment="minimal")
@@ -115,8 +126,8 @@ def test_a_replaced_host_keeps_its_addresses_and_volumes(key: str) -> None:
 
 
 def test_an_instance_type_that_the_table_lacks_gets_the_image_of_its_stated_processor() -> None:
-    mta = {"instanceType": "c9g.large", "architecture": "arm64", "addressesPerInterface": 10}
+    mta = {"instanceType": "x99g.large", "architecture": "arm64", "addressesPerInterface": 10}
     program = run(shapes.MINIMAL | {"mta": mta})
     asked = {str(call.args.get("name")) for call in program.invocations}
     assert any("/22.04/stable/current/arm64/" in name for name in asked)
-    assert program.one("Instance", "mail-mta-instance").inputs["instanceType"] == "c9g.large"
+    assert program.one("Instance", "mail-mta-instance").inputs["instanceType"] == "x99g.large"

@@ -1,8 +1,11 @@
 """Volumes that are not there, or not blank, with a clock of our own; real ones are in `host`."""
 
+from pathlib import Path
+
 import pytest
 
 from policy.agent import volumes
+from policy.agent.commands import Result
 from policy.agent.errors import AgentError
 from policy.agent.model import Mount, parse_bundle
 from policy.push import push_input
@@ -26,6 +29,45 @@ def test_a_volume_that_is_never_attached_is_waited_for_and_named(world: World) -
     assert 300 <= world.clock < 310
     assert f"waiting for volume {VOLUME} (spool) to be attached" in world.progress.getvalue()
     assert world.play.asked == []
+
+
+def grow(world: World, gib: int, monkeypatch: pytest.MonkeyPatch, *, real: int) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda path: str(path).endswith(SPOOL))
+    device = world.root / volumes.device_link(VOLUME).lstrip("/")
+    device.parent.mkdir(parents=True)
+    with device.open("wb") as file:
+        file.truncate(real * 2**30)
+    rendered = release(mounts=(RenderedMount(volume="spool", path=SPOOL),))
+    facts = HostFacts(
+        name="mta", instance_id=INSTANCE, volumes=(("spool", VOLUME),), sizes=(("spool", gib),)
+    )
+    volumes.grow(world.host(), parse_bundle(push_input(rendered, facts).encode()))
+
+
+def test_a_file_system_grows_with_its_volume(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.play.refuse["blkid"] = Result(0, "TYPE=ext4")
+    world.play.refuse["resize2fs"] = Result(0, "The filesystem on /dev/x is now 9 blocks long.")
+    grow(world, 2, monkeypatch, real=2)
+    assert [words[0] for words in world.play.asked] == ["blkid", "resize2fs"]
+    assert f"the file system at {SPOOL} takes all of its volume now" in world.progress.getvalue()
+    assert world.clock == 0
+
+
+def test_a_volume_that_did_not_grow_yet_is_waited_for_and_then_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grow(world, 3, monkeypatch, real=2)
+    assert 30 <= world.clock < 40
+    assert "volume spool has 2 GiB here and 3 in the settings" in world.progress.getvalue()
+
+
+def test_a_file_system_that_does_not_grow_is_a_warning_and_mail_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.play.refuse["blkid"] = Result(0, "TYPE=ext4")
+    world.play.refuse["resize2fs"] = Result(1, "Operation not permitted")
+    grow(world, 2, monkeypatch, real=2)
+    assert "does not grow: Operation not permitted; run `resize2fs" in world.progress.getvalue()
 
 
 def test_a_volume_that_the_push_does_not_name_is_refused(world: World) -> None:

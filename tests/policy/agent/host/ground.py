@@ -220,9 +220,15 @@ class Ground:
         limit: str = "5m",
         damage: bool = False,
         patience: float = 8,
+        gib: int = 1,
     ) -> subprocess.CompletedProcess[str]:
         """Push a release."""
-        facts = HostFacts(name="mta", instance_id=instance, volumes=(("spool", volume),))
+        facts = HostFacts(
+            name="mta",
+            instance_id=instance,
+            volumes=(("spool", volume),),
+            sizes=(("spool", gib),),
+        )
         text = push_input(pushed, facts, always=always, patience=patience)
         if damage:
             text = text.replace("-- policy", "-- pomicy")

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from policy.push import push_command, push_input
+from policy.push import parse_report, push_command, push_input
 from policy.release import Check, HostFacts, Release, ReleaseFile
 from tests.policy.agent.host.ground import NAME, POLICY, SPOOL, TOKEN, VOLUME, Ground, release
 
@@ -24,6 +24,7 @@ NEW = release(
         ReleaseFile(path="/opt/kumomta/etc/policy/new.lua", content=b"-- new"),
     ),
 )
+CAP_SYS_RESOURCE = 24
 KILL = "os.kill(os.getpid(), signal.SIGKILL)"
 FILL = (
     "f = open('/opt/ping8/fill', 'wb', buffering=0)\n"
@@ -198,6 +199,25 @@ def test_another_volume_than_the_mounted_one_is_refused(ground: Ground) -> None:
         ground.containers.detach(NAME, "vol-0another000000000")
         ground.containers.volumes.delete("vol-0another000000000")
     assert ground.torn(OLD, NEW) == ""
+
+
+def test_a_file_system_grows_while_in_use_when_its_volume_did(ground: Ground) -> None:
+    kib = int(ground.shell(f"df --output=size -k {SPOOL} | tail -1"))
+    process = ground.execute("systemctl", "show", "--property=MainPID", "kumomta")
+    ground.containers.volumes.create(VOLUME, gib=2)
+    done = ground.send(OLD, gib=2)
+    assert done.returncode == 0, done.stderr
+    (*warnings,) = parse_report(done.stdout).warnings
+    capabilities = int(ground.shell("grep CapBnd /proc/self/status").split()[1], 16)
+    if capabilities >> CAP_SYS_RESOURCE & 1:
+        assert warnings == []
+        assert int(ground.shell(f"df --output=size -k {SPOOL} | tail -1")) > 1.9 * kib
+    else:
+        # A container that may not resize: the host goes on, and says what to do by hand.
+        (warning,) = warnings
+        assert "does not grow" in warning
+        assert "run `resize2fs /dev/loop" in warning
+    assert ground.execute("systemctl", "show", "--property=MainPID", "kumomta") == process
 
 
 def test_a_spool_of_an_instance_with_other_user_numbers_is_handed_over(ground: Ground) -> None:
