@@ -19,6 +19,8 @@ mod.HEADERS = {
 mod.MISSING = 'ping8_missing'
 
 local TRACE_HEADER = 'X-KumoRef'
+local LONGEST_UNFOLDED = 900
+local FOLDED_LINE = 76
 
 -- A report comes from anybody: no value of it may bloat our records.
 local LONGEST_FROM_REPORT = 998
@@ -50,6 +52,21 @@ function mod.capture(msg)
   end
 end
 
+-- kumod writes the trace header as one line, and mail servers refuse lines over
+-- 998 characters.
+local function fold_trace_header(msg)
+  local value = msg:get_first_named_header_value(TRACE_HEADER)
+  if #value <= LONGEST_UNFOLDED then
+    return
+  end
+  local lines = {}
+  for at = 1, #value, FOLDED_LINE do
+    table.insert(lines, value:sub(at, at + FOLDED_LINE - 1))
+  end
+  msg:remove_all_named_headers(TRACE_HEADER)
+  msg:prepend_header(TRACE_HEADER, table.concat(lines, '\r\n\t'))
+end
+
 -- A trace header that carries the values, so that they come back in reports
 -- about the message. kumod adds one of its own later, in front of this one.
 function mod.add_trace_header(msg)
@@ -58,6 +75,7 @@ function mod.add_trace_header(msg)
     header_name = TRACE_HEADER,
     include_meta_names = TRACED,
   })
+  fold_trace_header(msg)
 end
 
 -- The header block of the original message inside a report: the one that has

@@ -81,6 +81,20 @@ def test_values_come_from_the_trace_header_where_the_reporter_removed_ours(mta: 
     assert mta.events("OOB")[0]["headers"] == EVERYTHING
 
 
+def test_long_values_make_no_line_that_mail_servers_refuse(mta: Mta) -> None:
+    long = {name: value + "-" + "x" * 150 for name, value in CORRELATION.items()}
+    mta.inject(headers=long)
+    mta.kumod.run()
+    original = header_block(mta.sent[-1].data)
+    assert all(len(line) <= 998 for line in original.split(b"\r\n"))
+    kept = [line for line in original.splitlines() if not line.lower().startswith(b"x-ping8-")]
+    report = bounce(b"\r\n".join([*kept, b""]))
+    mta.kumod.receive_smtp("", ["7@bounce.example.com"], report)
+    mta.kumod.run()
+    (event,) = mta.events("OOB")
+    assert {name: event["headers"][name] for name in long} == long
+
+
 def test_values_come_from_our_headers_where_the_reporter_removed_the_trace(mta: Mta) -> None:
     kept = [
         line
