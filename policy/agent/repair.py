@@ -7,7 +7,7 @@ from typing import Any
 from . import change, health, links, owed, packages, prepare
 from .effects import UNIT_FILES, ordered
 from .host import Host
-from .model import Bundle
+from .model import Bundle, File
 from .owed import Owed
 from .store import Store
 from .units import Units
@@ -41,17 +41,7 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
     )
     owed.write(host.layout, note)
     host.done("owed")
-    for file, why in damaged:
-        host.report.say(f"repairing {file.path}: {why}")
-        stored = host.layout.stored(manifest.id, file.path)
-        if os.path.lexists(stored):
-            links.keep(stored, host.layout.aside / aside / "stored" / file.path.lstrip("/"))
-        store.restore(file, manifest.id, bundle.contents[file.path])
-    for path in added:
-        host.report.say(f"taking {path} away: it is not in the release")
-        stored = host.layout.stored(manifest.id, path)
-        links.keep(stored, host.layout.aside / aside / "stored" / path.lstrip("/"))
-        stored.unlink()
+    _put_right(host, store, bundle, damaged, added, aside)
     for path in foreign:
         host.report.say(f"repairing {path}: something else stands there")
     host.done("restored")
@@ -70,6 +60,30 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
         "repaired": sorted({*wrong, *added}),
         "set_aside": list(foreign),
     }
+
+
+def _put_right(
+    host: Host,
+    store: Store,
+    bundle: Bundle,
+    damaged: list[tuple[File, str]],
+    added: list[str],
+    aside: str,
+) -> None:
+    """Files of the live release as they were pushed; what stood there is kept aside."""
+    release = bundle.manifest.id
+    kept = host.layout.aside / aside / "stored"
+    for file, why in damaged:
+        host.report.say(f"repairing {file.path}: {why}")
+        stored = host.layout.stored(release, file.path)
+        if os.path.lexists(stored):
+            links.keep(stored, kept / file.path.lstrip("/"))
+        store.restore(file, release, bundle.contents[file.path])
+    for path in added:
+        host.report.say(f"taking {path} away: it is not in the release")
+        stored = host.layout.stored(release, path)
+        links.keep(stored, kept / path.lstrip("/"))
+        stored.unlink()
 
 
 def _covers(path: str, wrong: list[str]) -> bool:

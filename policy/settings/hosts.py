@@ -41,7 +41,8 @@ class Host(Model):
     instance_type: InstanceType
     ami: ImageId | None = Field(
         default=None,
-        description="Ubuntu 22.04 image; unless set the newest at first creation, then kept.",
+        description="Ubuntu 22.04 image; unless set the newest at first creation, then kept. Name "
+        "one when the instance type changes to another processor.",
         examples=["ami-0123456789abcdef0"],
     )
     root_gib: Annotated[int, unit("GiB")] = Field(
