@@ -99,24 +99,26 @@ def _mta_sts_problem(name: str, resolver: Resolver, ca_file: str | None, port: i
 def authoritative(domain: SenderDomain, resolver: Resolver, deployment: Deployment) -> Finding:
     """Whether every authoritative server says the same of the domain's records, as does the
     resolver."""
-    silent: list[str] = []
+    silent: dict[str, str] = {}
     different: list[str] = []
     stale: list[str] = []
     asked = 0
     for name, kind in _records(domain):
         says: dict[str, tuple[str, ...]] = {}
         for server, addresses in resolver.authorities(name).items():
+            if server in silent:
+                continue
             try:
                 says[server] = tuple(resolver.ask(_first(server, addresses), name, kind))
             except LookupFailed as error:
-                silent.append(f"{server}: {error}")
+                silent[server] = f"{server}: {error}"
         asked += len(says)
         if len(set(says.values())) > 1:
             each = ", ".join(f"{server}: {' '.join(said) or '-'}" for server, said in says.items())
             different.append(f"{kind} {name}: {each}")
         elif says and not _agrees(next(iter(says.values())), resolver, name, kind):
             stale.append(f"{kind} {name}")
-    return _agreement(domain, deployment, silent, different, stale, asked)
+    return _agreement(domain, deployment, list(silent.values()), different, stale, asked)
 
 
 def _agreement(
@@ -140,14 +142,14 @@ def _agreement(
         return unknown(
             check,
             subject,
-            f"no authoritative server answered: {'; '.join(dict.fromkeys(silent)) or 'none named'}",
+            f"no authoritative server answered: {'; '.join(silent) or 'none named'}",
             mend="let this machine speak DNS to the internet (port 53), or leave --authoritative",
         )
     if silent:
         return failed(
             check,
             subject,
-            "; ".join(dict.fromkeys(silent)),
+            "; ".join(silent),
             expected="an answer of every server",
             mend=zone_mend,
         )

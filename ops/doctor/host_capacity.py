@@ -81,7 +81,7 @@ def memory(access: HostAccess, status: HostStatus, deployment: Deployment) -> Fi
         return unknown("host.memory", access.name, status.why_missing)
     saw = f"{used:.0f} % used"
     if used > limit:
-        kind = "mta.instanceType" if access.role == "mta" else "the proxy's instanceType"
+        kind = "mta.instanceType" if access.role == "mta" else "instanceType of the proxy"
         return warned(
             "host.memory",
             access.name,

@@ -1,0 +1,81 @@
+"""`ping8 doctor` against the running sandbox: all green, then one fault at a time."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops import ssh
+from ops.doctor.finding import Finding, Status, check_texts
+from sandbox import dns
+from sandbox.run import Sandbox
+from tests.sandbox.e2e import doctor_dns_faults, doctor_host_faults
+from tests.sandbox.e2e.doctor_faults import Fault
+from tests.sandbox.e2e.doctor_site import Site, operator, troubles
+
+pytestmark = pytest.mark.sandbox
+
+FAULTS = [*doctor_dns_faults.faults.all, *doctor_host_faults.faults.all]
+
+
+@pytest.fixture(scope="module")
+def site(sandbox_up: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with operator(sandbox_up, tmp_path_factory.mktemp("doctor")) as standing:
+        yield standing
+
+
+def worst(findings: list[Finding]) -> list[str]:
+    return [
+        f"{f.status} {f.check} {f.subject}: {f.saw}" for f in findings if f.status != Status.PASS
+    ]
+
+
+def test_a_healthy_sandbox_is_all_green(site: Site) -> None:
+    findings = site.look()
+    assert worst(findings) == []
+    assert {finding.check for finding in findings} == set(check_texts())
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_turns_red_its_check_and_what_depends_on_it(site: Site, fault: Fault) -> None:
+    with fault.planted(site) as broken:
+        findings = broken.look()
+    assert troubles(findings) == dict(fault.red), worst(findings)
+    found = next(finding for finding in findings if finding.key == fault.first)
+    assert fault.mend in found.mend
+    assert found.saw
+    assert found.expected or found.status is Status.UNKNOWN
+
+
+def test_every_check_has_a_fault_that_turns_it_red() -> None:
+    assert set(check_texts()) == {check for fault in FAULTS for check, _ in fault.red}
+
+
+def test_the_site_is_as_it_was_after_all_faults(site: Site) -> None:
+    assert worst(site.look()) == []
+
+
+def test_the_command_itself_says_so_with_status_0(site: Site, tmp_path: Path) -> None:
+    saved = tmp_path / "outputs.json"
+    outputs = {k: v for k, v in site.sandbox.outputs.items() if not k.endswith("token")}
+    saved.write_text(json.dumps(outputs))
+    page = tmp_path / "page.html"
+    done = subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("ping8")), "doctor", "--stack", "sandbox"),
+            *("--resolver", dns.SERVER, "--exchanger", "accept.example", "--test-event"),
+            *("--ca-file", str(site.options.ca_file), "--html", str(page), "--json"),
+        ],
+        env={**os.environ, "PING8_OUTPUTS": str(saved), ssh.CONFIG: os.environ[ssh.CONFIG]},
+        cwd=site.options.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["exit_status"] == 0
+    assert "<article" not in page.read_text()
