@@ -16,6 +16,7 @@ from .units import Units
 LIMIT = 180.0
 """kumod opens its spools before it answers; a large one takes its time."""
 _EACH = 5.0
+_TOLD = 200
 _FLAPPING = 3
 _BEARER = re.compile(rb"Bearer\s+([A-Za-z0-9._~+/=-]+)")
 _MEND = "correct the settings by the journal lines above, then push again"
@@ -90,13 +91,16 @@ def _token(host: Host, manifest: Manifest, path: str | None) -> str:
 def _expect(url: str, token: str | None, good: Callable[[int], bool], expected: str) -> str | None:
     what = url if token is None else f"{url} with the token"
     try:
-        code = _ask(url, token)
+        code, body = _ask(url, token)
     except (OSError, http.client.HTTPException) as error:
         return f"{what} does not answer ({error})"
-    return None if good(code) else f"{what} answers {code} instead of {expected}"
+    # kumod tells why it refuses: too little disk or memory is no fault of the release.
+    told = f" ({body})" if body and code >= 500 else ""
+    return None if good(code) else f"{what} answers {code} instead of {expected}{told}"
 
 
-def _ask(url: str, token: str | None) -> int:
+def _ask(url: str, token: str | None) -> tuple[int, str]:
+    """Status and the beginning of the body, on one line."""
     parts = urllib.parse.urlsplit(url)
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
@@ -116,7 +120,8 @@ def _ask(url: str, token: str | None) -> int:
             connection.request("POST", parts.path, body=b"{}", headers=headers)
         else:
             connection.request("GET", parts.path or "/")
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        return answer.status, " ".join(answer.read(_TOLD).decode("utf-8", "replace").split())
     finally:
         connection.close()
 
