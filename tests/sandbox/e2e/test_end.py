@@ -38,6 +38,7 @@ def test_down_leaves_nothing_on_the_machine(sandbox_up: Sandbox) -> None:
     ]
     assert not list(Path("/run").glob("ping8-*"))
     assert not any(sandbox_run.status(layout).values())
+    assert not layout.state.exists()
 
 
 def _read(path: Path) -> str:
