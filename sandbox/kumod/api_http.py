@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urljoin
 
 from sandbox.kumod.durations import parse_duration
 from sandbox.kumod.errors import KumoError
@@ -15,6 +16,9 @@ from sandbox.kumod.registry import api, method
 
 if TYPE_CHECKING:
     from sandbox.kumod.lua import LuaContext
+
+
+_MOST_REDIRECTS = 10
 
 
 class HttpClient(LuaObject):
@@ -155,11 +159,29 @@ def request_send(ctx: LuaContext, request: RequestBuilder) -> ResponseObject:
         body=request.body,
         timeout=request.timeout,
     )
-    ctx.engine.note_http(sent)
-    try:
-        return ResponseObject(request.client.transport.request(sent))
-    except (HttpFailure, OSError) as error:
-        raise KumoError(f"error sending request for url ({request.url}): {error}") from None
+    for _ in range(1 + _MOST_REDIRECTS):
+        ctx.engine.note_http(sent)
+        try:
+            response = request.client.transport.request(sent)
+        except (HttpFailure, OSError) as error:
+            raise KumoError(f"error sending request for url ({sent.url}): {error}") from None
+        following = _redirected(sent, response)
+        if following is None:
+            return ResponseObject(response)
+        sent = following
+    raise KumoError(f"error following redirect for url ({sent.url}): too many redirects")
+
+
+def _redirected(sent: HttpRequest, response: HttpResponse) -> HttpRequest | None:
+    """The request that follows a redirect, as reqwest makes it: with every header of our own."""
+    location = next((v for n, v in response.headers if n.lower() == "location"), None)
+    if location is None or response.status not in (301, 302, 303, 307, 308):
+        return None
+    url = urljoin(sent.url, location)
+    if response.status in (307, 308):
+        return replace(sent, url=url)
+    headers = tuple((n, v) for n, v in sent.headers if not n.startswith("content-"))
+    return replace(sent, url=url, method="GET", body=b"", headers=headers)
 
 
 @method("HttpResponse", "status_code")

@@ -318,6 +318,21 @@ def test_record_types_are_left_out_by_setting(host: Host) -> None:
     assert [event["type"] for event in mta.events()] == ["Delivery"]
 
 
+def test_a_redirect_to_a_page_is_no_delivery_where_the_body_must_say_so(host: Host) -> None:
+    def site(request: HttpRequest) -> HttpResponse:
+        if request.method == "POST":
+            return HttpResponse(status=302, headers=(("Location", "/login"),))
+        return HttpResponse(status=200, body=b"<html>Please log in</html>")
+
+    mta = host(receiver=site, settings=webhook(failureField="success")).start()
+    mta.inject()
+    mta.kumod.run()
+    mta.receiver = answer(200, b'{"success": true}')
+    mta.wait(3600)
+    taken = [json.loads(request.body)["type"] for request in mta.posts()[-2:]]
+    assert sorted(taken) == ["Delivery", "Reception"]
+
+
 @pytest.mark.parametrize("padding", range(4))
 def test_a_long_answer_is_cut_between_two_characters(host: Host, padding: int) -> None:
     body = "x" * padding + "\N{GRINNING FACE}é" * 400

@@ -175,6 +175,27 @@ def test_a_changed_file_reaches_the_policy_within_ten_seconds(tmp_path: Path) ->
     assert kumod.counters["memoize.miss:pool"] == 2
 
 
+def test_the_http_client_follows_a_redirect_and_forgets_the_body(tmp_path: Path) -> None:
+    def site(asked: HttpRequest) -> HttpResponse:
+        if asked.url.endswith("/old"):
+            return HttpResponse(status=302, headers=(("Location", "/new"),))
+        return HttpResponse(status=200)
+
+    policy = """
+    local kumo = require 'kumo'
+    kumo.on('main', function()
+      local client = kumo.http.build_client {}
+      local request = client:post('https://a.test/old'):header('X-Token', 't'):body('event')
+      assert(request:send():status_code() == 200)
+    end)
+    """
+    kumod = host(tmp_path, policy, http=site)
+    kumod.script()
+    asked = kumod.http_requests[-1]
+    assert (asked.method, asked.url, asked.body) == ("GET", "https://a.test/new", b"")
+    assert asked.header("X-Token") == "t"
+
+
 def test_a_memoized_table_is_shared_userdata_that_reads_like_a_table(tmp_path: Path) -> None:
     policy = """
     local kumo = require 'kumo'
