@@ -1,13 +1,15 @@
 """The end: `pulumi destroy`, and `down`, after which nothing of the sandbox is left."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from sandbox import run as sandbox_run
 from sandbox.machine import containers
-from sandbox.process import run
+from sandbox.process import Daemon, run
 from sandbox.run import Sandbox
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.ends_sandbox]
@@ -20,6 +22,17 @@ def test_destroy_takes_hosts_volumes_and_records_away(sandbox_up: Sandbox) -> No
     assert hosts.volumes.ids() == []
     left = [record for zone in sandbox_up.zones for record in zone.records]
     assert {record.type for record in left} <= {"SOA", "NS"}
+
+
+def test_a_sandbox_whose_aws_was_lost_says_so_and_starts_over(sandbox_up: Sandbox) -> None:
+    layout = sandbox_up.layout
+    providers = Daemon(name="providers", folder=layout.daemons, command=()).pid()
+    assert providers is not None
+    os.kill(providers, signal.SIGKILL)
+    said: list[str] = []
+    again = sandbox_run.stand(layout, said.append)
+    assert "the stand-in for AWS has ended, and its account with it: starting over" in said
+    assert not again.stack.export_stack().deployment.get("resources")  # type: ignore[union-attr]
 
 
 def test_down_leaves_nothing_on_the_machine(sandbox_up: Sandbox) -> None:
