@@ -158,7 +158,7 @@ def await_events(world: World, subject: str, types: set[str]) -> list[Mapping[st
     end = time.monotonic() + _PATIENCE
     while True:
         calls = [call for call in world.events() if call["taken"]]
-        found = [
+        found: list[Mapping[str, Any]] = [
             record | {"token_matched": call["token_matched"]}
             for call in calls
             for record in _records(str(call["body"]))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.journey import await_message
+from sandbox.journey import await_message, letter
 from sandbox.run import Sandbox
 from sandbox.world.recipients import RECIPIENTS
 from tests.sandbox.e2e.deploying import on
@@ -72,8 +72,6 @@ def test_the_internet_reaches_no_path_but_injection(sandbox_up: Sandbox, path: s
 
 
 def test_a_message_shows_nothing_of_the_mta_host_but_its_name(sandbox_up: Sandbox) -> None:
-    from sandbox.journey import letter  # noqa: PLC0415
-
     one = letter("news@news.ping8.test", "reader@accept.example")
     assert sandbox_up.ping8.inject(one)[0] == 200
     message = str(await_message(sandbox_up.world, one.subject)["message"])
