@@ -131,7 +131,8 @@ def _prune_files(settings: Settings) -> tuple[ReleaseFile, ...]:
 
 
 def _packages(settings: Settings) -> tuple[str, ...]:
-    names = {*system.PACKAGES, "nginx", "openssl", "unbound", "zstd"}
+    # kumod's HTTP client trusts the system's authorities alone; without them no webhook is sent.
+    names = {*system.PACKAGES, "ca-certificates", "nginx", "openssl", "unbound", "zstd"}
     if settings.certificate.kind == "acme":
         names |= {"certbot", "python3-certbot-dns-route53"}
     return tuple(sorted(names))
