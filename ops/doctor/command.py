@@ -88,6 +88,7 @@ def doctor(
             deployment,
         )
         servers = _servers(resolver or [])
+        _writable(html)
     except UserError as error:
         # A status of 2 would say that mail fails, which nobody has looked at.
         print(f"ping8: {error}", file=sys.stderr)  # noqa: T201 - the command's own voice
@@ -186,6 +187,11 @@ def _readable(path: Path | None) -> str | None:
     if path is not None and not path.is_file():
         raise UserError(f"--ca-file {path}: no such file; name a file of certificates in PEM")
     return str(path) if path else None
+
+
+def _writable(page_file: Path | None) -> None:
+    if page_file is not None and not page_file.resolve().parent.is_dir():
+        raise UserError(f"--html {page_file}: there is no such folder")
 
 
 def _servers(given: list[str]) -> tuple[str, ...]:

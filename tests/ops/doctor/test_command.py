@@ -177,6 +177,7 @@ def test_the_page_is_written_beside_the_report(healthy: Run, tmp_path: Path) -> 
         (("--domain", "c.example.com"), "--domain c.example.com: not known; did you mean"),
         (("--resolver", "dns.example.com"), "--resolver dns.example.com: write an IPv4 address"),
         (("--ca-file", "/none.pem"), "--ca-file /none.pem: no such file"),
+        (("--html", "/none/page.html"), "--html /none/page.html: there is no such folder"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_no_verdict_about_mail(
