@@ -1,8 +1,10 @@
 """What a run says, and refuses, in words."""
 
+from pathlib import Path
+
 import pytest
 
-from sandbox import plugins, run, system
+from sandbox import claim, plugins, run, system
 from sandbox.failures import SandboxError
 from sandbox.layout import Layout
 
@@ -19,17 +21,17 @@ def test_a_failed_deployment_is_told_once_by_the_engines_own_errors() -> None:
 
 
 def test_commands_for_a_standing_sandbox_say_that_none_stands(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(system, "require_fit_system", lambda: None)
     with pytest.raises(SandboxError, match="no sandbox stands here; `make sandbox` brings one up"):
-        run.standing(Layout(root=tmp_path))  # type: ignore[arg-type]
+        run.standing(Layout(root=tmp_path))
 
 
 def test_the_real_command_plugin_is_used_where_it_is_on_the_path(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layout = Layout(root=tmp_path)  # type: ignore[arg-type]
+    layout = Layout(root=tmp_path)
     layout.state.mkdir()
     plugin = layout.root / "bin" / "pulumi-resource-command"
     plugin.parent.mkdir()
@@ -39,3 +41,23 @@ def test_the_real_command_plugin_is_used_where_it_is_on_the_path(
     plugin.unlink()
     # A sandbox keeps what it began with.
     assert plugins.real_providers(layout, layout.root / "pulumi") == ("command",)
+
+
+def test_a_sandbox_whose_aws_has_ended_goes_down_before_it_is_stood_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone(Exception):
+        pass
+
+    def down(_layout: Layout, _say: run.Say) -> None:
+        raise Gone
+
+    monkeypatch.setattr(system, "prepare", lambda _say: None)
+    monkeypatch.setattr(claim, "take", lambda _layout: None)
+    monkeypatch.setattr(run, "down", down)
+    layout = Layout(root=tmp_path)
+    layout.backend.mkdir(parents=True)
+    said: list[str] = []
+    with pytest.raises(Gone):
+        run.stand(layout, said.append)
+    assert said == ["the stand-in for AWS has ended, and its account with it: starting over"]
