@@ -45,12 +45,14 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/doctor.md).")] = False,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page.")] = None,
-    watch: Annotated[bool, typer.Option(help="Go on, and print what changes.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, and print what changes.")] = False,
     every: Annotated[bool, typer.Option("--all", help="List what passed, too.")] = False,
     launch: Annotated[
         bool, typer.Option("--before-launch", help="The checklist for a new environment.")
     ] = False,
-    test_event: Annotated[bool, typer.Option(help="Send PING8 a marked test event.")] = False,
+    test_event: Annotated[
+        bool, typer.Option("--test-event", help="Send PING8 a marked test event.")
+    ] = False,
     exchanger: Annotated[
         str | None, typer.Option(help="Mail exchanger, or a domain with MX, that is dialled.")
     ] = None,
@@ -62,7 +64,7 @@ def doctor(
         typer.Option(help="DNS server, ADDRESS[:PORT]; the system's unless given."),
     ] = None,
     authoritative: Annotated[
-        bool, typer.Option(help="Compare all authoritative name servers, too.")
+        bool, typer.Option("--authoritative", help="Compare all authoritative name servers, too.")
     ] = False,
     ca_file: Annotated[Path | None, typer.Option(help="Further trusted authorities, PEM.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds for all checks.", min=1)] = 60.0,

@@ -3,7 +3,7 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ops.doctor.finding import Finding, unknown
@@ -13,7 +13,11 @@ from policy.errors import UserError
 
 Checks = Callable[[], Sequence[Finding]]
 
-_SAID_BY_US = (UserError, LookupFailed, Unreachable)
+_MENDS: Mapping[type[Exception], str] = {
+    UserError: "",  # says its own
+    LookupFailed: "ask another DNS server (--resolver), or see where it ends: dig +trace",
+    Unreachable: "see that the host runs and lets this machine in; host.login tells more",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +88,12 @@ def _gathered(
 def _outcome(task: Task) -> Sequence[Finding]:
     try:
         return task.run()
-    except _SAID_BY_US as error:
-        why = str(error)
+    except tuple(_MENDS) as error:
+        why, mend = str(error), _MENDS[type(error)]
     except Exception as error:  # the operator reads it, and the other checks go on
-        why = f"{type(error).__name__}: {error}"
-    return [unknown(check, task.subject, f"could not check: {why}") for check in task.checks]
+        why, mend = f"{type(error).__name__}: {error}", "report this to who keeps this program"
+    saw = f"could not check: {why}"
+    return [unknown(check, task.subject, saw, mend=mend) for check in task.checks]
 
 
 def _late(tasks: Iterable[Task]) -> list[Finding]:

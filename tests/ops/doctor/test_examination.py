@@ -10,6 +10,8 @@ from ops.doctor.answers import Answers
 from ops.doctor.bulk import RULES, Sender, bulk_senders
 from ops.doctor.examination import Task, examine
 from ops.doctor.finding import Finding, Status, exit_status, passed, worst_first
+from ops.doctor.https import Unreachable
+from ops.doctor.resolver import LookupFailed
 from ops.stack import HostAccess
 from policy.errors import UserError
 from tests.ops.doctor.deployment import deployment_of
@@ -68,18 +70,24 @@ def test_a_task_that_is_late_leaves_all_its_checks_unknown_and_holds_up_nobody()
 
 
 @pytest.mark.parametrize(
-    ("error", "saw"),
+    ("error", "saw", "mend"),
     [
-        (UserError("mta: no SSH connection"), "could not check: mta: no SSH connection"),
-        (KeyError("units"), "could not check: KeyError: 'units'"),
+        (UserError("mta: no SSH connection"), "could not check: mta: no SSH connection", ""),
+        (LookupFailed("A x: no answer"), "could not check: A x: no answer", "--resolver"),
+        (Unreachable("192.0.2.1:443: timed out"), "could not check: 192.0.2.1:443", "host.login"),
+        (KeyError("units"), "could not check: KeyError: 'units'", "report this"),
     ],
 )
-def test_a_task_that_breaks_is_unknown_and_never_passed(error: Exception, saw: str) -> None:
+def test_a_task_that_breaks_is_unknown_and_never_passed(
+    error: Exception, saw: str, mend: str
+) -> None:
     def breaks() -> Sequence[Finding]:
         raise error
 
     (found,) = examine([task(breaks)], seconds=60, progress=silent)
-    assert (found.status, found.saw) == (Status.UNKNOWN, saw)
+    assert found.status is Status.UNKNOWN
+    assert found.saw.startswith(saw)
+    assert mend in found.mend
 
 
 def test_one_question_to_a_host_is_asked_once_and_its_failure_is_shared() -> None:

@@ -29,7 +29,15 @@ faults = Faults()
 SOURCES = ("proxy-default", "out-2")
 SITE = "/etc/nginx/sites-enabled/ping8.conf"
 RELOAD = "systemctl reload nginx"
+LISTENS = "until ss -Hltn sport = :5000 | grep -q .; do sleep 0.1; done"
+"""Waits, in a shell, until the proxy takes connections: its unit is active before."""
+
 _PATIENCE = 60
+
+
+def _answers(port: int, address: str = "127.0.0.1") -> str:
+    """Waits, in a shell, until a port answers."""
+    return f"until curl -so /dev/null http://{address}:{port}/; do sleep 0.1; done"
 
 
 # The proxy --------------------------------------------------------------------
@@ -67,7 +75,7 @@ def _mail_from_another_address(site: Site) -> Iterator[Site]:
     "sudo journalctl -u kumoproxy",
 )
 def _proxy_down(site: Site) -> Iterator[Site]:
-    with site.done(PROXY, "systemctl stop kumoproxy", "systemctl start kumoproxy"):
+    with site.done(PROXY, "systemctl stop kumoproxy", f"systemctl start kumoproxy; {LISTENS}"):
         yield site
 
 
@@ -94,8 +102,9 @@ def _with_certificate(site: Site, folder: Path, **certificate: object) -> Iterat
     try:
         with (
             site.changed(MTA, f"{tls}/privkey.pem", key),
-            site.changed(MTA, f"{tls}/fullchain.pem", pem, after=RELOAD),
+            site.changed(MTA, f"{tls}/fullchain.pem", pem),
         ):
+            site.shell(MTA, RELOAD)
             yield replace(site, options=replace(site.options, ca_file=str(trusted)))
     finally:
         site.shell(MTA, RELOAD)
@@ -137,10 +146,10 @@ def _open_admin_path(site: Site) -> Iterator[Site]:
 @faults.fault({("mta.listener", MTA_NAME): FAIL}, f"{REFRESH}; {PUSH}")
 def _listener_open_to_the_world(site: Site) -> Iterator[Site]:
     address = site.deployment.mta.private_address
-    serve = f"systemd-run --unit=doctor-e2e python3 -m http.server --bind {address} 8000"
+    serve = f"systemd-run --quiet --unit=doctor-e2e python3 -m http.server --bind {address} 8000"
     with (
         site.fence(MTA, "tcp dport 8000 accept"),
-        site.done(MTA, f"{serve}; sleep 1", "systemctl stop doctor-e2e"),
+        site.done(MTA, f"{serve}; {_answers(8000, address)}", "systemctl stop doctor-e2e"),
     ):
         yield site
 
@@ -247,7 +256,7 @@ def _stopped_unit(site: Site) -> Iterator[Site]:
 def _unit_that_restarts_in_circles(site: Site) -> Iterator[Site]:
     again = "until systemctl is-active -q kumoproxy; do sleep 0.2; done"
     kill = f"for n in 1 2 3; do systemctl kill -s KILL kumoproxy; sleep 0.5; {again}; done"
-    with site.done(PROXY, kill, "systemctl restart kumoproxy"):
+    with site.done(PROXY, f"{kill}; {LISTENS}", f"systemctl restart kumoproxy; {LISTENS}"):
         yield site
 
 
