@@ -89,7 +89,8 @@ def _outcome(task: Task) -> Sequence[Finding]:
     try:
         return task.run()
     except tuple(_MENDS) as error:
-        why, mend = str(error), _MENDS[type(error)]
+        why = str(error)
+        mend = next(mend for kind, mend in _MENDS.items() if isinstance(error, kind))
     except Exception as error:  # the operator reads it, and the other checks go on
         why, mend = f"{type(error).__name__}: {error}", "report this to who keeps this program"
     saw = f"could not check: {why}"

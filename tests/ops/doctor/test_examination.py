@@ -16,6 +16,11 @@ from ops.stack import HostAccess
 from policy.errors import UserError
 from tests.ops.doctor.deployment import deployment_of
 
+
+class Conflict(UserError):
+    """A special mistake of a user."""
+
+
 PASSED = passed("egress.address", "out-1", "well")
 
 
@@ -73,6 +78,7 @@ def test_a_task_that_is_late_leaves_all_its_checks_unknown_and_holds_up_nobody()
     ("error", "saw", "mend"),
     [
         (UserError("mta: no SSH connection"), "could not check: mta: no SSH connection", ""),
+        (Conflict("two records"), "could not check: two records", ""),
         (LookupFailed("A x: no answer"), "could not check: A x: no answer", "--resolver"),
         (Unreachable("192.0.2.1:443: timed out"), "could not check: 192.0.2.1:443", "host.login"),
         (KeyError("units"), "could not check: KeyError: 'units'", "report this"),
