@@ -13,25 +13,27 @@ STACK = "stacks/Pulumi.prod.yaml"
 ENCRYPTED = "config:\n  ping8-mail:webhookToken:\n    secure: AAABAJ3vUbQ=\n"
 PLAIN = "config:\n  ping8-mail:webhookToken: 3vUbQk29dmWq\n"
 KEY = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEpAIBAAKCAQEAxxxxxxxxxxxxx\n"
-Write = Callable[[str, str], None]
+Write = Callable[[str, str], str]
 
 
 @pytest.fixture
 def commit(tmp_path: Path) -> Write:
-    """Writes a file of a new repository and commits it."""
+    """Writes a file of a new repository, commits it and returns the commit's short id."""
 
-    def git(*arguments: str) -> None:
+    def git(*arguments: str) -> str:
         who = ("-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false")
-        subprocess.run(["git", "-C", str(tmp_path), *who, *arguments], check=True)
+        command = ["git", "-C", str(tmp_path), *who, *arguments]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     git("init", "--quiet")
 
-    def write(name: str, text: str) -> None:
+    def write(name: str, text: str) -> str:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         git("add", "--force", name)
         git("commit", "--quiet", "--message", "x")
+        return git("rev-parse", "--short", "HEAD").strip()
 
     write(STACK, ENCRYPTED)
     return write
@@ -69,11 +71,11 @@ def test_a_populated_secret_fails_and_is_named_without_its_value(
 def test_a_secret_that_was_removed_from_a_stack_file_still_fails(
     commit: Write, tmp_path: Path
 ) -> None:
-    commit(STACK, PLAIN)
+    added = commit(STACK, PLAIN)
     commit(STACK, ENCRYPTED)
     found = look(tmp_path)
     assert found.status is Status.FAIL
-    assert "of the stack files: a secret in plain text" in found.saw
+    assert found.saw == f"commit {added} of the stack files: a secret in plain text"
     assert "make a new secret" in found.mend
 
 
