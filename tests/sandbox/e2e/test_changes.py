@@ -125,6 +125,7 @@ def test_a_release_whose_kumod_does_not_start_is_rolled_back_and_mail_flows(
     sandbox_up: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = live_release(sandbox_up)
+
     def broken(*, files: Iterable[ReleaseFile], **fields: Any) -> Release:
         return build_release(files=[_cannot_start(file) for file in files], **fields)
 

@@ -1,7 +1,6 @@
 """The real engine runs a small program against the stand-in providers."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from pulumi import automation
 from pulumi_aws import Provider, ebs, ec2, get_availability_zones, route53, sns, vpc
 
+from sandbox.engine import ensure_engine
 from sandbox.layout import Layout
 from sandbox.providers.aws.images import IMAGES
 from sandbox.providers.service import Service
@@ -21,15 +21,7 @@ from tests.sandbox.providers.machine import RecordingHosts
 from tests.sandbox.providers.ssh_host import SshHost, ssh_host
 
 
-def _engine() -> Path | None:
-    built = Layout.of_checkout().cache / "engine" / "bin" / "pulumi"
-    on_path = shutil.which("pulumi")
-    return built if built.exists() else Path(on_path) if on_path else None
-
-
-pytestmark = pytest.mark.skipif(
-    _engine() is None, reason="no Pulumi engine: run `make sandbox` once"
-)
+pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("able_machine")]
 
 
 @dataclass
@@ -156,8 +148,7 @@ def _connection(host: SshHost) -> command.remote.ConnectionArgs:
 
 
 def _stack(folder: Path, settings: Settings, providers: str, name: str) -> automation.Stack:
-    engine = _engine()
-    assert engine is not None
+    engine = ensure_engine(Layout.of_checkout().cache)
     project = automation.ProjectSettings(
         name="mini", runtime="python", backend=automation.ProjectBackend(url=f"file://{folder}")
     )
