@@ -20,7 +20,6 @@ from sandbox.providers.service import Service
 from tests.sandbox.providers.machine import RecordingHosts
 from tests.sandbox.providers.ssh_host import SshHost, ssh_host
 
-
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("able_machine")]
 
 
