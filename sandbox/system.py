@@ -48,6 +48,7 @@ TEST_NEEDS = (
     Need(package="openssl", program="openssl"),
     Need(package="zstd", program="zstd"),
     Need(package="chromium", program="chromium"),
+    Need(package="chromium-driver", program="chromedriver"),
 )
 """What tests drive for real, beside the sandbox's; those of a missing program are skipped."""
 
