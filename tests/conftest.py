@@ -8,6 +8,8 @@ settings.register_profile("ping8", deadline=None)
 settings.load_profile("ping8")
 
 
+# First, since pytest-xdist reads the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keeps tests that share the machine on one worker, those that end the sandbox last."""
     for item in items:
