@@ -49,7 +49,26 @@ def hasty(sandbox_up: Sandbox) -> Iterator[Sandbox]:
     given = {"brands": brands, "webhook": webhook, "push": "always"}
     with settings(sandbox_up, given):
         deploy(sandbox_up)
+        # kumod takes data up within ten seconds; started anew, it has it now.
+        on(sandbox_up, "mta", "systemctl", "restart", "kumomta")
+        wait_until(lambda: _lives(sandbox_up), "kumod to live", seconds=60, every=0.2)
         yield sandbox_up
+
+
+def _lives(sandbox: Sandbox) -> bool:
+    said = on(
+        sandbox,
+        "mta",
+        "curl",
+        "--silent",
+        "--output",
+        "/dev/null",
+        "--write-out",
+        "%{http_code}",
+        "http://127.0.0.1:8000/api/check-liveness/v1",
+        check=False,
+    )
+    return said == "200"
 
 
 def inject(sandbox: Sandbox, recipient: str = "reader@accept.example") -> Letter:
