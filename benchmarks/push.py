@@ -15,7 +15,7 @@ from sandbox.containers import Containers
 from sandbox.layout import Layout
 from sandbox.network import Cloud
 from sandbox.volumes import Volumes
-from tests.policy.agent.host.ground import NAME, VOLUME, Ground, boot, release
+from tests.hostagent.host.ground import NAME, VOLUME, Ground, boot, release
 
 _ROUNDS = 9
 

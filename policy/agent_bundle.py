@@ -6,14 +6,14 @@ import zipfile
 from pathlib import Path
 
 _SHEBANG = b"#!/usr/bin/env -S python3 -I\n"
-_SOURCE = Path(__file__).with_name("agent")
-_ENTRY = "import sys\n\nfrom policy.agent.__main__ import main\n\nsys.exit(main(sys.argv[1:]))\n"
+_SOURCE = Path(__file__).parents[1] / "hostagent"
+_ENTRY = "import sys\n\nfrom hostagent.__main__ import main\n\nsys.exit(main(sys.argv[1:]))\n"
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
 @functools.cache
 def agent_zipapp() -> bytes:
-    """A zip application of `policy.agent`.
+    """A zip application of `hostagent`.
 
     Its entries are stored, not deflated: compressors differ between machines, and the bytes are
     part of a release's id.
@@ -22,10 +22,9 @@ def agent_zipapp() -> bytes:
     stream.write(_SHEBANG)
     with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
         _add(archive, "__main__.py", _ENTRY.encode())
-        _add(archive, "policy/__init__.py", b"")
         for path in sorted(_SOURCE.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
-                name = f"policy/agent/{path.relative_to(_SOURCE).as_posix()}"
+                name = f"hostagent/{path.relative_to(_SOURCE).as_posix()}"
                 _add(archive, name, path.read_bytes())
     return stream.getvalue()
 

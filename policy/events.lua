@@ -24,7 +24,7 @@ local function recipients(record)
 end
 
 -- The same over retries and transports, and in the local logs; the host agent
--- computes it too (policy/agent/events_record.py).
+-- computes it too (hostagent/events/record.py).
 function mod.id(record)
   local exact, whole = moment(record)
   local time = type(exact) == 'string' and exact

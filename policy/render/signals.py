@@ -60,7 +60,7 @@ def shipping_files(settings: Settings) -> tuple[ReleaseFile, ...]:
 
 
 def configuration(settings: Settings, role: Role, host: str) -> dict[str, Any]:
-    """What `policy.agent.signals_config` reads; no secret is in it."""
+    """What `hostagent.metrics.configuration` reads; no secret is in it."""
     table = load()
     common: dict[str, Any] = {
         "environment": settings.environment,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from hostagent.release.model import parse_bundle
 from policy import agent_bundle
-from policy.agent.model import parse_bundle
 from policy.agent_bundle import agent_zipapp
 from policy.push import parse_report, push_command, push_input
 from policy.release import HostFacts, Release, ReleaseFile, build_release

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from policy.agent.events_record import event_id
+from hostagent.events.record import event_id
 from sandbox.kumod import HttpRequest, HttpResponse, PolicyError
 from tests.policy.lua.environments import settings
 from tests.policy.lua.mta import QUEUE, Mta, answer, take

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from policy.agent.events_record import event_id
+from hostagent.events.record import event_id
 from sandbox.kumod.message import Message
 from tests.policy.lua.mta import Mta
 from tests.policy.lua.test_traps import hook_message

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from policy.agent.events_record import event_id
+from hostagent.events.record import event_id
 from policy.render.data import OUTBOX_COMMAND
 from sandbox.kumod import FakeClock, HttpFailure, HttpRequest, HttpResponse, PolicyError
 from tests.policy.lua.environments import settings

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from policy.agent.events_record import event_id
+from hostagent.events.record import event_id
 from sandbox.kumod import FakeClock, HttpFailure, HttpRequest, HttpResponse, SmtpAttempt, SmtpReply
 from tests.policy.lua.environments import settings
 from tests.policy.lua.mta import CORRELATION, QUEUE, TOKEN, Mta, Receiver, answer, take

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from policy.agent import figures_disks, figures_kumod, signals_config
+from hostagent.metrics import configuration as host_configuration
+from hostagent.metrics import disks, kumod
 from policy.render.signals import configuration
 from policy.signals import load, planned_alarms, reference
 from policy.signals.cost import costs, shared
@@ -137,23 +138,23 @@ def test_an_alarm_for_silence_is_the_only_one_that_no_data_sets_off() -> None:
 
 
 def test_the_agent_and_the_table_say_other_for_the_same() -> None:
-    assert signals_config.OTHER == OTHER
+    assert host_configuration.OTHER == OTHER
 
 
 def test_the_forecast_that_stands_for_no_growth_is_over_every_limit() -> None:
     longest = settings_of(SMALL, alarms={"full_within": "29d"})
-    assert threshold_of(load().alarm("disk-forecast"), longest) < figures_disks.FOREVER
-    assert f"{figures_disks.FOREVER:.0f} where" in load().metric("hours_until_full").means
+    assert threshold_of(load().alarm("disk-forecast"), longest) < disks.FOREVER
+    assert f"{disks.FOREVER:.0f} where" in load().metric("hours_until_full").means
 
 
 def test_a_host_reads_what_is_rendered_for_it(tmp_path: Path) -> None:
     for role, host in (("mta", "mta"), ("proxy", "proxy-1")):
         path = tmp_path / f"{host}.json"
         path.write_text(json.dumps(configuration(settings_of(LARGE), role, host)))  # type: ignore[arg-type]
-        config = signals_config.read(path)
+        config = host_configuration.read(path)
         assert (config.role, config.host, config.environment) == (role, host, "large")
         assert set(config.volumes) == set(VOLUMES[role])  # type: ignore[index]
-    assert figures_kumod.EVENT_QUEUE == "ping8.log-hook"
+    assert kumod.EVENT_QUEUE == "ping8.log-hook"
 
 
 def test_the_price_is_that_of_the_most_that_can_be_sent() -> None:

@@ -1,0 +1,33 @@
+"""The host that a run works on, and the edges to the world that tests replace."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hostagent.layout import Layout
+from hostagent.report import Reporter
+from hostagent.system.commands import Commands
+
+
+def _unobserved(step: str) -> None:
+    del step
+
+
+@dataclass(frozen=True)
+class Host:
+    """Paths, programs, clock and report of one run.
+
+    `observer` hears the name of each step when it has been done: where faults are injected.
+    """
+
+    layout: Layout = field(default_factory=Layout)
+    commands: Commands = field(default_factory=Commands)
+    report: Reporter = field(default_factory=Reporter)
+    observer: Callable[[str], None] = _unobserved
+    now: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
+
+    def done(self, step: str) -> None:
+        """A step is complete and on disk as far as it must be."""
+        self.report.lap(step)
+        self.observer(step)

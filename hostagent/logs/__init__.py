@@ -1,0 +1,1 @@
+"""KumoMTA's local logs: pruned, and copied to S3."""

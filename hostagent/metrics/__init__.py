@@ -1,0 +1,1 @@
+"""What a host measures, and how it reaches CloudWatch."""

@@ -1,0 +1,178 @@
+"""One call of CloudWatch's PutMetricData, signed with the instance's role (IMDSv2, SigV4)."""
+
+import contextlib
+import gzip
+import hashlib
+import hmac
+import http.client
+import json
+import socket
+import ssl
+import time
+import urllib.parse
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hostagent.metrics.model import Figure
+
+METADATA = "169.254.169.254"
+MOST = 1000
+"""Metrics in one call."""
+
+_METADATA_LIMIT, _CALL_LIMIT = 2.0, 8.0
+_LIFETIME = "60"
+"""Seconds that the metadata's session is needed for."""
+
+_ROLE = "/latest/meta-data/iam/security-credentials/"
+_VERSION = "2010-08-01"
+_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
+
+
+class SendError(Exception):
+    """CloudWatch did not take it, with the reason."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Of the instance's role."""
+
+    key_id: str
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+def credentials(address: str = METADATA) -> Credentials:
+    """From the instance's metadata."""
+    connection = http.client.HTTPConnection(address, timeout=_METADATA_LIMIT)
+    try:
+        ttl = {"X-aws-ec2-metadata-token-ttl-seconds": _LIFETIME}
+        session = _ask(connection, "PUT", "/latest/api/token", ttl)
+        headers = {"X-aws-ec2-metadata-token": session}
+        role = _ask(connection, "GET", _ROLE, headers).strip()
+        given = json.loads(_ask(connection, "GET", _ROLE + role, headers))
+        return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["Token"])
+    except (OSError, http.client.HTTPException) as error:
+        raise SendError(f"the instance's metadata do not answer: {_said(error)}") from None
+    except (ValueError, KeyError):
+        raise SendError("the instance's metadata hold no keys of a role") from None
+    finally:
+        connection.close()
+
+
+def _ask(
+    connection: http.client.HTTPConnection, method: str, path: str, headers: Mapping[str, str]
+) -> str:
+    connection.request(method, path, headers=dict(headers))
+    answer = connection.getresponse()
+    text = answer.read().decode("utf-8", "replace")
+    if answer.status == 404 and path.startswith(_ROLE):
+        raise SendError("the instance has no role; see its instance profile")
+    if answer.status != 200:
+        raise SendError(f"the instance's metadata answer {answer.status} to {path}")
+    return text
+
+
+def form(
+    namespace: str,
+    figures: Sequence[Figure],
+    dimensions: Mapping[str, str],
+    moment: int,
+) -> bytes:
+    """The call's body; the figures' own dimensions come after those that all have."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+    fields = {"Action": "PutMetricData", "Version": _VERSION, "Namespace": namespace}
+    for number, figure in enumerate(figures[:MOST], start=1):
+        row = f"MetricData.member.{number}"
+        fields |= {
+            f"{row}.MetricName": figure.name,
+            f"{row}.Value": repr(round(float(figure.value), 6)),
+            f"{row}.Unit": figure.unit,
+            f"{row}.Timestamp": stamp,
+        }
+        own = {name.capitalize(): value for name, value in figure.dimensions.items()}
+        for place, (name, value) in enumerate({**dimensions, **own}.items(), start=1):
+            fields[f"{row}.Dimensions.member.{place}.Name"] = name
+            fields[f"{row}.Dimensions.member.{place}.Value"] = value
+    return urllib.parse.urlencode(fields).encode("ascii")
+
+
+def send(
+    region: str, body: bytes, keys: Credentials, *, port: int = 443, now: float | None = None
+) -> int:
+    """Send a body that `form` made; returns the bytes that went out. Tried once."""
+    host = endpoint(region)
+    packed = gzip.compress(body, 6, mtime=0)
+    headers = {
+        "Content-Type": _TYPE,
+        "Content-Encoding": "gzip",
+        "Host": host,
+        "X-Amz-Date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)),
+        "X-Amz-Security-Token": keys.token,
+    }
+    digest = hashlib.sha256(packed).hexdigest()
+    headers["Authorization"] = authorization(region, "monitoring", headers, digest, keys)
+    connection = http.client.HTTPSConnection(
+        host, port, timeout=_CALL_LIMIT, context=ssl.create_default_context()
+    )
+    try:
+        connection.request("POST", "/", packed, headers)
+        answer = connection.getresponse()
+        text = answer.read(4096).decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException) as error:
+        raise SendError(f"{host} cannot be reached: {_said(error)}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            connection.close()
+    if answer.status != 200:
+        raise SendError(f"{host} answers {answer.status}: {' '.join(text.split())[:300]}")
+    return len(packed)
+
+
+def endpoint(region: str) -> str:
+    """CloudWatch's name in a region."""
+    china = ".cn" if region.startswith("cn-") else ""
+    return f"monitoring.{region}.amazonaws.com{china}"
+
+
+def authorization(
+    region: str,
+    service: str,
+    headers: Mapping[str, str],
+    digest: str,
+    keys: Credentials,
+    *,
+    method: str = "POST",
+    path: str = "/",
+) -> str:
+    """The header of AWS's signature, version 4, over all the headers given; `digest` is of the
+    body, SHA-256 in hex digits."""
+    moment = headers["X-Amz-Date"]
+    scope = f"{moment[:8]}/{region}/{service}/aws4_request"
+    lowered = {name.lower(): value.strip() for name, value in headers.items()}
+    signed = ";".join(sorted(lowered))
+    lines = "".join(f"{name}:{lowered[name]}\n" for name in sorted(lowered))
+    request = "\n".join((method, path, "", lines, signed, digest))
+    summary = hashlib.sha256(request.encode()).hexdigest()
+    text = "\n".join(("AWS4-HMAC-SHA256", moment, scope, summary))
+    key = f"AWS4{keys.secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    return (
+        f"AWS4-HMAC-SHA256 Credential={keys.key_id}/{scope}, "
+        f"SignedHeaders={signed}, Signature={signature}"
+    )
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, socket.timeout):
+        return "no answer in time"
+    return str(error) or type(error).__name__
+
+
+def absolute(figures: Iterable[Figure], names: frozenset[str]) -> list[Figure]:
+    """Figures of these names without their sign: an alarm looks at one side only."""
+    return [
+        Figure(one.name, abs(one.value), one.unit, one.dimensions) if one.name in names else one
+        for one in figures
+    ]

@@ -1,0 +1,102 @@
+"""Free space and inodes of each volume, and when it is full as it grows."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hostagent.metrics.model import Figure
+
+FOREVER = 720.0
+"""Hours that stand for "it does not grow"."""
+
+WINDOW = 2 * 3600.0
+STEP = 600.0
+_LEAST_SPAN = 1800.0
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A file system that is watched.
+
+    `limit_percent` of it stay free for good: kumod refuses mail below. What is kept on it on
+    purpose, up to `kept_bytes`, is no growth.
+    """
+
+    path: str
+    limit_percent: float = 0.0
+    kept_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Use:
+    """One look at a volume, in bytes and inodes."""
+
+    used: int
+    total: int
+    inodes_used: int
+    inodes_total: int
+
+
+def use(path: str) -> Use:
+    """What users other than root find there."""
+    status = os.statvfs(path)
+    # Blocks kept for root count as used.
+    return Use(
+        used=(status.f_blocks - status.f_bavail) * status.f_frsize,
+        total=status.f_blocks * status.f_frsize,
+        inodes_used=status.f_files - status.f_favail,
+        inodes_total=status.f_files,
+    )
+
+
+def disks(volumes: Mapping[str, Volume]) -> Iterator[Figure]:
+    """Space and inodes of each volume; a file system without a number of inodes has all free."""
+    for name, volume in volumes.items():
+        found = use(volume.path)
+        of = {"volume": name}
+        free = 100.0 * (found.total - found.used) / found.total
+        inodes = 100.0
+        if found.inodes_total:
+            inodes = 100.0 * (found.inodes_total - found.inodes_used) / found.inodes_total
+        yield Figure("disk_free_percent", free, "Percent", of)
+        yield Figure("inodes_free_percent", inodes, "Percent", of)
+        yield Figure("disk_free_bytes", found.total - found.used, "Bytes", of)
+        yield Figure("disk_total_bytes", found.total, "Bytes", of)
+
+
+Look = tuple[float, int, int]
+"""When, bytes used, inodes used."""
+
+
+def remember(looks: Sequence[Look], look: Look) -> list[Look]:
+    """The looks of the last two hours, one every ten minutes, with this one."""
+    if looks and 0 <= look[0] - looks[-1][0] < STEP:
+        return list(looks)
+    return [old for old in looks if 0 <= look[0] - old[0] <= WINDOW] + [look]
+
+
+def hours_until_full(looks: Sequence[Look], now: Use, volume: Volume) -> float:
+    """By the straight line through the looks; `FOREVER` when there is no growth or no past yet."""
+    if not looks or looks[-1][0] - looks[0][0] < _LEAST_SPAN:
+        return FOREVER
+    usable = 1 - volume.limit_percent / 100
+    times = [look[0] for look in looks]
+    hours = [FOREVER]
+    if now.used >= volume.kept_bytes:
+        rate = _slope(times, [look[1] for look in looks])
+        hours.append(_hours(now.total * usable - now.used, rate))
+    rate = _slope(times, [look[2] for look in looks])
+    hours.append(_hours(now.inodes_total * usable - now.inodes_used, rate))
+    return max(0.0, min(hours))
+
+
+def _hours(left: float, rate: float) -> float:
+    return left / rate / 3600 if rate > 0 else FOREVER
+
+
+def _slope(times: Sequence[float], values: Sequence[float]) -> float:
+    """Least squares, in units a second."""
+    middle, mean = sum(times) / len(times), sum(values) / len(values)
+    spread = sum((time - middle) ** 2 for time in times)
+    pairs = zip(times, values, strict=True)
+    return sum((time - middle) * (value - mean) for time, value in pairs) / spread

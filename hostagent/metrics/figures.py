@@ -1,0 +1,93 @@
+"""What a host tells of itself, as named numbers.
+
+The names are those of the table of signals (`policy/signals`) and of `ping8 doctor`. A figure that
+cannot be had is left out and its reason noted: nothing here fails as a whole.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hostagent.errors import AgentError
+from hostagent.host import Host
+from hostagent.metrics import certificate, disks, events, kumod, proxy, system
+from hostagent.metrics.configuration import Config
+from hostagent.metrics.model import Counter, Figure, Oldest
+from hostagent.metrics.web import Deadline, WebError
+
+_SECONDS = 20.0
+"""For all that is asked of kumod and the proxy."""
+
+
+@dataclass
+class Collected:
+    """One look at the host. `problems` says why something is missing."""
+
+    gauges: list[Figure] = field(default_factory=list)
+    counters: list[Counter] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    oldest: Oldest = field(default_factory=Oldest)
+
+    def guard(self, what: str, collect: Callable[[], Iterable[Figure]]) -> None:
+        """Add what can be had."""
+        try:
+            self.gauges.extend(collect())
+        except (AgentError, WebError, OSError, ValueError, KeyError, TypeError) as error:
+            self.problems.append(f"{what}: {error}")
+
+
+def collect(config: Config, host: Host, oldest: Oldest) -> Collected:
+    """Everything that can be had now; `oldest` is what the last look knew of the queue."""
+    found = Collected(oldest=oldest)
+    found.guard("disks", lambda: disks.disks(config.volumes))
+    found.guard("clock", lambda: system.clock(host))
+    deadline = Deadline(_SECONDS)
+    if config.role == "mta":
+        _kumod(config, found, deadline)
+        found.guard("events", lambda: [events.dead_letters(config)])
+        found.guard("log shipping", lambda: events.unshipped(config))
+        found.guard("certificate", lambda: [certificate.days_left(config)])
+    else:
+        found.guard("memory", lambda: [system.memory()])
+        _proxy(config, found, deadline)
+    return found
+
+
+def _kumod(config: Config, found: Collected, deadline: Deadline) -> None:
+    state = kumod.liveness(config, deadline)
+    found.gauges.extend(state)
+    if not state[0].value:
+        found.problems.append("kumod does not answer")
+        return
+    metrics: dict[str, Any] = {}
+    try:
+        metrics = kumod.metrics(config, deadline)
+    except WebError as error:
+        found.problems.append(f"kumod's metrics: {error}")
+        return
+    found.guard("kumod's metrics", lambda: kumod.gauges(metrics))
+    found.guard("events", lambda: [events.backlog(config, metrics)])
+    found.guard("oldest message", lambda: _age(config, found, metrics, deadline))
+    found.counters.extend(kumod.counters(metrics, config))
+
+
+def _age(
+    config: Config, found: Collected, metrics: Mapping[str, Any], deadline: Deadline
+) -> list[Figure]:
+    found.oldest = kumod.oldest(config, metrics, found.oldest, deadline)
+    return [kumod.age(found.oldest)]
+
+
+def _proxy(config: Config, found: Collected, deadline: Deadline) -> None:
+    up = proxy.up(config, deadline)
+    found.gauges.append(up)
+    if not up.value:
+        found.problems.append("KumoProxy does not answer")
+        return
+    try:
+        metrics = proxy.metrics(config, deadline)
+    except WebError as error:
+        found.problems.append(f"the proxy's metrics: {error}")
+        return
+    found.gauges.append(proxy.connections(metrics))
+    found.counters.extend(proxy.counters(metrics))

@@ -1,0 +1,191 @@
+"""kumod's own metrics as figures.
+
+`/metrics.json` holds for each metric a number, a table by the values of its one label, or a list
+of tables with the labels and the number under `@`; a counter that never counted is absent. Counters
+of a queue vanish with it and begin at nought again.
+"""
+
+import time
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hostagent.metrics.configuration import Config
+from hostagent.metrics.model import Counter, Figure, Oldest
+from hostagent.metrics.web import Deadline, WebError, get, get_json
+
+EVENT_QUEUE = "ping8.log-hook"
+_UUID_EPOCH = 0x01B21DD213814000
+"""1582-10-15 to 1970-01-01 in units of 100 ns."""
+
+_FULLEST, _IN_TURN, _SAMPLE = 4, 4, 50
+_RECEIVERS = ("http_listener", "esmtp_listener")
+_DISPOSITIONS = (("delivered", "delivered"), ("deferred", "transfail"), ("bounced", "fail"))
+
+Metrics = Mapping[str, Any]
+
+
+def liveness(config: Config, deadline: Deadline) -> tuple[Figure, Figure]:
+    """Whether kumod answers at all, and whether it takes mail."""
+    try:
+        status, _ = get(f"{config.kumod}/api/check-liveness/v1", deadline)
+    except WebError:
+        status = 0
+    return (
+        Figure("kumod_up", float(status > 0), "None"),
+        Figure("kumod_accepting", float(status == 200), "None"),
+    )
+
+
+def metrics(config: Config, deadline: Deadline) -> dict[str, Any]:
+    """All of kumod's metrics."""
+    answer = get_json(f"{config.kumod}/metrics.json", deadline)
+    if not isinstance(answer, dict):
+        raise WebError("kumod's metrics are no table")
+    return answer
+
+
+def rows(metrics: Metrics, name: str) -> Iterator[tuple[dict[str, str], float]]:
+    """Labels and number of each entry of a metric; none where kumod does not have it."""
+    value = (metrics.get(name) or {}).get("value")
+    if isinstance(value, (int, float)):
+        yield {}, float(value)
+    elif isinstance(value, Mapping):
+        for label, entries in value.items():
+            for text, number in entries.items():
+                yield {label: text}, float(number)
+    elif isinstance(value, list):
+        for entry in value:
+            labels = {key: text for key, text in entry.items() if key != "@"}
+            yield labels, float(entry["@"])
+
+
+def total(metrics: Metrics, name: str) -> float:
+    """The sum over all labels; nought where kumod does not have it."""
+    return sum(number for _, number in rows(metrics, name))
+
+
+def by_label(metrics: Metrics, name: str, label: str) -> dict[str, float]:
+    """A metric's numbers by its one label."""
+    return {labels[label]: number for labels, number in rows(metrics, name) if label in labels}
+
+
+def events_scheduled(metrics: Metrics) -> float:
+    """Events in the scheduled queue."""
+    return by_label(metrics, "scheduled_by_domain", "domain").get(EVENT_QUEUE, 0.0)
+
+
+def events_ready(metrics: Metrics) -> float:
+    """Events in the ready queue."""
+    services = by_label(metrics, "ready_count", "service")
+    return sum(n for name, n in services.items() if "->" in name and EVENT_QUEUE in name)
+
+
+def gauges(metrics: Metrics) -> Iterator[Figure]:
+    """States of kumod."""
+    scheduled = total(metrics, "scheduled_count_total") - events_scheduled(metrics)
+    # Each queue is listed, and beside it the sum of each kind of queues.
+    services = by_label(metrics, "ready_count", "service")
+    ready = sum(n for name, n in services.items() if "->" in name and EVENT_QUEUE not in name)
+    yield Figure("messages_scheduled", max(0.0, scheduled), "Count")
+    yield Figure("messages_ready", ready, "Count")
+    limit = total(metrics, "memory_limit")
+    if limit > 0:
+        used = 100.0 * total(metrics, "memory_usage") / limit
+        yield Figure("memory_used_percent", used, "Percent")
+
+
+def counters(metrics: Metrics, config: Config) -> Iterator[Counter]:
+    """What kumod counts; one that does not exist yet counts as nought."""
+    received = by_label(metrics, "total_messages_received", "service")
+    for service in _RECEIVERS:
+        yield _plain(f"received {service}", received.get(service, 0.0), "messages_received")
+    for figure, kumod in _DISPOSITIONS:
+        yield from _dispositions(metrics, config, figure, kumod)
+    for name in ("proxy_connection_failures", "bind_failures"):
+        yield _plain(name, total(metrics, name), name)
+    for name in ("log_hook_backlog_count", "log_submit_full"):
+        yield _plain(name, total(metrics, name), "event_pressure")
+    yield _plain("denied", 0.0, "connections_denied")
+    for labels, number in rows(metrics, "total_connections_denied"):
+        yield _plain(f"denied {' '.join(labels.values())}", number, "connections_denied")
+
+
+def _plain(key: str, value: float, figure: str) -> Counter:
+    return Counter(key, value, ((figure, ()),))
+
+
+def _dispositions(metrics: Metrics, config: Config, figure: str, kumod: str) -> Iterator[Counter]:
+    for labels, number in rows(metrics, f"total_messages_{kumod}_by_provider_and_source"):
+        if EVENT_QUEUE in labels.get("provider", ""):
+            continue
+        dimensions = (
+            ("provider", config.provider(labels.get("provider", ""))),
+            ("source", config.source(labels.get("source", ""))),
+        )
+        key = " ".join((figure, *(labels.get(name, "") for name in ("provider", "source", "pool"))))
+        yield Counter(key, number, ((f"messages_{figure}", ()), (figure, dimensions)))
+
+
+# Age --------------------------------------------------------------------------
+
+
+def created(message: str) -> float:
+    """Unix time of a spool id, which is a UUID of version 1."""
+    number = int(message[12:16] + message[8:12] + message[:8], 16) & 0x0FFFFFFFFFFFFFFF
+    return (number - _UUID_EPOCH) / 1e7
+
+
+def age(oldest: Oldest, now: float | None = None) -> Figure:
+    """Of the oldest message known; nought where none waits."""
+    now = time.time() if now is None else now
+    seconds = max(0.0, now - created(oldest.message)) if oldest.message else 0.0
+    return Figure("oldest_message_seconds", seconds, "Seconds")
+
+
+def oldest(config: Config, metrics: Metrics, known: Oldest, deadline: Deadline) -> Oldest:
+    """The oldest message that is seen: the known one while it waits, or one of a sample.
+
+    The sample is of the fullest queues and, in turn from run to run, of all others: kumod lists a
+    queue's messages in no order, and to list them all would cost more than it tells.
+    """
+    waiting = {
+        name: number
+        for name, number in by_label(metrics, "scheduled_count", "queue").items()
+        if number > 0 and EVENT_QUEUE not in name
+    }
+    candidates = (
+        [known.message] if known.message and _waits(config, known.message, deadline) else []
+    )
+    chosen, visited = queues_to_visit(waiting, known.visited)
+    for queue in chosen:
+        try:
+            candidates += _sample(config, queue, deadline)
+        except WebError:
+            # It emptied meanwhile, or the time is over: what was found so far is true.
+            continue
+    return Oldest(message=min(candidates, key=created, default=""), visited=visited)
+
+
+def queues_to_visit(waiting: Mapping[str, float], visited: str) -> tuple[list[str], str]:
+    """The fullest queues, some others that come next by name, and the last of those."""
+    fullest = sorted(waiting, key=lambda name: (-waiting[name], name))[:_FULLEST]
+    rest = sorted(set(waiting) - set(fullest))
+    later = [name for name in rest if name > visited]
+    in_turn = (later + [name for name in rest if name <= visited])[:_IN_TURN]
+    return fullest + in_turn, in_turn[-1] if in_turn else ""
+
+
+def _sample(config: Config, queue: str, deadline: Deadline) -> list[str]:
+    query = urllib.parse.urlencode({"queue_name": queue, "limit": _SAMPLE})
+    answer = get_json(f"{config.kumod}/api/admin/inspect-sched-q/v1?{query}", deadline)
+    return [str(entry["id"]) for entry in answer.get("messages", ())]
+
+
+def _waits(config: Config, message: str, deadline: Deadline) -> bool:
+    query = urllib.parse.urlencode({"id": message})
+    try:
+        status, _ = get(f"{config.kumod}/api/admin/inspect-message/v1?{query}", deadline)
+    except WebError:
+        return False
+    return status == 200

@@ -1,0 +1,42 @@
+"""KumoProxy's status and metrics as figures."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hostagent.metrics.configuration import Config
+from hostagent.metrics.kumod import total
+from hostagent.metrics.model import Counter, Figure
+from hostagent.metrics.web import Deadline, WebError, get, get_json
+
+_FLOWS = {
+    "proxy_connections_accepted_total": "proxy_accepted",
+    "proxy_connections_failed_total": "proxy_failed",
+}
+
+
+def up(config: Config, deadline: Deadline) -> Figure:
+    """Whether the proxy answers."""
+    try:
+        status, _ = get(f"{config.proxy}/proxy/status", deadline)
+    except WebError:
+        status = 0
+    return Figure("proxy_up", float(status == 200), "None")
+
+
+def metrics(config: Config, deadline: Deadline) -> dict[str, Any]:
+    """All of the proxy's metrics, in kumod's form."""
+    answer = get_json(f"{config.proxy}/metrics.json", deadline)
+    if not isinstance(answer, dict):
+        raise WebError("the proxy's metrics are no table")
+    return answer
+
+
+def connections(metrics: Mapping[str, Any]) -> Figure:
+    """Open at this moment."""
+    return Figure("proxy_connections", total(metrics, "proxy_active_connections"), "Count")
+
+
+def counters(metrics: Mapping[str, Any]) -> Iterator[Counter]:
+    """What the proxy counts."""
+    for name, figure in _FLOWS.items():
+        yield Counter(name, total(metrics, name), ((figure, ()),))

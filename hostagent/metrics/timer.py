@@ -1,0 +1,161 @@
+"""`ping8-agent signals`: what a timer runs. Looks at the host and tells CloudWatch, once.
+
+Nothing waits for it and nothing piles up: a run that finds another one at work ends, and what
+could not be sent goes, summed up, with the next run's figures.
+"""
+
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostagent.errors import AgentError
+from hostagent.host import Host
+from hostagent.metrics import configuration, run_state
+from hostagent.metrics.cloudwatch import SendError, absolute, credentials, form, send
+from hostagent.metrics.configuration import Config
+from hostagent.metrics.disks import hours_until_full, remember, use
+from hostagent.metrics.figures import Collected, collect
+from hostagent.metrics.model import Figure
+from hostagent.metrics.run_state import Flow, State
+from hostagent.metrics.system import units_down
+from hostagent.release.store import Store
+from hostagent.system.units import Units
+
+_DRIFT_EVERY = 900.0
+
+Sender = Callable[[Config, bytes], int]
+
+
+def _to_cloudwatch(config: Config, body: bytes) -> int:
+    return send(config.region, body, credentials())
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie, and the way out."""
+
+    config: Path = configuration.PATH
+    state: Path = run_state.PATH
+    sender: Sender = _to_cloudwatch
+
+
+def main(arguments: Sequence[str], host: Host | None = None, places: Places | None = None) -> int:
+    """One run; prints how much was sent as one line of JSON, and on standard error what failed."""
+    host, places = host or Host(), places or Places()
+    if arguments:
+        print(f"ping8: {arguments[0]!r} is not known here", file=sys.stderr)
+        return 1
+    places.state.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    descriptor = os.open(places.state.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _run(configuration.read(places.config), host, places)
+    except BlockingIOError:
+        print("ping8: another run is at work", file=sys.stderr)
+        return 0
+    except AgentError as error:
+        print(f"ping8: {error.what}; {error.mend}", file=sys.stderr)
+        return 1
+    finally:
+        os.close(descriptor)
+
+
+def _run(config: Config, host: Host, places: Places) -> int:
+    state = run_state.read(places.state)
+    found = look(config, host, state, time.time())
+    for problem in found.problems:
+        print(f"ping8: {problem}", file=sys.stderr)
+    try:
+        sent, size = _send(config, found, state, places.sender)
+    except SendError as error:
+        print(f"ping8: not sent: {error}", file=sys.stderr)
+        return 1
+    finally:
+        run_state.write(state, places.state)
+    print(json.dumps({"sent": sent, "bytes": size, "missing": len(found.problems)}))
+    return 0
+
+
+def look(config: Config, host: Host, state: State, now: float) -> Collected:
+    """Everything as it is now; the state is brought up to it."""
+    found = collect(config, host, state.oldest)
+    state.oldest = found.oldest
+    state.advance(found.counters, now)
+    found.guard("growth", lambda: _forecasts(config, state, now))
+    if host.layout.current.is_symlink():
+        found.guard("release", lambda: _release(host))
+        found.guard("drift", lambda: [_drift(host, state, now)])
+    return found
+
+
+def to_send(config: Config, found: Collected, state: State) -> list[Figure]:
+    """The figures that the table of signals has, in its units.
+
+    A provider and source without mail in this interval cost nothing; all else is told, also
+    nought.
+    """
+    known = {metric.name: metric for metric in config.metrics}
+    flows: dict[Flow, float] = {
+        (metric.name, ()): 0.0
+        for metric in config.metrics
+        if metric.flow and not metric.by and found.counters
+    }
+    flows |= {flow: value for flow, value in state.unsent.items() if value or not flow[1]}
+    figures = [*found.gauges, *run_state.figures(flows)]
+    chosen = [
+        Figure(one.name, one.value, known[one.name].unit, one.dimensions)
+        for one in figures
+        if one.name in known and tuple(one.dimensions) == known[one.name].by
+    ]
+    return absolute(chosen, frozenset(name for name, metric in known.items() if metric.absolute))
+
+
+def _send(config: Config, found: Collected, state: State, sender: Sender) -> tuple[int, int]:
+    figures = to_send(config, found, state) if config.send else []
+    size = 0
+    if figures:
+        common = {"Environment": config.environment, "Host": config.host}
+        size = sender(config, form(config.namespace, figures, common, int(state.at)))
+    state.unsent.clear()
+    return len(figures), size
+
+
+def _forecasts(config: Config, state: State, now: float) -> list[Figure]:
+    figures = []
+    for name, volume in config.volumes.items():
+        found = use(volume.path)
+        looks = remember(state.growth.get(name, []), (now, found.used, found.inodes_used))
+        state.growth[name] = looks
+        hours = hours_until_full(looks, found, volume)
+        figures.append(Figure("hours_until_full", hours, "None", {"volume": name}))
+    return figures
+
+
+def _release(host: Host) -> list[Figure]:
+    """The units of the live release, and its id as a number."""
+    store = Store(host.layout)
+    manifest = store.manifest(store.current_id())
+    return [
+        units_down(Units(host).states(manifest.units)),
+        Figure("release", int(manifest.id[:8], 16), "None"),
+    ]
+
+
+def _drift(host: Host, state: State, now: float) -> Figure:
+    """Looked for now and then, for it reads every file of the release; and after each push."""
+    live = Store(host.layout).current_id()
+    if (
+        state.drift is None
+        or live != state.drift_of
+        or not 0 <= now - state.drift_at < _DRIFT_EVERY
+    ):
+        from hostagent.push.drift import drift  # noqa: PLC0415 - most runs do without
+
+        state.drift = float(len(drift(host)["differences"]))
+        state.drift_at, state.drift_of = now, live
+    return Figure("drift", state.drift, "Count")

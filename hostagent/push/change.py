@@ -1,0 +1,210 @@
+"""From one release to another: everything between a release on disk and a healthy host.
+
+Whatever cuts this off, the files that are live are those of one release, and the note of what is
+owed lets the next run finish or go back.
+"""
+
+import time
+from dataclasses import dataclass, replace
+
+from hostagent.errors import AgentError
+from hostagent.host import Host
+from hostagent.push import health, owed
+from hostagent.push.effects import Difference, difference
+from hostagent.push.owed import Owed
+from hostagent.push.validate import KUMOD_UNIT, Staged, validate
+from hostagent.release import links
+from hostagent.release.model import NOTHING, Manifest
+from hostagent.release.store import Store
+from hostagent.system import packages, volumes
+from hostagent.system.packages import Upgrade
+from hostagent.system.units import Units
+
+_KUMOMTA_FILES = "/opt/kumomta/"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a switch did."""
+
+    changed: tuple[str, ...]
+    effects: tuple[str, ...]
+    set_aside: tuple[str, ...] = ()
+
+
+def make_live(
+    host: Host,
+    store: Store,
+    new: Manifest,
+    upgrade: Upgrade | None = None,
+    *,
+    patience: float = health.LIMIT,
+) -> Outcome:
+    """Validate a staged release, switch to it and see the host healthy; else nothing changed."""
+    old = store.manifest(store.current_id())
+    units = Units(host)
+    using = units.running_from(old.units, _KUMOMTA_FILES) if upgrade else ()
+    found = difference(old, new, extra=[f"restart {unit}" for unit in using])
+    note = Owed(
+        origin=old.id,
+        target=new.id,
+        effects=found.effects,
+        set_aside=links.foreign(host.layout, new),
+        aside=f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{new.id}",
+    )
+    try:
+        owed.write(host.layout, note)
+        host.done("owed")
+        stop = _validated(host, old, new, found, upgrade)
+        note = replace(
+            note,
+            stopped=tuple(dict.fromkeys([*using, *stop])),
+            package=upgrade.origin if upgrade else "",
+        )
+        _make_way(host, old, note, upgrade)
+        store.switch(new.id)
+    except Exception:
+        _give_up_quietly(host, store, note)
+        raise
+    host.done("switched")
+    since = health.moment()
+    try:
+        activate(host, store, note)
+        health.wait(host, new, since=since, limit=patience)
+    except Exception as error:  # whatever it is, the host must not be left half way
+        raise _rolled_back(host, store, note, error) from error
+    host.done("healthy")
+    finish(host, store, note)
+    return Outcome(found.changed, found.effects, note.set_aside)
+
+
+def _validated(
+    host: Host, old: Manifest, new: Manifest, found: Difference, upgrade: Upgrade | None
+) -> tuple[str, ...]:
+    """Try the release; returns the units that must stop before it is live."""
+    missing = volumes.unmounted(host, new.mounts)
+    if missing:
+        raise AgentError(
+            f"nothing is mounted at {', '.join(missing)}", "see why on the host, then push again"
+        )
+    links.place_missing(host.layout, new)
+    host.done("linked")
+    stop_first = validate(Staged(host, old, new, found, upgrade.tree if upgrade else None))
+    host.done("validated")
+    if not stop_first:
+        return ()
+    host.report.say("the new policy does not load with the old environment: kumod stops first")
+    return (KUMOD_UNIT,)
+
+
+def _make_way(host: Host, old: Manifest, note: Owed, upgrade: Upgrade | None) -> None:
+    """The last steps before the switch; mail still flows unless units must stop for it."""
+    if note.stopped or note.package:
+        owed.write(host.layout, note)
+    links.adopt(host.layout, note.set_aside, old, aside=note.aside)
+    host.done("adopted")
+    Units(host).stop(note.stopped)
+    if note.stopped:
+        host.done("stopped")
+    if upgrade:
+        packages.change_kumomta(host, upgrade.target)
+        host.done("installed")
+
+
+def activate(host: Host, store: Store, note: Owed) -> None:
+    """Make the host follow the release that is live now. May be repeated."""
+    target, origin = store.manifest(note.target), store.manifest(note.origin)
+    units = Units(host)
+    others = [store.manifest(item) for item in store.kept() if item != target.id]
+    if note.back:
+        links.bring_back(host.layout, target, note.set_aside, aside=note.aside)
+    links.settle(host.layout, target, others, aside=note.aside)
+    if note.back and note.package:
+        packages.change_kumomta(host, note.package)
+    host.done("settled")
+    found = difference(origin, target)
+    units.retire(found.gone_units, origin, target)
+    units.enable(target)
+    if found.daemon_reload:
+        units.reload_manager()
+    for effect in note.effects:
+        units.apply(effect)
+        host.done(effect)
+    units.start_missing(target.units)
+    host.done("started")
+
+
+def finish(host: Host, store: Store, note: Owed) -> None:
+    """The host is healthy: nothing is owed any more, old releases go."""
+    if note.target != NOTHING:
+        store.remember(note.target)
+    owed.clear(host.layout)
+    host.commands.run(["rm", "-rf", str(host.layout.kumomta / "next")], limit=60)
+    store.prune(spare=note.origin if note.back else "")
+    host.done("finished")
+
+
+def _give_up_quietly(host: Host, store: Store, note: Owed) -> None:
+    """As `give_up`, without hiding why: what cannot be undone now is undone by the next run."""
+    try:
+        give_up(host, store, note)
+    except Exception as error:
+        host.report.warn(f"not all could be undone at once, the next push does it: {error}")
+
+
+def give_up(host: Host, store: Store, note: Owed) -> None:
+    """Nothing was switched: take away what was laid out for it."""
+    live = store.manifest(store.current_id())
+    others = [store.manifest(item) for item in store.kept() if item != live.id]
+    links.bring_back(host.layout, live, note.set_aside, aside=note.aside)
+    links.drop_stale(host.layout, live, others)
+    if owed.read(host.layout) is None:
+        return
+    if note.package:
+        packages.change_kumomta(host, note.package)
+    for unit in note.stopped:
+        Units(host).apply(f"start {unit}")
+    owed.clear(host.layout)
+
+
+def go_back(host: Host, store: Store, note: Owed) -> str:
+    """Switch back; returns how the host is then, in a few words."""
+    origin, target = store.manifest(note.origin), store.manifest(note.target)
+    # What the way there did to units is owed to them again: not all of it comes from a file.
+    extra = [effect for effect in note.effects if effect.split(" ")[1] in origin.units]
+    back = note.reverse(difference(target, origin, extra=extra).effects)
+    host.report.say(f"going back to release {origin.id}")
+    owed.write(host.layout, back)
+    links.place_missing(host.layout, origin)
+    store.switch(origin.id)
+    host.done("switched back")
+    since = health.moment()
+    activate(host, store, back)
+    try:
+        health.wait(host, origin, since=since)
+    except AgentError as error:
+        owed.clear(host.layout)
+        return f"which is not healthy either ({error.what})"
+    finish(host, store, back)
+    return "which is healthy"
+
+
+def _rolled_back(host: Host, store: Store, note: Owed, error: Exception) -> AgentError:
+    if isinstance(error, AgentError):
+        what, mend = error.what, error.mend
+    else:
+        what, mend = f"{type(error).__name__}: {error}", "see the host's disk, then push again"
+    host.report.say(f"release {note.target} fails: {what}")
+    try:
+        state = go_back(host, store, note)
+    except Exception as second:
+        return AgentError(
+            f"release {note.target} failed ({what}) and going back to {note.origin} failed too "
+            f"({second})",
+            "push again, or run `ping8-agent finish` on the host: either takes it up from here",
+        )
+    if note.origin == NOTHING:
+        return AgentError(f"release {note.target} was taken away again: {what}", mend)
+    return AgentError(
+        f"release {note.target} was rolled back to {note.origin}, {state}: {what}", mend
+    )

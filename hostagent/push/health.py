@@ -1,0 +1,161 @@
+"""Whether a host does its work after a switch."""
+
+import http.client
+import re
+import socket
+import ssl
+import time
+import urllib.parse
+from collections.abc import Callable, Iterable
+
+from hostagent.errors import AgentError, OutOfTimeError
+from hostagent.host import Host
+from hostagent.release.model import Check, Manifest
+from hostagent.system.units import Units
+
+LIMIT = 180.0
+"""kumod opens its spools before it answers; a large one takes its time."""
+_EACH = 5.0
+_TOLD = 200
+_FLAPPING = 3
+_BEARER = re.compile(rb"Bearer\s+([A-Za-z0-9._~+/=-]+)")
+_MEND = "correct the settings by the journal lines above, then push again"
+_TROUBLE = re.compile(
+    r"stack traceback|panicked at|\bERROR\b.*\b(lua|policy|init\.lua)\b|\[emerg\]", re.I
+)
+
+Test = Callable[[], "str | None"]
+"""Says why something does not hold, or None."""
+
+
+def wait(host: Host, manifest: Manifest, *, since: float, limit: float = LIMIT) -> None:
+    """Return when all is well; raise with what is not, after `limit` seconds or when hopeless."""
+    units = Units(host)
+    deadline = host.now() + limit
+    tests = list(_tests(host, manifest))
+    while True:
+        failing = [(test, why) for test in tests if (why := test())]
+        if not failing:
+            break
+        tests = [test for test, _ in failing]
+        reasons = "; ".join(why for _, why in failing)
+        try:
+            broken = _hopeless(units, manifest.units)
+            host.pause(0.25)
+        except OutOfTimeError as error:
+            raise AgentError(f"{error.what} and {reasons}", error.mend) from error
+        if broken or host.now() >= deadline:
+            units.show_journal(manifest.units, since)
+            raise AgentError(broken or f"not healthy after {limit:.0f} s: {reasons}", _MEND)
+    _check_journal(units, manifest, since)
+
+
+def _tests(host: Host, manifest: Manifest) -> Iterable[Test]:
+    yield lambda: inactive(host, manifest.units)
+    for check in manifest.checks:
+        yield from tests_of(host, manifest, check)
+
+
+def inactive(host: Host, units: Iterable[str]) -> str | None:
+    """The units that are not active, or None."""
+    states = Units(host).states(units)
+    wrong = [f"{unit} is {state}" for unit, state in states.items() if state != "active"]
+    return ", ".join(wrong) or None
+
+
+def tests_of(host: Host, manifest: Manifest, check: Check) -> Iterable[Test]:
+    """What a check of the release asks; each says why it does not hold, or None."""
+    if check.kind == "liveness":
+        yield lambda: _expect(check.target, None, lambda code: code == 200, "200")
+    elif check.kind == "port":
+        yield lambda: _port(check.target)
+    elif check.kind == "injection":
+        yield lambda: _expect(check.target, None, lambda code: code == 401, "401")
+        token = _token(host, manifest, check.token_file)
+        yield lambda: _expect(
+            check.target, token, lambda code: code not in (401, 403) and code < 500, "not 401"
+        )
+    else:
+        raise AgentError(f"health check {check.kind!r} is not known", "push with the newer agent")
+
+
+def _token(host: Host, manifest: Manifest, path: str | None) -> str:
+    match = path and _BEARER.search(host.layout.stored(manifest.id, path).read_bytes())
+    if not match:
+        raise AgentError(
+            f"{path} holds no bearer token to try the injection path with", "report this"
+        )
+    return match[1].decode()
+
+
+def _expect(url: str, token: str | None, good: Callable[[int], bool], expected: str) -> str | None:
+    what = url if token is None else f"{url} with the token"
+    try:
+        code, body = _ask(url, token)
+    except (OSError, http.client.HTTPException) as error:
+        return f"{what} does not answer ({error})"
+    # kumod tells why it refuses: too little disk or memory is no fault of the release.
+    told = f" ({body})" if body and code >= 500 else ""
+    return None if good(code) else f"{what} answers {code} instead of {expected}{told}"
+
+
+def _ask(url: str, token: str | None) -> tuple[int, str]:
+    """Status and the beginning of the body, on one line."""
+    parts = urllib.parse.urlsplit(url)
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        # Over loopback: the certificate is the doctor's business, the path is ours.
+        context = ssl._create_unverified_context()  # noqa: S323
+        connection = http.client.HTTPSConnection(
+            parts.hostname or "", parts.port, timeout=_EACH, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_EACH)
+    try:
+        if parts.path.startswith("/api/inject"):
+            headers = {"Content-Type": "application/json"}
+            if token is not None:
+                headers["Authorization"] = f"Bearer {token}"
+            # An empty object is no message: kumod refuses it, which shows that it was asked.
+            connection.request("POST", parts.path, body=b"{}", headers=headers)
+        else:
+            connection.request("GET", parts.path or "/")
+        answer = connection.getresponse()
+        return answer.status, " ".join(answer.read(_TOLD).decode("utf-8", "replace").split())
+    finally:
+        connection.close()
+
+
+def _port(target: str) -> str | None:
+    name, _, port = target.rpartition(":")
+    try:
+        socket.create_connection((name.strip("[]"), int(port)), timeout=_EACH).close()
+    except OSError as error:
+        return f"{target} takes no connection from here ({error.strerror or error})"
+    return None
+
+
+def _hopeless(units: Units, names: Iterable[str]) -> str:
+    """Why waiting longer will not help, or nothing."""
+    services = [unit for unit in names if unit.endswith(".service")]
+    failed = [unit for unit, state in units.states(services).items() if state == "failed"]
+    if failed:
+        return f"{', '.join(failed)} failed"
+    pending = [unit for unit, state in units.states(services).items() if state == "activating"]
+    flapping = [unit for unit, count in units.restarts(pending).items() if count >= _FLAPPING]
+    return f"{', '.join(flapping)} does not stay up" if flapping else ""
+
+
+def _check_journal(units: Units, manifest: Manifest, since: float) -> None:
+    """Errors that no check saw: of the services themselves, and in what kumod prints."""
+    services = [unit for unit in manifest.units if unit.endswith(".service")]
+    text = units.journal(services, since)
+    lines = [line for line in text.splitlines() if _TROUBLE.search(line)]
+    if lines:
+        units.show_journal(services, since)
+        raise AgentError(f"the journal holds an error since the switch: {lines[0][:300]}", _MEND)
+
+
+def moment() -> float:
+    """Now, as the journal counts."""
+    return time.time()

@@ -1,0 +1,56 @@
+"""Finishing what an interrupted run left, at boot or before the next push."""
+
+from hostagent.errors import AgentError
+from hostagent.host import Host
+from hostagent.push import change, health, lock, owed
+from hostagent.push.owed import Owed
+from hostagent.release.masking import mask
+from hostagent.release.store import Store
+
+
+def recover(host: Host, store: Store) -> str:
+    """Bring the host to exactly one release; says what was done, or nothing."""
+    store.clean()
+    note = owed.read(host.layout)
+    if note is None:
+        return ""
+    mask(host, store, note.origin, note.target)
+    live = store.current_id()
+    if live != note.target:
+        host.report.say(f"release {note.target} was not switched to: it is taken away")
+        change.give_up(host, store, note)
+        return f"release {note.target} was never live; {live} is"
+    host.report.say(f"finishing the interrupted switch to release {note.target}")
+    return _finish(host, store, note)
+
+
+def _finish(host: Host, store: Store, note: Owed) -> str:
+    since = health.moment()
+    try:
+        change.activate(host, store, note)
+        health.wait(host, store.manifest(note.target), since=since)
+    except AgentError as error:
+        if note.back:
+            owed.clear(host.layout)
+            raise AgentError(
+                f"release {note.target}, to which the host went back, is not healthy: {error.what}",
+                error.mend,
+            ) from error
+        state = change.go_back(host, store, note)
+        return f"release {note.target} failed ({error.what}); back at {note.origin}, {state}"
+    change.finish(host, store, note)
+    return f"the switch to release {note.target} is complete"
+
+
+def finish(host: Host) -> dict[str, object]:
+    """The verb of the boot unit. Who holds the lock finishes by itself."""
+    store = Store(host.layout)
+    if not host.layout.current.is_symlink():
+        return {"done": "", "release": None}
+    try:
+        with lock.locked(host, "finish", wait=0):
+            done = recover(host, store)
+    except lock.HeldError as error:
+        host.report.say(error.what)
+        return {"done": "", "release": store.current_id()}
+    return {"done": done, "release": store.current_id(), "timings": host.report.timings}

@@ -1,0 +1,92 @@
+"""Pushing the live release again: drifted files are kept aside and put right."""
+
+import os
+import time
+from typing import Any
+
+from hostagent.host import Host
+from hostagent.push import change, health, owed, prepare
+from hostagent.push.effects import UNIT_FILES, ordered
+from hostagent.push.owed import Owed
+from hostagent.release import links
+from hostagent.release.model import Bundle, File
+from hostagent.release.store import Store
+from hostagent.system import packages
+from hostagent.system.units import Units
+
+
+def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
+    """Make the host what its live release says; units of repaired files are told."""
+    manifest = bundle.manifest
+    prepare.wait_for_boot(host)
+    upgrade = prepare.prepare(host, bundle)
+    damaged = store.damaged(manifest)
+    foreign = links.foreign(host.layout, manifest)
+    missing = [
+        path for path in links.link_paths(manifest) if not os.path.lexists(host.layout.live(path))
+    ]
+    added = store.additions(manifest)
+    wrong = sorted({*(file.path for file, _ in damaged), *foreign, *missing})
+    told = [
+        effect for file in manifest.files if _covers(file.path, wrong) for effect in file.effects
+    ]
+    aside = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-drift"
+    units = Units(host)
+    using = units.running_from(manifest.units, "/opt/kumomta/") if upgrade else ()
+    told += [f"restart {unit}" for unit in using]
+    note = Owed(
+        origin=manifest.id,
+        target=manifest.id,
+        effects=ordered(told, manifest.units),
+        aside=aside,
+        back=True,
+    )
+    owed.write(host.layout, note)
+    host.done("owed")
+    _put_right(host, store, bundle, damaged, added, aside)
+    for path in foreign:
+        host.report.say(f"repairing {path}: something else stands there")
+    host.done("restored")
+    since = health.moment()
+    if any(path.startswith(UNIT_FILES) for path in wrong):
+        links.settle(host.layout, manifest, [], aside=aside)
+        units.reload_manager()
+    if upgrade:
+        packages.change_kumomta(host, upgrade.target)
+    change.activate(host, store, note)
+    health.wait(host, manifest, since=since, limit=bundle.patience)
+    change.finish(host, store, note)
+    return {
+        "changed": [],
+        "restarted": list(note.effects),
+        "repaired": sorted({*wrong, *added}),
+        "set_aside": list(foreign),
+    }
+
+
+def _put_right(
+    host: Host,
+    store: Store,
+    bundle: Bundle,
+    damaged: list[tuple[File, str]],
+    added: list[str],
+    aside: str,
+) -> None:
+    """Files of the live release as they were pushed; what stood there is kept aside."""
+    release = bundle.manifest.id
+    kept = host.layout.aside / aside / "stored"
+    for file, why in damaged:
+        host.report.say(f"repairing {file.path}: {why}")
+        stored = host.layout.stored(release, file.path)
+        if os.path.lexists(stored):
+            links.keep(stored, kept / file.path.lstrip("/"))
+        store.restore(file, release, bundle.contents[file.path])
+    for path in added:
+        host.report.say(f"taking {path} away: it is not in the release")
+        stored = host.layout.stored(release, path)
+        links.keep(stored, kept / path.lstrip("/"))
+        stored.unlink()
+
+
+def _covers(path: str, wrong: list[str]) -> bool:
+    return any(path == item or path.startswith(f"{item}/") for item in wrong)

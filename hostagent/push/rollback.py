@@ -1,0 +1,55 @@
+"""The verb `rollback`: a kept release becomes live again by the same steps as a push."""
+
+from typing import Any
+
+from hostagent.errors import AgentError
+from hostagent.host import Host
+from hostagent.push import change, lock, recover
+from hostagent.release.masking import mask
+from hostagent.release.store import Store
+from hostagent.system import packages
+
+_WAIT = 120.0
+
+
+def rollback(host: Host, release_id: str | None) -> dict[str, Any]:
+    """To a given release, or the one before the live one."""
+    store = Store(host.layout)
+    with lock.locked(host, "rollback", wait=_WAIT):
+        store.open()
+        recovered = recover.recover(host, store)
+        live = store.current_id()
+        mask(host, store, live)
+        manifest = store.manifest(_target(store, release_id))
+        if manifest.id == live:
+            raise AgentError(
+                f"release {live} is live already", f"kept are: {', '.join(store.kept())}"
+            )
+        mask(host, store, manifest.id)
+        damaged = store.damaged(manifest)
+        if damaged:
+            raise AgentError(
+                f"release {manifest.id} is damaged: {damaged[0][0].path} ({damaged[0][1]})",
+                f"choose another; kept are: {', '.join(store.kept())}",
+            )
+        host.report.say(f"going from release {live} to {manifest.id}")
+        upgrade = packages.ensure(host, manifest)
+        outcome = change.make_live(host, store, manifest, upgrade)
+    return {
+        "release": manifest.id,
+        "previous": live,
+        "recovered": recovered,
+        "changed": list(outcome.changed),
+        "restarted": list(outcome.effects),
+        "timings": host.report.timings,
+    }
+
+
+def _target(store: Store, asked: str | None) -> str:
+    target = asked or store.previous_id()
+    if target is None:
+        raise AgentError("this host has no earlier release", "push the settings that you want")
+    matching = [item for item in store.kept() if item.startswith(target)]
+    if len(matching) > 1:
+        raise AgentError(f"{target} is the beginning of several releases", ", ".join(matching))
+    return matching[0] if matching else target

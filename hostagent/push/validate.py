@@ -1,0 +1,157 @@
+"""Trying a staged release at its live paths before it is live.
+
+Each program runs in a mount namespace of its own where the staged release lies over the live
+one, so that what it reads is what it will read after the switch.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostagent.errors import AgentError
+from hostagent.host import Host
+from hostagent.push.effects import POLICY, UNIT_FILES, Difference
+from hostagent.release import links
+from hostagent.release.model import Manifest
+from hostagent.system.units import Units
+
+ENVIRONMENT = "/etc/default/kumomta"
+KUMOD = "/opt/kumomta/sbin/kumod"
+CERTIFICATE = "/usr/local/lib/ping8/certificate"
+KUMOD_UNIT = "kumomta.service"
+CERTIFICATE = "/usr/local/lib/ping8/certificate"
+_LIMIT = 120
+_MEND = "nothing was changed; correct what it names in the settings, then push again"
+_NOT_OURS = ("Unknown key name", "man page")
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A release that is on disk but not live; `kumomta` is the tree of a version to install."""
+
+    host: Host
+    old: Manifest
+    new: Manifest
+    difference: Difference
+    kumomta: Path | None = None
+
+    def touches(self, *prefixes: str) -> bool:
+        """Whether a changed file lies below one of these."""
+        return any(path.startswith(prefixes) for path in self.difference.changed)
+
+    def has_effect_on(self, unit: str) -> bool:
+        """Whether the difference asks something of a unit."""
+        return any(effect.endswith(f" {unit}") for effect in self.difference.effects)
+
+
+def validate(staged: Staged) -> bool:
+    """Refuse a release that would not run.
+
+    Returns whether kumod must be stopped before the switch: a running kumod takes the new policy
+    up with the environment that it was started with, and this policy does not load with it.
+    """
+    _check_shaping(staged)
+    stop_first = _check_policy(staged)
+    _check_nginx(staged)
+    _check_units(staged)
+    return stop_first
+
+
+def _check_policy(staged: Staged) -> bool:
+    policy = f"{POLICY}/init.lua"
+    if policy not in staged.new.by_path:
+        return False
+    if not (
+        staged.touches("/opt/kumomta/", ENVIRONMENT)
+        or staged.kumomta
+        or staged.has_effect_on(KUMOD_UNIT)
+    ):
+        return False
+    command = [KUMOD, "--validate", "--policy", policy, "--user", "kumod"]
+    layout = staged.host.layout
+    _must(staged, "kumod --validate", command, layout.stored(staged.new.id, ENVIRONMENT))
+    if not staged.touches(POLICY) or not staged.touches(ENVIRONMENT):
+        return False
+    before = layout.stored(staged.old.id, ENVIRONMENT)
+    if ENVIRONMENT not in staged.old.by_path or not before.exists():
+        return False
+    if Units(staged.host).states([KUMOD_UNIT])[KUMOD_UNIT] != "active":
+        return False
+    return _run(staged, command, before)[0] != 0
+
+
+def _check_shaping(staged: Staged) -> None:
+    program = "/opt/kumomta/sbin/validate-shaping"
+    if not staged.host.layout.live(program).exists():
+        return
+    for path in staged.difference.changed:
+        if path.endswith("/shaping.toml") and path in staged.new.by_path:
+            _must(staged, "validate-shaping", [program, path])
+
+
+def _check_nginx(staged: Staged) -> None:
+    if staged.touches("/etc/nginx/", "/etc/ping8/tls/") or staged.has_effect_on("nginx.service"):
+        if CERTIFICATE in staged.new.by_path:
+            # Nginx refuses a site without a certificate, and a fresh host has none.
+            _must(staged, "certificate", [CERTIFICATE, "ensure"])
+        _must(staged, "nginx -t", ["nginx", "-t"])
+
+
+def _check_units(staged: Staged) -> None:
+    """Only what systemd says about our own files counts: a host's other units are not ours."""
+    units = [
+        path
+        for path in staged.difference.changed
+        if path in staged.new.by_path
+        and path.startswith(UNIT_FILES)
+        and "/" not in path[len(UNIT_FILES) :]
+        and "@." not in path
+    ]
+    if not units:
+        return
+    code, output = _run(staged, ["systemd-analyze", "verify", "--man=no", *units])
+    names = [path[len(UNIT_FILES) :] for path in units]
+    lines = [
+        line.strip()
+        for line in output.splitlines()
+        if any(name in line for name in names) and not any(word in line for word in _NOT_OURS)
+    ]
+    if code != 0 and lines:
+        raise AgentError(f"`systemd-analyze verify` refuses: {' | '.join(lines[:6])}", _MEND)
+
+
+def _must(
+    staged: Staged, name: str, command: Sequence[str], environment: Path | None = None
+) -> None:
+    code, output = _run(staged, command, environment)
+    if code != 0:
+        lines = [line.strip() for line in output.splitlines() if line.strip()]
+        for line in lines[-20:]:
+            staged.host.report.say(f"{name}: {line}")
+        raise AgentError(f"`{name}` refuses the release: {' | '.join(lines[-3:])[:600]}", _MEND)
+
+
+def _run(
+    staged: Staged, command: Sequence[str], environment: Path | None = None
+) -> tuple[int, str]:
+    arguments = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect"]
+    arguments += [f"--property=RuntimeMaxSec={_LIMIT}", "--property=UMask=0077"]
+    arguments += [f"--property=BindReadOnlyPaths={bind}" for bind in binds(staged)]
+    if environment is not None:
+        arguments.append(f"--property=EnvironmentFile={environment}")
+    # By way of env: systemd-run looks for a program before the release lies over the live one.
+    result = staged.host.commands.run(
+        [*arguments, "--", "/usr/bin/env", *command], limit=_LIMIT + 15
+    )
+    return result.code, result.output
+
+
+def binds(staged: Staged) -> Iterable[str]:
+    """What lies over what: the release over the live one, files over what is in their way."""
+    layout = staged.host.layout
+    yield f"{layout.release(staged.new.id)}:{layout.release(staged.old.id)}"
+    for path in links.foreign(layout, staged.new):
+        yield f"{layout.stored(staged.new.id, path)}:{layout.live(path)}"
+    if staged.kumomta is not None:
+        for folder in ("sbin", "share"):
+            yield f"{staged.kumomta}/opt/kumomta/{folder}:/opt/kumomta/{folder}"

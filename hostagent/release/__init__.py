@@ -1,0 +1,1 @@
+"""A release on the host: its manifest, its files, the links that make it live."""

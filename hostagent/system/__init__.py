@@ -1,0 +1,1 @@
+"""What the host offers: programs, disks, packages, systemd."""

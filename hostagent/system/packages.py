@@ -1,0 +1,189 @@
+"""Packages: what is missing is installed, KumoMTA at its pinned version, nothing starts by it."""
+
+import contextlib
+import fnmatch
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hostagent.errors import AgentError
+from hostagent.host import Host
+from hostagent.release.model import Manifest
+from hostagent.system import durable
+
+_APT = [
+    "apt-get",
+    "--quiet",
+    "--yes",
+    "--no-install-recommends",
+    "--option=DPkg::Lock::Timeout=300",
+    "--option=Dpkg::Options::=--force-confdef",
+    "--option=Dpkg::Options::=--force-confold",
+    "--option=APT::Keep-Downloaded-Packages=true",
+    "--option=Acquire::Retries=3",
+    "--option=Acquire::http::Timeout=30",
+    "--option=Acquire::https::Timeout=30",
+]
+_QUIET = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l", "NEEDRESTART_SUSPEND": "1"}
+_UPDATE, _INSTALL = 300.0, 1200.0
+_MEND = "see whether the host reaches its package sources (`apt-get update`), then push again"
+_KUMOMTA = "kumomta"
+_POLICY_RC = "/usr/sbin/policy-rc.d"
+_POLICY_TEXT = b"#!/bin/sh\n# ping8-agent: nothing starts because it was installed.\nexit 101\n"
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """A change of the KumoMTA version: exact package versions, and the new one's files."""
+
+    origin: str
+    target: str
+    tree: Path
+
+
+def ensure(host: Host, manifest: Manifest) -> Upgrade | None:
+    """Install what is missing; another KumoMTA version than the pinned one is only fetched."""
+    forget_policy(host)
+    others = [name for name in manifest.packages if name != _KUMOMTA]
+    versions = installed(host, [*others, _KUMOMTA])
+    missing = [name for name in others if name not in versions]
+    wants = not manifest.kumomta_preinstalled
+    if not wants:
+        _require_tree(host)
+    present = versions.get(_KUMOMTA, "") if wants else ""
+    changes = wants and present and not matches(present, manifest.kumomta_version)
+    if not missing and (not wants or (present and not changes)):
+        return None
+    _update(host)
+    if wants and not present:
+        missing.append(f"{_KUMOMTA}={_available(host, manifest.kumomta_version)}")
+    if missing:
+        install(host, missing)
+    return _fetch(host, present, manifest.kumomta_version) if changes else None
+
+
+def installed(host: Host, names: Iterable[str]) -> dict[str, str]:
+    """Versions of those of the packages that are installed."""
+    form = "${binary:Package} ${db:Status-Status} ${Version}\n"
+    output = host.commands.run(
+        ["dpkg-query", "--show", f"--showformat={form}", *names], limit=60
+    ).output
+    rows = [line.split() for line in output.splitlines()]
+    return {row[0].split(":")[0]: row[2] for row in rows if len(row) == 3 and row[1] == "installed"}
+
+
+def matches(version: str, pinned: str) -> bool:
+    """Whether a package's version is the pinned release, whatever its build adds."""
+    return fnmatch.fnmatchcase(version, pattern(pinned))
+
+
+def pattern(pinned: str) -> str:
+    """Package versions of a release such as 2026.06.23-f3af1cd0, as a glob."""
+    return "*" + re.sub(r"[^0-9A-Za-z.]", "*", pinned) + "*"
+
+
+def install(host: Host, names: Iterable[str], *extra: str) -> None:
+    """Install packages; no service starts by it, and KumoMTA is held at its version."""
+    wanted = list(names)
+    host.report.say(f"installing {' '.join(wanted)}")
+    with _nothing_starts(host):
+        _apt(host, "install", "--allow-change-held-packages", *extra, *wanted)
+    if any(name.split("=")[0] == _KUMOMTA for name in wanted):
+        host.commands.must(["apt-mark", "hold", _KUMOMTA], limit=60, mend=_MEND)
+
+
+def change_kumomta(host: Host, version: str) -> None:
+    """Put an exact KumoMTA version in, older or newer."""
+    if installed(host, [_KUMOMTA]).get(_KUMOMTA) != version:
+        install(host, [f"{_KUMOMTA}={version}"], "--allow-downgrades")
+
+
+def forget_policy(host: Host) -> None:
+    """Remove what an interrupted installation left."""
+    path = host.layout.live(_POLICY_RC)
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == _POLICY_TEXT:
+            path.unlink()
+
+
+def _fetch(host: Host, origin: str, pinned: str) -> Upgrade:
+    """Download a version with what it needs, and unpack it for validation.
+
+    The old version is fetched too: without it there is no way back.
+    """
+    target = _available(host, pinned)
+    host.report.say(f"fetching kumomta {target}, installed is {origin}")
+    for version in (origin, target):
+        _apt(
+            host, "install", "--download-only", "--reinstall", "--allow-downgrades",
+            "--allow-change-held-packages", f"{_KUMOMTA}={version}",
+        )  # fmt: skip
+    archives = host.layout.live("/var/cache/apt/archives")
+    escaped = target.replace(":", "%3a")
+    files = sorted(archives.glob(f"{_KUMOMTA}_{escaped}_*.deb"))
+    if not files:
+        raise AgentError(f"apt-get left no package file of kumomta {target}", _MEND)
+    tree = host.layout.kumomta / "next"
+    host.commands.must(["rm", "-rf", str(tree)], limit=60, mend=_MEND)
+    tree.mkdir(mode=0o755, parents=True)
+    host.commands.must(["dpkg-deb", "--extract", str(files[-1]), str(tree)], limit=300, mend=_MEND)
+    return Upgrade(origin=origin, target=target, tree=tree)
+
+
+def _available(host: Host, pinned: str) -> str:
+    """The exact version that the package sources have of a release."""
+    output = host.commands.must(["apt-cache", "madison", _KUMOMTA], limit=60, mend=_MEND)
+    rows = [line.split("|") for line in output.splitlines()]
+    versions = [row[1].strip() for row in rows if len(row) > 1]
+    for version in versions:
+        if matches(version, pinned):
+            return version
+    known = ", ".join(versions[:5]) or "none at all"
+    raise AgentError(
+        f"the package sources have no kumomta {pinned}; they have {known}",
+        "set `kumomta.version` to one of these, or correct the package source",
+    )
+
+
+def _require_tree(host: Host) -> None:
+    program = host.layout.live("/opt/kumomta/sbin/kumod")
+    if not program.exists():
+        raise AgentError(
+            f"KumoMTA is to be pre-installed and {program} does not exist",
+            "use an image with /opt/kumomta, or unset `kumomta.preinstalled`",
+        )
+
+
+def _update(host: Host) -> None:
+    host.report.say("reading the package sources")
+    result = host.commands.run(
+        [*_APT, "--option=APT::Update::Error-Mode=any", "update"], limit=_UPDATE, environment=_QUIET
+    )
+    if not result.good:
+        raise AgentError(f"`apt-get update` failed: {result.tail(6)}", _MEND)
+
+
+def _apt(host: Host, *arguments: str) -> None:
+    result = host.commands.run([*_APT, *arguments], limit=_INSTALL, environment=_QUIET)
+    if not result.good:
+        # An installation that was cut off leaves dpkg half done; finishing it is always right.
+        with _nothing_starts(host):
+            host.commands.run(["dpkg", "--configure", "-a"], limit=_INSTALL, environment=_QUIET)
+            result = host.commands.run([*_APT, *arguments], limit=_INSTALL, environment=_QUIET)
+    if not result.good:
+        raise AgentError(f"`apt-get {' '.join(arguments)}` failed: {result.tail(6)}", _MEND)
+
+
+@contextlib.contextmanager
+def _nothing_starts(host: Host) -> Iterator[None]:
+    path = host.layout.live(_POLICY_RC)
+    ours = not path.exists()
+    if ours:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        durable.write_bytes(path, _POLICY_TEXT, mode=0o755)
+    try:
+        yield
+    finally:
+        if ours:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,275 @@
+"""What the figures say of a host."""
+
+import datetime
+import json
+import sqlite3
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from hostagent.metrics.disks import FOREVER, Use, Volume, hours_until_full, remember
+from hostagent.metrics.kumod import created, queues_to_visit
+from tests.hostagent.metrics.conftest import ClockedPlay, Make
+from tests.hostagent.metrics.station import Server, Station, captured, spool_id
+from tests.hostagent.world import World
+
+HOUR = 3600.0
+
+
+def after(here: Station, kumod: Server) -> dict[tuple[str, tuple[str, ...]], float]:
+    """Figures of a busy interval after a fresh one."""
+    assert here.run() == 0
+    kumod.metrics = captured("busy")
+    assert here.run() == 0
+    return here.figures()
+
+
+def test_flows_are_what_came_since_the_last_run(mta: Make, kumod: Server) -> None:
+    found = after(mta(), kumod)
+    assert found["messages_received", ()] == 5020
+    assert found["messages_delivered", ()] == 1650
+    assert found["messages_deferred", ()] == 40
+    assert found["messages_bounced", ()] == 15
+    assert found["proxy_connection_failures", ()] == 11
+    assert found["bind_failures", ()] == 1
+    assert found["connections_denied", ()] == 6
+    assert found["event_pressure", ()] == 6
+
+
+def test_flows_are_told_apart_by_provider_and_source(mta: Make, kumod: Server) -> None:
+    found = after(mta(), kumod)
+    delivered = {key[1]: value for key, value in found.items() if key[0] == "delivered"}
+    assert delivered == {
+        ("google", "proxy-default"): 1000,
+        ("microsoft", "proxy-default"): 500,
+        ("other", "shop-1"): 150,
+    }
+    bounced = {key[1]: value for key, value in found.items() if key[0] == "bounced"}
+    assert bounced == {("yahoo", "shop-2"): 12, ("yahoo", "other"): 3}
+
+
+def test_a_second_run_without_news_tells_no_flow(mta: Make, kumod: Server) -> None:
+    here = mta()
+    after(here, kumod)
+    here.run()
+    found = here.figures()
+    assert found["messages_delivered", ()] == 0
+    assert not [key for key in found if key[0] == "delivered"]
+
+
+def test_what_kumod_counted_before_the_first_look_is_no_flow(mta: Make, kumod: Server) -> None:
+    kumod.metrics = captured("busy")
+    here = mta()
+    here.run()
+    assert here.figures()["messages_received", ()] == 0
+
+
+def test_a_restarted_kumod_counts_from_nought(mta: Make, kumod: Server) -> None:
+    here = mta()
+    after(here, kumod)
+    smaller = captured("busy")
+    smaller["total_messages_received"]["value"]["service"]["http_listener"] = 30
+    kumod.metrics = smaller
+    here.run()
+    assert here.figures()["messages_received", ()] == 30
+
+
+def test_a_queue_that_vanishes_with_its_counter_makes_no_flow(mta: Make, kumod: Server) -> None:
+    here = mta()
+    after(here, kumod)
+    pruned = captured("busy")
+    pruned["total_messages_delivered_by_provider_and_source"]["value"].pop(0)
+    kumod.metrics = pruned
+    here.run()
+    assert here.figures()["messages_delivered", ()] == 0
+
+
+def test_events_and_messages_wait_apart(mta: Make, kumod: Server) -> None:
+    found = after(mta(), kumod)
+    assert found["messages_scheduled", ()] == 960
+    assert found["messages_ready", ()] == 40
+    assert found["event_backlog", ()] == 57
+    assert found["memory_used_percent", ()] == 25
+
+
+def test_the_outbox_is_judged_by_what_lies_behind_the_tailer(mta: Make, tmp_path: Path) -> None:
+    here = mta(transport="outbox")
+    outbox = tmp_path / "outbox"
+    outbox.mkdir()
+    for name, size in (
+        ("20261120-120000.1", 999),
+        ("20261120-120002.1", 512),
+        ("20261120-120004.1", 256),
+    ):
+        (outbox / name).write_bytes(b"x" * size)
+    (outbox / ".webhook").write_text(json.dumps({"file": f"{outbox}/20261120-120000.1", "line": 4}))
+    here.run()
+    assert here.figures()["event_backlog", ()] == 3
+
+
+def test_dead_letters_are_counted_without_touching_them(mta: Make, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "dead.sqlite") as db:
+        db.execute("CREATE TABLE dead_letters (event_id TEXT)")
+        db.executemany("INSERT INTO dead_letters VALUES (?)", [("a",), ("b",)])
+    db.close()
+    before = (tmp_path / "dead.sqlite").stat()
+    here = mta()
+    here.run()
+    assert here.figures()["dead_letters", ()] == 2
+    assert (tmp_path / "dead.sqlite").stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_kumod_that_refuses_mail_is_up_but_takes_none(mta: Make, kumod: Server) -> None:
+    kumod.liveness = 503
+    here = mta()
+    here.run()
+    found = here.figures()
+    assert (found["kumod_up", ()], found["kumod_accepting", ()]) == (1, 0)
+
+
+def test_the_certificate_that_is_served_is_the_one_that_is_judged(mta: Make) -> None:
+    here = mta()
+    here.run()
+    assert 39.9 < here.figures()["certificate_days", ()] <= 40
+
+
+def test_an_offset_of_the_clock_has_no_sign_for_the_alarm(mta: Make) -> None:
+    here = mta()
+    here.run()
+    assert here.figures()["clock_offset_seconds", ()] == 0.25
+
+
+def test_a_clock_without_a_source_is_told_as_missing(
+    mta: Make, host: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    play = host.play
+    assert isinstance(play, ClockedPlay)
+    play.leap = "Not synchronised"
+    here = mta()
+    here.run()
+    assert ("clock_offset_seconds", ()) not in here.figures()
+    assert "no time source" in capsys.readouterr().err
+
+
+def test_a_unit_that_is_down_counts(mta: Make, host: World) -> None:
+    host.play.state["nginx.service"] = "failed"
+    here = mta()
+    here.run()
+    assert here.figures()["units_down", ()] == 1
+
+
+def test_a_changed_host_shows_drift_and_its_release_as_a_number(mta: Make, host: World) -> None:
+    here = mta()
+    here.run()
+    before = here.figures()["drift", ()]
+    (host.root / "etc/default/kumomta").write_text("CHANGED=1\n")
+    state = json.loads(here.places.state.read_text())
+    here.places.state.write_text(json.dumps(state | {"drift_at": 0}))
+    here.run()
+    assert here.figures()["drift", ()] == before + 1
+    assert here.figures()["release", ()] == int(host.live()[:8], 16)
+
+
+# The oldest message ------------------------------------------------------------
+
+
+def test_the_age_is_that_of_the_oldest_message_seen(mta: Make, kumod: Server) -> None:
+    now = time.time()
+    kumod.metrics = captured("busy")
+    kumod.queues = {
+        "default@example.net": [spool_id(now - 60), spool_id(now - 7200)],
+        "news@example.org": [spool_id(now - 600)],
+        "ping8.log-hook": [spool_id(now - 90000)],
+    }
+    here = mta()
+    here.run()
+    assert 7200 <= here.figures()["oldest_message_seconds", ()] < 7260
+
+
+def test_the_oldest_message_stays_known_until_it_is_gone(mta: Make, kumod: Server) -> None:
+    now = time.time()
+    kumod.metrics = captured("busy")
+    old, new = spool_id(now - 9000), spool_id(now - 10)
+    kumod.queues = {"default@example.net": [old]}
+    here = mta()
+    here.run()
+    kumod.queues = {"default@example.net": [new] * 50 + [old]}
+    here.run()
+    assert here.figures()["oldest_message_seconds", ()] >= 9000
+    kumod.queues = {"default@example.net": [new]}
+    here.run()
+    assert here.figures()["oldest_message_seconds", ()] < 60
+
+
+def test_no_message_waits_is_an_age_of_nought(mta: Make) -> None:
+    here = mta()
+    here.run()
+    assert here.figures()["oldest_message_seconds", ()] == 0
+
+
+def test_every_queue_has_its_turn() -> None:
+    waiting = {f"q{number:02}": float(number) for number in range(20)}
+    seen: set[str] = set()
+    visited = ""
+    for _ in range(4):
+        chosen, visited = queues_to_visit(waiting, visited)
+        assert len(chosen) == 8
+        seen |= set(chosen)
+    assert seen == set(waiting)
+
+
+def test_an_id_tells_when_its_message_was_made() -> None:
+    example = uuid.UUID("d7ef132b5d7711eea8c8000c29c33806")
+    since_1582 = example.time / 1e7
+    days = (datetime.date(1970, 1, 1) - datetime.date(1582, 10, 15)).days
+    assert created(example.hex) == pytest.approx(since_1582 - days * 86400, abs=0.001)
+
+
+# Growth ------------------------------------------------------------------------
+
+
+def looks(*used: tuple[float, int, int]) -> list[tuple[float, int, int]]:
+    kept: list[tuple[float, int, int]] = []
+    for look in used:
+        kept = remember(kept, look)
+    return kept
+
+
+def test_a_disk_that_fills_in_time_tells_when() -> None:
+    past = looks(*((hour * 600.0, 400 + hour * 10, 5) for hour in range(13)))
+    now = Use(used=520, total=1000, inodes_used=5, inodes_total=100)
+    # 380 are left to the limit at 10 %, 60 come each hour.
+    hours = hours_until_full(past, now, Volume("/", limit_percent=10))
+    assert hours == pytest.approx(380 / 60)
+
+
+def test_inodes_fill_a_disk_too() -> None:
+    past = looks(*((hour * 600.0, 400, 50 + hour) for hour in range(7)))
+    now = Use(used=400, total=1000, inodes_used=56, inodes_total=80)
+    assert hours_until_full(past, now, Volume("/")) == pytest.approx(4)
+
+
+def test_a_disk_that_empties_or_has_no_past_is_never_full() -> None:
+    now = Use(used=100, total=1000, inodes_used=5, inodes_total=100)
+    shrinking = looks(*((hour * 600.0, 400 - hour * 10, 5) for hour in range(13)))
+    assert hours_until_full(shrinking, now, Volume("/")) == FOREVER
+    assert hours_until_full(looks((0, 1, 1), (600, 900, 9)), now, Volume("/")) == FOREVER
+
+
+def test_logs_that_are_kept_on_purpose_are_no_growth() -> None:
+    past = looks(*((hour * 600.0, hour * 30, 5) for hour in range(13)))
+    now = Use(used=360, total=1000, inodes_used=5, inodes_total=100)
+    assert hours_until_full(past, now, Volume("/", 10, kept_bytes=600)) == FOREVER
+    assert hours_until_full(past, now, Volume("/", 10, kept_bytes=300)) < FOREVER
+
+
+def test_a_clock_that_jumps_back_starts_the_past_anew() -> None:
+    assert looks((10 * HOUR, 1, 1), (HOUR, 2, 2)) == [(HOUR, 2, 2)]
+
+
+def test_only_two_hours_of_the_past_are_kept() -> None:
+    kept = looks(*((number * 60.0, number, 1) for number in range(1000)))
+    assert len(kept) <= 13
+    assert kept[-1][0] - kept[0][0] <= 2 * HOUR

@@ -1,0 +1,88 @@
+"""What a host is asked before a release counts as healthy, and what is told when it is not."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from hostagent.push import health
+from hostagent.release.model import Check, Manifest, parse_manifest
+from policy.push import manifest_of
+from tests.hostagent.world import TOKEN, World, file, release
+
+TOKENS = "/etc/nginx/ping8/authorization"
+MADE = release(file(TOKENS, f"Bearer {TOKEN}\n", secret=True))
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """Nginx before a kumod that has no room on its spool, or a good one."""
+
+    token_matters = True
+
+    def do_GET(self) -> None:
+        self._answer(503, b"disk is\n too full")
+
+    def do_POST(self) -> None:
+        known = self.headers.get("Authorization") == f"Bearer {TOKEN}"
+        self._answer(400 if known or not self.token_matters else 401, b"<html>")
+
+    def _answer(self, code: int, body: bytes) -> None:
+        self.send_response(code)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        del format, args
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = http.server.HTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def manifest(world: World) -> Manifest:
+    world.push(MADE)
+    return parse_manifest(manifest_of(MADE))
+
+
+def reasons(world: World, manifest: Manifest, check: Check) -> list[str]:
+    """Why the check's tests do not hold."""
+    return [why for test in health.tests_of(world.host(), manifest, check) if (why := test())]
+
+
+def test_a_kumod_that_is_not_alive_is_told_with_what_it_says(
+    world: World, manifest: Manifest, url: str
+) -> None:
+    check = Check(kind="liveness", target=f"{url}/api/check-liveness/v1", token_file=None)
+    (why,) = reasons(world, manifest, check)
+    assert why.endswith("answers 503 instead of 200 (disk is too full)")
+
+
+def test_an_injection_path_that_knows_its_token_is_well(
+    world: World, manifest: Manifest, url: str
+) -> None:
+    check = Check(kind="injection", target=f"{url}/api/inject/v1", token_file=TOKENS)
+    assert reasons(world, manifest, check) == []
+
+
+def test_an_injection_path_that_asks_for_no_token_is_not_well(
+    world: World, manifest: Manifest, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Answers, "token_matters", False)
+    check = Check(kind="injection", target=f"{url}/api/inject/v1", token_file=TOKENS)
+    (why,) = reasons(world, manifest, check)
+    assert why.endswith("answers 400 instead of 401")
+
+
+def test_a_port_that_takes_no_connection_is_told(world: World, manifest: Manifest) -> None:
+    check = Check(kind="port", target="127.0.0.1:1", token_file=None)
+    (why,) = reasons(world, manifest, check)
+    assert "127.0.0.1:1 takes no connection from here" in why

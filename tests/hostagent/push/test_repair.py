@@ -1,0 +1,54 @@
+"""Drift is told by a look that changes nothing, and put right by a push that asks for it."""
+
+from hostagent.push.drift import drift
+from tests.hostagent.world import POLICY, World, release
+
+ADDED = f"{POLICY}/data/mine.json"
+
+
+def found(world: World) -> set[tuple[str, str]]:
+    """What differs, and how."""
+    return {(item["what"], item["found"]) for item in drift(world.host())["differences"]}
+
+
+def test_a_host_just_pushed_to_does_not_drift(world: World) -> None:
+    world.push(release())
+    world.play.enabled.update(["kumomta.service", "nginx.service"])
+    assert found(world) == set()
+
+
+def test_a_file_that_somebody_added_is_told_and_taken_away_but_kept(world: World) -> None:
+    made = release()
+    world.push(made)
+    path = world.root / ADDED[1:]
+    path.parent.mkdir()
+    path.write_text("{}")
+    assert (ADDED, "not in the release") in found(world)
+    report = world.push(made, always=True)
+    assert report["repaired"] == [ADDED]
+    assert not path.exists()
+    assert (ADDED, "not in the release") not in found(world)
+    (kept,) = (world.root / "opt/ping8/aside").glob(f"*-drift/stored{ADDED}")
+    assert kept.read_text() == "{}"
+
+
+def test_an_edited_file_comes_back_and_its_unit_is_told(world: World) -> None:
+    made = release()
+    world.push(made)
+    path = world.root / "etc/default/kumomta"
+    path.chmod(0o644)
+    assert ("/etc/default/kumomta", "mode 0644 instead of 0600") in found(world)
+    world.play.asked.clear()
+    report = world.push(made, always=True)
+    assert report["repaired"] == ["/etc/default/kumomta"]
+    assert world.play.changes() == ["restart kumomta.service"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_look_at_drift_changes_nothing(world: World) -> None:
+    world.push(release())
+    before = sorted(str(path) for path in world.root.rglob("*"))
+    world.play.asked.clear()
+    found(world)
+    assert sorted(str(path) for path in world.root.rglob("*")) == before
+    assert world.play.changes() == []
