@@ -15,7 +15,7 @@ lint: setup  ## format, lint, types, imports, Lua
 
 docs: setup  ## write the generated parts of the documentation again
 	@$(UV) python -m policy.settings.reference
-	@$(UV) python -m policy.signals.reference
+	@$(UV) python -m policy.metrics.reference
 	@$(UV) python -m ops.doctor.document
 	@$(UV) python -m components.firewall
 

@@ -9,9 +9,9 @@ import pulumi_aws as aws
 
 from components.dashboard import dashboard_body, query_dimensions
 from components.tagging import named
+from policy.metrics import Planned, load, planned_alarms
+from policy.metrics.model import Read
 from policy.settings import Settings
-from policy.signals import Planned, load, planned_alarms
-from policy.signals.model import Read
 
 _COMPARISONS = {
     "below": "LessThanThreshold",

@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from policy.metrics import Planned, load, planned_alarms
+from policy.metrics.model import Alarm, Dimension, Widget
+from policy.metrics.plan import roles, threshold_of, values
 from policy.settings import Settings
-from policy.signals import Planned, load, planned_alarms
-from policy.signals.model import Alarm, Dimension, Widget
-from policy.signals.plan import roles, threshold_of, values
 
 _COLUMNS, _HEIGHT = 24, 6
 _MOST_ALARMS = 100

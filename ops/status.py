@@ -16,10 +16,10 @@ from rich.table import Table
 from ops.ssh import ssh_json
 from ops.stack import Deployment, HostAccess, read_deployment
 from policy.errors import UserError
+from policy.metrics import load
+from policy.metrics.model import Alarm
+from policy.metrics.plan import threshold_of
 from policy.settings import Settings
-from policy.signals import load
-from policy.signals.model import Alarm
-from policy.signals.plan import threshold_of
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "": ""}
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")

@@ -1,6 +1,6 @@
 """What a host tells of itself, as named numbers.
 
-The names are those of the table of signals (`policy/signals`) and of `ping8 doctor`. A figure that
+The names are those of the table of signals (`policy/metrics`) and of `ping8 doctor`. A figure that
 cannot be had is left out and its reason noted: nothing here fails as a whole.
 """
 

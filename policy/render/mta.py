@@ -7,14 +7,9 @@ from policy.render import system
 from policy.render.certificate import TIMER, certificate_directories, certificate_files
 from policy.render.data import OUTBOX_COMMAND, policy_files
 from policy.render.environment import mta_environment
+from policy.render.metrics import SHIP_TIMER, SHIPPED, shipping_files, signals_files
+from policy.render.metrics import TIMER as SIGNALS_TIMER
 from policy.render.nginx import TOKEN_FILE, nginx_files
-from policy.render.signals import (
-    SHIP_TIMER,
-    SHIPPED,
-    shipping_files,
-    signals_files,
-)
-from policy.render.signals import TIMER as SIGNALS_TIMER
 from policy.render.templates import template_file
 from policy.secrets import Secrets
 from policy.settings import Settings

@@ -4,7 +4,7 @@ from policy.addresses import Addresses
 from policy.release import Check, Release, ReleaseFile, build_release
 from policy.render import system
 from policy.render.environment import proxy_environment
-from policy.render.signals import TIMER, signals_files
+from policy.render.metrics import TIMER, signals_files
 from policy.render.templates import template_file
 from policy.secrets import Secrets
 from policy.settings import Settings

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from components.dashboard import dashboard_body
+from policy.metrics import load, planned_alarms
 from policy.settings import Settings
-from policy.signals import load, planned_alarms
 from tests.components import shapes
 from tests.components.program import Program, Registration, run
 from tests.examples import LARGE, settings_of

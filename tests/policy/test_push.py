@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import hostagent
 from hostagent.release.model import parse_bundle
 from policy import agent_bundle
 from policy.agent_bundle import agent_zipapp
@@ -69,13 +70,13 @@ def test_the_agent_is_the_same_bytes_each_time_and_holds_no_secret() -> None:
 
 
 def test_the_agent_is_python_3_10() -> None:
-    for path in Path(agent_bundle.__file__).with_name("agent").rglob("*.py"):
+    for path in Path(hostagent.__file__).parent.rglob("*.py"):
         ast.parse(path.read_text(), filename=str(path), feature_version=(3, 10))
 
 
 def test_the_agent_imports_only_itself_and_the_standard_library() -> None:
     known = {*sys.stdlib_module_names} - {"tomllib"}
-    for path in Path(agent_bundle.__file__).with_name("agent").rglob("*.py"):
+    for path in Path(hostagent.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom):
                 assert node.level or str(node.module).split(".")[0] in known, path

@@ -17,7 +17,7 @@ from hostagent.metrics.cloudwatch import SendError
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.timer import Places
 from policy.release import Role
-from policy.render.signals import configuration
+from policy.render.metrics import configuration
 from policy.settings import Settings
 
 CAPTURED = Path(__file__).with_name("captured")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from policy.metrics import load
+from policy.metrics.plan import metrics_of, values
 from policy.settings import Settings
-from policy.signals import load
-from policy.signals.plan import metrics_of, values
 from tests.examples import LARGE, settings_of
 from tests.hostagent.metrics.conftest import Make
 from tests.hostagent.metrics.station import Key, Server, Station, captured

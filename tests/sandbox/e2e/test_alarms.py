@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from policy.signals import load
-from policy.signals.plan import metrics_of
+from policy.metrics import load
+from policy.metrics.plan import metrics_of
 from sandbox.journey import letter
 from sandbox.run import Sandbox
 from sandbox.world.webhook import Behaviour, Mode, behave

@@ -7,12 +7,12 @@ part of every release, also where no alarms are made, for `ping8 status` reads i
 import json
 from typing import Any
 
+from policy.metrics import load
+from policy.metrics.plan import VOLUMES, metrics_of
 from policy.release import ReleaseFile, Role
 from policy.render.templates import template_file
 from policy.settings import Settings
 from policy.settings.base import seconds
-from policy.signals import load
-from policy.signals.plan import VOLUMES, metrics_of
 
 TIMER = "ping8-signals.timer"
 SHIP_TIMER = "ping8-logs-ship.timer"

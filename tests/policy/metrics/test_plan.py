@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from hostagent.metrics import configuration as host_configuration
 from hostagent.metrics import disks, kumod
-from policy.render.signals import configuration
-from policy.signals import load, planned_alarms, reference
-from policy.signals.cost import costs, shared
-from policy.signals.model import OTHER, TABLE, Signals
-from policy.signals.plan import VOLUMES, threshold_of
+from policy.metrics import load, planned_alarms, reference
+from policy.metrics.cost import costs, shared
+from policy.metrics.model import OTHER, TABLE, Signals
+from policy.metrics.plan import VOLUMES, threshold_of
+from policy.render.metrics import configuration
 from tests.examples import LARGE, SMALL, settings_of
 
 _IDENTIFIER = re.compile(r"[a-z][a-zA-Z0-9_]*")
@@ -30,7 +30,7 @@ def table(change: Any = None) -> Signals:
 
 
 def test_the_document_is_current() -> None:
-    said = "run: python -m policy.signals.reference"
+    said = "run: python -m policy.metrics.reference"
     assert reference.TARGET.read_text("utf-8") == reference.text(), said
 
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from policy.metrics.model import load
+from policy.metrics.plan import metrics_of, planned_alarms, roles, values
 from policy.settings import Settings
 from policy.settings.base import seconds
-from policy.signals.model import load
-from policy.signals.plan import metrics_of, planned_alarms, roles, values
 
 _MONTH = 730 * 3600
 

@@ -12,7 +12,7 @@ from tests.policy.render.test_on_a_host import KUMOD_UNIT, Booted, booted, progr
 
 pytestmark = pytest.mark.host
 
-BUSY = Path(__file__).parents[1] / "agent" / "signals" / "captured" / "busy.json"
+BUSY = Path(__file__).parents[2] / "hostagent" / "metrics" / "captured" / "busy.json"
 KUMOD = f"""#!/usr/bin/python3
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 

@@ -1,16 +1,16 @@
 """Writes docs/alarms.md from the table.
 
-Run it after a change of the table: `python -m policy.signals.reference`.
+Run it after a change of the table: `python -m policy.metrics.reference`.
 """
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from policy.metrics.cost import costs, shared
+from policy.metrics.model import Alarm, Signals, load
+from policy.metrics.plan import period_of, threshold_of
 from policy.settings import Settings
-from policy.signals.cost import costs, shared
-from policy.signals.model import Alarm, Signals, load
-from policy.signals.plan import period_of, threshold_of
 
 TARGET = Path(__file__).resolve().parents[2] / "docs" / "alarms.md"
 
@@ -25,8 +25,8 @@ _EXAMPLE = {
 _INTRODUCTION = """\
 # Metrics and alarms
 
-Generated from `policy/signals/table.yaml`; change it there, then run
-`python -m policy.signals.reference`.
+Generated from `policy/metrics/table.yaml`; change it there, then run
+`python -m policy.metrics.reference`.
 
 On each host `ping8-signals.timer` looks at kumod or the proxy and at the system, and tells
 CloudWatch in one call, in the namespace `{namespace}`, with the dimensions `Environment` and

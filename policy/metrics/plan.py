@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from policy.dns.plan import MTA
+from policy.metrics.model import OTHER, Alarm, Dimension, Metric, Signals, load
 from policy.release import Role
 from policy.settings import Settings
 from policy.settings.base import seconds
-from policy.signals.model import OTHER, Alarm, Dimension, Metric, Signals, load
 
 VOLUMES: Mapping[Role, tuple[str, ...]] = {"mta": ("spool", "logs", "root"), "proxy": ("root",)}
 _DURATION = re.compile(r"[0-9]+[smhd]")
