@@ -1,4 +1,4 @@
-"""The dead letters: events that PING8 refused or that grew too old (policy/dead_letters.lua)."""
+"""Events that PING8 refused or that grew too old (policy/kumomta/dead_letters.lua)."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -10,7 +10,7 @@ LOG_RECORD = "LogRecord"
 
 
 def event_id(record: Mapping[str, Any]) -> str:
-    """The id that the policy computes (policy/events.lua), so that PING8 recognizes a replay."""
+    """The id as policy/kumomta/events.lua computes it, so that PING8 recognizes a replay."""
     exact, whole = _moment(record)
     time = exact if isinstance(exact, str) else str(int(whole or 0))
     recipient = record.get("recipient") or ""

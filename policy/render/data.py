@@ -40,7 +40,7 @@ OUTBOX_COMMAND = (
 RESTART = ("restart kumomta.service",)
 RESTART_OUTBOX = ("restart ping8-outbox.service",)
 
-_LUA = Path(__file__).parent.parent
+_LUA = Path(__file__).parents[1] / "kumomta"
 _READ_BY_INIT = frozenset(
     {
         "correlation.lua",

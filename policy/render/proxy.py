@@ -1,5 +1,7 @@
 """A proxy host: KumoProxy, with one private address for each of its egress sources."""
 
+from pathlib import Path
+
 from policy.addresses import Addresses
 from policy.release import Check, Release, ReleaseFile, build_release
 from policy.render import system
@@ -10,6 +12,7 @@ from policy.secrets import Secrets
 from policy.settings import Settings
 
 _RESTART = ("restart kumoproxy.service",)
+_POLICY = Path(__file__).parents[1] / "kumoproxy" / "init.lua"
 _SYSTEM = "/etc/systemd/system"
 
 
@@ -24,7 +27,11 @@ def render_proxy(
         role="proxy",
         digest_key=secrets.digest_key,
         files=(
-            template_file("proxy", "/opt/kumomta/etc/proxy/init.lua", effects=_RESTART),
+            ReleaseFile(
+                path="/opt/kumomta/etc/proxy/init.lua",
+                content=_POLICY.read_bytes(),
+                effects=_RESTART,
+            ),
             proxy_environment(settings, proxy_name, addresses, secrets),
             template_file("proxy", f"{_SYSTEM}/kumoproxy.service", effects=_RESTART),
             template_file(

@@ -9,7 +9,7 @@ from policy.render import data
 from policy.render.environment import mta_environment
 from policy.render.example import example_addresses, throw_away_secrets
 from policy.settings import Settings
-from tests.policy.lua.environments import settings
+from tests.policy.kumomta.environments import settings
 
 
 def load(chosen: Settings, name: str) -> Any:

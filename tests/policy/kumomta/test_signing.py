@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from policy.dns.texts import dkim_record
-from tests.policy.lua.environments import settings
-from tests.policy.lua.mta import Mta
+from tests.policy.kumomta.environments import settings
+from tests.policy.kumomta.mta import Mta
 
 Host = Callable[..., Mta]
 COVERED = {

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.policy.lua.environments import settings
-from tests.policy.lua.mta import CORRELATION, Mta
-from tests.policy.lua.reports import bounce, complaint, header_block
+from tests.policy.kumomta.environments import settings
+from tests.policy.kumomta.mta import CORRELATION, Mta
+from tests.policy.kumomta.reports import bounce, complaint, header_block
 
 Host = Callable[..., Mta]
 SUBJECT = "=?utf-8?q?Gr=C3=BC=C3=9Fe?="

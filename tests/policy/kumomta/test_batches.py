@@ -6,8 +6,8 @@ from typing import Any
 
 from hostagent.events.record import event_id
 from sandbox.kumod import HttpRequest, HttpResponse, PolicyError
-from tests.policy.lua.environments import settings
-from tests.policy.lua.mta import QUEUE, Mta, answer, take
+from tests.policy.kumomta.environments import settings
+from tests.policy.kumomta.mta import QUEUE, Mta, answer, take
 
 Host = Callable[..., Mta]
 ID = "X-PING8-Event-Id"

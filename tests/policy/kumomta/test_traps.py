@@ -10,9 +10,9 @@ from policy.render.mta import render_mta
 from sandbox.kumod import SmtpReply
 from sandbox.kumod.headers import EnvelopeAddress
 from sandbox.kumod.message import Message
-from tests.policy.lua.environments import settings
-from tests.policy.lua.mta import QUEUE, Mta, answer
-from tests.policy.lua.reports import bounce, header_block
+from tests.policy.kumomta.environments import settings
+from tests.policy.kumomta.mta import QUEUE, Mta, answer
+from tests.policy.kumomta.reports import bounce, header_block
 
 Host = Callable[..., Mta]
 

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tests.policy.lua.environments import settings
-from tests.policy.lua.mta import CORRELATION, Mta
+from tests.policy.kumomta.environments import settings
+from tests.policy.kumomta.mta import CORRELATION, Mta
 
 Host = Callable[..., Mta]
 

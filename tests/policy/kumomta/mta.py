@@ -28,7 +28,7 @@ from sandbox.kumod import (
     SmtpAttempt,
     SmtpReply,
 )
-from tests.policy.lua.environments import settings
+from tests.policy.kumomta.environments import settings
 
 TOKEN = "webhook-token-of-the-tests-0123456789"
 CORRELATION = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.policy.lua.mta import Mta
+from tests.policy.kumomta.mta import Mta
 
 
 @pytest.fixture

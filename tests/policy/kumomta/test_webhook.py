@@ -9,8 +9,8 @@ import pytest
 
 from hostagent.events.record import event_id
 from sandbox.kumod import FakeClock, HttpFailure, HttpRequest, HttpResponse, SmtpAttempt, SmtpReply
-from tests.policy.lua.environments import settings
-from tests.policy.lua.mta import CORRELATION, QUEUE, TOKEN, Mta, Receiver, answer, take
+from tests.policy.kumomta.environments import settings
+from tests.policy.kumomta.mta import CORRELATION, QUEUE, TOKEN, Mta, Receiver, answer, take
 
 Host = Callable[..., Mta]
 DAY = 86_400

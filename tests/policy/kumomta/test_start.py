@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ops.stackfile import read_stack_file, stack_names
 from sandbox.kumod import FakeResolver
-from tests.policy.lua.environments import settings
-from tests.policy.lua.mta import TOKEN, Mta
+from tests.policy.kumomta.environments import settings
+from tests.policy.kumomta.mta import TOKEN, Mta
 
 Host = Callable[..., Mta]
 DATA = "/opt/kumomta/etc/policy/data/"

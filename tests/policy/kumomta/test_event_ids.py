@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from hostagent.events.record import event_id
 from sandbox.kumod.message import Message
-from tests.policy.lua.mta import Mta
-from tests.policy.lua.test_traps import hook_message
+from tests.policy.kumomta.mta import Mta
+from tests.policy.kumomta.test_traps import hook_message
 
 _TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=40)
 _RECORDS = st.fixed_dictionaries(

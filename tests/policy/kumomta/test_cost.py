@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from policy.render import data
-from tests.policy.lua.environments import settings
-from tests.policy.lua.mta import Mta
+from tests.policy.kumomta.environments import settings
+from tests.policy.kumomta.mta import Mta
 
 Host = Callable[..., Mta]
 PER_DOMAIN_FREE = ("fs.read", "kumo.json_load", "memoize.store", "dkim.key_load")
@@ -63,5 +63,5 @@ def test_an_event_reads_its_message_back_from_no_spool_and_decodes_no_json(tmp_p
 
 @pytest.mark.parametrize("name", sorted(p.name for p in Path("policy").glob("*.lua")))
 def test_no_module_reaches_for_what_grows_with_the_number_of_domains(name: str) -> None:
-    text = (Path(data.__file__).parents[1] / name).read_text()
+    text = (Path(data.__file__).parents[1] / "kumomta" / name).read_text()
     assert "domain_map" not in text

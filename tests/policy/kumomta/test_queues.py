@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sandbox.kumod import FakeClock, SmtpAttempt, SmtpReply
-from tests.policy.lua.environments import settings
-from tests.policy.lua.mta import Mta
+from tests.policy.kumomta.environments import settings
+from tests.policy.kumomta.mta import Mta
 
 Host = Callable[..., Mta]
 DAY = 86_400
