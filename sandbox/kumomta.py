@@ -67,7 +67,7 @@ def ensure_tree(cache: Path) -> KumoTree:
     installed = Path("/opt/kumomta")
     if shutil.which(str(installed / "sbin/kumod")):
         return KumoTree(path=installed, real=True)
-    from sandbox.kumod.tree import build_tree  # noqa: PLC0415 - heavy, and only needed here
+    from standins.kumod.tree import build_tree  # noqa: PLC0415 - heavy, and only needed here
 
     tree = cache / "kumomta"
     if not tree.exists() and (unpacked := package.fetch(cache)):

@@ -19,7 +19,7 @@ from policy.render.example import example_addresses, throw_away_secrets
 from policy.render.mta import dkim_files
 from policy.secrets import Secrets
 from policy.settings import Settings
-from sandbox.kumod import (
+from standins.kumod import (
     FakeClock,
     FakeResolver,
     HttpRequest,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hostagent.events.record import event_id
-from sandbox.kumod import HttpRequest, HttpResponse, PolicyError
+from standins.kumod import HttpRequest, HttpResponse, PolicyError
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import QUEUE, Mta, answer, take
 

@@ -7,7 +7,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from hostagent.events.record import event_id
-from sandbox.kumod.message import Message
+from standins.kumod.message import Message
 from tests.policy.kumomta.mta import Mta
 from tests.policy.kumomta.test_traps import hook_message
 

@@ -9,7 +9,7 @@ import pytest
 
 from hostagent.events.record import event_id
 from policy.render.data import OUTBOX_COMMAND
-from sandbox.kumod import FakeClock, HttpFailure, HttpRequest, HttpResponse, PolicyError
+from standins.kumod import FakeClock, HttpFailure, HttpRequest, HttpResponse, PolicyError
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import CORRELATION, Mta, answer, take
 from tests.policy.kumomta.reports import bounce, complaint, header_block

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.kumod import FakeClock, SmtpAttempt, SmtpReply
+from standins.kumod import FakeClock, SmtpAttempt, SmtpReply
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import Mta
 

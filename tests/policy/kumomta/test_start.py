@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ops.stackfile import read_stack_file, stack_names
-from sandbox.kumod import FakeResolver
+from standins.kumod import FakeResolver
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import TOKEN, Mta
 

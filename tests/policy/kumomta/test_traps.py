@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from policy.render.mta import render_mta
-from sandbox.kumod import SmtpReply
-from sandbox.kumod.headers import EnvelopeAddress
-from sandbox.kumod.message import Message
+from standins.kumod import SmtpReply
+from standins.kumod.headers import EnvelopeAddress
+from standins.kumod.message import Message
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import QUEUE, Mta, answer
 from tests.policy.kumomta.reports import bounce, header_block

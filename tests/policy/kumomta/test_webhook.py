@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hostagent.events.record import event_id
-from sandbox.kumod import FakeClock, HttpFailure, HttpRequest, HttpResponse, SmtpAttempt, SmtpReply
+from standins.kumod import FakeClock, HttpFailure, HttpRequest, HttpResponse, SmtpAttempt, SmtpReply
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import CORRELATION, QUEUE, TOKEN, Mta, Receiver, answer, take
 

@@ -15,7 +15,7 @@ from tests.examples import LARGE, SMALL, proxy_of, settings_of, text_of
 from tests.policy.render.scripts import write
 from tests.policy.render.systemd_environment import parse
 
-CONTRACT = Path(__file__).parents[3] / "sandbox/kumod/data/contract.json"
+CONTRACT = Path(__file__).parents[3] / "standins/kumod/data/contract.json"
 INIT = "/opt/kumomta/etc/proxy/init.lua"
 PASSWORD = "stand-in-proxy-password-0123456789"
 

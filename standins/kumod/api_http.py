@@ -1,0 +1,233 @@
+"""kumo.http: requests with one client for many."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urljoin
+
+from standins.kumod.durations import parse_duration
+from standins.kumod.errors import KumoError
+from standins.kumod.http_client import HttpFailure, HttpRequest, HttpResponse, HttpTransport
+from standins.kumod.objects import LuaObject
+from standins.kumod.registry import api, method
+
+if TYPE_CHECKING:
+    from standins.kumod.lua import LuaContext
+
+
+_MOST_REDIRECTS = 10
+
+
+class HttpClient(LuaObject):
+    """One client: its connections are its own."""
+
+    kind = "HttpClient"
+
+    def __init__(self, transport: HttpTransport, timeout: float, user_agent: str | None) -> None:
+        self.transport = transport
+        self.timeout = timeout
+        self.user_agent = user_agent
+
+
+class RequestBuilder(LuaObject):
+    """A request in the making."""
+
+    kind = "HttpRequest"
+
+    def __init__(self, client: HttpClient, verb: str, url: str) -> None:
+        self.client = client
+        self.verb = verb
+        self.url = url
+        self.headers: list[tuple[str, str]] = []
+        self.body = b""
+        self.timeout = client.timeout
+
+
+class ResponseObject(LuaObject):
+    """A response."""
+
+    kind = "HttpResponse"
+
+    def __init__(self, response: HttpResponse) -> None:
+        self.response = response
+
+
+@api("kumo.http.build_client")
+def build_client(ctx: LuaContext, options: Any = None) -> HttpClient:
+    fields = options if isinstance(options, dict) else {}
+    for name in ("timeout", "pool_idle_timeout"):
+        if name in fields and parse_duration(fields[name]) is None:
+            shown = json.dumps(fields[name])
+            raise KumoError(
+                f"deserialize error: invalid value: string {shown}, expected a duration, "
+                f"while processing {json.dumps(fields, separators=(',', ':'))}"
+            )
+    timeout = parse_duration(fields.get("timeout", 60)) or 60.0
+    ctx.engine.counters["http.client"] += 1
+    return HttpClient(ctx.engine.new_http_transport(), timeout, fields.get("user_agent"))
+
+
+@api("kumo.http.build_url")
+def build_url(_ctx: LuaContext, url: str, params: Any = None) -> str:
+    query = urlencode(params or {}, quote_via=quote)
+    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+
+
+def _verb(name: str) -> None:
+    @method("HttpClient", name)
+    def start(_ctx: LuaContext, client: HttpClient, url: str) -> RequestBuilder:
+        return RequestBuilder(client, name.upper(), url)
+
+
+for _name in ("get", "post", "put"):
+    _verb(_name)
+
+
+@method("HttpClient", "request")
+def client_request(_ctx: LuaContext, client: HttpClient, verb: str, url: str) -> RequestBuilder:
+    return RequestBuilder(client, verb.upper(), url)
+
+
+@method("HttpClient", "close")
+def client_close(_ctx: LuaContext, client: HttpClient) -> None:
+    client.transport.close()
+
+
+@method("HttpRequest", "header")
+def request_header(
+    _ctx: LuaContext, request: RequestBuilder, name: str, value: Any
+) -> RequestBuilder:
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    if any(character in text or character in name for character in "\r\n\0"):
+        raise KumoError("failed to parse header value")
+    request.headers.append((name, text))
+    return request
+
+
+@method("HttpRequest", "headers")
+def request_headers(_ctx: LuaContext, request: RequestBuilder, values: Any) -> RequestBuilder:
+    for name, value in values.items():
+        request_header(_ctx, request, name, value)
+    return request
+
+
+@method("HttpRequest", "body")
+def request_body(_ctx: LuaContext, request: RequestBuilder, body: Any) -> RequestBuilder:
+    request.body = body if isinstance(body, bytes) else body.encode("utf-8", "surrogateescape")
+    return request
+
+
+@method("HttpRequest", "timeout")
+def request_timeout(_ctx: LuaContext, request: RequestBuilder, timeout: Any) -> RequestBuilder:
+    request.timeout = parse_duration(timeout) or request.timeout
+    return request
+
+
+@method("HttpRequest", "bearer_auth")
+def bearer_auth(ctx: LuaContext, request: RequestBuilder, token: str) -> RequestBuilder:
+    return request_header(ctx, request, "Authorization", f"Bearer {token}")
+
+
+@method("HttpRequest", "basic_auth")
+def basic_auth(
+    ctx: LuaContext, request: RequestBuilder, user: str, password: str = ""
+) -> RequestBuilder:
+    credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return request_header(ctx, request, "Authorization", f"Basic {credentials}")
+
+
+@method("HttpRequest", "form_url_encoded")
+def form_url_encoded(ctx: LuaContext, request: RequestBuilder, values: Any) -> RequestBuilder:
+    request.body = urlencode(values).encode()
+    return request_header(ctx, request, "Content-Type", "application/x-www-form-urlencoded")
+
+
+@method("HttpRequest", "send")
+def request_send(ctx: LuaContext, request: RequestBuilder) -> ResponseObject:
+    headers = [(name.lower(), value) for name, value in request.headers]
+    if not any(name == "accept" for name, _ in headers):
+        headers.append(("accept", "*/*"))
+    if request.client.user_agent:
+        headers.append(("user-agent", request.client.user_agent))
+    sent = HttpRequest(
+        method=request.verb,
+        url=request.url,
+        headers=tuple(headers),
+        body=request.body,
+        timeout=request.timeout,
+    )
+    for _ in range(1 + _MOST_REDIRECTS):
+        ctx.engine.note_http(sent)
+        try:
+            response = request.client.transport.request(sent)
+        except (HttpFailure, OSError) as error:
+            raise KumoError(f"error sending request for url ({sent.url}): {error}") from None
+        following = _redirected(sent, response)
+        if following is None:
+            return ResponseObject(response)
+        sent = following
+    raise KumoError(f"error following redirect for url ({sent.url}): too many redirects")
+
+
+def _redirected(sent: HttpRequest, response: HttpResponse) -> HttpRequest | None:
+    """The request that follows a redirect, as reqwest makes it: with every header of our own."""
+    location = next((v for n, v in response.headers if n.lower() == "location"), None)
+    if location is None or response.status not in (301, 302, 303, 307, 308):
+        return None
+    url = urljoin(sent.url, location)
+    if response.status in (307, 308):
+        return replace(sent, url=url)
+    headers = tuple((n, v) for n, v in sent.headers if not n.startswith("content-"))
+    return replace(sent, url=url, method="GET", body=b"", headers=headers)
+
+
+@method("HttpResponse", "status_code")
+def status_code(_ctx: LuaContext, response: ResponseObject) -> int:
+    return response.response.status
+
+
+@method("HttpResponse", "status_reason")
+def status_reason(_ctx: LuaContext, response: ResponseObject) -> str:
+    return response.response.reason
+
+
+def _class_test(name: str, first: int) -> None:
+    @method("HttpResponse", f"status_is_{name}")
+    def test(_ctx: LuaContext, response: ResponseObject) -> bool:
+        return response.response.status // 100 == first
+
+
+for _name, _first in (
+    ("informational", 1), ("success", 2), ("redirection", 3), ("client_error", 4),
+    ("server_error", 5),
+):  # fmt: skip
+    _class_test(_name, _first)
+
+
+@method("HttpResponse", "headers")
+def response_headers(_ctx: LuaContext, response: ResponseObject) -> Any:
+    return {name.lower(): value for name, value in response.response.headers}
+
+
+def _complete_body(response: ResponseObject) -> bytes:
+    if response.response.truncated:
+        raise KumoError("error decoding response body: end of file before message length reached")
+    return response.response.body
+
+
+@method("HttpResponse", "text")
+def response_text(_ctx: LuaContext, response: ResponseObject) -> str:
+    return _complete_body(response).decode("utf-8", "replace")
+
+
+@method("HttpResponse", "bytes")
+def response_bytes(_ctx: LuaContext, response: ResponseObject) -> bytes:
+    return _complete_body(response)
+
+
+@method("HttpResponse", "content_length")
+def content_length(_ctx: LuaContext, response: ResponseObject) -> int:
+    return len(response.response.body)

@@ -1,0 +1,150 @@
+"""kumo.shaping: per-destination settings from TOML, for the shaping helper."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from standins.kumod.contract import deserialize
+from standins.kumod.errors import DeserializeError, KumoError
+from standins.kumod.objects import LuaObject
+from standins.kumod.registry import api, method
+from standins.kumod.resolver import ResolveError
+
+if TYPE_CHECKING:
+    from standins.kumod.engine import Kumod
+    from standins.kumod.lua import LuaContext
+
+_NOT_PATH = {"mx_rollup", "sources", "automation", "replace_base", "match"}
+#: Limits over all sites of a provider: the stand-in has none of these.
+_PROVIDER_LIMITS = (
+    "provider_connection_limit",
+    "provider_max_message_rate",
+    "provider_source_selection_rate",
+)
+
+
+class Shaping(LuaObject):
+    """Merged settings, by domain, site and source."""
+
+    kind = "Shaping"
+
+    def __init__(self, engine: Kumod, files: list[str]) -> None:
+        self._engine = engine
+        self.warnings: list[str] = []
+        self.errors: list[str] = []
+        self._default: dict[str, Any] = {}
+        self._exact: dict[str, dict[str, Any]] = {}
+        self._sites: dict[str, dict[str, Any]] = {}
+        self._providers: dict[str, dict[str, Any]] = {}
+        for name in files:
+            self._add_file(name)
+
+    def _add_file(self, name: str) -> None:
+        text = self._engine.read_text(name)
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise KumoError(f"parsing toml from file {name}: {error}") from None
+        for provider, section in data.pop("provider", {}).items():
+            self._check(name, f"provider.{provider}", section)
+            _merge(self._providers.setdefault(provider, {}), section)
+        for domain, section in data.items():
+            self._check(name, domain, section)
+            self._add_domain(domain, section)
+
+    def _add_domain(self, domain: str, section: dict[str, Any]) -> None:
+        if domain == "default":
+            _merge(self._default, section)
+            return
+        if not section.get("mx_rollup", True):
+            _merge(self._exact.setdefault(domain, {}), section)
+            return
+        try:
+            site = self._engine.decisions.site_of_domain(domain)
+        except ResolveError as error:
+            self.warnings.append(f"error resolving MX for {domain}: {error}. Ignoring the shaping "
+                                 "config for that domain.")  # fmt: skip
+            return
+        _merge(self._sites.setdefault(site, {}), section)
+
+    def _check(self, name: str, where: str, section: dict[str, Any]) -> None:
+        if not isinstance(section, dict):
+            raise KumoError(f"{name}: {where}: invalid type: expected a table")
+        parts = {where: section} | {
+            f"{where}.sources.{source}": fields
+            for source, fields in (section.get("sources") or {}).items()
+        }
+        for label, fields in parts.items():
+            path = {key: value for key, value in fields.items() if key not in _NOT_PATH}
+            for limit in _PROVIDER_LIMITS:
+                path.pop(limit, None)
+            try:
+                deserialize("kumo.make_egress_path", path)
+            except DeserializeError as error:
+                raise KumoError(f"{name}: {label}: {error}") from None
+
+    def path_config(self, domain: str, source: str, site: str) -> dict[str, Any]:
+        """The parameters of make_egress_path for one path."""
+        merged: dict[str, Any] = {}
+        sections = [self._default, *self._matching_providers(site)]
+        sections += [
+            table[key]
+            for table, key in ((self._sites, site), (self._exact, domain))
+            if key in table
+        ]
+        for section in sections:
+            if section.get("replace_base"):
+                merged = {}
+            merged |= {k: v for k, v in section.items() if k not in _NOT_PATH}
+        for section in sections:
+            merged |= (section.get("sources") or {}).get(source, {})
+        for name in _PROVIDER_LIMITS:
+            merged.pop(name, None)
+        return merged
+
+    def _matching_providers(self, site: str) -> list[dict[str, Any]]:
+        hits = []
+        for name, section in self._providers.items():
+            for rule in section.get("match", []):
+                suffix = str(rule.get("MXSuffix") or rule.get("HostName") or "\0").rstrip(".")
+                if site.rstrip(".").endswith(suffix):
+                    hits.append({"provider_name": name, **section})
+                    break
+        return hits
+
+
+def _merge(into: dict[str, Any], section: dict[str, Any]) -> None:
+    for key, value in section.items():
+        if key == "sources":
+            for source, fields in value.items():
+                into.setdefault("sources", {}).setdefault(source, {}).update(fields)
+        else:
+            into[key] = value
+
+
+@api("kumo.shaping.load")
+def shaping_load(ctx: LuaContext, files: Any, _options: Any = None) -> Shaping:
+    return Shaping(ctx.engine, list(files or []))
+
+
+@method("Shaping", "get_egress_path_config")
+def get_egress_path_config(
+    _ctx: LuaContext, shaping: Shaping, domain: str, source: str, site: str
+) -> dict[str, Any]:
+    return shaping.path_config(domain, source, site)
+
+
+@method("Shaping", "get_warnings")
+def get_warnings(_ctx: LuaContext, shaping: Shaping) -> list[str]:
+    return shaping.warnings
+
+
+@method("Shaping", "get_errors")
+def get_errors(_ctx: LuaContext, shaping: Shaping) -> list[str]:
+    return shaping.errors
+
+
+@method("Shaping", "hash")
+def shaping_hash(_ctx: LuaContext, shaping: Shaping) -> str:
+    return str(id(shaping))

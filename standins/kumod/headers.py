@@ -1,0 +1,158 @@
+"""Headers of a message as bytes on the wire, and as text that a policy reads."""
+
+from __future__ import annotations
+
+import email.header
+import re
+from email.utils import getaddresses
+from typing import Any
+
+from standins.kumod.errors import KumoError
+from standins.kumod.objects import LuaObject
+
+_HEADER_END = re.compile(rb"\r\n\r\n|\n\n")
+
+
+def split_message(data: bytes) -> tuple[bytes, bytes]:
+    """The header block (with its last line end) and what follows the empty line."""
+    if data.startswith((b"\r\n", b"\n")):
+        return b"", data.lstrip(b"\r").removeprefix(b"\n")
+    match = _HEADER_END.search(data)
+    if match is None:
+        return data, b""
+    line_end = b"\r\n" if match[0].startswith(b"\r") else b"\n"
+    return data[: match.start()] + line_end, data[match.end() :]
+
+
+def parse_headers(block: bytes) -> list[tuple[str, bytes]]:
+    """(name, the header's raw bytes with its line ends), in order."""
+    headers: list[tuple[str, bytes]] = []
+    for line in block.splitlines(keepends=True):
+        if line[:1] in (b" ", b"\t") and headers:
+            name, raw = headers[-1]
+            headers[-1] = (name, raw + line)
+            continue
+        if not line.strip():
+            continue
+        name_bytes, _, _ = line.partition(b":")
+        headers.append((name_bytes.strip().decode("utf-8", "surrogateescape"), line))
+    return headers
+
+
+def raw_value(raw: bytes) -> bytes:
+    """The value as sent, folding included, without the outer white space."""
+    return raw.partition(b":")[2].strip()
+
+
+def unfold(raw: bytes) -> str:
+    """The value on one line, still encoded."""
+    joined = re.sub(rb"\r?\n([ \t])", rb"\1", raw_value(raw))
+    return joined.decode("utf-8", "surrogateescape")
+
+
+def decode_value(text: str) -> str:
+    """Encoded words decoded."""
+    if "=?" not in text:
+        return text
+    try:
+        return str(email.header.make_header(email.header.decode_header(text)))
+    except (ValueError, LookupError):
+        return text
+
+
+def encode_value(text: str) -> str:
+    """Encoded words where a header's text is not ASCII."""
+    if text.isascii():
+        return text
+    return email.header.Header(text, "utf-8", maxlinelen=75).encode(linesep="\r\n")
+
+
+class EnvelopeAddress(LuaObject):
+    """An address of the envelope; empty for the null sender."""
+
+    kind = "EnvelopeAddress"
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @classmethod
+    def parse(cls, text: str) -> EnvelopeAddress:
+        bare = text.strip()
+        if bare.startswith("<") and bare.endswith(">"):
+            bare = bare[1:-1]
+        if bare == "" or bare.lower() == "postmaster":
+            return cls(bare)
+        local, at, domain = bare.rpartition("@")
+        pattern = r"(\[[0-9A-Fa-f.:]+\]|[^\s@<>()\[\],;:\\\"]+)"
+        valid_local = re.fullmatch(r'("[^"\r\n]*"|[^\s@<>()\[\],;:\\"]+)', local)
+        if not at or not valid_local or not re.fullmatch(pattern, domain):
+            raise KumoError(f"invalid address: {text}")
+        return cls(bare)
+
+    @property
+    def user(self) -> str:
+        return self.text.rpartition("@")[0] or self.text
+
+    @property
+    def domain(self) -> str:
+        return self.text.rpartition("@")[2] if "@" in self.text else ""
+
+    def field(self, name: str) -> Any:
+        match name:
+            case "user":
+                return self.user
+            case "domain":
+                return self.domain
+            case "email":
+                return self.text
+        return None
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EnvelopeAddress) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+class AddressHeader(LuaObject):
+    """The mailboxes of an address header; its single fields need a single mailbox."""
+
+    kind = "AddressHeader"
+
+    def __init__(self, mailboxes: list[tuple[str, str]]) -> None:
+        self.mailboxes = mailboxes
+
+    @classmethod
+    def parse(cls, name: str, text: str) -> AddressHeader:
+        found = getaddresses([text])
+        mailboxes = [(decode_value(display), address) for display, address in found if address]
+        if not mailboxes or any("@" not in address.strip("@") for _, address in mailboxes):
+            raise KumoError(f"Invalid header: parsing {name} header: {text}")
+        return cls(mailboxes)
+
+    def _single(self) -> tuple[str, str]:
+        if len(self.mailboxes) != 1:
+            raise KumoError("Attempted to coerce an AddressHeader with multiple addresses to one")
+        return self.mailboxes[0]
+
+    def field(self, name: str) -> Any:
+        if name == "list":
+            return [_mailbox(mailbox) for mailbox in self.mailboxes]
+        if name not in ("name", "user", "domain", "email"):
+            return None
+        return _mailbox(self._single())[name]
+
+    def pairs(self) -> dict[str, Any]:
+        return _mailbox(self._single())
+
+    def __str__(self) -> str:
+        return ", ".join(address for _, address in self.mailboxes)
+
+
+def _mailbox(mailbox: tuple[str, str]) -> dict[str, Any]:
+    display, address = mailbox
+    user, _, domain = address.rpartition("@")
+    return {"name": display or None, "user": user, "domain": domain, "email": address}

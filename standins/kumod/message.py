@@ -1,0 +1,174 @@
+"""A message: envelope, metadata, data; and where it stands in its life."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from standins.kumod import headers as hdr
+from standins.kumod.errors import KumoError
+from standins.kumod.headers import AddressHeader, EnvelopeAddress
+from standins.kumod.objects import LuaObject
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueName:
+    """The parts of a scheduled queue's name: campaign:tenant@domain!routing_domain."""
+
+    domain: str
+    tenant: str | None = None
+    campaign: str | None = None
+    routing_domain: str | None = None
+
+    @classmethod
+    def parse(cls, name: str) -> QueueName:
+        rest, _, routing = name.partition("!")
+        left, at, domain = rest.rpartition("@")
+        if not at:
+            return cls(domain=rest, routing_domain=routing or None)
+        campaign, colon, tenant = left.partition(":")
+        if not colon:
+            campaign, tenant = "", left
+        return cls(
+            domain=domain,
+            tenant=tenant or None,
+            campaign=campaign or None,
+            routing_domain=routing or None,
+        )
+
+    def __str__(self) -> str:
+        prefix = f"{self.campaign}:" if self.campaign else ""
+        owner = f"{prefix}{self.tenant or ''}"
+        routed = f"!{self.routing_domain}" if self.routing_domain else ""
+        return f"{owner}@{self.domain}{routed}" if owner else f"{self.domain}{routed}"
+
+
+class Message(LuaObject):
+    """A message as policies, queues and logs see it."""
+
+    kind = "Message"
+
+    def __init__(
+        self,
+        *,
+        sender: EnvelopeAddress,
+        recipients: list[EnvelopeAddress],
+        data: bytes,
+        created: float,
+        meta: Mapping[str, Any] | None = None,
+        message_id: str | None = None,
+    ) -> None:
+        self.id = message_id or uuid.uuid1().hex
+        self.sender = sender
+        self.recipients = recipients
+        self.data = data
+        self.created = created
+        self.meta: dict[str, Any] = dict(meta or {})
+        self.num_attempts = 0
+        self.due: float | None = None
+        self.scheduling: dict[str, Any] | None = None
+
+    def __str__(self) -> str:
+        return f"Message {self.id}"
+
+    @property
+    def recipient(self) -> EnvelopeAddress:
+        if len(self.recipients) != 1:
+            raise KumoError("operation requires exactly one recipient")
+        return self.recipients[0]
+
+    def queue_name(self) -> str:
+        """The scheduled queue that the metadata (or the recipient) names."""
+        explicit = self.meta.get("queue")
+        if explicit is not None:
+            return str(explicit)
+        parts = {
+            name: str(self.meta[name]) if self.meta.get(name) is not None else None
+            for name in ("tenant", "campaign", "routing_domain")
+        }
+        return str(QueueName(domain=self.recipients[0].domain.lower(), **parts))
+
+    # Headers ----------------------------------------------------------------
+
+    def header_list(self) -> list[tuple[str, bytes]]:
+        return hdr.parse_headers(hdr.split_message(self.data)[0])
+
+    def header_values(self, name: str) -> list[str]:
+        wanted = name.lower()
+        return [
+            hdr.decode_value(hdr.unfold(raw))
+            for present, raw in self.header_list()
+            if present.lower() == wanted
+        ]
+
+    def first_header(self, name: str) -> str | None:
+        values = self.header_values(name)
+        return values[0] if values else None
+
+    def address_header(self, name: str) -> AddressHeader | None:
+        wanted = name.lower()
+        for present, raw in self.header_list():
+            if present.lower() == wanted:
+                return AddressHeader.parse(name, hdr.unfold(raw))
+        return None
+
+    def prepend_header(self, name: str, value: str) -> None:
+        line = f"{name}: {value}\r\n".encode("utf-8", "surrogateescape")
+        self.data = line + self.data
+
+    def append_header(self, name: str, value: str) -> None:
+        block, body = hdr.split_message(self.data)
+        line = f"{name}: {value}\r\n".encode("utf-8", "surrogateescape")
+        self.data = block + line + b"\r\n" + body
+
+    def retain_headers(self, keep: Any) -> None:
+        """Keep the headers for whose name ``keep`` says so."""
+        block, body = hdr.split_message(self.data)
+        kept = b"".join(raw for name, raw in hdr.parse_headers(block) if keep(name))
+        self.data = kept + b"\r\n" + body
+
+    def apply_trace(self, params: Mapping[str, Any] | None = None) -> None:
+        """Put the supplemental trace header in front: who got it, and the named metadata."""
+        options = params or {}
+        if not options.get("supplemental_header", True):
+            return
+        payload: dict[str, Any] = {"_@_": "\\_/", "recipient": str(self.recipients[0])}
+        for name in options.get("include_meta_names") or []:
+            payload[name] = self.meta.get(name)
+        text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
+        encoded = base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()
+        self.prepend_header(options.get("header_name", "X-KumoRef"), encoded)
+
+    # Spool ------------------------------------------------------------------
+
+    def to_spool(self) -> dict[str, Any]:
+        """Everything but the data."""
+        return {
+            "id": self.id,
+            "sender": self.sender.text,
+            "recipients": [recipient.text for recipient in self.recipients],
+            "created": self.created,
+            "meta": self.meta,
+            "num_attempts": self.num_attempts,
+            "due": self.due,
+            "scheduling": self.scheduling,
+        }
+
+    @classmethod
+    def from_spool(cls, record: Mapping[str, Any], data: bytes) -> Message:
+        message = cls(
+            sender=EnvelopeAddress(record["sender"]),
+            recipients=[EnvelopeAddress(text) for text in record["recipients"]],
+            data=data,
+            created=record["created"],
+            meta=record["meta"],
+            message_id=record["id"],
+        )
+        message.num_attempts = record["num_attempts"]
+        message.due = record["due"]
+        message.scheduling = record["scheduling"]
+        return message

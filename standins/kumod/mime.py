@@ -1,0 +1,169 @@
+"""MIME as kumod's builder writes it: injected content is parsed and rebuilt."""
+
+from __future__ import annotations
+
+import base64
+import email
+import email.message
+import email.policy
+import quopri
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from standins.kumod import headers as hdr
+from standins.kumod.errors import KumoError
+
+_LONGEST_LINE = 998
+_STRUCTURE = {"content-type", "content-transfer-encoding", "content-disposition", "content-id"}
+_CANONICAL_NAMES = {
+    name.lower(): name
+    for name in ("From", "To", "Cc", "Bcc", "Subject", "Date", "Message-ID", "Reply-To", "Sender",
+                 "Mime-Version", "Comments", "References", "In-Reply-To")
+}  # fmt: skip
+_ADDRESSES = {"from", "to", "cc", "bcc", "reply-to", "sender"}
+
+
+def crlf(data: bytes) -> bytes:
+    """Every line end as CRLF."""
+    return re.sub(rb"\r\n|\r|\n", b"\r\n", data)
+
+
+def rebuild(data: bytes) -> bytes:
+    """The message as kumod re-encodes it: structure headers first, Mime-Version added."""
+    block, _ = hdr.split_message(data)
+    fields = hdr.parse_headers(block)
+    for name, raw in fields:
+        if b":" not in raw:
+            raise KumoError(f"failed to parse content: header {name!r} has no value")
+    content = _rebuild_part(email.message_from_bytes(data, policy=email.policy.compat32))
+    structure, _, body = content.partition(b"\r\n\r\n")
+    lines = [structure]
+    seen = set()
+    for name, raw in fields:
+        seen.add(name.lower())
+        if name.lower() not in _STRUCTURE:
+            lines.append(_rebuild_header(name, hdr.unfold(raw)))
+    if "mime-version" not in seen:
+        lines.append(b"Mime-Version: 1.0")
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def _rebuild_header(name: str, value: str) -> bytes:
+    shown = _CANONICAL_NAMES.get(name.lower(), name)
+    if not value.isascii():
+        encode = _encode_addresses if name.lower() in _ADDRESSES else hdr.encode_value
+        value = encode(value)
+    return f"{shown}: {value}".encode("utf-8", "surrogateescape")
+
+
+def _encode_addresses(value: str) -> str:
+    mailboxes = hdr.AddressHeader.parse("address", value).mailboxes
+    return ", ".join(format_mailbox(display, address) for display, address in mailboxes)
+
+
+def format_mailbox(display: str | None, address: str) -> str:
+    """A mailbox as kumod encodes it."""
+    if not display:
+        return f"<{address}>"
+    if not display.isascii():
+        return f"{hdr.encode_value(display)} <{address}>"
+    escaped = display.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}" <{address}>'
+
+
+def _rebuild_part(part: email.message.Message) -> bytes:
+    if part.is_multipart():
+        children = part.get_payload()
+        built = [_rebuild_part(child) for child in children]  # type: ignore[arg-type]
+        return _multipart(part.get_content_type(), built, part.get_boundary())
+    payload = part.get_payload(decode=True)
+    raw = payload if isinstance(payload, bytes) else b""
+    kind = part.get_content_type()
+    if part.get_content_maintype() == "text":
+        charset = part.get_content_charset() or "utf-8"
+        try:
+            return text_part(kind, raw.decode(charset))
+        except (UnicodeDecodeError, LookupError):
+            return text_part(kind, raw.decode("utf-8", "replace"))
+    return binary_part(kind, raw, file_name=part.get_filename(), content_id=part.get("Content-ID"))
+
+
+def text_part(kind: str, text: str) -> bytes:
+    """A text part, encoded only where it must be."""
+    body = crlf(text.encode("utf-8", "surrogateescape"))
+    longest = max((len(line) for line in body.split(b"\r\n")), default=0)
+    if body.isascii() and longest <= _LONGEST_LINE:
+        return f'Content-Type: {kind};\r\n\tcharset="us-ascii"\r\n\r\n'.encode() + body
+    encoded = crlf(quopri.encodestring(body.replace(b"\r\n", b"\n")))
+    head = (
+        f'Content-Type: {kind};\r\n\tcharset="utf-8"\r\n'
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    )
+    return head.encode() + encoded
+
+
+def binary_part(
+    kind: str, data: bytes, *, file_name: str | None = None, content_id: str | None = None
+) -> bytes:
+    """An attachment in base64."""
+    lines = [f"Content-Type: {kind}"]
+    if file_name or content_id:
+        disposition = "inline" if content_id else "attachment"
+        named = f';\r\n\tfilename="{file_name}"' if file_name else ""
+        lines.append(f"Content-Disposition: {disposition}{named}")
+    if content_id:
+        lines.append(f"Content-ID: <{content_id.strip('<>')}>")
+    lines.append("Content-Transfer-Encoding: base64")
+    body = crlf(base64.encodebytes(data))
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def _multipart(kind: str, parts: list[bytes], boundary: str | None = None) -> bytes:
+    mark = boundary or f"{secrets.token_urlsafe(12)}"
+    body = b"".join(f"--{mark}\r\n".encode() + part.rstrip(b"\r\n") + b"\r\n" for part in parts)
+    head = f'Content-Type: {kind};\r\n\tboundary="{mark}"\r\n\r\n'
+    return head.encode() + body + f"--{mark}--\r\n".encode()
+
+
+def build(
+    *,
+    text: str | None,
+    html: str | None,
+    amp: str | None,
+    attachments: list[Mapping[str, Any]],
+    fields: Mapping[str, str],
+    recipient: str,
+) -> bytes:
+    """A message from the injection API's parts; the structure's headers come first."""
+    bodies = [
+        text_part(kind, body)
+        for kind, body in (("text/plain", text), ("text/x-amp-html", amp), ("text/html", html))
+        if body is not None
+    ]
+    if not bodies:
+        raise KumoError("at least one of text_body and/or html_body must be given")
+    content = bodies[0] if len(bodies) == 1 else _multipart("multipart/alternative", bodies)
+    if attachments:
+        content = _multipart("multipart/mixed", [content, *(_attachment(a) for a in attachments)])
+    structure, _, body_bytes = content.partition(b"\r\n\r\n")
+    lines = [structure, f"To: {recipient}".encode()]
+    lines += [
+        f"{name}: {hdr.encode_value(value)}".encode("utf-8", "surrogateescape")
+        for name, value in fields.items()
+    ]
+    if "mime-version" not in {name.lower() for name in fields}:
+        lines.append(b"Mime-Version: 1.0")
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body_bytes
+
+
+def _attachment(entry: Mapping[str, Any]) -> bytes:
+    data = entry.get("data", "")
+    raw = base64.b64decode(data) if entry.get("base64") else data.encode()
+    return binary_part(
+        entry.get("content_type", "application/octet-stream"),
+        raw,
+        file_name=entry.get("file_name"),
+        content_id=entry.get("content_id"),
+    )

@@ -1,0 +1,143 @@
+"""Which source a message leaves by, and the ready queue for it."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from standins.kumod.durations import Throttle, parse_duration, parse_throttle
+from standins.kumod.errors import KumoError, PolicyError
+from standins.kumod.message import Message, QueueName
+from standins.kumod.ready import ReadyQueue
+
+if TYPE_CHECKING:
+    from standins.kumod.engine import Kumod
+
+
+class NotReady(Exception):
+    """No source takes the message now."""
+
+    def __init__(self, text: str, pool: str | None) -> None:
+        super().__init__(text)
+        self.text = text
+        self.pool = pool
+
+
+@dataclass(kw_only=True)
+class ScheduledQueue:
+    """A queue's settings as of their last refresh."""
+
+    name: str
+    config: dict[str, Any]
+    pool: dict[str, Any]
+    refreshed: float
+    epoch: int
+
+    def seconds(self, field: str) -> float | None:
+        value = self.config.get(field)
+        return parse_duration(value) if value is not None else None
+
+
+class SourceSelector:
+    """Chooses among a pool's sources, and makes their ready queues."""
+
+    def __init__(self, engine: Kumod) -> None:
+        self._engine = engine
+        self._turns: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+        self.ready: dict[str, ReadyQueue] = {}
+
+    def insert(self, queue: ScheduledQueue, message: Message, now: float) -> None:
+        entries = [entry for entry in queue.pool["entries"] if entry.get("weight", 1) > 0]
+        pool = queue.pool["name"]
+        limited = False
+        while entries:
+            source = self._next_source(pool, entries)
+            try:
+                ready = self._ready_queue(queue, source)
+            except (KumoError, PolicyError) as error:
+                text = f"failed to resolve queue {queue.name}: {error}"
+                raise NotReady(text, None) from None
+            if self._selection_delay(ready, source, now) == 0:
+                ready.messages.append(message)
+                self._engine.wake()
+                return
+            limited = True
+            entries = [entry for entry in entries if entry["name"] != source]
+        problem = f"no sources available for {queue.name} pool=`{pool}`"
+        if limited:
+            problem = (
+                f"no sources for {queue.name} pool=`{pool}` are eligible for selection at this time"
+            )
+        raise NotReady(f"KumoMTA internal: {problem}", pool)
+
+    def _selection_delay(self, ready: ReadyQueue, source: str, now: float) -> float:
+        """How long the source's own rates keep it from being chosen."""
+        own = f"kumomta.source_selection_rate.{ready.name}.{source}"
+        rates = {own: ready.path.get("source_selection_rate")}
+        rates |= ready.path.get("additional_source_selection_rates") or {}
+        parsed = {key: parse_throttle(text) for key, text in rates.items() if text}
+        throttles = [(k, t) for k, t in parsed.items() if isinstance(t, Throttle)]
+        for key, throttle in sorted(throttles, key=lambda item: item[1].limit / item[1].period):
+            delay = self._engine.throttles.delay(key, throttle, now)
+            if delay > 0:
+                return delay
+        return 0.0
+
+    def _ready_queue(self, queue: ScheduledQueue, source_name: str) -> ReadyQueue:
+        engine = self._engine
+        parts = QueueName.parse(queue.name)
+        routing = parts.routing_domain or parts.domain
+        protocol = queue.config["protocol"]
+        site = engine.decisions.site_for_queue(routing, protocol)
+        name = f"{source_name}->{site}@{_protocol_suffix(protocol)}"
+        existing = self.ready.get(name)
+        if existing is not None and not self._path_is_stale(existing):
+            return existing
+        context = engine.pool.get()
+        source = engine.decisions.egress_source(context, source_name).data
+        path = dict(engine.decisions.egress_path(context, routing, source_name, site).data)
+        engine.pool.put(context)
+        fresh = ReadyQueue(
+            name=name,
+            queue_name=queue.name,
+            pool=queue.pool["name"],
+            source=source,
+            path=path,
+            protocol=protocol,
+            refreshed=engine.clock.now(),
+            epoch=engine.epoch,
+        )
+        kept = self.ready.setdefault(name, fresh)
+        if kept is not fresh and kept.refresh(fresh):
+            engine.dispatcher.drop(kept)
+        return kept
+
+    def _path_is_stale(self, ready: ReadyQueue) -> bool:
+        if ready.path.get("refresh_strategy") == "Epoch":
+            return ready.epoch != self._engine.epoch
+        interval = parse_duration(ready.path.get("refresh_interval", 60)) or 60.0
+        return self._engine.clock.now() - ready.refreshed >= interval
+
+    def _next_source(self, pool: str, entries: list[dict[str, Any]]) -> str:
+        """Weighted round robin, in kumod's order."""
+        if len(entries) == 1:
+            return str(entries[0]["name"])
+        weights = [int(entry.get("weight", 1)) for entry in entries]
+        with self._lock:
+            index, weight = self._turns.get(pool, (0, 0))
+            while True:
+                index = (index + 1) % len(entries)
+                if index == 0:
+                    weight = max(0, weight - math.gcd(*weights)) or max(weights)
+                if weights[index] >= weight:
+                    self._turns[pool] = (index, weight)
+                    return str(entries[index]["name"])
+
+
+def _protocol_suffix(protocol: dict[str, Any]) -> str:
+    if "custom_lua" in protocol:
+        return f"lua:{protocol['custom_lua']['constructor']}"
+    return "maildir" if "maildir_path" in protocol else "smtp_client"

@@ -1,0 +1,34 @@
+"""The command ``validate-shaping``: whether shaping files load."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from standins.kumod.api_shaping import Shaping
+from standins.kumod.engine import Kumod
+from standins.kumod.errors import KumoError
+from standins.kumod.lazy_resolver import LazyResolver
+from standins.kumod.main import LABEL
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="validate-shaping", description="A stand-in for KumoMTA's validate-shaping."
+    )
+    parser.add_argument("--version", action="version", version=f"validate-shaping {LABEL}")
+    parser.add_argument("files", nargs="+")
+    options = parser.parse_args(argv)
+    try:
+        shaping = Shaping(Kumod(dns=LazyResolver()), options.files)
+    except KumoError as error:
+        print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - a command
+        return 1
+    for warning in shaping.warnings:
+        print(f"WARNING: {warning}")  # noqa: T201 - a command
+    print("OK")  # noqa: T201 - a command
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
