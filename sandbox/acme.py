@@ -10,10 +10,10 @@ from pathlib import Path
 
 from sandbox.authority import Authority
 from sandbox.dns import SERVER as DNS_SERVER
-from sandbox.dns import Record, Zone
 from sandbox.failures import SandboxError
 from sandbox.network import Cloud
 from sandbox.process import Daemon, run, wait_until
+from standins.pulumi.hosts import Record, Zone
 
 NAME = "acme.sandbox.test"
 ADDRESS = "198.51.100.14"

@@ -1,13 +1,13 @@
 """AWS on this machine: the providers' process, told what hosts are made of and where it listens."""
 
-from sandbox import dns
+from sandbox import cloud_daemon as daemon
 from sandbox.authority import Authority
+from sandbox.cloud_daemon import AwsListener, MachineSettings, Settings
 from sandbox.kumomta import KumoTree
 from sandbox.layout import Layout
 from sandbox.network import MACHINE
-from sandbox.providers import daemon
-from sandbox.providers.daemon import AwsListener, MachineSettings, Settings
-from sandbox.providers.endpoints import Endpoints
+from standins.pulumi.endpoints import Endpoints
+from standins.pulumi.hosts import Record, Zone
 
 _NAMES = ("amazonaws.com", "*.amazonaws.com", "*.eu-central-1.amazonaws.com")
 
@@ -43,7 +43,7 @@ def running(layout: Layout) -> bool:
     return daemon.endpoints(layout.daemons) is not None
 
 
-def zone() -> dns.Zone:
+def zone() -> Zone:
     """AWS's endpoint names, led to this machine."""
-    record = dns.Record(name="*.amazonaws.com", type="A", values=(MACHINE,))
-    return dns.Zone(name="amazonaws.com", records=(record,))
+    record = Record(name="*.amazonaws.com", type="A", values=(MACHINE,))
+    return Zone(name="amazonaws.com", records=(record,))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sandbox.network import Cloud
 from sandbox.process import Daemon, run, wait_until
+from standins.pulumi.hosts import Record, Zone
 
 SERVER = "198.51.100.53"
 """Address of the server, in the outside world and for this machine."""
@@ -28,27 +29,10 @@ _STRING = 255
 _SERIAL = "SERIAL"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """A record set; names without the final dot, values in presentation form, as in Route 53."""
-
-    name: str
-    type: str
-    values: tuple[str, ...]
-    ttl: int = _TTL
-
-
-@dataclass(frozen=True, kw_only=True)
-class Zone:
-    """A zone with its records; without NS records at its apex it gets the sandbox's server."""
-
-    name: str
-    records: tuple[Record, ...]
-
-    @property
-    def name_servers(self) -> tuple[str, ...]:
-        apex = [r for r in self.records if r.type == "NS" and _same(r.name, self.name)]
-        return tuple(v.rstrip(".") for r in apex for v in r.values) or (_SERVER_NAME,)
+def name_servers(zone: Zone) -> tuple[str, ...]:
+    """Of its apex; a zone without NS records gets the sandbox's server."""
+    apex = [r for r in zone.records if r.type == "NS" and _same(r.name, zone.name)]
+    return tuple(v.rstrip(".") for r in apex for v in r.values) or (_SERVER_NAME,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +152,7 @@ def complete(zones: Iterable[Zone], server: str) -> list[Zone]:
     """
     known = {zone.name: zone for zone in zones}
     known.setdefault("", Zone(name="", records=()))
-    for target in sorted({t for zone in known.values() for t in zone.name_servers}):
+    for target in sorted({t for zone in known.values() for t in name_servers(zone)}):
         parent = _enclosing(target, known)
         holds = any(_same(r.name, target) for r in known[parent].records)
         if not holds:
@@ -183,7 +167,7 @@ def complete(zones: Iterable[Zone], server: str) -> list[Zone]:
 def _delegations(zone: Zone, known: Mapping[str, Zone]) -> list[Record]:
     present = {(r.name.rstrip(".").lower(), r.type) for r in zone.records}
     return [
-        Record(name=child.name, type="NS", values=tuple(f"{n}." for n in child.name_servers))
+        Record(name=child.name, type="NS", values=tuple(f"{n}." for n in name_servers(child)))
         for child in known.values()
         if child.name
         and _enclosing(_parent(child.name), known) == zone.name
@@ -211,7 +195,7 @@ def text_value(text: str) -> str:
 
 def zone_text(zone: Zone) -> str:
     """A zone file with absolute names and a placeholder for the serial."""
-    servers = zone.name_servers
+    servers = name_servers(zone)
     lines = [
         f"{_absolute(zone.name)} {_TTL} SOA {servers[0]}. hostmaster.sandbox.test. "
         f"{_SERIAL} 3600 600 86400 {_TTL}"

@@ -11,43 +11,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Literal
 
+from standins.pulumi.hosts import Interface, Rule
+
 TABLE = "ping8"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """One security group rule; exactly one of `cidr` and `peer_group` names the other side."""
-
-    group: str
-    direction: Literal["ingress", "egress"]
-    protocol: str
-    from_port: int | None = None
-    to_port: int | None = None
-    cidr: str | None = None
-    peer_group: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interface:
-    """A network interface of an instance.
-
-    The instance's own system configures `secondary` addresses, as on EC2; they are only routed.
-    """
-
-    name: str
-    address: str
-    prefix: int
-    secondary: tuple[str, ...] = ()
-    groups: frozenset[str] = frozenset()
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        return (self.address, *self.secondary)
-
-    @property
-    def gateway(self) -> str:
-        """First address of the subnet, as on AWS."""
-        return str(ip_network(f"{self.address}/{self.prefix}", strict=False)[1])
 
 
 @dataclass(frozen=True, kw_only=True)

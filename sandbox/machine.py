@@ -11,8 +11,8 @@ from sandbox.fence import Fence, Redirect
 from sandbox.kumomta import PREPARE, UNIT
 from sandbox.layout import Layout
 from sandbox.network import MACHINE, Cloud
-from sandbox.providers.hosts import Machine, Network, Zone
 from sandbox.volumes import Volumes
+from standins.pulumi.hosts import Machine, Network, Record, Zone
 
 METADATA = "169.254.169.254"
 CLOCK = {
@@ -38,7 +38,7 @@ class Site:
 
 
 class MachineHosts:
-    """`sandbox.providers.hosts.Hosts` for real.
+    """`standins.pulumi.hosts.Hosts` for real.
 
     The engine asks for many things at once; a host's volumes and a volume's device change one at a
     time.
@@ -132,10 +132,10 @@ class MachineHosts:
         self._authority.publish(
             ROUTE_53,
             [
-                dns.Zone(
+                Zone(
                     name=zone.name,
                     records=tuple(
-                        dns.Record(name=r.name, type=r.type, values=r.values, ttl=r.ttl)
+                        Record(name=r.name, type=r.type, values=r.values, ttl=r.ttl)
                         for r in zone.records
                     ),
                 )

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address, ip_network
 
 from sandbox.failures import SandboxError
-from sandbox.fence import Fence, Interface, Redirect, Rule, render
+from sandbox.fence import Fence, Redirect, render
 from sandbox.process import run
+from standins.pulumi.hosts import Interface, Rule
 
 __all__ = ["Cloud", "Fence", "Interface", "Redirect", "Rule"]
 

@@ -15,7 +15,7 @@ from pulumi import automation
 from pulumi.automation import LocalWorkspaceOptions, PulumiCommand
 
 from sandbox.layout import Layout
-from sandbox.providers.endpoints import Endpoints
+from standins.pulumi.endpoints import Endpoints
 
 STACK = "sandbox"
 PROJECT = "ping8-mail"

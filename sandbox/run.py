@@ -16,6 +16,7 @@ from ops.stack import Deployment, from_outputs
 from sandbox import acme, claim, cloud, dns, plugins, program, system, world
 from sandbox.acme import Acme
 from sandbox.authority import Authority
+from sandbox.cloud_daemon import settings_of
 from sandbox.engine import ensure_engine
 from sandbox.failures import SandboxError
 from sandbox.image import ensure_image
@@ -25,10 +26,10 @@ from sandbox.layout import Layout
 from sandbox.machine import ROUTE_53, containers
 from sandbox.network import Cloud
 from sandbox.process import wait_until
-from sandbox.providers.daemon import settings_of
-from sandbox.providers.endpoints import Endpoints
 from sandbox.world import World
 from sandbox.world.webhook import expect_token
+from standins.pulumi.endpoints import Endpoints
+from standins.pulumi.hosts import Zone
 
 ZONES = ("mail.ping8.test", "ping8.test")
 """Hosted zones that the operator had before the first `pulumi up`."""
@@ -56,7 +57,7 @@ class Sandbox:
         return f"STAND-IN on moto; providers {', '.join(names)} are stand-ins, too"
 
     @property
-    def zones(self) -> list[dns.Zone]:
+    def zones(self) -> list[Zone]:
         """What Route 53 serves."""
         return dns.Authority(folder=self.layout.dns, cloud=Cloud()).published(ROUTE_53)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ops.stack import Deployment
-from sandbox.dns import Zone
+from standins.pulumi.hosts import Zone
 
 _SHOWN = 72
 _APEX = ("SOA", "NS")

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.authority import Authority
-from sandbox.dns import Record, Zone, reverse_zones
+from sandbox.dns import reverse_zones
 from sandbox.network import MACHINE, Cloud
 from sandbox.process import Daemon, run, wait_until
 from sandbox.world.recipients import RECIPIENTS, mail_exchanger
+from standins.pulumi.hosts import Record, Zone
 
 APP_NAME = "app.ping8.test"
 APP_ADDRESS = "198.51.100.80"

@@ -16,6 +16,7 @@ from sandbox.layout import Layout
 from sandbox.network import Cloud, Fence, Interface, Redirect, Rule
 from sandbox.process import run, wait_until
 from sandbox.volumes import Volumes, link_name
+from standins.pulumi.hosts import Record, Zone
 
 pytestmark = pytest.mark.sandbox
 
@@ -212,10 +213,10 @@ def test_a_host_that_reboots_itself_comes_back(ground: Ground) -> None:
 
 
 def test_names_of_every_publisher_resolve_on_a_host(ground: Ground) -> None:
-    record = dns.Record(name="mta.mail.test", type="A", values=("203.0.113.10",))
-    alias = dns.Record(name="www.brand.test", type="CNAME", values=("mta.mail.test.",))
-    ground.names.publish("route-53", [dns.Zone(name="mail.test", records=(record,))])
-    ground.names.publish("others", [dns.Zone(name="brand.test", records=(alias,))])
+    record = Record(name="mta.mail.test", type="A", values=("203.0.113.10",))
+    alias = Record(name="www.brand.test", type="CNAME", values=("mta.mail.test.",))
+    ground.names.publish("route-53", [Zone(name="mail.test", records=(record,))])
+    ground.names.publish("others", [Zone(name="brand.test", records=(alias,))])
 
     def resolves() -> bool:
         found = ground.containers.execute(NAME, "getent", "ahostsv4", "www.brand.test", check=False)
@@ -239,12 +240,12 @@ def test_certbot_gets_a_certificate_by_dns_01_from_the_acme_authority(ground: Gr
             return bool(ground.shell("cat /run/asked 2>/dev/null || true"))
 
         wait_until(asked, "the challenge", seconds=60)
-        challenge = dns.Record(
+        challenge = Record(
             name="_acme-challenge.mta.dns01.test",
             type="TXT",
             values=(dns.text_value(ground.execute("cat", "/run/asked")),),
         )
-        ground.names.publish("dns01", [dns.Zone(name="dns01.test", records=(challenge,))])
+        ground.names.publish("dns01", [Zone(name="dns01.test", records=(challenge,))])
 
         def published() -> bool:
             return bool(ground.execute("dig", "+short", "TXT", challenge.name))

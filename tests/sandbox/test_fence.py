@@ -1,6 +1,7 @@
 """The fence as nftables text."""
 
-from sandbox.fence import Fence, Interface, Redirect, Rule, render
+from sandbox.fence import Fence, Redirect, render
+from standins.pulumi.hosts import Interface, Rule
 
 MTA = Interface(name="eni-a", address="10.80.1.10", prefix=24, groups=frozenset({"mta"}))
 PROXY = Interface(

@@ -1,7 +1,7 @@
 """The end of a run, as an operator reads it."""
 
-from sandbox.dns import Record, Zone
 from sandbox.summary import lines
+from standins.pulumi.hosts import Record, Zone
 from tests.ops.doctor.deployment import deployment_of
 
 

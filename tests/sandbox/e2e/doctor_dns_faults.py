@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox import dns
+from standins.pulumi.hosts import Record, Zone
 from tests.sandbox.e2e.doctor_faults import (
     FAIL,
     MTA_NAME,
@@ -74,8 +75,8 @@ def _ehlo_spf_of_the_mta(site: Site) -> Iterator[Site]:
 @faults.fault({("egress.block-lists", "out-2"): FAIL}, "ask the list to remove the address")
 def _address_on_a_block_list(site: Site) -> Iterator[Site]:
     reverse = ".".join(reversed(site.deployment.egress["out-2"].public.split(".")))
-    record = dns.Record(name=f"{reverse}.{BLOCK_LIST}", type="A", values=("127.0.0.2",))
-    with site.zones(dns.Zone(name=BLOCK_LIST, records=(record,))):
+    record = Record(name=f"{reverse}.{BLOCK_LIST}", type="A", values=("127.0.0.2",))
+    with site.zones(Zone(name=BLOCK_LIST, records=(record,))):
         yield site
 
 
@@ -204,8 +205,8 @@ def _reports_to_a_stranger(site: Site) -> Iterator[Site]:
     "makes the DS record at the parent match",
 )
 def _signature_at_the_parent_without_keys(site: Site) -> Iterator[Site]:
-    record = dns.Record(name="ping8.test", type="DS", values=(f"12345 13 2 {'ab' * 32}",))
-    with site.zones(dns.Zone(name="", records=(record,))):
+    record = Record(name="ping8.test", type="DS", values=(f"12345 13 2 {'ab' * 32}",))
+    with site.zones(Zone(name="", records=(record,))):
         yield site
 
 
@@ -224,8 +225,8 @@ def _broken_tls_report_record(site: Site) -> Iterator[Site]:
 )
 def _name_server_that_is_dead(site: Site) -> Iterator[Site]:
     with contextlib.ExitStack() as stack:
-        address = dns.Record(name="ns2.dead.example", type="A", values=("198.51.100.29",))
-        stack.enter_context(site.zones(dns.Zone(name="dead.example", records=(address,))))
+        address = Record(name="ns2.dead.example", type="A", values=("198.51.100.29",))
+        stack.enter_context(site.zones(Zone(name="dead.example", records=(address,))))
         servers = ["ns.sandbox.test.", "ns2.dead.example."]
         stack.enter_context(site.records({("ping8.test", "NS"): servers}))
         yield site

@@ -18,6 +18,7 @@ from sandbox import dns, run
 from sandbox.machine import REVERSE, ROUTE_53, containers
 from sandbox.network import Cloud
 from sandbox.run import Sandbox
+from standins.pulumi.hosts import Record, Zone
 
 BLOCK_LIST = "blocked.example"
 _KEYS = "/home/ping8/.ssh/authorized_keys"
@@ -101,7 +102,7 @@ class Site:
         return self.records(changes, publisher=REVERSE)
 
     @contextlib.contextmanager
-    def zones(self, *zones: dns.Zone) -> Iterator[None]:
+    def zones(self, *zones: Zone) -> Iterator[None]:
         """Zones, or records in zones of others, beside all that is published."""
         authority = self._authority
         authority.publish(_LEVERS, zones)
@@ -142,33 +143,33 @@ class Site:
         return dns.Authority(folder=self.sandbox.layout.dns, cloud=Cloud())
 
 
-def published(authority: dns.Authority, publisher: str) -> list[dns.Zone]:
+def published(authority: dns.Authority, publisher: str) -> list[Zone]:
     """What a publisher has handed over."""
     path = authority.folder / "published" / f"{publisher}.json"
     return [
-        dns.Zone(
+        Zone(
             name=zone["name"],
             records=tuple(
-                dns.Record(**{**each, "values": tuple(each["values"])}) for each in zone["records"]
+                Record(**{**each, "values": tuple(each["values"])}) for each in zone["records"]
             ),
         )
         for zone in json.loads(path.read_text())
     ]
 
 
-def _changed(zone: dns.Zone, changes: Records) -> dns.Zone:
+def _changed(zone: Zone, changes: Records) -> Zone:
     """The zone with the changes to names that lie in it and in no zone below."""
     own = {key: values for key, values in changes.items() if _holds(zone, key[0])}
     kept = [r for r in zone.records if (r.name.rstrip("."), r.type) not in own]
     fresh = [
-        dns.Record(name=name, type=kind, values=tuple(values))
+        Record(name=name, type=kind, values=tuple(values))
         for (name, kind), values in own.items()
         if values
     ]
     return replace(zone, records=(*kept, *fresh))
 
 
-def _holds(zone: dns.Zone, name: str) -> bool:
+def _holds(zone: Zone, name: str) -> bool:
     apex = zone.name.rstrip(".")
     # mail.ping8.test is a zone of its own below ping8.test.
     below = name == apex or name.endswith(f".{apex}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 
-from sandbox.providers import daemon
+from sandbox import cloud_daemon as daemon
 from sandbox.run import Sandbox
 from tests.sandbox.e2e.deploying import on
 

@@ -1,0 +1,134 @@
+"""The sandbox's AWS account: clients of its moto server, and what follows from changes in it."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, ParamValidationError
+from botocore.parsers import ResponseParserError
+
+from standins.pulumi.errors import ProviderError
+from standins.pulumi.properties import Properties
+
+ACCOUNT_ID = "123456789012"
+DEFAULT_REGION = "us-east-1"
+
+_CONFIG = Config(
+    max_pool_connections=64,
+    retries={"total_max_attempts": 1},
+    # A bucket's name is no host name of this machine.
+    s3={"addressing_style": "path"},
+)
+
+# boto3's clients are made at run time; their stubs are not part of the project.
+Client = Any
+
+
+class Account:
+    """Clients by service and region; thread-safe."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self._session = boto3.Session(
+            aws_access_key_id="sandbox",
+            aws_secret_access_key="sandbox",  # noqa: S106 - moto takes any
+        )
+        self._clients: dict[tuple[str, str], Client] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service: str, region: str) -> Client:
+        """The client of a service; making one is slow, so it is kept."""
+        with self._lock:
+            key = (service, region)
+            if key not in self._clients:
+                self._clients[key] = self._session.client(
+                    service,  # type: ignore[call-overload]
+                    region_name=region,
+                    endpoint_url=self.endpoint,
+                    config=_CONFIG,
+                )
+            return self._clients[key]
+
+    def regions(self, service: str) -> list[str]:
+        """The regions in which the service has been used."""
+        with self._lock:
+            return sorted({region for name, region in self._clients if name == service})
+
+
+def region_of(config: Properties, inputs: Properties) -> str:
+    """The resource's own region, else the provider's."""
+    return str(inputs.get("region") or config.get("region") or DEFAULT_REGION)
+
+
+@contextmanager
+def api_errors() -> Iterator[None]:
+    """Failures of the API as a user reads them from the real provider."""
+    try:
+        yield
+    except ClientError as error:
+        details = error.response["Error"]
+        raise ProviderError(
+            f"operation error {error.operation_name}: api error {details.get('Code')}:"
+            f" {details.get('Message')}"
+        ) from error
+    except ParamValidationError as error:
+        # The message shows values, and a value may be secret.
+        raise ProviderError(re.sub(r"value: .*?, type: ", "type: ", str(error))) from error
+    except ResponseParserError as error:
+        raise ProviderError("the sandbox's AWS failed inside: see the providers' log") from error
+
+
+def absent(error: ClientError) -> bool:
+    """Whether the API says that the thing is not there."""
+    code = str(error.response["Error"].get("Code", ""))
+    return (
+        "NotFound" in code  # also ServerSideEncryptionConfigurationNotFoundError
+        or code.startswith("NoSuch")
+        or code in ("404", "ResourceNotFound")
+    )
+
+
+class Coalesced:
+    """Runs an effect on whole states: callers that come while it runs share the next run.
+
+    A caller returns when a run that began after its call has ended, so that what it changed is in
+    force; a thousand records then cost a few runs, not a thousand.
+    """
+
+    def __init__(self, effect: Callable[[], None]) -> None:
+        self._effect = effect
+        self._condition = threading.Condition()
+        self._asked = 0
+        self._done = 0
+        self._running = False
+        self._failure: tuple[int, Exception] | None = None
+
+    def __call__(self) -> None:
+        with self._condition:
+            self._asked += 1
+            mine = self._asked
+            self._condition.wait_for(lambda: self._done >= mine or not self._running)
+            if self._done >= mine:
+                self._raise_failure(mine)
+                return
+            self._running = True
+            upto = self._asked
+        failure: Exception | None = None
+        try:
+            self._effect()
+        except Exception as error:
+            failure = error
+        with self._condition:
+            self._running = False
+            self._done = upto
+            self._failure = (upto, failure) if failure else None
+            self._condition.notify_all()
+            self._raise_failure(mine)
+
+    def _raise_failure(self, mine: int) -> None:
+        if self._failure is not None and mine <= self._failure[0]:
+            raise self._failure[1]

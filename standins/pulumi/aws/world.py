@@ -1,0 +1,143 @@
+"""What the account's state means on the machine: read whole from the API, put into force whole."""
+
+from ipaddress import ip_network
+from typing import Any
+
+from standins.pulumi.aws.account import Account, Client, Coalesced
+from standins.pulumi.errors import ProviderError
+from standins.pulumi.hosts import Hosts, Interface, Network, Record, Rule, Zone
+
+_EVERY = "-1"
+
+
+class World:
+    """The machine behind an account."""
+
+    def __init__(self, account: Account, hosts: Hosts) -> None:
+        self.account = account
+        self.hosts = hosts
+        self.apply_network = Coalesced(self._apply_network)
+        self.publish_dns = Coalesced(self._publish_dns)
+
+    def _apply_network(self) -> None:
+        clients = [self.account.client("ec2", region) for region in self.account.regions("ec2")]
+        networks = [network for client in clients for network in networks_of(client)]
+        if len(networks) > 1:
+            cidrs = ", ".join(network.vpc for network in networks)
+            raise ProviderError(
+                f"the sandbox's machine has room for one VPC with hosts, not {cidrs}"
+            )
+        for network in networks:
+            self.hosts.apply_network(network)
+
+    def _publish_dns(self) -> None:
+        zones = zones_of(self.account.client("route53", "us-east-1"))
+        reverse: dict[str, str] = {}
+        for region in self.account.regions("ec2"):
+            reverse |= pointers_of(self.account.client("ec2", region))
+        self.hosts.publish_dns(zones, reverse)
+
+
+def networks_of(ec2: Client) -> list[Network]:
+    """Each VPC that has network interfaces."""
+    interfaces = ec2.describe_network_interfaces()["NetworkInterfaces"]
+    used = {item["VpcId"] for item in interfaces}
+    vpcs = [vpc for vpc in ec2.describe_vpcs()["Vpcs"] if vpc["VpcId"] in used]
+    if not vpcs:
+        return []
+    subnets = {item["SubnetId"]: item["CidrBlock"] for item in ec2.describe_subnets()["Subnets"]}
+    rules = ec2.describe_security_group_rules()["SecurityGroupRules"]
+    elastic = {
+        item["PublicIp"]: item["PrivateIpAddress"]
+        for item in ec2.describe_addresses()["Addresses"]
+        if item.get("AssociationId") and item.get("PrivateIpAddress")
+    }
+    return [_network(vpc, interfaces, subnets, rules, elastic) for vpc in vpcs]
+
+
+def _network(
+    vpc: dict[str, Any],
+    interfaces: list[dict[str, Any]],
+    subnets: dict[str, str],
+    rules: list[dict[str, Any]],
+    elastic: dict[str, str],
+) -> Network:
+    own = tuple(
+        interface_of(item, subnets[item["SubnetId"]])
+        for item in sorted(interfaces, key=lambda item: str(item["NetworkInterfaceId"]))
+        if item["VpcId"] == vpc["VpcId"]
+    )
+    held = {address for interface in own for address in interface.addresses}
+    groups = {group for interface in own for group in interface.groups}
+    return Network(
+        vpc=vpc["CidrBlock"],
+        interfaces=own,
+        rules=tuple(
+            _rule(item)
+            for item in sorted(rules, key=lambda item: str(item["SecurityGroupRuleId"]))
+            if item["GroupId"] in groups and not item.get("CidrIpv6")
+        ),
+        elastic={public: private for public, private in elastic.items() if private in held},
+    )
+
+
+def interface_of(described: dict[str, Any], cidr: str) -> Interface:
+    """A network interface as the machine's network sees it; its name is its id."""
+    primary = described["PrivateIpAddress"]
+    addresses = [item["PrivateIpAddress"] for item in described["PrivateIpAddresses"]]
+    return Interface(
+        name=described["NetworkInterfaceId"],
+        address=primary,
+        prefix=ip_network(cidr).prefixlen,
+        secondary=tuple(address for address in addresses if address != primary),
+        groups=frozenset(group["GroupId"] for group in described["Groups"]),
+    )
+
+
+def _rule(described: dict[str, Any]) -> Rule:
+    every = str(described["IpProtocol"]) == _EVERY
+    return Rule(
+        group=described["GroupId"],
+        direction="egress" if described["IsEgress"] else "ingress",
+        protocol=str(described["IpProtocol"]),
+        from_port=None if every else described.get("FromPort"),
+        to_port=None if every else described.get("ToPort"),
+        cidr=described.get("CidrIpv4"),
+        peer_group=(described.get("ReferencedGroupInfo") or {}).get("GroupId"),
+    )
+
+
+def zones_of(route53: Client) -> list[Zone]:
+    """Every hosted zone with its record sets, but for what its name server makes up itself."""
+    pages = route53.get_paginator("list_hosted_zones").paginate()
+    zones = [zone for page in pages for zone in page["HostedZones"]]
+    return [
+        Zone(name=name, records=tuple(_records(route53, zone["Id"], name)))
+        for zone in zones
+        for name in [zone["Name"].rstrip(".")]
+    ]
+
+
+def _records(route53: Client, zone: str, name: str) -> list[Record]:
+    pages = route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone)
+    return [
+        Record(
+            name=item["Name"].rstrip("."),
+            type=item["Type"],
+            ttl=item["TTL"],
+            values=tuple(value["Value"] for value in item["ResourceRecords"]),
+        )
+        for page in pages
+        for item in page["ResourceRecordSets"]
+        if not (item["Type"] in ("SOA", "NS") and item["Name"].rstrip(".") == name)
+    ]
+
+
+def pointers_of(ec2: Client) -> dict[str, str]:
+    """Reverse names of Elastic IPs."""
+    answer = ec2.describe_addresses_attribute(Attribute="domain-name")
+    return {
+        item["PublicIp"]: item["PtrRecord"].rstrip(".")
+        for item in answer["Addresses"]
+        if item.get("PtrRecord")
+    }

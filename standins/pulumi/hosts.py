@@ -1,0 +1,141 @@
+"""What the aws provider needs of the machine: hosts, disks, rules and names. Its only way out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A record set; names without the final dot, values in presentation form, as in Route 53."""
+
+    name: str
+    type: str
+    values: tuple[str, ...]
+    ttl: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zone:
+    """A zone with its records."""
+
+    name: str
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One security group rule; exactly one of `cidr` and `peer_group` names the other side."""
+
+    group: str
+    direction: Literal["ingress", "egress"]
+    protocol: str
+    from_port: int | None = None
+    to_port: int | None = None
+    cidr: str | None = None
+    peer_group: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interface:
+    """A network interface of an instance.
+
+    The instance's own system configures `secondary` addresses, as on EC2; they are only routed.
+    """
+
+    name: str
+    address: str
+    prefix: int
+    secondary: tuple[str, ...] = ()
+    groups: frozenset[str] = frozenset()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return (self.address, *self.secondary)
+
+    @property
+    def gateway(self) -> str:
+        """First address of the subnet, as on AWS."""
+        return str(ip_network(f"{self.address}/{self.prefix}", strict=False)[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """An instance to be: what cloud-init and the network need to know of it."""
+
+    instance_id: str
+    interface: Interface
+    user_data: str = field(repr=False)
+    hostname: str
+    architecture: str
+    region: str
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The whole VPC as it should be now."""
+
+    vpc: str
+    interfaces: tuple[Interface, ...]
+    rules: tuple[Rule, ...]
+    elastic: dict[str, str]
+
+
+class Hosts(Protocol):
+    """Effects on the machine. Each may be repeated; the second time changes nothing."""
+
+    def launch(self, machine: Machine) -> None:
+        """Boot a host; returns once it runs, not once cloud-init is done."""
+
+    def terminate(self, instance_id: str) -> None:
+        """Remove a host; its volumes stay."""
+
+    def stop(self, instance_id: str) -> None:
+        """Shut a host down, keeping its root disk."""
+
+    def start(self, instance_id: str) -> None:
+        """Boot a stopped host again."""
+
+    def size_volume(self, volume_id: str, gib: int) -> None:
+        """Make a volume, blank, or let one that exists grow."""
+
+    def attach(self, instance_id: str, volume_id: str) -> None:
+        """Give a host the block device."""
+
+    def detach(self, instance_id: str, volume_id: str) -> None:
+        """Take the block device away; its content stays."""
+
+    def delete_volume(self, volume_id: str) -> None:
+        """Destroy the volume's content."""
+
+    def apply_network(self, network: Network) -> None:
+        """Put addresses, translation and security groups into force."""
+
+    def publish_dns(self, zones: Sequence[Zone], reverse: dict[str, str]) -> None:
+        """Serve the zones, and `reverse` (address to name) as PTR records."""
+
+
+class NoHosts:
+    """No machine at all: the provider's state alone, for runs without containers."""
+
+    def launch(self, machine: Machine) -> None: ...
+
+    def terminate(self, instance_id: str) -> None: ...
+
+    def stop(self, instance_id: str) -> None: ...
+
+    def start(self, instance_id: str) -> None: ...
+
+    def size_volume(self, volume_id: str, gib: int) -> None: ...
+
+    def attach(self, instance_id: str, volume_id: str) -> None: ...
+
+    def detach(self, instance_id: str, volume_id: str) -> None: ...
+
+    def delete_volume(self, volume_id: str) -> None: ...
+
+    def apply_network(self, network: Network) -> None: ...
+
+    def publish_dns(self, zones: Sequence[Zone], reverse: dict[str, str]) -> None: ...

@@ -1,0 +1,57 @@
+import json
+
+import pytest
+
+from standins.pulumi.aws.images import IMAGES
+from standins.pulumi.tests.engine import Engine, Refused
+
+
+def test_the_newest_image_is_found_by_its_name(aws: Engine) -> None:
+    pattern = "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-arm64-server-*"
+    found = aws.invoke(
+        "aws:ec2/getAmi:getAmi",
+        owners=["099720109477"],
+        mostRecent=True,
+        filters=[{"name": "name", "values": [pattern]}],
+    )
+    assert found["id"] == IMAGES["arm64"][0]
+
+
+def test_canonicals_parameter_names_an_image_that_exists(aws: Engine) -> None:
+    name = "/aws/service/canonical/ubuntu/server/22.04/stable/current/arm64/hvm/ebs-gp2/ami-id"
+    found = aws.invoke("aws:ssm/getParameter:getParameter", name=name)
+    assert found["insecureValue"] == IMAGES["arm64"][0]
+
+
+def test_zones_are_those_of_the_region(aws: Engine) -> None:
+    found = aws.invoke("aws:index/getAvailabilityZones:getAvailabilityZones", state="available")
+    assert found["names"] == ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
+
+
+def test_an_unknown_argument_is_refused(aws: Engine) -> None:
+    with pytest.raises(Refused, match="mostRecentt: unknown argument; did you mean 'mostRecent'"):
+        aws.invoke("aws:ec2/getAmi:getAmi", mostRecentt=True)
+
+
+def test_a_policy_document_has_single_values_bare_and_several_sorted(aws: Engine) -> None:
+    statement = {
+        "actions": ["route53:GetChange", "route53:ChangeResourceRecordSets"],
+        "resources": ["*"],
+        "principals": [{"type": "Service", "identifiers": ["ec2.amazonaws.com"]}],
+        "conditions": [{"test": "StringEquals", "variable": "a:b", "values": ["c"]}],
+    }
+    found = aws.invoke("aws:iam/getPolicyDocument:getPolicyDocument", statements=[statement])
+    assert json.loads(found["json"])["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Action": ["route53:ChangeResourceRecordSets", "route53:GetChange"],
+            "Resource": "*",
+            "Principal": {"Service": "ec2.amazonaws.com"},
+            "Condition": {"StringEquals": {"a:b": "c"}},
+        }
+    ]
+
+
+def test_the_caller_has_an_account(aws: Engine) -> None:
+    found = aws.invoke("aws:index/getCallerIdentity:getCallerIdentity")
+    assert found["accountId"] == "123456789012"

@@ -1,0 +1,229 @@
+"""Roles, secrets, alarms, topics, log groups and buckets."""
+
+import json
+
+import boto3
+import grpc
+import pytest
+
+from standins.pulumi.aws.account import api_errors
+from standins.pulumi.errors import ProviderError
+from standins.pulumi.properties import Properties, Secret
+from standins.pulumi.service import Service
+from standins.pulumi.tests.engine import Engine, Made, Refused, error_of
+
+ROLE = "aws:iam/role:Role"
+POLICY = "aws:iam/rolePolicy:RolePolicy"
+PROFILE = "aws:iam/instanceProfile:InstanceProfile"
+SECRET = "aws:secretsmanager/secret:Secret"
+VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
+DASHBOARD = "aws:cloudwatch/dashboard:Dashboard"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
+TOPIC = "aws:sns/topic:Topic"
+SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
+BUCKET = "aws:s3/bucket:Bucket"
+BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+ENCRYPTION = (
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+)
+LIFE_CYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
+
+TOPIC_POLICY = "aws:sns/topicPolicy:TopicPolicy"
+ROLE_ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+KEY_PAIR = "aws:ec2/keyPair:KeyPair"
+VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
+
+_PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEHJq0hPXZxyX5kGqKvBMGS5LZeFXpCNdVQ7cQK0mZ4b"
+ALLOW = {"Effect": "Allow", "Action": "route53:GetChange", "Resource": "*"}
+DOCUMENT = json.dumps({"Version": "2012-10-17", "Statement": [ALLOW]})
+METRIC = {
+    "comparisonOperator": "GreaterThanThreshold",
+    "dimensions": {"host": "mta"},
+    "evaluationPeriods": 3,
+    "metricName": "queue",
+    "namespace": "PING8/Mail",
+    "period": 60,
+    "statistic": "Maximum",
+    "threshold": 10,
+    "treatMissingData": "breaching",
+}
+QUERIES = [
+    {
+        "id": "m1",
+        "returnData": False,
+        "metric": {"metricName": "a", "namespace": "n", "period": 60, "stat": "Sum"},
+    },
+    {"id": "outcome", "expression": "m1 / 2", "label": "half", "returnData": True},
+]
+EXPRESSION = {
+    "comparisonOperator": "GreaterThanThreshold",
+    "evaluationPeriods": 1,
+    "threshold": 1,
+    "metricQueries": QUERIES,
+}
+RULE = {"id": "age", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": 30}}
+
+
+def _may_publish() -> str:
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _role(aws: Engine) -> Made:
+    return aws.create(ROLE, "role", {"assumeRolePolicy": DOCUMENT, "tags": {"a": "b"}})
+
+
+def _everything(aws: Engine, managed: str) -> list[Made]:
+    role = _role(aws).identity
+    secret = aws.create(SECRET, "token", {"description": "a token", "tags": {"a": "b"}})
+    topic = aws.create(TOPIC, "topic", {"displayName": "alarms", "tags": {"a": "b"}})
+    bucket = aws.create(BUCKET, "bucket", {"bucket": "mail-logs", "tags": {"a": "b"}}).identity
+    encrypted = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}
+    return [
+        aws.create(POLICY, "policy", {"role": role, "policy": DOCUMENT}),
+        aws.create(PROFILE, "profile", {"role": role, "tags": {"a": "b"}}),
+        secret,
+        aws.create(VERSION, "token", {"secretId": secret.identity, "secretString": Secret("x")}),
+        topic,
+        aws.create(
+            SUBSCRIPTION,
+            "mail",
+            {"topic": topic.identity, "protocol": "email", "endpoint": "ops@example.com"},
+        ),
+        aws.create(
+            ALARM, "plain", {**METRIC, "alarmActions": [topic.identity], "tags": {"a": "b"}}
+        ),
+        aws.create(ALARM, "expression", EXPRESSION),
+        aws.create(
+            DASHBOARD, "board", {"dashboardName": "mail", "dashboardBody": '{"widgets": []}'}
+        ),
+        aws.create(TOPIC_POLICY, "publish", {"arn": topic.identity, "policy": _may_publish()}),
+        aws.create(ROLE_ATTACHMENT, "managed", {"role": role, "policyArn": managed}),
+        aws.create(KEY_PAIR, "operator", {"publicKey": _PUBLIC_KEY, "tags": {"a": "b"}}),
+        aws.create(
+            VERSIONING,
+            "versions",
+            {"bucket": bucket, "versioningConfiguration": {"status": "Enabled"}},
+        ),
+        aws.create(LOG_GROUP, "logs", {"retentionInDays": 30, "tags": {"a": "b"}}),
+        aws.create(BLOCK, "closed", {"bucket": bucket, "blockPublicAcls": True}),
+        aws.create(ENCRYPTION, "encrypted", {"bucket": bucket, "rules": [encrypted]}),
+        aws.create(LIFE_CYCLE, "age", {"bucket": bucket, "rules": [RULE]}),
+        aws.create(BUCKET_POLICY, "tls", {"bucket": bucket, "policy": DOCUMENT}),
+    ]
+
+
+def test_nothing_drifts_by_itself_and_everything_can_be_deleted(
+    aws: Engine, service: Service
+) -> None:
+    iam = service.account.client("iam", "us-east-1")
+    policy = iam.create_policy(PolicyName="managed", PolicyDocument=DOCUMENT)["Policy"]
+    made = _everything(aws, policy["Arn"])
+    for each in made:
+        again = aws.read(each)
+        assert again is not None, each.kind
+        assert again.inputs == each.inputs, each.kind
+        assert list(aws.diff(each, each.written()).diffs) == [], each.kind
+    for each in reversed(made):
+        aws.delete(each)
+        if each.kind not in (VERSION, VERSIONING, TOPIC_POLICY):
+            assert aws.read(each) is None, each.kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs"),
+    [
+        (ROLE, {"assumeRolePolicy": DOCUMENT}),
+        (SECRET, {}),
+        (TOPIC, {}),
+        (ALARM, METRIC),
+        (LOG_GROUP, {}),
+        (BUCKET, {"bucket": "mail-logs"}),
+    ],
+)
+def test_tags_change_in_place(aws: Engine, kind: str, inputs: Properties) -> None:
+    made = aws.create(kind, "made", {**inputs, "tags": {"a": "1", "b": "2"}})
+    changed = aws.update(made, made.written(tags={"a": "3"}))
+    assert changed.state["tagsAll"] == {"a": "3"}
+    again = aws.read(changed)
+    assert again is not None
+    assert again.state["tagsAll"] == {"a": "3"}
+
+
+def test_a_policy_that_says_the_same_in_other_words_is_no_change(aws: Engine) -> None:
+    made = _role(aws)
+    spaced = json.dumps(json.loads(DOCUMENT), indent=4)
+    assert list(aws.diff(made, made.written(assumeRolePolicy=spaced)).diffs) == []
+
+
+def test_a_policy_that_is_not_json_is_refused(aws: Engine) -> None:
+    with pytest.raises(Refused, match="policy: contains an invalid JSON policy"):
+        aws.check(POLICY, "policy", {"role": "role", "policy": "{"})
+
+
+def test_an_error_of_the_api_never_shows_a_value() -> None:
+    with pytest.raises(ProviderError) as caught, api_errors():
+        boto3.client("secretsmanager", region_name="eu-west-1").put_secret_value(
+            SecretId="s", SecretString=["hidden"]
+        )
+    assert "SecretString" in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_role_with_policies_is_not_deleted(aws: Engine) -> None:
+    role = _role(aws)
+    aws.create(POLICY, "policy", {"role": role.identity, "policy": DOCUMENT})
+    with pytest.raises(grpc.RpcError) as caught:
+        aws.delete(role)
+    assert "DeleteConflict" in error_of(caught)
+
+
+def test_another_secret_value_is_another_version(aws: Engine) -> None:
+    secret = aws.create(SECRET, "token", {}).identity
+    made = aws.create(VERSION, "token", {"secretId": secret, "secretString": Secret("one")})
+    changed = aws.diff(made, {"secretId": secret, "secretString": Secret("two")})
+    assert list(changed.replaces) == ["secretString"]
+
+
+def test_the_order_of_actions_and_of_members_means_nothing(aws: Engine) -> None:
+    made = aws.create(ALARM, "expression", {**EXPRESSION, "okActions": ["arn:a", "arn:b"]})
+    turned = [dict(reversed(query.items())) for query in reversed(QUERIES)]
+    news = {**EXPRESSION, "okActions": ["arn:b", "arn:a"], "metricQueries": turned}
+    assert list(aws.diff(made, news).diffs) == []
+
+
+def test_a_changed_threshold_shows_after_a_refresh(aws: Engine) -> None:
+    made = aws.create(ALARM, "plain", METRIC)
+    aws.update(made, {**METRIC, "threshold": 99})
+    drifted = aws.read(made)
+    assert drifted is not None
+    assert drifted.inputs["threshold"] == 99
+
+
+def test_a_composite_alarm_needs_its_alarms_and_keeps_them(aws: Engine) -> None:
+    rule = {"alarmName": "all", "alarmRule": 'ALARM("plain")'}
+    with pytest.raises(grpc.RpcError) as caught:
+        aws.create(COMPOSITE, "all", rule)
+    assert "alarms [plain] in the alarm rule do not exist" in error_of(caught)
+    plain = aws.create(ALARM, "plain", {**METRIC, "name": "plain"})
+    composite = aws.create(COMPOSITE, "all", rule)
+    assert list(aws.diff(composite, composite.written()).diffs) == []
+    with pytest.raises(grpc.RpcError) as caught:
+        aws.delete(plain)
+    assert "composite alarm(s) depending on it: all" in error_of(caught)
+    aws.delete(composite)
+    aws.delete(plain)
+
+
+def test_an_alarm_that_watches_nothing_is_refused(aws: Engine) -> None:
+    alarm = {"comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1}
+    with pytest.raises(Refused, match="metricName: one of metricName and metricQueries"):
+        aws.check(ALARM, "alarm", alarm)
+
+
+def test_a_buckets_old_inline_settings_are_refused(aws: Engine) -> None:
+    with pytest.raises(Refused, match="versioning: the sandbox knows it as a resource of its own"):
+        aws.check(BUCKET, "bucket", {"versioning": {"enabled": True}})

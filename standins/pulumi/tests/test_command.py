@@ -1,0 +1,179 @@
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncssh
+import grpc
+import pytest
+
+from standins.pulumi import ssh
+from standins.pulumi.properties import UNKNOWN, Properties, Secret, reveal
+from standins.pulumi.service import Service
+from standins.pulumi.tests.engine import Engine, Refused, error_of
+from standins.pulumi.tests.ssh_host import SshHost, ssh_host
+
+COMMAND = "command:remote:Command"
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[SshHost]:
+    with ssh_host(accept_env=("GREETING", "PULUMI_COMMAND_STDOUT")) as running:
+        yield running
+
+
+@pytest.fixture
+def command(service: Service) -> Iterator[Engine]:
+    engine = Engine(service.endpoints.command)
+    yield engine
+    engine.close()
+
+
+def _inputs(host: SshHost, **inputs: object) -> Properties:
+    return {"connection": host.connection(), "addPreviousOutputInEnv": False, **inputs}
+
+
+def test_a_command_takes_standard_input_and_gives_both_streams(
+    command: Engine, host: SshHost
+) -> None:
+    made = command.create(COMMAND, "push", _inputs(host, create="cat; echo bad >&2", stdin="in\n"))
+    assert made.state["stdout"] == "in"
+    assert made.state["stderr"] == "bad"
+
+
+def test_streams_of_megabytes_on_one_line_come_through_whole(
+    command: Engine, host: SshHost
+) -> None:
+    content = "é" * 2_000_000
+    made = command.create(COMMAND, "push", _inputs(host, create="cat", stdin=content))
+    assert made.state["stdout"] == content
+
+
+def test_bytes_that_are_no_text_do_not_fail_a_command(command: Engine, host: SshHost) -> None:
+    made = command.create(COMMAND, "push", _inputs(host, create="printf 'a\\377b'"))
+    assert made.state["stdout"] == "a\ufffdb"
+
+
+def test_a_secret_input_makes_the_output_secret(command: Engine, host: SshHost) -> None:
+    made = command.create(COMMAND, "push", _inputs(host, create="cat", stdin=Secret("token")))
+    assert made.state["stdout"] == Secret("token")
+    assert isinstance(made.inputs["stdin"], Secret)
+
+
+def test_a_changed_input_updates_and_runs_create_again(command: Engine, host: SshHost) -> None:
+    made = command.create(COMMAND, "push", _inputs(host, create="cat", stdin="one"))
+    news = _inputs(host, create="cat", stdin="two")
+    assert list(command.diff(made, news).replaces) == []
+    assert command.update(made, news).state["stdout"] == "two"
+
+
+def test_an_update_runs_its_own_command_where_there_is_one(command: Engine, host: SshHost) -> None:
+    made = command.create(COMMAND, "push", _inputs(host, create="echo new", update="echo more"))
+    news = _inputs(host, create="echo new", update="echo more", stdin="x")
+    assert command.update(made, news).state["stdout"] == "more"
+
+
+def test_changed_triggers_replace(command: Engine, host: SshHost) -> None:
+    made = command.create(COMMAND, "push", _inputs(host, create="true", triggers=["1"]))
+    changed = command.diff(made, _inputs(host, create="true", triggers=["2"]))
+    assert list(changed.replaces) == ["triggers"]
+
+
+def test_a_changed_connection_updates(command: Engine, host: SshHost) -> None:
+    made = command.create(COMMAND, "push", _inputs(host, create="true"))
+    news = {**_inputs(host, create="true"), "connection": host.connection(dialErrorLimit=3)}
+    changed = command.diff(made, news)
+    assert list(changed.diffs) == ["connection"]
+    assert list(changed.replaces) == []
+
+
+def test_deletion_runs_the_delete_command(command: Engine, host: SshHost, tmp_path: Path) -> None:
+    flag = tmp_path / "deleted"
+    made = command.create(COMMAND, "push", _inputs(host, create="true", delete=f"touch {flag}"))
+    command.delete(made)
+    assert flag.exists()
+
+
+def test_an_error_prints_the_whole_command_and_its_output(command: Engine, host: SshHost) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        command.create(COMMAND, "push", _inputs(host, create="echo reason >&2; exit 3"))
+    assert error_of(caught) == (
+        'Process exited with status 3: running "echo reason >&2; exit 3":\nreason\n'
+    )
+
+
+def test_a_host_with_another_key_is_not_spoken_to(command: Engine, host: SshHost) -> None:
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    connection = host.connection(hostKey=other, dialErrorLimit=0)
+    with pytest.raises(grpc.RpcError) as caught:
+        command.create(COMMAND, "push", {"connection": connection, "create": "true"})
+    assert "Host key is not trusted" in error_of(caught)
+
+
+def test_without_a_host_key_any_host_is_believed(command: Engine, host: SshHost) -> None:
+    connection = {name: value for name, value in host.connection().items() if name != "hostKey"}
+    made = command.create(COMMAND, "push", {"connection": connection, "create": "echo hello"})
+    assert made.state["stdout"] == "hello"
+
+
+def test_dialling_gives_up_after_the_limit_of_errors(
+    command: Engine, host: SshHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "_FIRST_DELAY", 0.0)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        connection = host.connection(port=closed.getsockname()[1], dialErrorLimit=2)
+        with pytest.raises(grpc.RpcError) as caught:
+            command.create(COMMAND, "push", {"connection": connection, "create": "true"})
+    assert error_of(caught).startswith("after 2 failed attempts: dial 127.0.0.1:")
+
+
+def test_the_environment_reaches_the_command_where_the_server_accepts_it(
+    command: Engine, host: SshHost
+) -> None:
+    inputs = _inputs(host, create="echo $GREETING", environment={"GREETING": "hello"})
+    assert command.create(COMMAND, "push", inputs).state["stdout"] == "hello"
+
+
+def test_an_environment_that_the_server_drops_is_an_error(command: Engine, host: SshHost) -> None:
+    inputs = _inputs(host, create="true", environment={"OTHER": "x"})
+    with pytest.raises(grpc.RpcError) as caught:
+        command.create(COMMAND, "push", inputs)
+    assert 'could not set environment variable "OTHER"' in error_of(caught)
+
+
+@pytest.mark.parametrize(("added", "seen"), [(True, "first"), (False, "")])
+def test_the_previous_output_comes_as_a_variable_unless_told_otherwise(
+    command: Engine, host: SshHost, added: bool, seen: str
+) -> None:
+    inputs = {"connection": host.connection(), "create": "echo first"}
+    made = command.create(COMMAND, "push", inputs)
+    news = {
+        **inputs,
+        "update": "echo $PULUMI_COMMAND_STDOUT",
+        "addPreviousOutputInEnv": added,
+    }
+    assert command.update(made, news).state["stdout"] == seen
+
+
+def test_a_refresh_believes_the_state(command: Engine, host: SshHost) -> None:
+    made = command.create(COMMAND, "push", _inputs(host, create="echo hello"))
+    again = command.read(made)
+    assert again is not None
+    assert again.state == made.state
+
+
+def test_a_preview_dials_nobody_and_leaves_the_output_unknown(command: Engine) -> None:
+    inputs = {"connection": {"host": UNKNOWN}, "create": "true"}
+    state = command.preview(COMMAND, "push", inputs)
+    assert reveal(state["stdout"]) is UNKNOWN
+
+
+def test_a_connection_without_a_host_is_refused(command: Engine) -> None:
+    with pytest.raises(Refused, match=r"connection\.host: Missing required property"):
+        command.check(COMMAND, "push", {"connection": {"user": "ping8"}})
+
+
+def test_other_resources_of_the_package_are_refused(command: Engine) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        command.check("command:local:Command", "here", {"create": "true"})
+    assert error_of(caught) == "the sandbox's command provider has no command:local:Command"
