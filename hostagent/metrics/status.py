@@ -13,12 +13,9 @@ from hostagent.metrics.model import Figure
 from hostagent.metrics.run_state import State
 from hostagent.metrics.system import units_down
 from hostagent.push import owed
-from hostagent.release.model import Manifest
 from hostagent.release.store import Store
-from hostagent.system import packages
+from hostagent.system import kumomta
 from hostagent.system.units import Units
-
-_QUICK = 10.0
 
 
 def status(host: Host) -> dict[str, Any]:
@@ -42,19 +39,9 @@ def status(host: Host) -> dict[str, Any]:
             for unit, state in states.items()
         ],
         "owed": None if note is None else {"origin": note.origin, "target": note.target},
-        "kumomta": _kumomta(host, manifest),
+        "kumomta": kumomta.present(host, manifest),
     }
     return answer | _figures(host, [units_down(states)])
-
-
-def _kumomta(host: Host, manifest: Manifest) -> str | None:
-    """The version that is installed, or that the image brought."""
-    if not manifest.kumomta_preinstalled:
-        version = packages.installed(host, ["kumomta"]).get("kumomta", "")
-        pinned = manifest.kumomta_version
-        return pinned if packages.matches(version, pinned) else version or None
-    said = host.commands.run(["/opt/kumomta/sbin/kumod", "--version"], limit=_QUICK)
-    return said.output.strip() or None if said.good else None
 
 
 def _figures(host: Host, figures: list[Figure]) -> dict[str, Any]:

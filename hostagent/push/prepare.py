@@ -10,7 +10,7 @@ from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.release.model import Bundle, Directory, Manifest
 from hostagent.release.store import owner_ids
-from hostagent.system import packages, volumes
+from hostagent.system import kumomta, packages, volumes
 
 _INSTANCE = "/var/lib/cloud/data/instance-id"
 _CLOUD_INIT = 900.0
@@ -61,6 +61,7 @@ def prepare(host: Host, bundle: Bundle) -> packages.Upgrade | None:
     volumes.mount_all(host, bundle)
     host.done("mounted")
     upgrade = packages.ensure(host, manifest)
+    kumomta.warn_of_faults(host, manifest)
     host.done("packages")
     for user in manifest.users:
         ensure_user(host, user)

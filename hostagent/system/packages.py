@@ -79,7 +79,7 @@ def matches(version: str, pinned: str) -> bool:
 
 
 def pattern(pinned: str) -> str:
-    """Package versions of a release such as 2026.06.23-f3af1cd0, as a glob."""
+    """Package versions of a release such as 2026.09.29-b90d8bc1, as a glob."""
     return "*" + re.sub(r"[^0-9A-Za-z.]", "*", pinned) + "*"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hostagent.system import kumomta
 from ops.doctor import mends
 from ops.doctor.finding import Finding, failed, passed, warned
 from ops.doctor.host_status import HostStatus
@@ -119,10 +120,12 @@ def _differences(
 
 
 def version(access: HostAccess, status: HostStatus, deployment: Deployment) -> Finding:
-    """The installed KumoMTA is the pinned one."""
+    """The installed KumoMTA is the pinned one, and nothing is known to be wrong with it."""
     pinned, found = deployment.settings.kumomta.version, status.version or "none"
-    if pinned in found:
+    faults = kumomta.faults(found)
+    if pinned in found and not faults:
         return passed("host.version", access.name, found)
+    found = "; ".join([found, *faults])
     mend = mends.push(deployment)
     if deployment.settings.kumomta.preinstalled:
         mend = "give the hosts an image (mta.ami) that brings the pinned version, or pin its own"

@@ -80,9 +80,18 @@ local function start_listeners(server)
   end
 end
 
+-- From 2026.09.22 on the path setting in shaping.toml no longer stops the
+-- look-up; before, it did, and there was no such function.
+local function ask_for_mta_sts(server)
+  if kumo.dns.set_mta_sts_enabled then
+    kumo.dns.set_mta_sts_enabled(server.mta_sts)
+  end
+end
+
 function mod.init()
   local server = data.load 'server'
   check_environment()
+  ask_for_mta_sts(server)
   define_spools()
   configure_logs(server)
   start_listeners(server)

@@ -12,7 +12,7 @@ Lua is the same in every environment; what differs is data in `data/`:
 | `webhook.json` | at run time | `batch_size`, `leave_out`, `failure_field`, `timeout`, and in seconds `retry_interval`, `max_retry_interval`, `max_event_age` |
 | `shaping.toml` | at run time | KumoMTA's shaping tables |
 | `warm_up.json` | at run time | `refresh`, `community`; `sources`: source -> `start` (date), `daily` (messages of each day) |
-| `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `transport`, `disabled_records`, `signers` (how many at most) |
+| `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `transport`, `disabled_records`, `mta_sts`, `signers` (how many at most) |
 
 With the transport `outbox`, `ping8-outbox.service` runs the tailer as user kumod:
 `OUTBOX_COMMAND`, with `EnvironmentFile=/etc/default/kumomta`.
@@ -222,6 +222,7 @@ def server(settings: Settings) -> dict[str, Any]:
         "takes_reports": settings.takes_reports(),
         "transport": settings.webhook.transport,
         "disabled_records": sorted(left_out),
+        "mta_sts": settings.shaping.mta_sts,
         "signers": _at_least(sum(1 + domain.dkim.ed25519 for domain in settings.domains)),
     }
 

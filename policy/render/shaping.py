@@ -28,6 +28,8 @@ def shaping_toml(settings: Settings) -> str:
     hold back events.
     """
     default = _DEFAULT_PATH if settings.shaping.community else _DEFAULT_PATH | _WITHOUT_COMMUNITY
+    if not settings.shaping.mta_sts:
+        default = default | {"enable_mta_sts": False}
     tables: dict[str, dict[str, Any]] = {
         "default": dict(default),
         WEBHOOK_QUEUE: _webhook_path(settings),

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from hostagent.system import kumomta
 from policy.settings.base import (
     AllocationId,
     Cidr,
@@ -18,7 +19,8 @@ from policy.settings.base import (
 )
 from policy.settings.instances import Architecture, instance_types
 
-OLDEST_KUMOMTA = "2026.06.23"
+KUMOMTA = "2026.09.29-b90d8bc1"
+"""The version that hosts install unless told otherwise."""
 
 
 class Network(Model):
@@ -126,14 +128,14 @@ class ProxyHost(Host):
 
 
 def _kumomta_version(text: str) -> str:
-    match = re.fullmatch(r"(\d{4}\.\d{2}\.\d{2})-[0-9a-f]{7,12}", text)
-    if match is None:
+    if not re.fullmatch(r"\d{4}\.\d{2}\.\d{2}-[0-9a-f]{7,12}", text):
         raise ValueError(
-            "write a release of the package kumomta such as 2026.06.23-f3af1cd0; "
+            f"write a release of the package kumomta such as {KUMOMTA}; "
             "builds of kumomta-dev are not supported"
         )
-    if match.group(1) < OLDEST_KUMOMTA:
-        raise ValueError(f"too old: use {OLDEST_KUMOMTA} or newer")
+    known = kumomta.faults(text)
+    if known:
+        raise ValueError(f"use {KUMOMTA} or newer: in this version {'; '.join(known)}")
     return text
 
 
@@ -141,8 +143,8 @@ class KumoMTA(Model):
     """The release that hosts run."""
 
     version: Annotated[str, AfterValidator(_kumomta_version), Kind(name="version")] = Field(
-        default="2026.06.23-f3af1cd0",
-        description="Version of the package `kumomta`; 2026.06.23 or newer.",
+        default=KUMOMTA,
+        description="Version of the package `kumomta`; none with known faults is taken.",
     )
     preinstalled: bool = Field(
         default=False, description="Take the KumoMTA that the image brings; install none."

@@ -85,4 +85,8 @@ class Shaping(Model):
         description="Warm-up by egress source.",
         examples=[{"out-2": {"start": "2026-12-01", "daily": [500, 1000, 2000]}}],
     )
+    mta_sts: bool = Field(
+        default=True,
+        description="Ask recipients' domains for their MTA-STS policy; `false` in an emergency.",
+    )
     refresh: Duration = Field(default="1h", description="How often warm-up limits are read.")

@@ -16,7 +16,7 @@ from standins.kumod.registry import api
 if TYPE_CHECKING:
     from standins.kumod.lua import LuaContext
 
-VERSION = "2026.06.23-f3af1cd0"
+VERSION = "2026.09.29-b90d8bc1"
 
 # Plumbing of the prelude ----------------------------------------------------
 

@@ -59,3 +59,8 @@ def lookup_mx(ctx: LuaContext, domain: str) -> Any:
      "kumo.dns.set_mx_negative_cache_ttl")  # fmt: skip
 def resolver_setting(_ctx: LuaContext, *_args: Any) -> None:
     """The stand-in asks the system's resolver."""
+
+
+@api("kumo.dns.set_mta_sts_enabled")
+def set_mta_sts_enabled(ctx: LuaContext, enabled: bool) -> None:
+    ctx.engine.mta_sts = enabled

@@ -171,6 +171,7 @@ class Kumod:
 
         self.records: list[dict[str, Any]] = []
         self.http_requests: list[HttpRequest] = []
+        self.mta_sts = True
         self.printed: list[str] = []
         self.diagnostics: list[tuple[str, str]] = []
 

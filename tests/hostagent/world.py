@@ -43,7 +43,7 @@ class Play(Commands):
         self.enabled: set[str] = set()
         self.refuse: dict[str, Result] = {}
         self.once: dict[str, Result] = {}
-        self.packages: dict[str, str] = {"kumomta": "2026.06.23-f3af1cd0"}
+        self.packages: dict[str, str] = {"kumomta": "2026.09.29-b90d8bc1"}
         self.journal = ""
         self.on: dict[str, Callable[[], None]] = {}
 
@@ -197,7 +197,7 @@ def release(*files: ReleaseFile, units: tuple[str, ...] = UNITS, **more: Any) ->
         role="mta",
         files=every.values(),
         digest_key="key",
-        kumomta_version="2026.06.23-f3af1cd0",
+        kumomta_version="2026.09.29-b90d8bc1",
         linked_directories=(POLICY,),
         units=units,
         **more,

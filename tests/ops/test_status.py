@@ -47,7 +47,7 @@ def figure(name: str, value: float, unit: str = "Count", **dimensions: str) -> d
 
 ANSWER: dict[str, Any] = {
     "release": "0123456789abcdef",
-    "kumomta": "2026.06.23-f3af1cd0",
+    "kumomta": "2026.09.29-b90d8bc1",
     "units": [
         {"unit": "kumomta.service", "active": "active", "restarts": 0},
         {"unit": "nginx.service", "active": "failed", "restarts": 2},

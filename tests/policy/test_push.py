@@ -33,7 +33,7 @@ def small(**more: object) -> Release:
             ReleaseFile(path="/etc/text", content="ä\n".encode()),
         ),
         digest_key="key",
-        kumomta_version="2026.06.23-f3af1cd0",
+        kumomta_version="2026.09.29-b90d8bc1",
         **more,  # type: ignore[arg-type]
     )
 

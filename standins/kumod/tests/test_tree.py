@@ -33,7 +33,7 @@ def _run(tree: Path, command: str, *args: str) -> subprocess.CompletedProcess[st
 @pytest.mark.parametrize("command", ["kumod", "proxy-server", "kcli", "validate-shaping"])
 def test_each_command_says_that_it_is_a_stand_in(tree: Path, command: str) -> None:
     result = _run(tree, command, "--version")
-    assert result.stdout == f"{command} 2026.06.23-f3af1cd0 (ping8-mail stand-in)\n", result.stderr
+    assert result.stdout == f"{command} 2026.09.29-b90d8bc1 (ping8-mail stand-in)\n", result.stderr
 
 
 def test_a_policy_validates_with_the_tree_alone(tree: Path, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def release(
         role="mta",
         files={file.path: file for file in every}.values(),
         digest_key="key",
-        kumomta_version="2026.06.23-f3af1cd0",
+        kumomta_version="2026.09.29-b90d8bc1",
         kumomta_preinstalled=True,
         linked_directories=("/opt/kumomta/etc/policy",),
         directories=(

@@ -30,7 +30,7 @@ def test_status_tells_release_units_and_the_figures_that_doctor_reads(
     installed(here, host)
     answer = status(host.host())
     assert answer["release"] == host.live()
-    assert answer["kumomta"] == "2026.06.23-f3af1cd0"
+    assert answer["kumomta"] == "2026.09.29-b90d8bc1"
     assert {unit["unit"] for unit in answer["units"]} == {"kumomta.service", "nginx.service"}
     assert all(unit["active"] == "active" and unit["restarts"] == 0 for unit in answer["units"])
     found = {(one["name"], *one["dimensions"].values()): one["value"] for one in answer["figures"]}

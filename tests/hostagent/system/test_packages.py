@@ -11,7 +11,7 @@ from hostagent.system.packages import matches
 from policy.release import Release
 from tests.hostagent.world import World, release
 
-OLD, NEW = "2026.06.23-f3af1cd0", "2026.09.01-0a1b2c3d"
+OLD, NEW = "2026.09.29-b90d8bc1", "2026.10.06-0a1b2c3d"
 
 
 def pinned(version: str) -> Release:
@@ -47,8 +47,17 @@ def apt(world: World) -> World:
 
 
 def test_a_release_matches_its_build_and_no_other() -> None:
-    assert matches("2026.06.23.121212.f3af1cd0-1", OLD)
-    assert not matches("2026.06.24-f3af1cd0", OLD)
+    assert matches("2026.09.29.121212.b90d8bc1-1", OLD)
+    assert not matches("2026.09.30-b90d8bc1", OLD)
+
+
+def test_a_push_names_the_known_faults_of_an_old_version(world: World) -> None:
+    world.play.packages["kumomta"] = "2026.09.22-a276d4a8"
+    report = world.push(pinned("2026.09.22-a276d4a8"))
+    assert any(
+        "2026.09.22-a276d4a8: a recipient's domain can stop" in w for w in report["warnings"]
+    )
+    assert not any("spool write" in warning for warning in report["warnings"])
 
 
 def test_another_version_is_validated_before_it_is_installed_and_kumod_restarts(

@@ -184,9 +184,15 @@ def test_a_figure_that_is_missing_is_unknown_with_the_hosts_reason(figure: str, 
 
 
 def test_another_kumomta_than_the_pinned_one_fails() -> None:
-    found = told(answer(kumomta="2026.09.01-aaaaaaa"))
+    found = told(answer(kumomta="2026.10.06-aaaaaaa"))
     assert troubles(found) == {"host.version": Status.FAIL}
-    assert found["host.version"].expected == "2026.06.23-f3af1cd0"
+    assert found["host.version"].expected == "2026.09.29-b90d8bc1"
+
+
+def test_a_kumomta_with_known_faults_fails_and_names_them() -> None:
+    found = told(answer(kumomta="2026.09.22-a276d4a8"))
+    assert troubles(found) == {"host.version": Status.FAIL}
+    assert "MTA-STS" in (found["host.version"].saw or "")
 
 
 def test_a_host_that_refuses_us_fails_by_log_in_and_leaves_the_rest_unknown() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ops.stackfile import read_stack_file, stack_names
 from standins.kumod import FakeResolver
+from standins.kumod.contract import contract
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import TOKEN, Mta
 
@@ -183,6 +184,25 @@ def test_injection_listens_on_loopback_and_trusts_loopback_alone(mta: Mta) -> No
     assert listeners["http"]["request_body_limit"] == 10 * 1024 * 1024
     assert listeners["esmtp"]["listen"] == "0.0.0.0:25"
     assert listeners["esmtp"]["relay_hosts"] == ["255.255.255.255"], "nobody's address"
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_mta_sts_is_switched_for_the_server_and_for_each_path(host: Host, asked: bool) -> None:
+    mta = host(settings=settings(shaping={"mtaSts": asked})).start()
+    assert mta.kumod.mta_sts is asked
+    mta.inject()
+    mta.kumod.run()
+    (path,) = [
+        q.path for q in mta.kumod.scheduler.ready.values() if q.source["name"] != "unspecified"
+    ]
+    assert path.get("enable_mta_sts", True) is asked
+
+
+def test_a_kumod_without_the_switch_for_mta_sts_starts(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(contract()["functions"], "kumo.dns.set_mta_sts_enabled")
+    host(settings=settings(shaping={"mtaSts": False})).start()
 
 
 def test_without_report_domains_nothing_listens_on_port_25(host: Host) -> None:

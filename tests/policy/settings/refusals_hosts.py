@@ -89,7 +89,12 @@ REFUSALS: Refusals = {
     "KumoMTA too old": (
         {"kumomta.version": "2026.03.04-bb93ecb1"},
         "kumomta.version",
-        "2026.06.23 or newer",
+        "use 2026.09.29-b90d8bc1 or newer: in this version mail whose spool write failed",
+    ),
+    "KumoMTA that anybody can stop": (
+        {"kumomta.version": "2026.09.22-a276d4a8"},
+        "kumomta.version",
+        "in this version a recipient's domain can stop kumod",
     ),
     "KumoMTA of the development package": (
         {"kumomta.version": "2026.08.01-abcdef01-dev"},

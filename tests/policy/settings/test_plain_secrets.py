@@ -61,7 +61,7 @@ def test_the_value_of_a_misspelt_key_does_not_show() -> None:
         "https://acme-v02.api.letsencrypt.org/directory",
         "https://app.example.com/api/v1/organisations/messaging/kumo/events",
         "a-very-long-name-of-a-host-that-somebody-chose.mail.example.com",
-        "2026.06.23-f3af1cd0",
+        "2026.09.29-b90d8bc1",
         "0123456789abcdef0123456789abcdef",
     ],
 )

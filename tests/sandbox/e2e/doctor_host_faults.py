@@ -311,7 +311,7 @@ def _time_synchronisation_down(site: Site) -> Iterator[Site]:
 
 @faults.fault({("host.version", MTA): FAIL}, "give the hosts an image")
 def _another_version_than_the_pinned_one(site: Site) -> Iterator[Site]:
-    yield site.with_settings(kumomta={"version": "2026.09.01-aaaaaaa"})
+    yield site.with_settings(kumomta={"version": "2026.10.06-aaaaaaa"})
 
 
 TOLD = ("units", "release", "disk", "memory", "clock", "drift", "modes")
