@@ -11,10 +11,10 @@ from pulumi.runtime import config as stack_config
 from pydantic import SecretStr
 
 from components.credentials import Given, KeyPair
+from policy.errors import UserError
 from policy.settings import (
     GivenSecrets,
     Settings,
-    SettingsError,
     from_pulumi,
     given_keys,
     given_secrets,
@@ -40,7 +40,7 @@ def read() -> Configuration:
     region = values.get("aws:region", "")
     try:
         settings = load(raw, environment=pulumi.get_stack(), region=region, directory=STACKS)
-    except SettingsError as error:
+    except UserError as error:
         raise pulumi.RunError(str(error)) from None
     secrets, _ = given_secrets(raw)
     return Configuration(settings=settings, given=_handed_on(secrets, settings))

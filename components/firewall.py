@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_aws as aws
-import yaml
 
 from components.tagging import named
 from policy.release import Role
 from policy.settings import Settings, load
 from policy.settings.raw import from_stack_file
+from policy.settings.stack_file import read_stack_file
 
 INTERNET = "0.0.0.0/0"
 ROLES: tuple[Role, ...] = ("mta", "proxy")
@@ -112,11 +112,11 @@ def table(rows: Iterable[Rule]) -> str:
 def with_table(readme: str) -> str:
     """The README with the table of the smallest stack between its marks."""
     file = HOUSE / "stacks" / "Pulumi.dev.yaml"
-    config = yaml.safe_load(file.read_text("utf-8"))["config"]
+    found = read_stack_file(file)
     settings = load(
-        from_stack_file(config),
+        from_stack_file(found.config),
         environment="dev",
-        region=config["aws:region"],
+        region=found.region,
         directory=file.parent,
     )
     before, begin, rest = readme.partition(BEGIN)

@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-import yaml
-
 from policy.errors import UserError
-from policy.settings import Settings, load
-from policy.settings.domain_list import yaml_problem
+from policy.settings import Settings, load, stack_file
 from policy.settings.problems import nearest
 from policy.settings.raw import from_stack_file
 
@@ -31,24 +28,10 @@ def read_stack_file(stack: str, directory: Path = STACKS) -> Settings:
         near = nearest(stack, known)
         mend = f"did you mean {near}?" if near else f"there are: {', '.join(known) or 'none'}"
         raise UserError(f"stack {stack!r}: no file {path.name} in {directory.name}/; {mend}")
-    config = _config(path)
-    region = config.get("aws:region")
+    file = stack_file.read_stack_file(path)
     return load(
-        from_stack_file(config),
+        from_stack_file(file.config),
         environment=stack,
-        region=region if isinstance(region, str) else None,
+        region=file.region,
         directory=directory,
     )
-
-
-def _config(path: Path) -> dict[str, object]:
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeError) as error:
-        raise UserError(f"{path.name}: it cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path.name}: it is not valid YAML: {yaml_problem(error)}") from None
-    config = content.get("config") if isinstance(content, dict) else None
-    if not isinstance(config, dict):
-        raise UserError(f"{path.name}: write the settings under `config:`, as in Pulumi.dev.yaml")
-    return {str(key): value for key, value in config.items()}

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-import yaml
-
+from policy.settings import yaml_file
 from policy.settings.plain_secrets import Path
 from policy.settings.problems import PROJECT, Problem, key_of, shown
 
@@ -100,43 +99,19 @@ def _read(file: str, directory: FilePath) -> list[object] | Problem:
         return Problem(key=key, value=file, mend=mend)
     path = directory / file
     try:
-        found = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a safe loader
+        found = yaml_file.read(path)
     except FileNotFoundError:
         others = sorted(found.name for found in directory.glob("*.domains.yaml"))
         there = f"; there are: {', '.join(others)}" if others else ""
         mend = f"there is no such file in {directory.name}/{there}"
         return Problem(key=key, value=file, mend=mend)
-    except (OSError, UnicodeError) as error:
-        return Problem(key=key, value=file, mend=f"the file cannot be read: {error}")
-    except yaml.YAMLError as error:
-        return Problem(
-            key=file, value="", mend=f"the file is not valid YAML: {yaml_problem(error)}"
-        )
+    except OSError as error:
+        return Problem(key=key, value=file, mend=f"the file cannot be read: {error.strerror}")
+    except yaml_file.UnreadableError as error:
+        return Problem(key=file, value="", mend=str(error))
     if found is None:
         found = []
     if not isinstance(found, list):
         mend = "write a list: `- example.com`, or tables `- {name: example.com, brand: news}`"
         return Problem(key=file, value="", mend=mend)
     return found
-
-
-def yaml_problem(error: yaml.YAMLError) -> str:
-    """Where YAML is wrong, and why, without the text around it, which may hold a secret."""
-    mark = getattr(error, "problem_mark", None)
-    place = f"line {mark.line + 1}: " if mark is not None else ""
-    return f"{place}{getattr(error, 'problem', None) or 'it cannot be parsed'}"
-
-
-class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """YAML that refuses a key written twice instead of taking the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = key_node.value
-            if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key `{key}` stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)  # type: ignore[no-any-return]

@@ -18,7 +18,13 @@ _KNOWN_FORMS = re.compile(
     r"|\bpul-[0-9a-f]{40}\b"
 )
 _WORD = re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}")
-_TELLING_NAME = re.compile(r"(token|secret|password|passwd|credential|api_?key|signature)", re.I)
+_TELLING_NAME = re.compile(
+    r"(token|secret|password|passwd|credential|api_?key|access_?key|signature)", re.I
+)
+_NAMES_A_PLACE = re.compile(r"(file|path)s?$", re.I)
+_ENCRYPTED = {"secure", "ciphertext"}
+"""Keys of Pulumi's own tables that hold an encrypted value."""
+
 _QUERY = re.compile(r"[?&]([^=&]+)=([^&]{8,})")
 _LEAST_ENTROPY = 3.8
 
@@ -46,21 +52,29 @@ def _is_random(word: str) -> bool:
     return entropy >= _LEAST_ENTROPY
 
 
-def find_plain_secrets(value: object, path: Path = ()) -> Iterator[Path]:
-    """Paths of every text that is probably a secret."""
+def find_plain_secrets(value: object, path: Path = (), *, by_name: bool = False) -> Iterator[Path]:
+    """Paths of every text that is probably a secret; `by_name`: also where a name says so."""
     if isinstance(value, str):
-        if _is_suspect(value, path):
+        if _is_suspect(value, path, by_name=by_name):
             yield path
     elif isinstance(value, Mapping):
+        if len(value) == 1 and set(value) <= _ENCRYPTED:
+            return
         for key, item in value.items():
-            yield from find_plain_secrets(item, (*path, str(key)))
+            yield from find_plain_secrets(item, (*path, str(key)), by_name=by_name)
     elif isinstance(value, Sequence):
         for i, item in enumerate(value):
-            yield from find_plain_secrets(item, (*path, i))
+            yield from find_plain_secrets(item, (*path, i), by_name=by_name)
 
 
-def _is_suspect(text: str, path: Path) -> bool:
+def _is_suspect(text: str, path: Path, *, by_name: bool) -> bool:
     if _PRIVATE_KEY in text:
+        return True
+    if by_name and any(
+        _TELLING_NAME.search(part) and not _NAMES_A_PLACE.search(part)
+        for part in path
+        if isinstance(part, str)
+    ):
         return True
     words = [part for part in path if isinstance(part, str)]
     pairs = set(itertools.pairwise(words))

@@ -27,14 +27,16 @@ def _decoded(value: str) -> object:
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 
 def from_stack_file(config: Mapping[str, object]) -> dict[str, object]:
     """The same from the `config` of a stack file; `secure:` values are given but unknown."""
     return {
-        key.removeprefix(f"{PROJECT}:"): _with_secrets(value)
+        key.removeprefix(f"{PROJECT}:"): (
+            _decoded(value) if isinstance(value, str) else _with_secrets(value)
+        )
         for key, value in config.items()
         if key.startswith(f"{PROJECT}:")
     }
@@ -42,7 +44,7 @@ def from_stack_file(config: Mapping[str, object]) -> dict[str, object]:
 
 def _with_secrets(value: object) -> object:
     if isinstance(value, Mapping):
-        if set(value) == {"secure"}:
+        if set(value) == {"secure"} and isinstance(value["secure"], str):
             return UnknownSecret()
         return {key: _with_secrets(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -73,9 +73,9 @@ def given_secrets(raw: Mapping[str, object]) -> tuple[GivenSecrets, tuple[Proble
     return secrets, tuple(problems)
 
 
-def hidden_problem(key: str, mend: str) -> Problem:
+def hidden_problem(key: str, mend: str, *, namespace: str | None = PROJECT) -> Problem:
     """A problem of a secret: its value does not show."""
-    return Problem(key=f"{PROJECT}:{key}", value=HIDDEN, mend=mend)
+    return Problem(key=f"{namespace}:{key}" if namespace else key, value=HIDDEN, mend=mend)
 
 
 def _plain_secret(key: str) -> Problem:

@@ -86,7 +86,7 @@ def test_a_name_like_no_other_lists_those_there_are(tmp_path: Path) -> None:
     [
         ("config: [\n", "not valid YAML: line 2"),
         ("zone: x\n", "under `config:`"),
-        ("config:\n", "under `config:`"),
+        ("config:\n", "a value is missing"),
     ],
 )
 def test_a_malformed_file_is_refused_in_one_line(tmp_path: Path, text: str, mend: str) -> None:

@@ -45,7 +45,7 @@ def test_a_problem_in_the_file_is_found_by_file_and_index(tmp_path: Path) -> Non
     ("text", "mend"),
     [
         ("- a: [\n", "not valid YAML: line 2"),
-        ("- {name: a.example, name: b.example}\n", "`name` stands twice"),
+        ("- {name: a.example, name: b.example}\n", "`name` is written twice"),
         ("domains: []\n", "write a list"),
         ("just words\n", "write a list"),
     ],
@@ -72,7 +72,7 @@ def test_a_file_elsewhere_is_refused(tmp_path: Path, file: str) -> None:
 def test_a_file_with_bytes_that_are_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe")
     (problem,) = problems(changed(domainsFile="x.yaml"), tmp_path)
-    assert "cannot be read" in problem.mend
+    assert "UTF-8" in problem.mend
 
 
 def test_defaults_apply_where_a_domain_says_nothing() -> None:
