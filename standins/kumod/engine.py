@@ -42,9 +42,10 @@ from standins.kumod.http_client import (
     HttpTransport,
 )
 from standins.kumod.injection import BadRequest, check_request, make_message
-from standins.kumod.logs import Disposition, LogFile, Response
+from standins.kumod.logs import Disposition, LogFile, Response, mark_left_segments
 from standins.kumod.memo import MemoCaches
 from standins.kumod.message import Message
+from standins.kumod.page_cache import WRITE_BACK, PageCache
 from standins.kumod.paths import POLICY, HostPaths
 from standins.kumod.pool import ConfigMonitor, ContextPool
 from standins.kumod.ready import Dispatcher
@@ -133,6 +134,7 @@ class Kumod:
         own_mounts = {POLICY: policy_root} if policy_root is not None else {}
         self.paths = HostPaths(root=root, mounts={**own_mounts, **(mounts or {})})
         self.clock: Clock = clock if clock is not None else FakeClock()
+        self.page_cache = PageCache(self.clock)
         self.modules = modules
         self.jitter = jitter
         self.count_instructions = count_instructions
@@ -236,7 +238,7 @@ class Kumod:
             raise ValidationError(f"start_spool: no spool named {missing[0]} has been defined")
         if not self._keep_spool or self.threaded:
             data, meta = (self.paths.real(self.spools[name]["path"]) for name in _SPOOLS)
-            self.spool = DirectorySpool(data, meta)
+            self.spool = DirectorySpool(data, meta, None if self.threaded else self.page_cache)
 
     def script(self, *args: str) -> None:
         """As ``kumod --script``: the event ``main``, with the arguments."""
@@ -253,6 +255,14 @@ class Kumod:
         for files in self.log_files:
             files.close()
 
+    def power_cut(self, write_back: float = WRITE_BACK) -> None:
+        """The host goes dark: what was written in the last seconds was never on its disk.
+
+        A kill -9 needs no call: it is another `Kumod` in the place of this one.
+        """
+        self._running = False
+        self.page_cache.power_cut(write_back)
+
     # What the policy configures ---------------------------------------------------
 
     def define_spool(self, params: dict[str, Any]) -> None:
@@ -261,7 +271,10 @@ class Kumod:
         self.spools[params["name"]] = params
 
     def configure_local_logs(self, params: dict[str, Any]) -> None:
-        self.log_files.append(LogFile(params, self.paths.real))
+        if not self.validating:
+            mark_left_segments(params, self.paths.real)
+        cache = None if self.threaded else self.page_cache
+        self.log_files.append(LogFile(params, self.paths.real, cache))
 
     def configure_log_hook(self, params: dict[str, Any]) -> None:
         if params["name"] in self.hooks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 import uuid
@@ -17,6 +18,7 @@ from standins.kumod import headers as hdr
 from standins.kumod.durations import parse_duration
 from standins.kumod.errors import KumoError
 from standins.kumod.message import Message
+from standins.kumod.page_cache import PageCache
 from standins.kumod.templates import render
 
 
@@ -156,10 +158,20 @@ def record_text(params: Mapping[str, Any], record: Mapping[str, Any]) -> str:
 
 
 class LogFile:
-    """Segments of zstd-compressed lines; a finished segment is read-only, as kumod's."""
+    """Segments of zstd-compressed lines; a finished segment is read-only, as kumod's.
 
-    def __init__(self, params: Mapping[str, Any], real: Callable[[str], Path]) -> None:
+    A line reaches the file when the compressor gives out its block or the segment ends: what it
+    still holds is gone with the process.
+    """
+
+    def __init__(
+        self,
+        params: Mapping[str, Any],
+        real: Callable[[str], Path],
+        cache: PageCache | None = None,
+    ) -> None:
         self.params = params
+        self._cache = cache
         self._real = real
         self._segments: dict[Path, _Segment] = {}
         # Deliveries write while the upkeep flushes and closes.
@@ -184,7 +196,8 @@ class LogFile:
             self._close(key)
             segment = None
         if segment is None:
-            segment = _Segment(folder, suffix, now, self.params.get("compression_level", 3))
+            level = self.params.get("compression_level", 3)
+            segment = _Segment(folder, suffix, now, level, self._cache)
             header = settings.get("segment_header")
             if header:
                 segment.write(header)
@@ -203,12 +216,6 @@ class LogFile:
     def _is_over(self, segment: _Segment, now: float) -> bool:
         return self._duration is not None and now - segment.opened >= self._duration
 
-    def flush(self) -> None:
-        """Let readers see what has been written so far."""
-        with self._lock:
-            for segment in self._segments.values():
-                segment.flush()
-
     def close(self) -> None:
         with self._lock:
             for key in list(self._segments):
@@ -218,8 +225,48 @@ class LogFile:
         self._segments.pop(key).close()
 
 
+class _Appended(io.RawIOBase):
+    """A segment's file: nothing is buffered between the compressor and the kernel."""
+
+    def __init__(self, path: Path, cache: PageCache | None) -> None:
+        if cache:
+            cache.changing(path)
+        self._path = path
+        self._cache = cache
+        self._file = path.open("wb", buffering=0)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if self._cache:
+            self._cache.appending(self._path, self._file.tell())
+        return self._file.write(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def mark_left_segments(params: Mapping[str, Any], real: Callable[[str], Path]) -> None:
+    """What a crash left open is done when a logger starts on its folder."""
+    folders = [
+        params["log_dir"],
+        *(s.get("log_dir") for s in (params.get("per_record") or {}).values()),
+    ]
+    for folder in {real(name) for name in folders if name}:
+        for path in folder.glob("[0-9]*") if folder.is_dir() else ():
+            _mark_done(path)
+
+
+def _mark_done(path: Path) -> None:
+    path.chmod(path.stat().st_mode & ~0o222)
+
+
 class _Segment:
-    def __init__(self, folder: Path, suffix: str, now: float, level: int) -> None:
+    def __init__(
+        self, folder: Path, suffix: str, now: float, level: int, cache: PageCache | None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         stamp_text = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S.%f")
         self.path = folder / f"{stamp_text}{suffix}"
@@ -229,26 +276,17 @@ class _Segment:
             self.path = folder / f"{stamp_text}{counter:03d}{suffix}"
         self.opened = now
         self.written = 0
-        self._unflushed = False
-        self._file = self.path.open("wb")
-        self._writer = zstandard.ZstdCompressor(level=level).stream_writer(self._file)
+        file: Any = _Appended(self.path, cache)
+        self._writer = zstandard.ZstdCompressor(level=level).stream_writer(file)
 
     def write(self, text: str) -> None:
         data = text.encode("utf-8", "surrogateescape")
         self.written += len(data)
-        self._unflushed = True
         self._writer.write(data)
-
-    def flush(self) -> None:
-        if self._unflushed:
-            self._unflushed = False
-            self._writer.flush(zstandard.FLUSH_BLOCK)
-            self._file.flush()
 
     def close(self) -> None:
         self._writer.close()  # type: ignore[no-untyped-call]
-        self._file.close()
-        self.path.chmod(0o440)
+        _mark_done(self.path)
 
 
 def new_session_id() -> str:

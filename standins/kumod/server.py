@@ -158,7 +158,6 @@ class Server:
         engine, now = self.engine, self.engine.clock.now()
         for files in engine.log_files:
             files.expire(now)
-            files.flush()
         for queue in list(engine.scheduler.ready.values()):
             if queue.lock.acquire(blocking=False):
                 try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Protocol
 
 from standins.kumod.message import Message
+from standins.kumod.page_cache import PageCache
 
 
 class Spool(Protocol):
@@ -39,9 +39,13 @@ class MemorySpool:
 
 
 class DirectorySpool:
-    """One file for the data and one for the rest, each written and renamed into place."""
+    """One file for the data and one for the rest, each written and renamed into place.
 
-    def __init__(self, data: Path, meta: Path) -> None:
+    As kumod's, it survives a killed process but asks for no sync: see `PageCache`.
+    """
+
+    def __init__(self, data: Path, meta: Path, cache: PageCache | None = None) -> None:
+        self._cache = cache
         self._data = data
         self._meta = meta
         for folder in (data, meta):
@@ -54,13 +58,15 @@ class DirectorySpool:
     def save(self, message: Message) -> None:
         data, meta = self._paths(message.id)
         if message.id not in self._saved_data or message.num_attempts == 0:
-            _write(data, message.data)
+            self._write(data, message.data)
             self._saved_data.add(message.id)
-        _write(meta, json.dumps(message.to_spool()).encode())
+        self._write(meta, json.dumps(message.to_spool()).encode())
 
     def remove(self, message_id: str) -> None:
         self._saved_data.discard(message_id)
         for path in self._paths(message_id)[::-1]:
+            if self._cache:
+                self._cache.changing(path)
             path.unlink(missing_ok=True)
 
     def load_all(self) -> list[Message]:
@@ -74,12 +80,10 @@ class DirectorySpool:
             self._saved_data.add(path.name)
         return messages
 
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(exist_ok=True)
-    partial = path.with_name(f"{path.name}.new")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fdatasync(file.fileno())
-    partial.rename(path)
+    def _write(self, path: Path, content: bytes) -> None:
+        path.parent.mkdir(exist_ok=True)
+        if self._cache:
+            self._cache.changing(path)
+        partial = path.with_name(f"{path.name}.new")
+        partial.write_bytes(content)
+        partial.rename(path)
