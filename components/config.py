@@ -3,6 +3,7 @@
 Secrets are read plain here, to check and compare them, and leave as secret outputs.
 """
 
+import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from policy.errors import UserError
 from policy.settings import (
     GivenSecrets,
     Settings,
+    SettingsError,
+    advice,
     from_pulumi,
     given_keys,
     given_secrets,
@@ -42,8 +45,18 @@ def read() -> Configuration:
         settings = load(raw, environment=pulumi.get_stack(), region=region, directory=STACKS)
     except UserError as error:
         raise pulumi.RunError(str(error)) from None
+    _advise(settings)
     secrets, _ = given_secrets(raw)
     return Configuration(settings=settings, given=_handed_on(secrets, settings))
+
+
+def _advise(settings: Settings) -> None:
+    """Warns in preview; an update with values of the documentation would end in the middle."""
+    examples = advice.examples_left(settings)
+    if examples and not pulumi.runtime.is_dry_run():
+        raise pulumi.RunError(str(SettingsError(examples)))
+    for line in (*map(str, examples), *advice.warnings(settings, datetime.date.today())):
+        pulumi.log.warn(line)
 
 
 def _all_values() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """`ping8 render`: every file of a stack, as it would lie on its hosts, to read and validate."""
 
+import datetime
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from policy.errors import UserError
 from policy.release import Release
 from policy.render import render_mta, render_proxy
 from policy.render.example import example_addresses, throw_away_certificate, throw_away_secrets
-from policy.settings import Settings
+from policy.settings import Settings, advice
 
 _MARK = ".ping8-render.json"
 """Names what an earlier run wrote into the folder, and so what this one may replace."""
@@ -30,10 +31,16 @@ def register(app: typer.Typer) -> None:
         out: Annotated[Path, typer.Option("--out", "-o", help="A new folder, or one of ours.")],
     ) -> None:
         """Write every host's files, with example addresses and throw-away keys and tokens."""
-        releases = example_releases(read_stack_file(stack))
+        settings = read_stack_file(stack)
+        releases = example_releases(settings)
         write(releases, out)
         for release in releases:
             typer.echo(f"{out / release.host}: {len(release.files)} files")
+        for line in (
+            *map(str, advice.examples_left(settings)),
+            *advice.warnings(settings, datetime.date.today()),
+        ):
+            typer.echo(f"warning: {line}", err=True)
         typer.echo("Addresses are examples; keys and tokens are new ones, good for nothing.")
 
 

@@ -1,14 +1,18 @@
 """What every settings model is built on: strictness, camelCase keys and the small value types."""
 
 import ipaddress
+import json
 import re
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from policy.settings import names
+from policy.settings.problems import nearest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,24 @@ def _email(text: str) -> str:
     return f"{local}@{names.host_name(domain)}"
 
 
+@cache
+def regions() -> tuple[str, ...]:
+    """The regions of EC2, from botocore's list of endpoints."""
+    file = Path(__file__).parent / "data" / "regions.json"
+    return tuple(json.loads(file.read_text("utf-8")))
+
+
+def _region(text: str) -> str:
+    if text in regions():
+        return text
+    near = nearest(text, regions())
+    raise ValueError(
+        f"AWS has no such region; did you mean {near}?"
+        if near
+        else "write an AWS region such as eu-central-1"
+    )
+
+
 def _pattern(pattern: str, mend: str) -> AfterValidator:
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -104,11 +126,7 @@ Cidr = Annotated[str, AfterValidator(_cidr), Kind(name="IPv4 network")]
 Email = Annotated[str, AfterValidator(_email), Kind(name="e-mail address")]
 """One e-mail address."""
 
-Region = Annotated[
-    str,
-    _pattern(r"[a-z]{2}(-[a-z]+)+-[0-9]", "write an AWS region such as eu-central-1"),
-    Kind(name="AWS region"),
-]
+Region = Annotated[str, AfterValidator(_region), Kind(name="AWS region")]
 """An AWS region."""
 
 AllocationId = Annotated[

@@ -10,9 +10,11 @@ import datetime
 import json
 import runpy
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from pulumi.output import Unknown
 from pulumi.runtime import rpc, settings, stack
@@ -20,6 +22,7 @@ from pulumi.runtime.config import set_all_config
 from pulumi.runtime.mocks import MockMonitor, set_mocks
 from pulumi.runtime.settings import get_project, get_stack
 
+from policy.settings import advice
 from tests.components.cloud import SECRET_MARK, Cloud
 
 PROJECT = "ping8-mail"
@@ -170,10 +173,15 @@ def run(
     preview: bool = False,
     environment: str = "test",
     program: Callable[[], Any] | None = None,
+    examples: bool = True,
 ) -> Program:
-    """One run with these keys of the stack file; `aws:region` is given unless it is there."""
+    """One run with these keys of the stack file; `aws:region` is given unless it is there.
+
+    Names of the documentation are taken as real ones, as long as `examples` says so.
+    """
     context = contextvars.copy_context()
-    return context.run(_run, config, secrets or {}, preview, environment, program or _main)
+    with mock.patch.object(advice, "examples_left", lambda _: ()) if examples else nullcontext():
+        return context.run(_run, config, secrets or {}, preview, environment, program or _main)
 
 
 def _main() -> None:

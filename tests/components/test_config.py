@@ -117,6 +117,16 @@ def test_a_mistake_stops_the_program_before_anything_is_registered(
     assert registered == []
 
 
+def test_examples_left_in_place_stop_an_update_and_warn_in_a_preview(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(pulumi.RunError, match="nothing was changed") as refusal:
+        run(shapes.MINIMAL, examples=False)
+    assert "ping8-mail:zone = mail.example.com: this is an example" in str(refusal.value)
+    run(shapes.MINIMAL, examples=False, preview=True)
+    assert "ping8-mail:zone = mail.example.com: this is an example" in caplog.text
+
+
 def test_all_problems_are_reported_together() -> None:
     with pytest.raises(pulumi.RunError) as refusal:
         run(

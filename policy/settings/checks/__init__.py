@@ -8,6 +8,7 @@ from policy.settings.checks import (
     hosts,
     network,
     operation,
+    shaping,
     spf,
     webhook,
 )
@@ -23,6 +24,7 @@ CHECKS: tuple[Check, ...] = (
     *webhook.CHECKS,
     *certificate.CHECKS,
     *operation.CHECKS,
+    *shaping.CHECKS,
 )
 
 __all__ = ["CHECKS", "Check"]

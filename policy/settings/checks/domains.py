@@ -9,9 +9,11 @@ from policy.settings import names
 from policy.settings.checks.rule import Check, check
 from policy.settings.domains import SenderDomain
 from policy.settings.model import Settings
-from policy.settings.problems import Finding, one_of
+from policy.settings.problems import Finding, nearest, one_of
 
 RSA_BITS = (2048, 3072, 4096)
+RESERVED = frozenset({"example", "internal", "invalid", "localhost", "test"})
+"""Top-level names for examples, tests and private networks (RFC 2606, RFC 6761, ICANN 2024)."""
 
 
 @cache
@@ -40,16 +42,33 @@ def domains_are_listed_once(settings: Settings) -> Iterator[Finding]:
         first.setdefault(domain.name, i)
 
 
+@check("zone")
+def zone_is_registrable(settings: Settings) -> Iterator[Finding]:
+    """Our names live in it, so it must be ours."""
+    mend = _no_own_name(settings.zone)
+    if mend is not None:
+        yield Finding(path=("zone",), value=settings.zone, mend=mend)
+
+
+def _no_own_name(name: str) -> str | None:
+    """Why nobody can own this name; None: somebody can."""
+    if organisational_domain(name) is None:
+        return "this is a public suffix, under which others register: name your own domain"
+    top = name.rpartition(".")[2]
+    if not _suffixes().publicsuffix(name, accept_unknown=False) and top not in RESERVED:
+        near = nearest(top, ["com", "net", "org", "info", "io", "eu", "de"])
+        meant = f"; did you mean {name.removesuffix(top)}{near}?" if near else ""
+        return f"there is no top-level domain {top}{meant}"
+    return None
+
+
 @check(elements=["domains"])
 def domains_are_registrable(settings: Settings) -> Iterator[Finding]:
     """Nobody can publish DMARC for all of `co.uk`."""
     for i, domain in enumerate(settings.domains):
-        if organisational_domain(domain.name) is None:
-            yield Finding(
-                path=("domains", i, "name"),
-                value=domain.name,
-                mend="this is a public suffix, under which others register: name your own domain",
-            )
+        mend = _no_own_name(domain.name)
+        if mend is not None:
+            yield Finding(path=("domains", i, "name"), value=domain.name, mend=mend)
 
 
 @check(elements=["domains"])
@@ -203,6 +222,7 @@ def _derived(settings: Settings, domain: SenderDomain) -> Iterator[tuple[tuple[s
 
 CHECKS: tuple[Check, ...] = (
     domains_are_listed_once,
+    zone_is_registrable,
     domains_are_registrable,
     zones_hold_their_domains,
     domains_are_no_hosts,

@@ -9,13 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.dsa import DSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
-from policy.settings import names
 from policy.settings.base import seconds
 from policy.settings.checks.network import PRIVATE_NETWORKS
 from policy.settings.checks.rule import Check, check
 from policy.settings.model import Settings
-from policy.settings.plain_secrets import Path
-from policy.settings.problems import Finding, one_of
+from policy.settings.problems import Finding
 
 WIDEST_PREFIX = 16
 """A public network wider than this is no longer somebody's office."""
@@ -93,56 +91,6 @@ def ssh_keys_are_public(settings: Settings) -> Iterator[Finding]:
             yield Finding(path=("operators", "sshKeys", i), value=text, mend=mend)
 
 
-@check("sources", "shaping")
-def shaping_names_known_sources(settings: Settings) -> Iterator[Finding]:
-    """A limit for a source that does not exist limits nothing."""
-    known = [source.name for source in settings.sources]
-    used: list[tuple[Path, str]] = [
-        (("shaping", "warmUp", name), name) for name in settings.shaping.warm_up
-    ]
-    for domain, table in settings.shaping.overrides.items():
-        by_source = table.get("sources", {})
-        if isinstance(by_source, dict):
-            used += [
-                (("shaping", "overrides", domain, "sources", name), name) for name in by_source
-            ]
-    for path, name in used:
-        if name not in known:
-            yield Finding(
-                path=path, value=name, mend=f"no source {name} is defined: {one_of(known, name)}"
-            )
-
-
-@check("shaping")
-def shaping_tables_are_of_domains(settings: Settings) -> Iterator[Finding]:
-    """Keys of shaping.toml: a domain, `default`, the webhook's queue, or `provider` tables."""
-    for domain in settings.shaping.overrides:
-        if domain in {"default", "provider", "ping8.log-hook"}:
-            continue
-        try:
-            names.host_name(domain)
-        except names.InvalidNameError as error:
-            yield Finding(path=("shaping", "overrides", domain), value=domain, mend=str(error))
-
-
-@check("shaping")
-def shaping_keeps_the_contract(settings: Settings) -> Iterator[Finding]:
-    """TLS, port and address family of every path are agreed with PING8."""
-    agreed = {
-        "enable_tls": "OpportunisticInsecure",
-        "ip_lookup_strategy": "Ipv4Only",
-        "smtp_port": 25,
-    }
-    default = settings.shaping.overrides.get("default", {})
-    for key, value in agreed.items():
-        if key in default and default[key] != value:
-            yield Finding(
-                path=("shaping", "overrides", "default", key),
-                value=default[key],
-                mend=f"remove it: every path has {value}; set it for single domains",
-            )
-
-
 @check("alarms")
 def disk_alarms_come_before_kumod_refuses(settings: Settings) -> Iterator[Finding]:
     """Warning, alarm, and only then the tenth below which kumod refuses mail."""
@@ -200,6 +148,18 @@ def forecasts_look_a_month_ahead_at_most(settings: Settings) -> Iterator[Finding
         )
 
 
+@check("alarms", "region")
+def topic_is_in_the_region(settings: Settings) -> Iterator[Finding]:
+    """An alarm tells only a topic of its own region."""
+    topic = settings.alarms.topic
+    if topic is not None and topic.split(":")[3] != settings.region:
+        yield Finding(
+            path=("alarms", "topic"),
+            value=topic,
+            mend=f"name a topic of {settings.region}: alarms reach no other region",
+        )
+
+
 @check("logs")
 def shipping_has_a_bucket(settings: Settings) -> Iterator[Finding]:
     """The name is the operators' choice, for it must be free in the whole world."""
@@ -245,13 +205,11 @@ def tags_are_possible(settings: Settings) -> Iterator[Finding]:
 CHECKS: tuple[Check, ...] = (
     ssh_is_not_open_to_the_world,
     ssh_keys_are_public,
-    shaping_names_known_sources,
-    shaping_tables_are_of_domains,
-    shaping_keeps_the_contract,
     disk_alarms_come_before_kumod_refuses,
     metrics_are_sent_each_minute_at_most,
     alarms_look_at_a_day_at_most,
     forecasts_look_a_month_ahead_at_most,
+    topic_is_in_the_region,
     shipping_has_a_bucket,
     tags_are_possible,
 )

@@ -141,7 +141,62 @@ REFUSALS: Refusals = {
         "shaping.overrides.default.smtp_port",
         "every path has 25",
     ),
+    "shaping key that KumoMTA does not have": (
+        {"shaping.overrides": {"gmail.com": {"max_message_rat": "1/s"}}},
+        "shaping.overrides.gmail.com.max_message_rat",
+        "did you mean max_message_rate?",
+    ),
+    "shaping key of a domain in the table of a source": (
+        {"shaping.overrides": {"gmail.com": {"sources": {"out-2": {"mx_rollup": True}}}}},
+        "shaping.overrides.gmail.com.sources.out-2.mx_rollup",
+        "no such key",
+    ),
+    "rate that is none": (
+        {"shaping.overrides": {"gmail.com": {"max_message_rate": "100 a minute"}}},
+        "shaping.overrides.gmail.com.max_message_rate",
+        "100/min",
+    ),
+    "rate of nothing": (
+        {"shaping.overrides": {"gmail.com": {"max_message_rate": "0/s"}}},
+        "shaping.overrides.gmail.com.max_message_rate",
+        "100/min",
+    ),
+    "rate of a provider that is none": (
+        {"shaping.overrides": {"provider": {"x": {"provider_max_message_rate": 5}}}},
+        "shaping.overrides.provider.x.provider_max_message_rate",
+        "100/min",
+    ),
+    "further rate that is none": (
+        {"shaping.overrides": {"gmail.com": {"additional_message_rate_throttles": {"a": "1"}}}},
+        "shaping.overrides.gmail.com.additional_message_rate_throttles.a",
+        "100/min",
+    ),
+    "limit that is none": (
+        {"shaping.overrides": {"default": {"connection_limit": "five"}}},
+        "shaping.overrides.default.connection_limit",
+        "whole number",
+    ),
+    "another port for one domain": (
+        {"shaping.overrides": {"gmail.com": {"smtp_port": 587}}},
+        "shaping.overrides.gmail.com.smtp_port",
+        "port 25 alone",
+    ),
+    "another port for one source": (
+        {"shaping.overrides": {"gmail.com": {"sources": {"out-2": {"smtp_port": 26}}}}},
+        "shaping.overrides.gmail.com.sources.out-2.smtp_port",
+        "port 25 alone",
+    ),
+    "warm-up that shrinks": (
+        {"shaping.warmUp": {"out-2": {"start": "2026-12-01", "daily": [100, 1000, 200]}}},
+        "shaping.warmUp.out-2.daily[2]",
+        "allows 1000",
+    ),
     # alarms and tags
+    "topic of another region": (
+        {"alarms.topic": "arn:aws:sns:eu-west-1:123456789012:operators"},
+        "alarms.topic",
+        "topic of eu-central-1",
+    ),
     "disk alarm after kumod refuses": (
         {"alarms.diskFreeCritical": 10},
         "alarms.diskFreeCritical",

@@ -60,6 +60,17 @@ REFUSALS: Refusals = {
     ),
     "image id that is none": ({"mta.ami": "ubuntu"}, "mta.ami", "ami-"),
     "topic that is none": ({"alarms.topic": "operators"}, "alarms.topic", "arn:aws:sns"),
+    "zone that is a public suffix": ({"zone": "co.uk"}, "zone", "your own domain"),
+    "zone of no top-level domain": (
+        {"zone": "mail.example.con"},
+        "zone",
+        "did you mean mail.example.com?",
+    ),
+    "domain of no top-level domain": (
+        {"domains[0]": "news.example.nte"},
+        "domains[0].name",
+        "no top-level domain nte",
+    ),
     # keys
     "misspelt key": ({"webhok": {}}, "webhok", "did you mean webhook?"),
     "misspelt key of a secret": ({"webhookTokn": "x"}, "webhookTokn", "did you mean webhookToken?"),

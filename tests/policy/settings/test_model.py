@@ -4,12 +4,14 @@ import gzip
 import json
 from importlib.resources import files
 
+import boto3
 import pytest
 
-from policy.settings.base import seconds
+from policy.settings import SettingsError, load
+from policy.settings.base import regions, seconds
 from policy.settings.hosts import MtaHost, ProxyHost
 from policy.settings.instances import instance_types
-from tests.policy.settings.good import changed, read, setting
+from tests.policy.settings.good import GOOD, NOWHERE, changed, read, setting
 
 
 @pytest.mark.parametrize(
@@ -66,3 +68,18 @@ def test_the_first_source_of_a_proxy_comes_first() -> None:
 )
 def test_a_duration_has_its_seconds(duration: str, expected: int) -> None:
     assert seconds(duration) == expected
+
+
+def test_regions_are_those_of_aws() -> None:
+    session = boto3.session.Session()
+    known = {
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("ec2", partition_name=partition)
+    }
+    assert set(regions()) == known
+
+
+def test_a_region_that_does_not_exist_is_refused_with_the_nearest() -> None:
+    with pytest.raises(SettingsError, match="did you mean eu-central-1"):
+        load(GOOD, environment="test", region="eu-centrl-1", directory=NOWHERE)

@@ -1,0 +1,105 @@
+"""What is no mistake in itself: examples left in place, and what an operator may have forgotten."""
+
+import datetime
+import ipaddress
+from collections.abc import Iterator
+
+from policy.settings import names
+from policy.settings.checks.network import PRIVATE_NETWORKS
+from policy.settings.model import Settings
+from policy.settings.plain_secrets import Path
+from policy.settings.problems import PROJECT, Problem, key_of, shown
+
+_EXAMPLE_DOMAINS = ("example", "example.com", "example.net", "example.org")
+_EXAMPLE_NETWORKS = tuple(
+    ipaddress.IPv4Network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
+)
+_EXAMPLE_ADDRESS = "eipalloc-0123456789abcdef0"
+_EXAMPLE_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIAzBrkHjQgVeDMuaBvkmQddm5yqCoicEIMlMoXu8KWiy"
+"""Once the key of an example: whoever kept it would let in a stranger."""
+
+
+def is_trial(settings: Settings) -> bool:
+    """Whether the environment is for trials alone, as the sandbox is: a zone in `.test`."""
+    return names.lies_in(settings.zone, "test")
+
+
+def examples_left(settings: Settings) -> tuple[Problem, ...]:
+    """Values of the documentation that a real environment cannot have."""
+    if is_trial(settings):
+        return ()
+    return tuple(
+        Problem(
+            key=f"{PROJECT}:{key_of(path)}",
+            value=shown(value),
+            mend="this is an example of the documentation: write your own",
+        )
+        for path, value in _examples(settings)
+    )
+
+
+def _examples(settings: Settings) -> Iterator[tuple[Path, str]]:
+    host = settings.webhook.url.split("/")[2].partition(":")[0]
+    named: list[tuple[Path, str, str]] = [
+        (("zone",), settings.zone, settings.zone),
+        (("webhook", "url"), settings.webhook.url, host),
+    ]
+    named += [
+        (("domains", i), domain.name, domain.name) for i, domain in enumerate(settings.domains)
+    ]
+    named += [
+        (("operators", "emails", i), email, email.rpartition("@")[2])
+        for i, email in enumerate(settings.operators.emails)
+    ]
+    for path, value, name in named:
+        if any(names.lies_in(name, example) for example in _EXAMPLE_DOMAINS):
+            yield path, value
+    for i, text in enumerate(settings.operators.cidrs):
+        network = ipaddress.IPv4Network(text)
+        if any(network.subnet_of(example) for example in _EXAMPLE_NETWORKS):
+            yield ("operators", "cidrs", i), text
+    for i, key in enumerate(settings.operators.ssh_keys):
+        if _EXAMPLE_KEY in key:
+            yield ("operators", "sshKeys", i), key
+    for i, source in enumerate(settings.sources):
+        if source.allocation_id == _EXAMPLE_ADDRESS:
+            yield ("sources", i, "allocationId"), _EXAMPLE_ADDRESS
+
+
+def warnings(settings: Settings, today: datetime.date) -> tuple[str, ...]:
+    """One line for each thing that is probably forgotten."""
+    return () if is_trial(settings) else tuple(_warnings(settings, today))
+
+
+def _warnings(settings: Settings, today: datetime.date) -> Iterator[str]:
+    if settings.alarms.enabled and not settings.operators.emails and settings.alarms.topic is None:
+        yield (
+            f"{PROJECT}:operators.emails: nobody is told of an alarm; name an address, or a topic "
+            "in alarms.topic"
+        )
+    if not settings.operators.ssh_keys:
+        yield (
+            f"{PROJECT}:operators.sshKeys: no operator has a key, so only Pulumi's machine can log "
+            "in; give the public key of each"
+        )
+    warm_up = settings.shaping.warm_up
+    new = [
+        source.name
+        for source in settings.sources
+        if source.allocation_id is None and source.name not in warm_up
+    ]
+    if new:
+        yield (
+            f"{PROJECT}:shaping.warmUp: no limit for {', '.join(new)}; a new address needs a "
+            "warm-up (docs/operating.md), one that is warm already its allocationId"
+        )
+    for name, plan in warm_up.items():
+        if plan.start + datetime.timedelta(days=len(plan.daily)) <= today:
+            yield f"{PROJECT}:shaping.warmUp.{name}: it is finished; remove it"
+    for i, text in enumerate(settings.operators.cidrs):
+        network = ipaddress.IPv4Network(text)
+        if any(network.subnet_of(private) for private in PRIVATE_NETWORKS):
+            yield (
+                f"{PROJECT}:operators.cidrs[{i}] = {text}: a private network reaches the hosts "
+                "only through a VPN or peering, which this program does not make"
+            )

@@ -1,0 +1,93 @@
+"""Examples left in place are found, and what an operator may have forgotten."""
+
+import copy
+import datetime
+from typing import Any
+
+import pytest
+
+from policy.settings import Settings, advice
+from tests.policy.settings.good import changed, read, setting
+
+TODAY = datetime.date(2026, 11, 28)
+
+OWN: dict[str, Any] = {
+    "zone": "mail.ping8.app",
+    "webhook.url": "https://app.ping8.app/events",
+    "operators": {
+        "cidrs": ["8.8.8.0/28"],
+        "emails": ["ops@ping8.app"],
+        "sshKeys": [
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f x"
+        ],
+    },
+    "sources[0].allocationId": "eipalloc-0aaaaaaaaaaaaaaaa",
+    "sources[1].allocationId": "eipalloc-0bbbbbbbbbbbbbbbb",
+    "domains[0]": {"name": "ping8.app", "zone": "ping8.app"},
+    "domains[1].name": "news.ping8.app",
+}
+EXAMPLE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAzBrkHjQgVeDMuaBvkmQddm5yqCoicEIMlMoXu8KWiy a"
+
+
+def with_own(changes: dict[str, Any]) -> Settings:
+    """Settings of somebody who has put their own values everywhere, with these changes."""
+    values = copy.deepcopy({**OWN, **changes})
+    return read(changed(*(setting(path, value) for path, value in values.items())))
+
+
+def test_own_values_are_without_advice() -> None:
+    settings = with_own({})
+    assert advice.examples_left(settings) == ()
+    assert advice.warnings(settings, TODAY) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "key"),
+    [
+        ("zone", "mail.example.com", "zone"),
+        ("webhook.url", "https://app.example.com:8443/x", "webhook.url"),
+        ("domains[1].name", "news.example.org", "domains[1]"),
+        ("domains[1].name", "news.example", "domains[1]"),
+        ("operators.cidrs", ["198.51.100.0/28"], "operators.cidrs[0]"),
+        ("operators.emails", ["me@example.com"], "operators.emails[0]"),
+        ("operators.sshKeys", [EXAMPLE_KEY], "operators.sshKeys[0]"),
+        ("sources[0].allocationId", "eipalloc-0123456789abcdef0", "sources[0].allocationId"),
+    ],
+)
+def test_an_example_left_in_place_is_found(path: str, value: object, key: str) -> None:
+    (problem,) = advice.examples_left(with_own({path: value}))
+    assert problem.key == f"ping8-mail:{key}"
+
+
+def test_a_name_that_only_contains_an_example_is_none() -> None:
+    assert advice.examples_left(with_own({"domains[1].name": "myexample.com"})) == ()
+
+
+def test_a_trial_may_have_examples() -> None:
+    settings = with_own({"zone": "mail.ping8.test", "operators": {"cidrs": ["198.51.100.1"]}})
+    assert advice.examples_left(settings) == ()
+    assert advice.warnings(settings, TODAY) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("operators.emails", [], "nobody is told of an alarm"),
+        ("operators.sshKeys", [], "no operator has a key"),
+        ("sources[1].allocationId", None, "no limit for out-2"),
+        (
+            "shaping.warmUp",
+            {"out-2": {"start": "2026-11-20", "daily": [1, 2]}},
+            "shaping.warmUp.out-2: it is finished",
+        ),
+        ("operators.cidrs", ["10.1.0.0/16"], "VPN or peering"),
+    ],
+)
+def test_what_is_probably_forgotten_is_a_warning(path: str, value: object, words: str) -> None:
+    (line,) = advice.warnings(with_own({path: value}), TODAY)
+    assert words in line
+
+
+def test_a_warm_up_that_runs_is_no_warning() -> None:
+    plan = {"out-2": {"start": "2026-11-20", "daily": [1] * 9}}
+    assert advice.warnings(with_own({"shaping.warmUp": plan}), TODAY) == ()
