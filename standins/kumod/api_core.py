@@ -46,26 +46,6 @@ def equal(_ctx: LuaContext, left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-@api("sub")
-def subtract(_ctx: LuaContext, left: Any, right: Any) -> Any:
-    return left - right
-
-
-@api("add")
-def add(_ctx: LuaContext, left: Any, right: Any) -> Any:
-    return left + right
-
-
-@api("lt")
-def less(_ctx: LuaContext, left: Any, right: Any) -> bool:
-    return bool(left < right)
-
-
-@api("le")
-def less_or_equal(_ctx: LuaContext, left: Any, right: Any) -> bool:
-    return bool(left <= right)
-
-
 @api("registered")
 def registered(_ctx: LuaContext, _name: str) -> None:
     """Counted by the dispatcher."""
@@ -146,11 +126,6 @@ def make_message(
     )
 
 
-@api("kumo.inject_message")
-def inject_message(ctx: LuaContext, message: Message) -> None:
-    ctx.engine.accept(message)
-
-
 # Flow -------------------------------------------------------------------------
 
 
@@ -163,11 +138,6 @@ def reject(_ctx: LuaContext, code: Any, message: Any = None, disconnect: Any = N
     raise RejectError(int(code), str(message), disconnect)
 
 
-@api("kumo.disconnect")
-def disconnect(_ctx: LuaContext, code: int, message: str) -> None:
-    raise RejectError(int(code), str(message), "ForceDisconnect")
-
-
 @api("kumo.validation_failed")
 def validation_failed(ctx: LuaContext) -> None:
     ctx.engine.validation_failed = True
@@ -176,13 +146,6 @@ def validation_failed(ctx: LuaContext) -> None:
 @api("kumo.sleep", "kumo.time.sleep")
 def sleep(ctx: LuaContext, seconds: float) -> None:
     ctx.engine.clock.sleep(float(seconds))
-
-
-@api("kumo.spawn_task")
-def spawn_task(ctx: LuaContext, params: Any) -> None:
-    if not isinstance(params, dict) or "event_name" not in params:
-        raise KumoError("deserialize error: missing field `event_name`")
-    ctx.engine.spawn_task(params["event_name"], params.get("args") or [])
 
 
 for _level in ("error", "warn", "info", "debug"):

@@ -6,7 +6,7 @@ import base64
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urljoin
+from urllib.parse import urlencode, urljoin
 
 from standins.kumod.durations import parse_duration
 from standins.kumod.errors import KumoError
@@ -70,25 +70,14 @@ def build_client(ctx: LuaContext, options: Any = None) -> HttpClient:
     return HttpClient(ctx.engine.new_http_transport(), timeout, fields.get("user_agent"))
 
 
-@api("kumo.http.build_url")
-def build_url(_ctx: LuaContext, url: str, params: Any = None) -> str:
-    query = urlencode(params or {}, quote_via=quote)
-    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+@method("HttpClient", "get")
+def start_get(_ctx: LuaContext, client: HttpClient, url: str) -> RequestBuilder:
+    return RequestBuilder(client, "GET", url)
 
 
-def _verb(name: str) -> None:
-    @method("HttpClient", name)
-    def start(_ctx: LuaContext, client: HttpClient, url: str) -> RequestBuilder:
-        return RequestBuilder(client, name.upper(), url)
-
-
-for _name in ("get", "post", "put"):
-    _verb(_name)
-
-
-@method("HttpClient", "request")
-def client_request(_ctx: LuaContext, client: HttpClient, verb: str, url: str) -> RequestBuilder:
-    return RequestBuilder(client, verb.upper(), url)
+@method("HttpClient", "post")
+def start_post(_ctx: LuaContext, client: HttpClient, url: str) -> RequestBuilder:
+    return RequestBuilder(client, "POST", url)
 
 
 @method("HttpClient", "close")
@@ -124,11 +113,6 @@ def request_body(_ctx: LuaContext, request: RequestBuilder, body: Any) -> Reques
 def request_timeout(_ctx: LuaContext, request: RequestBuilder, timeout: Any) -> RequestBuilder:
     request.timeout = parse_duration(timeout) or request.timeout
     return request
-
-
-@method("HttpRequest", "bearer_auth")
-def bearer_auth(ctx: LuaContext, request: RequestBuilder, token: str) -> RequestBuilder:
-    return request_header(ctx, request, "Authorization", f"Bearer {token}")
 
 
 @method("HttpRequest", "basic_auth")

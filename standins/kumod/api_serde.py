@@ -12,7 +12,6 @@ import yaml
 from standins.kumod.errors import KumoError
 from standins.kumod.objects import LuaObject
 from standins.kumod.registry import api
-from standins.kumod.toml_writer import toml_text
 
 if TYPE_CHECKING:
     from standins.kumod.lua import LuaContext
@@ -23,14 +22,9 @@ def json_load(ctx: LuaContext, path: str) -> Any:
     return _load(ctx, path, "json", json.loads)
 
 
-@api("kumo.toml_load", "kumo.serde.toml_load")
+@api("kumo.toml_load")
 def toml_load(ctx: LuaContext, path: str) -> Any:
     return _load(ctx, path, "toml", tomllib.loads)
-
-
-@api("kumo.serde.yaml_load")
-def yaml_load(ctx: LuaContext, path: str) -> Any:
-    return _load(ctx, path, "yaml", yaml.safe_load)
 
 
 def _load(ctx: LuaContext, path: str, kind: str, parse: Callable[[str], Any]) -> Any:
@@ -57,16 +51,6 @@ def _plain(value: Any) -> Any:
 @api("kumo.json_parse", "kumo.serde.json_parse")
 def json_parse(_ctx: LuaContext, text: str) -> Any:
     return _parse("json", json.loads, text)
-
-
-@api("kumo.toml_parse", "kumo.serde.toml_parse")
-def toml_parse(_ctx: LuaContext, text: str) -> Any:
-    return _parse("toml", tomllib.loads, text)
-
-
-@api("kumo.serde.yaml_parse")
-def yaml_parse(_ctx: LuaContext, text: str) -> Any:
-    return _parse("yaml", yaml.safe_load, text)
 
 
 def _parse(kind: str, parse: Callable[[str], Any], text: str) -> Any:
@@ -96,24 +80,6 @@ def jsonable(value: Any) -> Any:
     raise KumoError(f"cannot serialize <{type(value).__name__.strip('_')}>")
 
 
-@api("kumo.json_encode", "kumo.serde.json_encode")
+@api("kumo.serde.json_encode")
 def json_encode(_ctx: LuaContext, value: Any = None) -> str:
     return json.dumps(jsonable(value), separators=(",", ":"), ensure_ascii=False)
-
-
-@api("kumo.json_encode_pretty", "kumo.serde.json_encode_pretty")
-def json_encode_pretty(_ctx: LuaContext, value: Any = None) -> str:
-    return json.dumps(jsonable(value), indent=2, ensure_ascii=False)
-
-
-@api(
-    "kumo.toml_encode", "kumo.toml_encode_pretty",
-    "kumo.serde.toml_encode", "kumo.serde.toml_encode_pretty",
-)  # fmt: skip
-def toml_encode(_ctx: LuaContext, value: Any) -> str:
-    return toml_text(jsonable(value))
-
-
-@api("kumo.serde.yaml_encode")
-def yaml_encode(_ctx: LuaContext, value: Any) -> str:
-    return yaml.safe_dump(jsonable(value), allow_unicode=True, sort_keys=False)

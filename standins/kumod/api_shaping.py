@@ -138,13 +138,3 @@ def get_egress_path_config(
 @method("Shaping", "get_warnings")
 def get_warnings(_ctx: LuaContext, shaping: Shaping) -> list[str]:
     return shaping.warnings
-
-
-@method("Shaping", "get_errors")
-def get_errors(_ctx: LuaContext, shaping: Shaping) -> list[str]:
-    return shaping.errors
-
-
-@method("Shaping", "hash")
-def shaping_hash(_ctx: LuaContext, shaping: Shaping) -> str:
-    return str(id(shaping))

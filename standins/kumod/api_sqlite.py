@@ -52,8 +52,3 @@ def sqlite_execute(ctx: LuaContext, connection: SqliteConnection, query: str, *p
     if len(names) == 1:
         return [row[0] for row in rows]
     return [dict(zip(names, row, strict=True)) for row in rows]
-
-
-@api("redis.open")
-def redis_open(_ctx: LuaContext, *_args: Any) -> None:
-    raise KumoError("redis is not in this stand-in for kumod")

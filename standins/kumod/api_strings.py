@@ -1,19 +1,20 @@
-"""kumo.string."""
+"""kumo.string, kumo.digest, kumo.encode and kumo.domain_map."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+import base64
+import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from standins.kumod.api_serde import jsonable
 from standins.kumod.errors import KumoError
+from standins.kumod.objects import LuaObject
 from standins.kumod.registry import api
 from standins.kumod.templates import render
 
 if TYPE_CHECKING:
     from standins.kumod.lua import LuaContext
-
-from standins.kumod.api_serde import jsonable
 
 
 def lua_text(value: Any, position: int = 1) -> str:
@@ -24,34 +25,13 @@ def lua_text(value: Any, position: int = 1) -> str:
     raise KumoError(f"bad argument #{position}: error converting Lua value to String")
 
 
-def _string_api(name: str, function: Callable[..., Any]) -> None:
-    @api(f"kumo.string.{name}")
-    def call(_ctx: LuaContext, text: Any, *args: Any) -> Any:
-        return function(lua_text(text), *args)
+def _bytes(value: Any) -> bytes:
+    return lua_text(value).encode("utf-8", "surrogateescape")
 
 
-_STRINGS: dict[str, Callable[..., Any]] = {
-    "starts_with": lambda text, prefix: text.startswith(prefix),
-    "ends_with": lambda text, suffix: text.endswith(suffix),
-    "trim": lambda text: text.strip(),
-    "trim_start": lambda text: text.lstrip(),
-    "trim_end": lambda text: text.rstrip(),
-    "replace": lambda text, old, new: text.replace(old, new),
-    "replacen": lambda text, old, new, count: text.replace(old, new, int(count)),
-    "split": lambda text, separator: text.split(separator),
-    "rsplit": lambda text, separator: list(reversed(text.split(separator))),
-    "splitn": lambda text, count, separator: text.split(separator, max(int(count) - 1, 0)),
-    "rsplitn": lambda text, count, separator: list(
-        reversed(text.rsplit(separator, max(int(count) - 1, 0)))
-    ),
-    "split_whitespace": lambda text: text.split(),
-    "split_ascii_whitespace": lambda text: re.split(r"[ \t\n\r\f\v]+", text.strip(" \t\n\r\f\v")),
-    "normalize_smtp_response": lambda text: re.sub(
-        r"\b[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b", "{uuid}", text
-    ),
-}
-for _name, _function in _STRINGS.items():
-    _string_api(_name, _function)
+@api("kumo.string.replace")
+def replace(_ctx: LuaContext, text: Any, old: str, new: str) -> str:
+    return lua_text(text).replace(old, new)
 
 
 @api("kumo.string.eval_template")
@@ -61,32 +41,63 @@ def eval_template(
     return render(template, jsonable(context or {}), dialect=dialect, html=name.endswith(".html"))
 
 
-@api("kumo.string.wrap")
-def wrap(_ctx: LuaContext, text: str, soft: int = 75, _hard: int = 900) -> str:
-    lines, line = [], ""
-    for word in text.split(" "):
-        if line and len(line) + 1 + len(word) > soft:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    return "\r\n\t".join([*lines, line])
-
-
 @api("kumo.string.psl_domain")
 def psl_domain(_ctx: LuaContext, domain: str) -> str | None:
+    """The stand-in knows only the common public suffixes of two labels."""
     labels = domain.lower().rstrip(".").split(".")
-    suffix = _suffix(labels)
+    two = len(labels) > 1 and labels[-2] in ("co", "com", "org", "net", "ac", "gov", "or", "ne")
+    suffix = 2 if two and len(labels[-1]) == 2 else 1
     return ".".join(labels[-(suffix + 1) :]) if len(labels) > suffix else None
 
 
-@api("kumo.string.psl_suffix")
-def psl_suffix(_ctx: LuaContext, domain: str) -> str:
-    labels = domain.lower().rstrip(".").split(".")
-    return ".".join(labels[-_suffix(labels) :])
+class Digest(LuaObject):
+    """A digest: its bytes, and its hex form."""
+
+    kind = "Digest"
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+    def field(self, name: str) -> Any:
+        return {"bytes": self.raw, "hex": self.raw.hex()}.get(name)
+
+    def __str__(self) -> str:
+        return self.raw.hex()
 
 
-def _suffix(labels: list[str]) -> int:
-    """Labels in the public suffix: the stand-in knows only the common two-level ones."""
-    two = len(labels) > 1 and labels[-2] in ("co", "com", "org", "net", "ac", "gov", "or", "ne")
-    return 2 if two and len(labels[-1]) == 2 else 1
+@api("kumo.digest.sha256")
+def sha256(_ctx: LuaContext, *values: Any) -> Digest:
+    return Digest(hashlib.sha256(b"".join(_bytes(value) for value in values)).digest())
+
+
+@api("kumo.encode.base64_decode")
+def base64_decode(_ctx: LuaContext, value: Any) -> bytes:
+    try:
+        return base64.b64decode(_bytes(value), validate=True)
+    except ValueError as error:
+        raise KumoError(str(error)) from None
+
+
+class DomainMap(LuaObject):
+    """Values by domain, with ``*.`` wildcards."""
+
+    kind = "DomainMap"
+
+    def __init__(self, entries: Mapping[str, Any]) -> None:
+        self.entries = {key.lower(): value for key, value in entries.items()}
+
+    def field(self, name: str) -> Any:
+        lower = name.lower()
+        if lower in self.entries:
+            return self.entries[lower]
+        labels = lower.split(".")
+        wild = ("*." + ".".join(labels[start:]) for start in range(1, len(labels)))
+        return next((self.entries[key] for key in wild if key in self.entries), None)
+
+    def pairs(self) -> Mapping[str, Any]:
+        return self.entries
+
+
+@api("kumo.domain_map.new")
+def domain_map_new(_ctx: LuaContext, entries: Any = None) -> DomainMap:
+    return DomainMap(entries or {})

@@ -174,24 +174,16 @@ def tailer_close(_ctx: LuaContext, tailer: Tailer) -> None:
     tailer.closed = True
 
 
-@method("LogBatch", "records")
-def batch_records(_ctx: LuaContext, batch: Batch) -> list[Any]:
-    return [] if batch.committed else batch.records
-
-
 @method("LogBatch", "iter_records")
 def iter_records(_ctx: LuaContext, batch: Batch) -> LuaIterator:
-    return LuaIterator("jsonl.next_record", RecordIterator(batch_records(_ctx, batch)))
+    return LuaIterator(
+        "jsonl.next_record", RecordIterator([] if batch.committed else batch.records)
+    )
 
 
 @api("jsonl.next_record")
 def next_record(_ctx: LuaContext, iterator: RecordIterator) -> Any:
     return next(iterator.records, None)
-
-
-@method("LogBatch", "consumer_name")
-def consumer_name(_ctx: LuaContext, batch: Batch) -> str:
-    return "" if batch.committed else "default"
 
 
 @method("LogBatch", "commit")

@@ -247,3 +247,25 @@ def multiple_events() -> frozenset[str]:
     return frozenset(
         name for name, event in contract()["events"].items() if event["handlers"] == "multiple"
     )
+
+
+#: Where the record names the methods of each kind of object.
+_METHODS: Mapping[str, tuple[str, ...]] = {
+    "Message": ("message_methods",),
+    "HttpClient": ("http_client", "client_methods"),
+    "HttpRequest": ("http_client", "request_methods"),
+    "HttpResponse": ("http_client", "response_methods"),
+    "Tailer": ("objects", "tailer"),
+    "LogBatch": ("objects", "batch"),
+}
+
+
+def methods(written: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """By kind of object every method that kumod has: a call of one that is missing says so."""
+    found = {kind: set(names) for kind, names in written.items()}
+    for kind, way in _METHODS.items():
+        recorded: Any = contract()
+        for step in way:
+            recorded = recorded[step]
+        found[kind] = found.get(kind, set()) | set(recorded)
+    return found

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,8 @@ from standins.kumod import (
     api_core,
     api_dkim,
     api_dns,
-    api_encodings,
     api_files,
     api_http,
-    api_match,
     api_serde,
     api_shaping,
     api_sqlite,
@@ -64,10 +61,8 @@ REGISTERED = (
     api_core,
     api_dkim,
     api_dns,
-    api_encodings,
     api_files,
     api_http,
-    api_match,
     api_serde,
     api_shaping,
     api_sqlite,
@@ -291,17 +286,6 @@ class Kumod:
             raise KumoError(f"bind to {address}: Address already in use (os error 98)")
         self.listeners.append((kind, {**params, "listen": address}))
 
-    def spawn_task(self, event: str, args: list[Any]) -> None:
-        """In process the task runs at once, in a context of its own."""
-        if self.validating:
-            return
-        context = self.pool.get()
-        try:
-            context.call(event, *args)
-        except PolicyError as error:
-            self.diagnose("ERROR", f"Error while dispatching {event}: {error.text}")
-        self.pool.put(context)
-
     # Services of the engine ---------------------------------------------------------
 
     def diagnose(self, level: str, text: str) -> None:
@@ -347,12 +331,6 @@ class Kumod:
                 f'File("{source}"): KeySource failed to load data from file `{source}`: '
                 f"{error.strerror} (os error {error.errno})"
             ) from None
-
-    def parse_time(self, text: str) -> float:
-        try:
-            return datetime.fromisoformat(text).timestamp()
-        except ValueError:
-            return parsedate_to_datetime(text).timestamp()
 
     def bump_epoch(self) -> None:
         """The configuration changed: contexts and cached results are of the past."""

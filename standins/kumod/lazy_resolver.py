@@ -25,6 +25,3 @@ class LazyResolver:
 
     def txt(self, name: str) -> list[str]:
         return self._resolver.txt(name)
-
-    def ptr(self, address: str) -> list[str]:
-        return self._resolver.ptr(address)

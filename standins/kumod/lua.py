@@ -46,7 +46,10 @@ class LuaContext:
             {
                 "functions": self._runtime.table_from(names),
                 "methods": self._runtime.table_from(
-                    {kind: self._runtime.table_from(sorted(m)) for kind, m in METHODS.items()}
+                    {
+                        kind: self._runtime.table_from(sorted(names))
+                        for kind, names in contract.methods(METHODS).items()
+                    }
                 ),
                 "multiple": self._runtime.table_from(
                     dict.fromkeys(contract.multiple_events(), True)

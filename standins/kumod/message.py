@@ -70,7 +70,6 @@ class Message(LuaObject):
         self.meta: dict[str, Any] = dict(meta or {})
         self.num_attempts = 0
         self.due: float | None = None
-        self.scheduling: dict[str, Any] | None = None
 
     def __str__(self) -> str:
         return f"Message {self.id}"
@@ -155,7 +154,6 @@ class Message(LuaObject):
             "meta": self.meta,
             "num_attempts": self.num_attempts,
             "due": self.due,
-            "scheduling": self.scheduling,
         }
 
     @classmethod
@@ -170,5 +168,4 @@ class Message(LuaObject):
         )
         message.num_attempts = record["num_attempts"]
         message.due = record["due"]
-        message.scheduling = record["scheduling"]
         return message

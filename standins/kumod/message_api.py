@@ -16,7 +16,6 @@ from standins.kumod.headers import EnvelopeAddress
 from standins.kumod.message import Message
 from standins.kumod.objects import LuaObject
 from standins.kumod.registry import api, method
-from standins.kumod.reports import parse_bounce_report
 
 if TYPE_CHECKING:
     from standins.kumod.dkim import Signer
@@ -58,20 +57,9 @@ def recipient(_ctx: LuaContext, message: Message) -> EnvelopeAddress:
     return message.recipient
 
 
-@method("Message", "recipient_list")
-def recipient_list(_ctx: LuaContext, message: Message) -> list[EnvelopeAddress]:
-    return list(message.recipients)
-
-
 @method("Message", "set_sender")
 def set_sender(_ctx: LuaContext, message: Message, address: Any) -> None:
     message.sender = _address(address)
-
-
-@method("Message", "set_recipient")
-def set_recipient(_ctx: LuaContext, message: Message, address: Any) -> None:
-    addresses = address if isinstance(address, list) else [address]
-    message.recipients = [_address(entry) for entry in addresses]
 
 
 def _address(value: Any) -> EnvelopeAddress:
@@ -82,19 +70,9 @@ def _address(value: Any) -> EnvelopeAddress:
     return EnvelopeAddress.parse(value)
 
 
-@method("Message", "queue_name")
-def queue_name(_ctx: LuaContext, message: Message) -> str:
-    return message.queue_name()
-
-
 @method("Message", "num_attempts")
 def num_attempts(_ctx: LuaContext, message: Message) -> int:
     return message.num_attempts
-
-
-@method("Message", "increment_num_attempts")
-def increment_num_attempts(_ctx: LuaContext, message: Message) -> None:
-    message.num_attempts += 1
 
 
 @method("Message", "get_meta")
@@ -114,57 +92,12 @@ def get_data(_ctx: LuaContext, message: Message) -> bytes:
     return message.data
 
 
-@method("Message", "set_data")
-def set_data(_ctx: LuaContext, message: Message, data: str) -> None:
-    message.data = data.encode("utf-8", "surrogateescape")
-
-
-@method("Message", "save")
-def save(ctx: LuaContext, message: Message) -> None:
-    ctx.engine.spool.save(message)
-
-
-@method("Message", "shrink", "shrink_data")
-def shrink(_ctx: LuaContext, _message: Message) -> bool:
-    return True
-
-
-@method("Message", "set_force_sync")
-def set_force_sync(_ctx: LuaContext, _message: Message, _force: bool = True) -> None:
-    """The stand-in's spool always syncs."""
-
-
-@method("Message", "set_due")
-def set_due(_ctx: LuaContext, message: Message, due: Any = None) -> None:
-    moment = due.field("unix_timestamp") if isinstance(due, LuaObject) else due
-    message.due = float(moment) if isinstance(moment, int | float) else None
-
-
-@method("Message", "set_scheduling")
-def set_scheduling(ctx: LuaContext, message: Message, params: dict[str, Any]) -> None:
-    """Only ``first_attempt`` and ``expires`` as absolute RFC 3339 times."""
-    message.scheduling = params
-    first = params.get("first_attempt") if isinstance(params, dict) else None
-    if first:
-        message.due = ctx.engine.parse_time(first)
-
-
 # Headers -------------------------------------------------------------------
 
 
 @method("Message", "from_header")
 def from_header(_ctx: LuaContext, message: Message) -> Any:
     return message.address_header("From")
-
-
-@method("Message", "to_header")
-def to_header(_ctx: LuaContext, message: Message) -> Any:
-    return message.address_header("To")
-
-
-@method("Message", "get_address_header")
-def get_address_header(_ctx: LuaContext, message: Message, name: str) -> Any:
-    return message.address_header(name)
 
 
 @method("Message", "get_first_named_header_value")
@@ -189,36 +122,9 @@ def prepend_header(
     message.prepend_header(name, hdr.encode_value(value) if encode else value)
 
 
-@method("Message", "append_header")
-def append_header(
-    _ctx: LuaContext, message: Message, name: str, value: str, encode: bool = False
-) -> None:
-    message.append_header(name, hdr.encode_value(value) if encode else value)
-
-
 @method("Message", "remove_all_named_headers")
 def remove_all_named_headers(_ctx: LuaContext, message: Message, name: str) -> None:
     message.retain_headers(lambda present: present.lower() != name.lower())
-
-
-@method("Message", "remove_x_headers")
-def remove_x_headers(_ctx: LuaContext, message: Message, names: Any = None) -> None:
-    wanted = {name.lower() for name in names} if names else None
-    message.retain_headers(
-        lambda present: (
-            present.lower() not in wanted if wanted else not present.lower().startswith("x-")
-        )
-    )
-
-
-@method("Message", "import_x_headers")
-def import_x_headers(_ctx: LuaContext, message: Message, names: Any = None) -> None:
-    _import(message, names, only_x=True)
-
-
-@method("Message", "import_headers")
-def import_headers(_ctx: LuaContext, message: Message, names: Any = None) -> None:
-    _import(message, names, only_x=False)
 
 
 def _import(message: Message, names: Any, *, only_x: bool) -> None:
@@ -287,11 +193,6 @@ def _issues(message: Message) -> set[str]:
     return found
 
 
-@method("Message", "append_text_plain")
-def append_text_plain(_ctx: LuaContext, message: Message, text: str) -> None:
-    message.data = message.data.rstrip(b"\r\n") + b"\r\n" + mime.crlf(text.encode()) + b"\r\n"
-
-
 # Signatures and reports -----------------------------------------------------
 
 
@@ -305,22 +206,7 @@ def dkim_sign(ctx: LuaContext, message: Message, signer: Signer) -> None:
     )
 
 
-@method("Message", "parse_rfc3464")
-def parse_rfc3464(_ctx: LuaContext, message: Message) -> Any:
-    return parse_bounce_report(message.data)
-
-
 @api("kumo.apply_supplemental_trace_header")
 def apply_supplemental_trace_header(_ctx: LuaContext, message: Message, params: Any = None) -> None:
     options = deserialize_with(_TRACE_HEADERS, params) if params else None
     message.apply_trace(options)
-
-
-for _name in (
-    "add_authentication_results", "append_text_html", "arc_seal", "arc_verify", "dkim_verify",
-    "import_scheduling_header", "parse_mime",
-):  # fmt: skip
-
-    @method("Message", _name)
-    def _missing(_ctx: LuaContext, _message: Message, *_args: Any, name: str = _name) -> None:
-        raise KumoError(f"message:{name} is not in this stand-in for kumod")

@@ -88,18 +88,6 @@ local function object_meta(kind)
     __eq = function(a, b)
       return check(py('equal', py_of[a], py_of[b]))
     end,
-    __sub = function(a, b)
-      return check(py('sub', py_of[a] or a, py_of[b] or b))
-    end,
-    __add = function(a, b)
-      return check(py('add', py_of[a] or a, py_of[b] or b))
-    end,
-    __lt = function(a, b)
-      return check(py('lt', py_of[a], py_of[b]))
-    end,
-    __le = function(a, b)
-      return check(py('le', py_of[a], py_of[b]))
-    end,
   }
   metas[kind] = meta
   return meta

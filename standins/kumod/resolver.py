@@ -20,8 +20,6 @@ class Resolver(Protocol):
 
     def txt(self, name: str) -> list[str]: ...
 
-    def ptr(self, address: str) -> list[str]: ...
-
 
 class FakeResolver:
     """Every domain has one mail server, unless the tables say otherwise.
@@ -35,12 +33,10 @@ class FakeResolver:
         mx: Mapping[str, Sequence[str]] | None = None,
         a: Mapping[str, Sequence[str]] | None = None,
         txt: Mapping[str, Sequence[str]] | None = None,
-        ptr: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._mx = dict(mx or {})
         self._a = dict(a or {})
         self._txt = dict(txt or {})
-        self._ptr = dict(ptr or {})
         self.asked: list[tuple[str, str]] = []
 
     def mx(self, domain: str) -> list[tuple[int, str]]:
@@ -66,9 +62,3 @@ class FakeResolver:
         if name not in self._txt:
             raise ResolveError(f"TXT lookup for {name} failed: NXDOMAIN")
         return list(self._txt[name])
-
-    def ptr(self, address: str) -> list[str]:
-        self.asked.append(("PTR", address))
-        if address not in self._ptr:
-            raise ResolveError(f"PTR lookup for {address} failed: NXDOMAIN")
-        return list(self._ptr[address])

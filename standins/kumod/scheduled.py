@@ -148,18 +148,11 @@ class Scheduler:
         message.num_attempts += 1
         age = now - message.created + delay
         limit = queue.seconds("max_age") or 0.0
-        expires = (message.scheduling or {}).get("expires")
-        if expires is not None:
-            over = now + delay >= self._engine.parse_time(expires)
-            text = f"Next delivery time would be at {stamp(now + delay)} which exceeds the expiry "\
-                   f"time {expires} configured via set_scheduling"  # fmt: skip
-        else:
-            over = age > limit
-            text = (
-                f"Next delivery time would be {format_duration(age)} after creation, "
-                f"which exceeds max_age={format_duration(limit)}"
-            )
-        if over:
+        text = (
+            f"Next delivery time would be {format_duration(age)} after creation, "
+            f"which exceeds max_age={format_duration(limit)}"
+        )
+        if age > limit:
             self._expire(message, queue, text)
             return
         message.due = now + delay

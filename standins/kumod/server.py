@@ -54,10 +54,6 @@ class ServerEngine(Kumod):
     def wake(self) -> None:
         self.wakeup.set()
 
-    def spawn_task(self, event: str, args: list[Any]) -> None:
-        if not self.validating:
-            threading.Thread(target=super().spawn_task, args=(event, args), daemon=True).start()
-
 
 class Server:
     """Runs an engine until it is told to stop."""

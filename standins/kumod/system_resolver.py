@@ -6,7 +6,6 @@ import ipaddress
 
 import dns.exception
 import dns.resolver
-import dns.reversename
 
 from standins.kumod.resolver import ResolveError
 
@@ -43,13 +42,6 @@ class SystemResolver:
         except (dns.exception.DNSException, OSError) as error:
             raise ResolveError(_reason(error, name, "TXT")) from None
         return [b"".join(rr.strings).decode("utf-8", "replace") for rr in answer]
-
-    def ptr(self, address: str) -> list[str]:
-        try:
-            answer = self._resolver.resolve(dns.reversename.from_address(address), "PTR")
-        except (dns.exception.DNSException, OSError) as error:
-            raise ResolveError(_reason(error, address, "PTR")) from None
-        return [str(rr.target).rstrip(".") for rr in answer]
 
 
 def _reason(error: Exception, name: str, kind: str) -> str:

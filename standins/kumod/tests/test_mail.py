@@ -156,22 +156,18 @@ def test_a_complaint_becomes_a_feedback_record_with_the_first_trace(tmp_path: Pa
     assert "Subject: hello" in report["original_message"]
 
 
-def test_a_policy_can_read_a_bounce(tmp_path: Path) -> None:
+def test_a_policy_sees_where_a_bounce_came_in(tmp_path: Path) -> None:
     policy = (
         BASE
         + LISTENER
         + """
     kumo.on('smtp_server_message_received', function(msg, conn)
-      local report = msg:parse_rfc3464()
-      assert(report.per_recipient[1].status.class == 5)
-      print(
-        report.original_message:match('X%-PING8%-Campaign%-Id: (%w+)'),
-        conn:get_meta('received_via'))
+      print(conn:get_meta 'received_via')
     end)"""
     )
     kumod = started(tmp_path, policy)
     kumod.receive_smtp("", ["a@bounce.d.test"], BOUNCE)
-    assert kumod.printed == ["c1\t0.0.0.0:25"]
+    assert kumod.printed == ["0.0.0.0:25"]
 
 
 @pytest.mark.parametrize("recipient", ["x@other.test", "a@bounce.d.test"])

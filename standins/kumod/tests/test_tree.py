@@ -48,7 +48,6 @@ def test_helpers_data_and_unit_are_there(tree: Path) -> None:
         "share/policy-extras/shaping.lua",
         "share/policy-extras/shaping.toml",
         "share/bounce_classifier/iana.toml",
-        "share/community/shaping.toml",
         "lib/systemd/kumomta.service",
     ):
         assert (tree / name).is_file(), name
