@@ -15,6 +15,7 @@ from hostagent.layout import Layout
 _OTHERS = {
     "dial": "dial.run",
     "events": "events.events.main",
+    "outbox": "events.outbox.main",
     "prune": "logs.prune.main",
     "public-keys": "public_keys.run",
     "ship": "logs.ship.main",

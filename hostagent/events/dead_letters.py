@@ -1,13 +1,33 @@
-"""Events that PING8 refused or that grew too old (policy/kumomta/dead_letters.lua)."""
+"""The store of events that did not go through (policy/kumomta/dead_letters.lua).
+
+Dead letters are events that PING8 refused or that grew too old: an operator replays them. Beside
+them wait single events on which PING8 fails again and again: they are tried on, each by itself, so
+that no other event waits for them. SQLite has committed when a function here returns.
+"""
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 DEAD_LETTERS = Path("/var/spool/kumomta/ping8/dead-letters.sqlite")
 _BUSY_SECONDS = 10
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS dead_letters (
+  event_id TEXT PRIMARY KEY,
+  buried INTEGER NOT NULL,
+  answer TEXT NOT NULL,
+  record TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS waiting (
+  event_id TEXT PRIMARY KEY,
+  due INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  answer TEXT NOT NULL,
+  record TEXT NOT NULL
+);
+"""
 
 
 @dataclass(frozen=True)
@@ -17,6 +37,15 @@ class DeadLetter:
     event_id: str
     buried: int
     answer: str
+    record: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One event that is tried by itself, and how often it was."""
+
+    event_id: str
+    attempts: int
     record: str
 
 
@@ -34,3 +63,72 @@ def remove(path: Path, event_id: str) -> None:
     """After PING8 has taken it."""
     with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as db, db:
         db.execute("DELETE FROM dead_letters WHERE event_id = ?", (event_id,))
+
+
+class Store:
+    """The store, for those that write to it. Errors are `sqlite3.Error`: nothing is handled then.
+
+    A file that is no database any more is put under another name, where an operator finds it and
+    an alarm counts it; a new one takes its place.
+    """
+
+    def __init__(self, path: Path = DEAD_LETTERS) -> None:
+        self._path = path
+
+    def bury(self, event_id: str, record: str, answer: str, now: float) -> None:
+        """For good; it waits no more."""
+        with self._open() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?)",
+                (event_id, int(now), answer, record),
+            )
+            db.execute("DELETE FROM waiting WHERE event_id = ?", (event_id,))
+
+    def set_aside(
+        self, event_id: str, record: str, answer: str, due: float, attempts: int = 1
+    ) -> None:
+        """To be tried by itself, from `due` on."""
+        with self._open() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?)",
+                (event_id, int(due), attempts, answer, record),
+            )
+
+    def due(self, now: float, longest_wait: float, limit: int = 100) -> list[Waiting]:
+        """Those to be tried now. One that is due later than anything can be was noted before the
+        clock stepped back."""
+        if not self._path.exists():
+            return []
+        with self._open() as db:
+            rows = db.execute(
+                "SELECT event_id, attempts, record FROM waiting WHERE due <= ? OR due > ? "
+                "ORDER BY due LIMIT ?",
+                (int(now), int(now + 2 * longest_wait), limit),
+            )
+            return [Waiting(*row) for row in rows.fetchall()]
+
+    def taken(self, event_id: str) -> None:
+        """PING8 has it."""
+        with self._open() as db:
+            db.execute("DELETE FROM waiting WHERE event_id = ?", (event_id,))
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as db, db:
+                db.executescript(_SCHEMA)
+                yield db
+        except sqlite3.DatabaseError as error:
+            # Its subclasses tell of locks, full disks and wrong values; this one of the file.
+            if type(error) is sqlite3.DatabaseError:
+                self._move_away()
+            raise
+
+    def _move_away(self) -> None:
+        number = 1
+        while (away := self._path.with_name(f"{self._path.name}.damaged-{number}")).exists():
+            number += 1
+        self._path.rename(away)
+        journal = self._path.with_name(f"{self._path.name}-journal")
+        if journal.exists():
+            journal.rename(away.with_name(f"{away.name}-journal"))

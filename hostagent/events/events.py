@@ -15,7 +15,7 @@ from typing import Any
 from hostagent.errors import AgentError
 from hostagent.events.dead_letters import DEAD_LETTERS, dead_letters, remove
 from hostagent.events.logs import LOGS, records
-from hostagent.events.record import LOG_RECORD, as_event, event_id, event_time, event_type
+from hostagent.events.record import as_event, event_id, event_time, event_type, is_wanted
 from hostagent.events.webhook import ENVIRONMENT, SETTINGS, Webhook, read_environment
 
 _FAILURES_IN_A_ROW = 5
@@ -94,7 +94,7 @@ def _buried(places: Places) -> Iterator[Event]:
 def _logged(places: Places, first: int, last: int) -> Iterator[Event]:
     left_out = _settings(places).get("leave_out", {})
     for logged in records(places.logs, first, last):
-        if logged.get("reception_protocol") == LOG_RECORD or event_type(logged) in left_out:
+        if not is_wanted(logged, left_out):
             continue
         record = as_event(logged)
         yield Event(event_id(logged), record, json.dumps(record, ensure_ascii=False))

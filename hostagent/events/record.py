@@ -1,8 +1,7 @@
 """What a log record is to PING8: its id, its moment, and the record as PING8 sees it."""
 
 import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 ID_FIELD = "X-PING8-Event-Id"
@@ -43,12 +42,18 @@ def as_event(logged: Mapping[str, Any]) -> dict[str, Any]:
     return {**logged, "headers": meta, "meta": {}}
 
 
-def encoded(record_text: str, record_id: str, *, in_array: bool) -> bytes:
-    """The body of a POST: the record, or an array of it with its id as a field."""
-    if not in_array:
-        return record_text.encode()
-    record = {ID_FIELD: record_id, **json.loads(record_text)}
-    return json.dumps([record], ensure_ascii=False, separators=(",", ":")).encode()
+def is_wanted(record: Mapping[str, Any], leave_out: Mapping[str, Any]) -> bool:
+    """Never an event about an event, nor a type that the settings leave out."""
+    return record.get("reception_protocol") != LOG_RECORD and event_type(record) not in leave_out
+
+
+def array(records: Iterable[tuple[str, str]]) -> str:
+    """A JSON array of records by their ids; each begins with its id.
+
+    Put together as text, as the policy does it: a record goes out as kumod wrote it.
+    """
+    opened = (f'{{"{ID_FIELD}":"{record_id}",{text.strip()[1:]}' for record_id, text in records)
+    return f"[{','.join(opened)}]"
 
 
 def _moment(record: Mapping[str, Any]) -> tuple[Any, Any]:

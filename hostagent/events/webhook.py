@@ -1,34 +1,82 @@
-"""PING8's endpoint, for replays: one connection, one event a POST."""
+"""PING8's endpoint: one connection, no redirects, and a limit for everything that it may do."""
 
 import http.client
 import json
 import re
 import ssl
+import threading
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hostagent.errors import AgentError
-from hostagent.events.record import ID_FIELD, encoded
+from hostagent.events.record import ID_FIELD, array
 
 ENVIRONMENT = Path("/etc/default/kumomta")
 SETTINGS = Path("/opt/kumomta/etc/policy/data/webhook.json")
-_SECONDS = 30
+_SECONDS = 30.0
 _LONGEST_ANSWER = 200
+_MOST_READ = 64 * 1024
+
+Verdict = Literal["delivered", "retry", "failing", "refused"]
+"""What an answer means for the events of a POST (policy/kumomta/answers.lua).
+
+`retry`: PING8 is away, or does not take our token; `failing`: it is there and fails on what it was
+sent, which may be one event's fault; `refused`: it will never take it.
+"""
+
+_AWAY = frozenset({401, 403, 408, 421, 425, 429, 502, 503, 504})
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Whether PING8 took the event, and what it said, in one line without the token.
+    """What became of a POST, and what PING8 said, in one line without the token.
 
     `status` is that of HTTP; None where none came.
     """
 
-    taken: bool
+    verdict: Verdict
     text: str
     status: int | None = None
+
+    @property
+    def taken(self) -> bool:
+        """Whether PING8 has the events."""
+        return self.verdict == "delivered"
+
+
+def classify(status: int, body: str, failure_field: str | None) -> Verdict:
+    """What a status and a body mean. A redirect is a fault on the way: no event follows it."""
+    if 200 <= status < 300:
+        failed = failure_field is not None and _says_failure(body, failure_field)
+        return "failing" if failed else "delivered"
+    if status < 400 or status in _AWAY:
+        return "retry"
+    return "failing" if status >= 500 else "refused"
+
+
+def _says_failure(body: str, field: str) -> bool:
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return True
+    if not isinstance(content, (dict, list)):
+        return True
+    value = content.get(field) if isinstance(content, dict) else None
+    return value is False or (isinstance(value, (str, list, dict)) and bool(value))
+
+
+def _says_its_end(response: http.client.HTTPResponse) -> bool:
+    """Whether it tells where its body ends: http.client takes headers that break off for whole."""
+    return (
+        response.length is not None
+        or response.chunked
+        or response.version == 10
+        or "close" in (response.getheader("Connection") or "").lower()
+    )
 
 
 def read_environment(path: Path) -> dict[str, str]:
@@ -46,30 +94,75 @@ class Webhook:
             self._url = urllib.parse.urlsplit(environment["PING8_WEBHOOK_URL"])
         except KeyError as error:
             raise AgentError(f"{error.args[0]} is not in {ENVIRONMENT}", "push again") from None
-        self._settings = settings
+        self.settings = settings
         self._connection: http.client.HTTPConnection | None = None
 
     def post(self, record: str, event_id: str) -> Answer:
-        """Sends one event; a broken connection is an answer too, and the next event makes a new
-        one."""
-        path = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
-        body = encoded(record, event_id, in_array=self._settings.get("batch_size", 1) > 1)
+        """Sends one event; a broken connection is an answer too."""
+        return self.post_all([(event_id, record)])
+
+    def post_all(self, records: Sequence[tuple[str, str]]) -> Answer:
+        """Sends events, texts by their ids, in one POST."""
+        in_array = len(records) > 1 or self.settings.get("batch_size", 1) > 1
+        body = array(records) if in_array else records[0][1]
         headers = {
             "Content-Type": "application/json",
             "X-PING8-Kumo-Token": self._token,
-            ID_FIELD: event_id,
+            ID_FIELD: records[0][0],
         }
+        reused = self._connection is not None
         try:
-            connection = self._connected()
-            connection.request("POST", path, body=body, headers=headers)
-            response = connection.getresponse()
-            text = response.read().decode("utf-8", "replace")
+            try:
+                status, text = self._exchange(body.encode(), headers)
+            except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+                # It may have closed a connection that was idle.
+                self.close()
+                if not reused:
+                    raise
+                status, text = self._exchange(body.encode(), headers)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            return Answer(False, self._presentable(str(error) or type(error).__name__))
-        taken = 200 <= response.status < 300 and not self._says_failure(text)
-        text = self._presentable(f"{response.status} {text}")
-        return Answer(taken, text, response.status)
+            return Answer("retry", self._presentable(str(error) or type(error).__name__))
+        verdict = classify(status, text, self.settings.get("failure_field"))
+        return Answer(verdict, self._presentable(f"{status} {text}"), status)
+
+    def _exchange(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+        """Status and the beginning of the text. The time limit is for the whole exchange: a
+        receiver that drips would never run into one for each read."""
+        path = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
+        connection = self._connected()
+        over = threading.Event()
+
+        def give_up() -> None:
+            over.set()
+            if connection.sock is not None:
+                with suppress(OSError):
+                    connection.sock.shutdown(2)
+
+        limit = threading.Timer(self._limit(), give_up)
+        limit.daemon = True
+        limit.start()
+        try:
+            connection.request("POST", path, body=body, headers=dict(headers))
+            response = connection.getresponse()
+            if not _says_its_end(response):
+                raise http.client.IncompleteRead(b"")
+            text = response.read(_MOST_READ)
+            if over.is_set():
+                raise TimeoutError(f"no whole answer within {self._limit():.0f} s")
+            left = response.length if response.length is not None else 0
+            if left and len(text) < _MOST_READ:
+                raise http.client.IncompleteRead(text, left)
+            if not response.isclosed() and (left or response.read(1)):
+                # Longer than anybody needs: the rest is not waited for.
+                self.close()
+            return response.status, text.decode("utf-8", "replace")
+        finally:
+            limit.cancel()
+
+    def _limit(self) -> float:
+        said = re.fullmatch(r"([0-9]+)(s|m)", str(self.settings.get("timeout", "")))
+        return int(said[1]) * (60.0 if said[2] == "m" else 1.0) if said else _SECONDS
 
     def close(self) -> None:
         """Ends the connection."""
@@ -83,23 +176,11 @@ class Webhook:
             if self._url.scheme == "https":
                 context = ssl.create_default_context()
                 self._connection = http.client.HTTPSConnection(
-                    host, port, timeout=_SECONDS, context=context
+                    host, port, timeout=self._limit(), context=context
                 )
             else:
-                self._connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
+                self._connection = http.client.HTTPConnection(host, port, timeout=self._limit())
         return self._connection
-
-    def _says_failure(self, text: str) -> bool:
-        field = self._settings.get("failure_field")
-        if field is None:
-            return False
-        try:
-            value = json.loads(text)[field]
-        except KeyError:
-            return False
-        except (ValueError, TypeError):
-            return True
-        return value is False or (isinstance(value, (str, list, dict)) and bool(value))
 
     def _presentable(self, text: str) -> str:
         text = text.replace(self._token, "[token]")

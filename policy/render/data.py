@@ -14,8 +14,7 @@ Lua is the same in every environment; what differs is data in `data/`:
 | `warm_up.json` | at run time | `refresh`, `community`; `sources`: source -> `start` (date), `daily` (messages of each day) |
 | `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `transport`, `disabled_records`, `mta_sts`, `signers` (how many at most) |
 
-With the transport `outbox`, `ping8-outbox.service` runs the tailer as user kumod:
-`OUTBOX_COMMAND`, with `EnvironmentFile=/etc/default/kumomta`.
+`ping8-outbox.service` reads `webhook.json` too, each time that it looks for events.
 """  # noqa: E501
 
 import json
@@ -33,12 +32,8 @@ from policy.settings.base import seconds
 from policy.settings.domains import SenderDomain
 
 POLICY_DIRECTORY = "/opt/kumomta/etc/policy"
-OUTBOX_COMMAND = (
-    "/opt/kumomta/sbin/kumod --script --policy /opt/kumomta/etc/policy/outbox.lua --user kumod"
-)
 
 RESTART = ("restart kumomta.service",)
-RESTART_OUTBOX = ("restart ping8-outbox.service",)
 
 _LUA = Path(__file__).parents[1] / "kumomta"
 _READ_BY_INIT = frozenset(
@@ -49,19 +44,6 @@ _READ_BY_INIT = frozenset(
         "outbox_log.lua",
         "server.json",
         "server.lua",
-    }
-)
-_READ_BY_OUTBOX = frozenset(
-    {
-        "answers.lua",
-        "data.lua",
-        "dead_letters.lua",
-        "delivery.lua",
-        "environment.lua",
-        "events.lua",
-        "outbox.lua",
-        "outbox_log.lua",
-        "webhook.json",
     }
 )
 _DERIVED_FROM_RECEPTION = frozenset({"Reception", "InboundReception"})
@@ -77,7 +59,7 @@ def policy_files(settings: Settings, addresses: Addresses) -> tuple[ReleaseFile,
         ReleaseFile(
             path=f"{POLICY_DIRECTORY}/{name}",
             content=content,
-            effects=_effects(name.removeprefix("data/"), settings),
+            effects=RESTART if name.removeprefix("data/") in _READ_BY_INIT else (),
         )
         for name, content in sorted(contents.items())
     )
@@ -230,15 +212,6 @@ def server(settings: Settings) -> dict[str, Any]:
 def _at_least(count: int) -> int:
     """The next power of two, from 512 on: another sender domain almost never restarts kumod."""
     return max(512, 1 << (count - 1).bit_length()) if count else 512
-
-
-def _effects(name: str, settings: Settings) -> tuple[str, ...]:
-    effects: tuple[str, ...] = ()
-    if name in _READ_BY_INIT:
-        effects += RESTART
-    if name in _READ_BY_OUTBOX and settings.webhook.transport == "outbox":
-        effects += RESTART_OUTBOX
-    return effects
 
 
 def _port(settings: Settings, proxy: str) -> int:

@@ -42,8 +42,7 @@ def mta_environment(settings: Settings, addresses: Addresses, secrets: Secrets) 
     variables = {"PING8_WEBHOOK_TOKEN": secrets.webhook_token, **environment(settings, addresses)}
     if any(proxy.authentication for proxy in settings.proxies):
         variables["KUMOPROXY_PASSWORD"] = _proxy_password(secrets)
-    units = ("kumomta", "ping8-outbox") if settings.webhook.transport == "outbox" else ("kumomta",)
-    return _environment("/etc/default/kumomta", variables, units)
+    return _environment("/etc/default/kumomta", variables, ("kumomta", "ping8-outbox"))
 
 
 def proxy_environment(

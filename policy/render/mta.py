@@ -5,7 +5,7 @@ from policy.dns.plan import MTA
 from policy.release import Check, Directory, Mount, Release, ReleaseFile, build_release
 from policy.render import system
 from policy.render.certificate import TIMER, certificate_directories, certificate_files
-from policy.render.data import OUTBOX_COMMAND, policy_files
+from policy.render.data import policy_files
 from policy.render.environment import mta_environment
 from policy.render.metrics import SHIP_TIMER, SHIPPED, shipping_files, signals_files
 from policy.render.metrics import TIMER as SIGNALS_TIMER
@@ -41,7 +41,9 @@ def render_mta(settings: Settings, addresses: Addresses, secrets: Secrets) -> Re
             *nginx_files(settings, secrets),
             *certificate_files(settings, secrets),
             *_resolver_files(),
-            *_event_files(settings),
+            template_file(
+                "mta", f"{_SYSTEM}/ping8-outbox.service", effects=("restart ping8-outbox.service",)
+            ),
             *_prune_files(settings),
             *shipping_files(settings),
             *signals_files(settings, "mta", MTA),
@@ -95,20 +97,6 @@ def _resolver_files() -> tuple[ReleaseFile, ...]:
     )
 
 
-def _event_files(settings: Settings) -> tuple[ReleaseFile, ...]:
-    if settings.webhook.transport != "outbox":
-        return ()
-    unit = "ping8-outbox.service"
-    return (
-        template_file(
-            "mta",
-            f"{_SYSTEM}/{unit}",
-            effects=(f"restart {unit}",),
-            values={"command": OUTBOX_COMMAND},
-        ),
-    )
-
-
 def _prune_files(settings: Settings) -> tuple[ReleaseFile, ...]:
     timer = "ping8-logs-prune.timer"
     return (
@@ -135,9 +123,13 @@ def _packages(settings: Settings) -> tuple[str, ...]:
 
 def _units(settings: Settings) -> tuple[str, ...]:
     """In the order of starting: names resolve before mail moves."""
-    units = ["unbound.service", "kumomta.service", "nginx.service", "ping8-logs-prune.timer"]
-    if settings.webhook.transport == "outbox":
-        units.append("ping8-outbox.service")
+    units = [
+        "unbound.service",
+        "kumomta.service",
+        "nginx.service",
+        "ping8-logs-prune.timer",
+        "ping8-outbox.service",
+    ]
     if settings.certificate.kind == "acme":
         units.append(TIMER)
     if settings.logs.ship:

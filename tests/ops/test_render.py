@@ -79,7 +79,7 @@ def test_rendering_again_replaces_what_was_rendered_and_nothing_else(tmp_path: P
     write(example_releases(settings_of(SMALL)), tmp_path)
     assert (tmp_path / "notes").read_text() == "mine"
     assert not (tmp_path / "proxy-2").exists()
-    assert not (tmp_path / "mta/etc/systemd/system/ping8-outbox.service").exists()
+    assert not (tmp_path / "mta/etc/systemd/system/ping8-logs-ship.service").exists()
 
 
 def test_an_unknown_stack_is_refused_by_name(tmp_path: Path) -> None:

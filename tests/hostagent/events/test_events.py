@@ -2,10 +2,8 @@
 
 import json
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from hostagent.events import events
 from hostagent.events.record import as_event, event_id
 from hostagent.events.webhook import read_environment
 from policy.render.environment import environment_file
+from tests.hostagent.events.receiver import Receiver
 
 TOKEN = 'quo"te$dollar`tick\\back-and-long-enough'
 NOON = 1_793_534_400
@@ -45,43 +44,11 @@ def record(kind: str = "Delivery", **fields: Any) -> dict[str, Any]:
     }
 
 
-class Receiver:
-    """PING8's endpoint on loopback: keeps what it is sent, answers what the test says."""
-
-    def __init__(self) -> None:
-        self.posts: list[tuple[dict[str, str], bytes]] = []
-        self.answer: Callable[[bytes], tuple[int, bytes]] = lambda _body: (200, b"ok")
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.posts.append((dict(self.headers.items()), body))
-                status, text = outer.answer(body)
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, format: str, *args: object) -> None:
-                del format, args
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/events?source=kumo"
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
+    receiver.close()
 
 
 @pytest.fixture

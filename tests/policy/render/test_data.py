@@ -133,19 +133,6 @@ def test_a_change_of_sender_domains_restarts_nothing_and_one_of_the_server_does(
         assert effects[name] == ("restart kumomta.service",)
 
 
-def test_the_outbox_is_restarted_by_what_it_reads() -> None:
-    chosen = settings(
-        webhook={"url": "https://app.example.com/e", "transport": "outbox", "batch_size": 200}
-    )
-    effects = {
-        file.path.rpartition("/")[2]: file.effects
-        for file in data.policy_files(chosen, example_addresses(chosen))
-    }
-    assert effects["webhook.json"] == ("restart ping8-outbox.service",)
-    assert effects["outbox.lua"] == ("restart ping8-outbox.service",)
-    assert effects["sender_domains.json"] == ()
-
-
 def test_reports_are_taken_at_every_name_that_has_our_mx() -> None:
     chosen = settings(
         domains=[

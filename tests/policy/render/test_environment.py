@@ -66,9 +66,9 @@ def test_environment_files_are_for_root_alone_and_restart_their_service(path: st
     assert f"restart {path.rpartition('/')[2]}.service" in file.effects
 
 
-def test_the_tailer_of_the_outbox_restarts_with_the_environment_that_it_reads() -> None:
-    assert "restart ping8-outbox.service" in file_of(mta_of(LARGE).files, MTA_FILE).effects
-    assert "restart ping8-outbox.service" not in file_of(mta_of(SMALL).files, MTA_FILE).effects
+def test_the_outbox_restarts_with_the_environment_that_it_reads() -> None:
+    for host in (mta_of(LARGE), mta_of(SMALL)):
+        assert "restart ping8-outbox.service" in file_of(host.files, MTA_FILE).effects
 
 
 def test_a_proxy_listens_on_its_own_private_address_and_port() -> None:

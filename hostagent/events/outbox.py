@@ -1,0 +1,189 @@
+"""Verb `outbox`: a service that posts what lies in the outbox, and tries single events on.
+
+The outbox is a local log of kumod with short segments. A segment is read when kumod has finished
+it, and deleted when every event in it is handled: what lies there is what waits. So neither the
+clock, nor the order of names, nor a checkpoint can make it skip one. The place within a segment is
+kept only to repeat fewer events after a crash. A segment that cannot be read to its end is moved
+away.
+"""
+
+import json
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from hostagent.errors import AgentError
+from hostagent.events.dead_letters import DEAD_LETTERS, Store
+from hostagent.events.delivery import Delivery, Event
+from hostagent.events.record import event_id, event_time, is_wanted
+from hostagent.events.segments import PATTERN, Segment
+from hostagent.events.webhook import SETTINGS, Webhook
+from hostagent.system import durable
+
+OUTBOX = Path("/var/spool/kumomta/ping8/outbox")
+DAMAGED = "damaged"
+_POSITION = ".position"
+_LOOK_EVERY = 0.5
+_LEAST_READ = 200
+ABANDONED_AFTER = 60.0
+"""Seconds without a change after which an open segment is nobody's: kumod ends one after two, but
+marks what a crash left only when it starts with this transport."""
+
+
+class Stopped(Exception):
+    """The service was told to stop."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie on an MTA host."""
+
+    outbox: Path = OUTBOX
+    store: Path = DEAD_LETTERS
+    settings: Path = SETTINGS
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs until SIGTERM, or until another agent has taken this one's place."""
+    if arguments:
+        print(f"ping8: {arguments[0]!r} is not known here", file=sys.stderr)
+        return 1
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+
+    def pause(seconds: float) -> None:
+        if stop.wait(seconds):
+            raise Stopped
+
+    program = Path(sys.argv[0])
+    started = program.stat().st_ino
+    try:
+        outbox = Outbox(Places(), os.environ, now=time.time, pause=pause)
+        while program.stat().st_ino == started:
+            outbox.work()
+            pause(_LOOK_EVERY)
+    except Stopped:
+        pass
+    except AgentError as error:
+        print(f"ping8: {error.what}; {error.mend}", file=sys.stderr)
+        return 1
+    return 0
+
+
+class Outbox:
+    """The segments, the way to PING8, and how time passes."""
+
+    def __init__(
+        self,
+        places: Places,
+        environment: Mapping[str, str],
+        *,
+        now: Callable[[], float],
+        pause: Callable[[float], None],
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._places = places
+        self._elapsed = elapsed
+        self._open: dict[str, tuple[tuple[int, int], float]] = {}
+        webhook = Webhook(environment, self._settings())
+        self._delivery = Delivery(webhook, Store(places.store), now, pause)
+
+    def work(self) -> None:
+        """Everything that is there now."""
+        self._delivery.webhook.settings = self._settings()
+        try:
+            self._delivery.retry_waiting()
+        except sqlite3.Error as error:
+            print(f"ping8: the store of dead letters: {error}", file=sys.stderr)
+        for segment in self._ready():
+            try:
+                self._empty(segment)
+            except FileNotFoundError:
+                continue
+
+    def _ready(self) -> Iterator[Segment]:
+        seen = {}
+        for path in sorted(self._places.outbox.glob(PATTERN)):
+            segment = Segment(path)
+            if segment.done:
+                yield segment
+                continue
+            status = path.stat()
+            state = (status.st_size, status.st_mtime_ns)
+            known, since = self._open.get(path.name, (None, 0.0))
+            if known != state:
+                since = self._elapsed()
+            if self._elapsed() - since >= ABANDONED_AFTER:
+                yield segment
+            seen[path.name] = (state, since)
+        self._open = seen
+
+    def _empty(self, segment: Segment) -> None:
+        """Handles every event of a segment, then deletes it; a damaged one is moved away."""
+        done = self._position(segment.path.name)
+        least = max(_LEAST_READ, int(self._delivery.webhook.settings.get("batch_size", 1)))
+        batch: list[Event] = []
+        number = 0
+        readable = True
+        for number, line in enumerate(segment.lines(), start=1):
+            event = self._event(line)
+            readable = readable and event is not None
+            if number <= done or not isinstance(event, Event):
+                continue
+            batch.append(event)
+            if len(batch) >= least:
+                self._deliver(segment.path.name, batch, number)
+                batch = []
+        if batch:
+            self._deliver(segment.path.name, batch, number)
+        if segment.whole and readable:
+            segment.path.unlink()
+        else:
+            self._move_away(segment.path)
+
+    def _event(self, line: bytes) -> Event | Literal[False] | None:
+        """The event of a line, False where nobody wants it, None where the line is none."""
+        try:
+            record = json.loads(line)
+            if not is_wanted(record, self._delivery.webhook.settings.get("leave_out", {})):
+                return False
+            return Event(event_id(record), event_time(record), line.decode())
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def _deliver(self, name: str, batch: list[Event], lines: int) -> None:
+        self._delivery.deliver(batch)
+        try:
+            durable.write_json(self._places.outbox / _POSITION, {"segment": name, "lines": lines})
+        except OSError as error:
+            # After a crash events come again; that is all.
+            print(f"ping8: the place in the outbox is not kept: {error}", file=sys.stderr)
+
+    def _position(self, name: str) -> int:
+        """Lines of this segment that are handled; none where that is not known."""
+        try:
+            data = durable.read_json(self._places.outbox / _POSITION)
+            return int(data["lines"]) if data["segment"] == name else 0
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+
+    def _move_away(self, path: Path) -> None:
+        print(f"ping8: {path.name} cannot be read to its end: see {DAMAGED}/", file=sys.stderr)
+        folder = path.parent / DAMAGED
+        folder.mkdir(mode=0o2770, exist_ok=True)
+        path.rename(folder / path.name)
+
+    def _settings(self) -> dict[str, Any]:
+        try:
+            content: dict[str, Any] = json.loads(self._places.settings.read_bytes())
+        except (OSError, ValueError) as error:
+            raise AgentError(f"{self._places.settings}: {error}", "push again") from None
+        return content
