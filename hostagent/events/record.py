@@ -37,9 +37,12 @@ def event_type(record: Mapping[str, Any]) -> str:
 
 
 def as_event(logged: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of the local logs as PING8 gets it: correlation values stand in `headers`."""
+    """A record of the local logs as PING8 gets it: correlation values stand in `headers`, and the
+    pool is named without the place that policy/kumomta/egress.lua puts behind it."""
     meta = {name: value for name, value in logged.get("meta", {}).items() if name[:1].isupper()}
-    return {**logged, "headers": meta, "meta": {}}
+    pool = logged.get("egress_pool")
+    named = {"egress_pool": pool.partition("#")[0]} if pool else {}
+    return {**logged, **named, "headers": meta, "meta": {}}
 
 
 def is_wanted(record: Mapping[str, Any], leave_out: Mapping[str, Any]) -> bool:

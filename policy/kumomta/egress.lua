@@ -1,4 +1,4 @@
--- Egress sources and pools, from egress.json. They exist only as the answers
+-- Egress sources and pools, from sources.json and egress.json. They exist only as the answers
 -- of these events: made at the top level they would be values that nobody
 -- knows, and mail would leave from the MTA's own address.
 local kumo = require 'kumo'
@@ -25,10 +25,10 @@ end
 
 -- The proxy binds the private address: on EC2 the public one is translated
 -- and stands on no interface.
-function mod.source(name)
-  local source = data.read('egress').sources[name]
+function mod.make_source(name)
+  local source = data.read('sources')[name]
   if not source then
-    error(string.format('egress source %q is not in egress.json', name))
+    error(string.format('egress source %q is not in sources.json', name))
   end
   local params = {
     name = name,
@@ -43,13 +43,68 @@ function mod.source(name)
   return kumo.make_egress_source(params)
 end
 
-function mod.pool(name)
-  local entries = data.read('egress').pools[name]
-  if not entries then
-    error(string.format('egress pool %q is not in egress.json', name))
+-- kumod goes round the sources of a pool anew for each queue, and begins with
+-- the second one: one message to each of many domains would leave by one
+-- source, whatever the weights. So egress.json lists a source as often as it
+-- weighs, and each queue begins at a place that its name decides.
+local function place(name)
+  local pool, first = name:match '^(.*)#(%d+)$'
+  return pool or name, tonumber(first) or 0
+end
+
+function mod.pool_of_queue(pool, domain, tenant)
+  local sources = data.read('egress').pools[pool]
+  if not sources or #sources < 2 then
+    return pool
+  end
+  local hash = kumo.digest.sha256((tenant or '') .. '@' .. domain).hex
+  return string.format('%s#%d', pool, tonumber(hash:sub(1, 8), 16) % #sources)
+end
+
+function mod.make_pool(name)
+  local pool, first = place(name)
+  local sources = data.read('egress').pools[pool]
+  if not sources then
+    error(string.format('egress pool %q is not in egress.json', pool))
+  end
+  local entries = {}
+  for i = 1, #sources do
+    local source = sources[(first + i) % #sources + 1]
+    table.insert(entries, { name = source })
   end
   return kumo.make_egress_pool { name = name, entries = entries }
 end
+
+-- kumod remembers an error of these handlers for a minute, leaves messages in
+-- no queue when it happens at the start, and then no longer stops. So they
+-- have an answer for everything; validation calls what is inside.
+local function guard(what, make, otherwise)
+  return function(name)
+    local ok, result = pcall(make, name)
+    if ok then
+      return result
+    end
+    kumo.log_error(string.format('%s %s: %s', what, name, tostring(result)))
+    return otherwise(name)
+  end
+end
+
+-- Nothing listens there: the mail waits, and never leaves from this host.
+mod.source = guard('egress source', mod.make_source, function(name)
+  return kumo.make_egress_source {
+    name = name,
+    socks5_proxy_server = '127.0.0.1:1',
+    socks5_proxy_source_address = '127.0.0.1',
+  }
+end)
+
+-- Without a source the mail waits for its next retry.
+mod.pool = guard('egress pool', mod.make_pool, function(name)
+  return kumo.make_egress_pool {
+    name = name,
+    entries = { { name = 'unspecified', weight = 0 } },
+  }
+end)
 
 -- The private addresses that KUMOPROXY_HOST stands for.
 local function proxy_addresses()
@@ -75,9 +130,8 @@ end
 
 -- How KUMOPROXY_* differ from the source that they describe; one line each.
 function mod.environment_problems()
-  local egress = data.load 'egress'
-  local name = egress.default_source
-  local source = egress.sources[name]
+  local name = data.load('egress').default_source
+  local source = data.load('sources')[name]
   local host, port = source.proxy:match '^(.*):(%d+)$'
   local problems = {}
 
@@ -86,7 +140,7 @@ function mod.environment_problems()
       table.insert(
         problems,
         string.format(
-          '%s is %s, but egress source %s in egress.json has %s',
+          '%s is %s, but egress source %s in sources.json has %s',
           variable,
           value,
           name,

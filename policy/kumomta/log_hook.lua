@@ -13,8 +13,11 @@ mod.EVENT_ID = 'ping8_event_id'
 mod.EVENT_TIME = 'ping8_event_time'
 
 -- The record as it is, with the correlation values where PING8 expects them.
--- A template keeps JSON nulls, and costs half of decoding in Lua.
-mod.TEMPLATE = '{{ dict(log_record, headers=meta, meta={}) | tojson }}'
+-- A template keeps JSON nulls, and costs half of decoding in Lua. The pool is
+-- named without the place that `egress` puts behind it.
+mod.TEMPLATE = [[{{ dict(log_record, headers=meta, meta={},
+  egress_pool=(log_record.egress_pool.split('#')[0]
+    if log_record.egress_pool else none)) | tojson }}]]
 
 -- For pre_init, once. Receptions are never disabled here: bounces and
 -- complaints are made from them.

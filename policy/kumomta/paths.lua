@@ -30,19 +30,51 @@ function mod.messages_today(schedule)
   return schedule.daily[math.max(1, today - first_day(schedule) + 1)]
 end
 
--- The limit counts over all destinations of the source together.
-local function with_limit(params, source, messages, refresh)
+-- Half of the day's number at any time, the rest evenly over the day: never
+-- more than the number, and all of it where enough mail comes.
+function mod.rate(messages)
+  local at_once = messages // 2
+  return string.format(
+    '%d/day,max_burst=%d',
+    messages - at_once,
+    math.max(1, at_once)
+  )
+end
+
+-- Whether a pool has no other source than such that warm up today.
+local function no_other_source(schedule, schedules)
+  for _, pool in ipairs(schedule.pools) do
+    local other
+    for _, name in ipairs(pool) do
+      local beside = schedules[name]
+      other = other or not (beside and mod.messages_today(beside))
+    end
+    if not other then
+      return true
+    end
+  end
+  return false
+end
+
+-- The limit counts over all destinations of the source together. As a rate of
+-- selection it sends what is over it by another source; where there is none
+-- that would be a failed attempt, with growing waits, so there the mail waits
+-- for its turn in the rate of messages.
+local function with_limit(params, source, messages, warm_up)
+  local field = 'additional_source_selection_rates'
+  if no_other_source(warm_up.sources[source], warm_up.sources) then
+    field = 'additional_message_rate_throttles'
+  end
   local rates = {}
-  for name, rate in pairs(params.additional_source_selection_rates or {}) do
+  for name, rate in pairs(params[field] or {}) do
     rates[name] = rate
   end
-  rates['ping8-warm-up-' .. source] =
-    string.format('%d/day,max_burst=1', messages)
-  params.additional_source_selection_rates = rates
+  rates['ping8-warm-up-' .. source] = mod.rate(messages)
+  params[field] = rates
   -- The helper's strategy asks again only when files change; a new day changes
   -- none.
   params.refresh_strategy = 'Ttl'
-  params.refresh_interval = refresh
+  params.refresh_interval = warm_up.refresh
   return params
 end
 
@@ -61,7 +93,7 @@ function mod.setup(options)
     local schedule = warm_up.sources[source]
     local messages = schedule and mod.messages_today(schedule)
     if messages then
-      params = with_limit(params, source, messages, warm_up.refresh)
+      params = with_limit(params, source, messages, warm_up)
     end
     return kumo.make_egress_path(params)
   end

@@ -2,6 +2,7 @@
 local kumo = require 'kumo'
 
 local data = require 'data'
+local egress = require 'egress'
 
 local mod = {}
 
@@ -35,16 +36,41 @@ local function webhook_queue()
   }
 end
 
-function mod.config(domain, tenant)
+function mod.make(domain, tenant)
   if domain == mod.WEBHOOK then
     return webhook_queue()
   end
   local brand = tenant and data.read('brands')[tenant] or DEFAULT
+  local pool = brand.pool or data.read('egress').default_pool
   return kumo.make_queue_config {
-    egress_pool = brand.pool or data.read('egress').default_pool,
+    egress_pool = egress.pool_of_queue(pool, domain, tenant),
     retry_interval = brand.retry_interval,
     max_retry_interval = brand.max_retry_interval,
     max_age = brand.max_age,
+  }
+end
+
+-- Never an error, as in `egress`: mail without settings waits in a pool that
+-- does not exist, and events go on.
+function mod.config(domain, tenant)
+  local ok, result = pcall(mod.make, domain, tenant)
+  if ok then
+    return result
+  end
+  kumo.log_error(string.format('queue %s: %s', domain, tostring(result)))
+  if domain == mod.WEBHOOK then
+    return kumo.make_queue_config {
+      protocol = { custom_lua = { constructor = mod.SENDER } },
+      retry_interval = '1m',
+      max_retry_interval = '20m',
+      max_age = NEVER,
+    }
+  end
+  return kumo.make_queue_config {
+    egress_pool = 'without-settings',
+    retry_interval = DEFAULT.retry_interval,
+    max_retry_interval = DEFAULT.max_retry_interval,
+    max_age = DEFAULT.max_age,
   }
 end
 

@@ -18,11 +18,15 @@ local LOGS = '/var/log/kumomta'
 -- again when there are more.
 local SMALLEST_CACHE = 1024
 
+-- Each pool is there once for each place in it: `egress`.
+local LARGEST_POOLS = 4096
+
 function mod.pre_init()
   local server = data.load 'server'
   local capacity = math.max(SMALLEST_CACHE, 2 * server.signers)
   kumo.set_lruttl_cache_capacity('dkim_signer_cache', capacity)
   kumo.set_lruttl_cache_capacity('dkim_key_cache', capacity)
+  kumo.set_lruttl_cache_capacity('egress_source_pools', LARGEST_POOLS)
   kumo.dkim.set_signing_threads(kumo.available_parallelism())
   if server.transport == 'log-hook' then
     log_hook.configure(server.disabled_records)
@@ -51,6 +55,8 @@ local function configure_logs(server)
     log_dir = LOGS,
     max_segment_duration = '5 minutes',
     meta = names,
+    -- A full ready queue would fill the volume with them.
+    per_record = { Delayed = { enable = server.log_delayed } },
   }
   if server.transport == 'outbox' then
     outbox_log.configure(server.disabled_records)

@@ -34,9 +34,9 @@ local function expect(condition, what, why)
   end
 end
 
-local function check_egress(content)
-  for name in pairs(content.sources) do
-    try('egress source ' .. name, kumo.invoke_get_egress_source, name)
+local function check_egress(sources, pools)
+  for name in pairs(sources) do
+    try('egress source ' .. name, egress.make_source, name)
     try(
       'egress path of source ' .. name,
       kumo.invoke_get_egress_path_config,
@@ -45,14 +45,14 @@ local function check_egress(content)
       'example.com'
     )
   end
-  for name, entries in pairs(content.pools) do
-    try('egress pool ' .. name, kumo.invoke_get_egress_pool, name)
+  for name, entries in pairs(pools) do
+    try('egress pool ' .. name, egress.make_pool, name)
     expect(#entries > 0, 'egress pool ' .. name, 'has no source')
-    for _, entry in ipairs(entries) do
+    for _, source in ipairs(entries) do
       expect(
-        content.sources[entry.name],
+        sources[source],
         'egress pool ' .. name,
-        string.format('names source %s, which does not exist', entry.name)
+        string.format('names source %s, which does not exist', source)
       )
     end
   end
@@ -65,13 +65,9 @@ local function check_brands(brands, pools)
       'brand ' .. name,
       string.format('names pool %s, which does not exist', brand.pool)
     )
-    try(
-      'queue of brand ' .. name,
-      kumo.invoke_get_queue_config,
-      name .. '@example.com'
-    )
+    try('queue of brand ' .. name, queues.make, 'example.com', name)
   end
-  try('queue without brand', kumo.invoke_get_queue_config, 'example.com')
+  try('queue without brand', queues.make, 'example.com')
 end
 
 local function check_domains(domains, brands, listeners)
@@ -112,7 +108,7 @@ local function check_warm_up(warm_up, sources)
 end
 
 local function check_webhook()
-  try('webhook queue', kumo.invoke_get_queue_config, queues.WEBHOOK)
+  try('webhook queue', queues.make, queues.WEBHOOK)
   try(
     'path of the webhook queue',
     kumo.invoke_get_egress_path_config,
@@ -128,17 +124,18 @@ end
 
 function mod.run()
   failed = false
-  local content = data.load 'egress'
+  local sources = data.load 'sources'
+  local pools = data.load('egress').pools
   local brands = data.load 'brands'
   local listeners = data.load 'listener_domains'
   for _, problem in ipairs(egress.environment_problems()) do
     fail('environment', problem)
   end
-  check_egress(content)
-  check_brands(brands, content.pools)
+  check_egress(sources, pools)
+  check_brands(brands, pools)
   check_domains(data.load 'sender_domains', brands, listeners)
   check_listeners(listeners)
-  check_warm_up(data.load 'warm_up', content.sources)
+  check_warm_up(data.load 'warm_up', sources)
   check_webhook()
   if failed then
     kumo.validation_failed()

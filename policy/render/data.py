@@ -4,15 +4,16 @@ Lua is the same in every environment; what differs is data in `data/`:
 
 | file | read | content |
 |---|---|---|
-| `egress.json` | at run time | `sources`: name -> `ehlo_domain`, `proxy` (`ip:port`), `private`, `public`, `authentication`; `pools`: name -> list of `name`, `weight`; `default_source`, `default_pool` |
+| `sources.json` | at run time | source -> `ehlo_domain`, `proxy` (`ip:port`), `private`, `public`, `authentication` |
+| `egress.json` | at run time | `pools`: name -> list of sources, each as often as it weighs; `default_source`, `default_pool` |
 | `sender_domains.json` | at run time | domain -> `brand`, `bounce` (envelope sender domain), `signers`: list of `selector`, `algorithm` (`rsa` or `ed25519`) that sign |
 | `brands.json` | at run time | brand -> `pool`, `retry_interval`, `max_retry_interval`, `max_age` |
 | `listener_domains.json` | at run time | bounce or feedback domain -> true |
 | `reception.json` | at run time | `unknown_senders`, `missing_headers`, `envelope_sender` as in the settings |
 | `webhook.json` | at run time | `batch_size`, `leave_out`, `failure_field`, `timeout`, and in seconds `retry_interval`, `max_retry_interval`, `max_event_age` |
 | `shaping.toml` | at run time | KumoMTA's shaping tables |
-| `warm_up.json` | at run time | `refresh`, `community`; `sources`: source -> `start` (date), `daily` (messages of each day) |
-| `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `transport`, `disabled_records`, `mta_sts`, `signers` (how many at most) |
+| `warm_up.json` | at run time | `refresh`, `community`; `sources`: source -> `start` (date), `daily` (messages of each day), `pools` (the sources of each of its pools) |
+| `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `transport`, `disabled_records`, `log_delayed`, `mta_sts`, `signers` (how many at most) |
 
 `ping8-outbox.service` reads `webhook.json` too, each time that it looks for events.
 """  # noqa: E501
@@ -44,6 +45,8 @@ _READ_BY_INIT = frozenset(
         "outbox_log.lua",
         "server.json",
         "server.lua",
+        # A busy ready queue keeps its source as it was when the queue was made.
+        "sources.json",
     }
 )
 _DERIVED_FROM_RECEPTION = frozenset({"Reception", "InboundReception"})
@@ -68,7 +71,8 @@ def policy_files(settings: Settings, addresses: Addresses) -> tuple[ReleaseFile,
 def data_files(settings: Settings, addresses: Addresses) -> dict[str, bytes]:
     """The data files by name."""
     return {
-        "egress.json": _json(egress(settings, addresses)),
+        "sources.json": _json(sources(settings, addresses)),
+        "egress.json": _json(egress(settings)),
         "sender_domains.json": _lines(
             (domain.name, sender_domain(domain)) for domain in settings.domains
         ),
@@ -88,9 +92,9 @@ def data_files(settings: Settings, addresses: Addresses) -> dict[str, bytes]:
     }
 
 
-def egress(settings: Settings, addresses: Addresses) -> dict[str, Any]:
-    """Sources and pools. A source binds its private address: AWS translates it."""
-    sources = {
+def sources(settings: Settings, addresses: Addresses) -> dict[str, Any]:
+    """Egress sources. A source binds its private address: AWS translates it."""
+    return {
         source.name: {
             "ehlo_domain": settings.ehlo(source),
             "proxy": f"{addresses.proxies[source.proxy].private}:{_port(settings, source.proxy)}",
@@ -102,14 +106,15 @@ def egress(settings: Settings, addresses: Addresses) -> dict[str, Any]:
         }
         for source in settings.sources
     }
+
+
+def egress(settings: Settings) -> dict[str, Any]:
+    """Pools, and what stands for a source or pool that nobody named."""
     pools = {
-        pool.name: [
-            {"name": name, "weight": weight} for name, weight in sorted(pool.sources.items())
-        ]
+        pool.name: [name for name, count in sorted(pool.turns().items()) for _ in range(count)]
         for pool in settings.pools
     }
     return {
-        "sources": sources,
         "pools": pools,
         "default_source": default_source(settings),
         "default_pool": _preferred("shared-default", [pool.name for pool in settings.pools]),
@@ -124,10 +129,9 @@ def default_source(settings: Settings) -> str:
 def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
     """The variables of `/etc/default/kumomta` that are no secret.
 
-    They come from the same record as `egress.json`; the policy compares the two when it loads.
+    They come from the same record as `sources.json`; the policy compares the two when it loads.
     """
-    described = egress(settings, addresses)
-    source = described["sources"][described["default_source"]]
+    source = sources(settings, addresses)[default_source(settings)]
     host, _, port = source["proxy"].rpartition(":")
     return {
         "PING8_WEBHOOK_URL": settings.webhook.url,
@@ -204,6 +208,7 @@ def server(settings: Settings) -> dict[str, Any]:
         "takes_reports": settings.takes_reports(),
         "transport": settings.webhook.transport,
         "disabled_records": sorted(left_out),
+        "log_delayed": "Delayed" not in settings.webhook.leave_out,
         "mta_sts": settings.shaping.mta_sts,
         "signers": _at_least(sum(1 + domain.dkim.ed25519 for domain in settings.domains)),
     }

@@ -12,6 +12,20 @@ _DEFAULT_PATH = {
     "enable_tls": "OpportunisticInsecure",
     "ip_lookup_strategy": "Ipv4Only",
     "smtp_port": 25,
+    # What finds it full waits for up to a minute: at a large provider's 100 messages a second
+    # fewer would leave the connections without work.
+    "max_ready": 8192,
+    # A stranger's DNS must not make us connect into our own network. Loopback KumoMTA refuses by
+    # itself.
+    "skip_hosts": [
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "fc00::/7",
+        "fe80::/10",
+    ],
 }
 _WITHOUT_COMMUNITY = {
     "connection_limit": 10,
@@ -45,7 +59,11 @@ def warm_up(settings: Settings) -> dict[str, Any]:
         "community": settings.shaping.community,
         "refresh": settings.shaping.refresh,
         "sources": {
-            name: {"start": schedule.start.isoformat(), "daily": list(schedule.daily)}
+            name: {
+                "start": schedule.start.isoformat(),
+                "daily": list(schedule.daily),
+                "pools": [sorted(pool.sources) for pool in settings.pools if name in pool.sources],
+            }
             for name, schedule in settings.shaping.warm_up.items()
         },
     }

@@ -1,5 +1,6 @@
 """Where mail leaves: egress sources, pools and brands."""
 
+import math
 from typing import Annotated
 
 from pydantic import Field
@@ -28,8 +29,15 @@ class Pool(Model):
 
     name: Name = Field(description="Name of the egress pool in KumoMTA.", examples=["news"])
     sources: dict[Name, Annotated[int, Field(ge=1, le=10_000), unit("weight")]] = Field(
-        description="Weight of each egress source.", examples=[{"proxy-default": 1}]
+        description="Share of each egress source in the pool's mail, as whole numbers such as "
+        "3 and 1; the limits of warm-up and shaping go before it.",
+        examples=[{"proxy-default": 1}],
     )
+
+    def turns(self) -> dict[str, int]:
+        """The weights in their smallest whole numbers."""
+        divisor = math.gcd(*self.sources.values())
+        return {name: weight // divisor for name, weight in self.sources.items()}
 
 
 class Brand(Model):

@@ -49,9 +49,17 @@ class Webhook(Model):
         default=1, ge=1, le=1000, description="Events in one POST; above 1 as a JSON array."
     )
     leave_out: tuple[RecordType, ...] = Field(
-        default=("Rejection", "InboundReception"),
+        default=(
+            "Rejection",
+            "InboundReception",
+            "Delayed",
+            "AdminRebind",
+            "DeferredInjectionRebind",
+            "XferOut",
+            "XferIn",
+        ),
         description="Record types that are not sent; `InboundReception` is the reception of "
-        "mail by SMTP.",
+        "mail by SMTP, and a full queue makes a `Delayed` for each message and minute.",
     )
     failure_field: Annotated[str, AfterValidator(_json_field), Kind(name="JSON field")] | None = (
         Field(

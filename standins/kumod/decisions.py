@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from standins.kumod import defaults
 from standins.kumod.errors import KumoError
 from standins.kumod.objects import DataObject
-from standins.kumod.resolver import ResolveError
+from standins.kumod.resolver import ResolveError, mail_hosts
 
 if TYPE_CHECKING:
     from standins.kumod.engine import Kumod
@@ -72,7 +72,7 @@ class Decisions:
 
     def site_of_domain(self, domain: str) -> str:
         """The site name of a domain's mail servers."""
-        return self.site_name([host for _, host in self._engine.resolver.mx(domain)])
+        return self.site_name(mail_hosts(self._engine.resolver, domain))
 
     def site_for_queue(self, routing_domain: str, protocol: dict[str, Any]) -> str:
         """The site part of a ready queue's name."""

@@ -60,9 +60,10 @@ UNSPECIFIED_POOL: dict[str, Any] = {
 }
 LRUTTL_CACHES = frozenset(
     {
-        "acl_cache", "auth_cache", "dkim_key_cache", "dkim_signer_cache", "dns_resolver_ip",
-        "dns_resolver_mx", "dns_resolver_tlsa", "egress_source", "egress_pool",
-        "esmtp_domain_config", "listener_domain", "smtp_dispatcher_broken_tls",
-        "smtp_server_get_listener_domain", "dns_resolver_ptr",
+        "acl_check", "acl_definition", "dkim_key_cache", "dkim_signer_cache", "dns_resolver_ip",
+        "dns_resolver_ipv4", "dns_resolver_ipv6", "dns_resolver_mx", "egress_source_pools",
+        "egress_source_sources", "mod_filesystem_glob_cache", "mta_sts_policy",
+        "rustls_client_config", "smtp_dispatcher_broken_tls",
+        "smtp_dispatcher_client_certificate", "smtp_server_tls_config",
     }
 )  # fmt: skip

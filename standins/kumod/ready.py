@@ -41,10 +41,15 @@ class ReadyQueue:
 
     def refresh(self, fresh: ReadyQueue) -> bool:
         """Take over the settings; whether an open session no longer fits them."""
-        changed = self.protocol != fresh.protocol or self.source != fresh.source
-        self.pool, self.source, self.path = fresh.pool, fresh.source, fresh.path
+        changed = self.protocol != fresh.protocol
+        self.pool, self.path = fresh.pool, fresh.path
         self.protocol, self.refreshed, self.epoch = fresh.protocol, fresh.refreshed, fresh.epoch
         return changed
+
+    @property
+    def busy(self) -> bool:
+        """Such a queue keeps the source that it was made with; only an idle one is given up."""
+        return bool(self.messages) or self.session is not None
 
     @property
     def idle_timeout(self) -> float:
@@ -138,6 +143,10 @@ class Dispatcher:
             if not isinstance(throttle, Throttle):
                 continue
             delay = self._engine.throttles.delay(key, throttle, now)
+            if delay >= queue.idle_timeout:
+                for message in self._take(queue, len(queue.messages)):
+                    self._engine.scheduler.postpone(message, delay)
+                return True
             if delay > 0:
                 queue.blocked_until = now + delay
                 return True

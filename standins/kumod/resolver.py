@@ -21,6 +21,13 @@ class Resolver(Protocol):
     def txt(self, name: str) -> list[str]: ...
 
 
+def mail_hosts(resolver: Resolver, domain: str) -> list[str]:
+    """A domain's mail servers in order; those of an address literal are the address itself."""
+    if domain.startswith("[") and domain.endswith("]"):
+        return [domain[1:-1].removeprefix("IPv6:")]
+    return [host for _, host in resolver.mx(domain)]
+
+
 class FakeResolver:
     """Every domain has one mail server, unless the tables say otherwise.
 

@@ -50,6 +50,8 @@ class Scheduler:
             queue.refreshed = now
             return queue
         engine.pool.put(context)
+        if queue is not None and queue.pool == fresh.pool:
+            fresh.turn = queue.turn
         self._queues[name] = fresh
         return fresh
 
@@ -157,6 +159,17 @@ class Scheduler:
             return
         message.due = now + delay
         self.insert(message, context=context)
+
+    def postpone(self, message: Message, delay: float) -> None:
+        """A rate says wait: no attempt is counted, and the wait is kept as it is."""
+        queue, now = self.resolve(message.queue_name()), self._engine.clock.now()
+        age = now - message.created + delay
+        limit = queue.seconds("max_age") or 0.0
+        if age >= limit:
+            self._expire(message, queue, f"Next delivery time PT{int(age)}S > PT{int(limit)}S")
+            return
+        message.due = now + delay
+        self.insert(message, context="MessageRateThrottle")
 
     def take_up(self, message: Message) -> None:
         """Put back a message that the spool kept; its age tells how often it was tried."""

@@ -34,6 +34,7 @@ class ScheduledQueue:
     pool: dict[str, Any]
     refreshed: float
     epoch: int
+    turn: tuple[int, int] = (0, 0)
 
     def seconds(self, field: str) -> float | None:
         value = self.config.get(field)
@@ -45,7 +46,6 @@ class SourceSelector:
 
     def __init__(self, engine: Kumod) -> None:
         self._engine = engine
-        self._turns: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
         self.ready: dict[str, ReadyQueue] = {}
 
@@ -54,7 +54,7 @@ class SourceSelector:
         pool = queue.pool["name"]
         limited = False
         while entries:
-            source = self._next_source(pool, entries)
+            source = self._next_source(queue, entries)
             try:
                 ready = self._ready_queue(queue, source)
             except (KumoError, PolicyError) as error:
@@ -111,8 +111,11 @@ class SourceSelector:
             epoch=engine.epoch,
         )
         kept = self.ready.setdefault(name, fresh)
-        if kept is not fresh and kept.refresh(fresh):
-            engine.dispatcher.drop(kept)
+        if kept is not fresh:
+            if not kept.busy:
+                kept.source = fresh.source
+            if kept.refresh(fresh):
+                engine.dispatcher.drop(kept)
         return kept
 
     def _path_is_stale(self, ready: ReadyQueue) -> bool:
@@ -121,19 +124,19 @@ class SourceSelector:
         interval = parse_duration(ready.path.get("refresh_interval", 60)) or 60.0
         return self._engine.clock.now() - ready.refreshed >= interval
 
-    def _next_source(self, pool: str, entries: list[dict[str, Any]]) -> str:
-        """Weighted round robin, in kumod's order."""
+    def _next_source(self, queue: ScheduledQueue, entries: list[dict[str, Any]]) -> str:
+        """Weighted round robin, in kumod's order: each queue has a round of its own."""
         if len(entries) == 1:
             return str(entries[0]["name"])
         weights = [int(entry.get("weight", 1)) for entry in entries]
         with self._lock:
-            index, weight = self._turns.get(pool, (0, 0))
+            index, weight = queue.turn
             while True:
                 index = (index + 1) % len(entries)
                 if index == 0:
                     weight = max(0, weight - math.gcd(*weights)) or max(weights)
                 if weights[index] >= weight:
-                    self._turns[pool] = (index, weight)
+                    queue.turn = (index, weight)
                     return str(entries[index]["name"])
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from standins.kumod.errors import KumoError
 from standins.kumod.logs import Response
 from standins.kumod.message import Message
-from standins.kumod.resolver import ResolveError
+from standins.kumod.resolver import ResolveError, mail_hosts
 from standins.kumod.smtp_types import ConnectPlan, Peer, SmtpConnectError, SmtpReply
 
 if TYPE_CHECKING:
@@ -81,9 +81,9 @@ class SmtpSession:
         if not kept:
             raise Final(
                 response=Response(
-                    code=550,
-                    enhanced=(5, 4, 4),
-                    content="MX consisted solely of hosts on the skip_hosts list",
+                    code=451,
+                    enhanced=(4, 4, 4),
+                    content="KumoMTA internal: MX consisted solely of hosts on the skip_hosts list",
                 )
             )
         return kept
@@ -91,7 +91,7 @@ class SmtpSession:
     def _hosts(self) -> list[Any]:
         if self._mx_list:
             return list(self._mx_list)
-        hosts = [host for _, host in self._context.engine.resolver.mx(self._domain)]
+        hosts = mail_hosts(self._context.engine.resolver, self._domain)
         if hosts == ["."]:
             raise Final(
                 response=Response(

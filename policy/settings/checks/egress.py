@@ -14,6 +14,9 @@ MTA = "mta"
 CONTRACT_SOURCE = "proxy-default"
 CONTRACT_POOL = "shared-default"
 
+MOST_TURNS = 64
+"""How long the list of a pool's turns may be: each queue keeps one."""
+
 _RESERVED = frozenset({"unspecified", "null", "none", "unknown", "all", "any"})
 """Names that KumoMTA gives a meaning of its own, or that a report could not tell from one."""
 
@@ -183,6 +186,19 @@ def sources_name_known_proxies(settings: Settings) -> Iterator[Finding]:
             )
 
 
+@check(elements=["pools"])
+def pools_have_simple_shares(settings: Settings) -> Iterator[Finding]:
+    """Each queue goes round a list in which a source is named as often as it weighs."""
+    for i, pool in enumerate(settings.pools):
+        if sum(pool.turns().values()) > MOST_TURNS:
+            yield Finding(
+                path=("pools", i, "sources"),
+                value=", ".join(f"{name}: {weight}" for name, weight in pool.sources.items()),
+                mend="use smaller whole numbers, such as 3 and 1: divided by what they have in "
+                f"common they add up to {MOST_TURNS} at most",
+            )
+
+
 @check("sources", elements=["proxies"])
 def proxies_are_used(settings: Settings) -> Iterator[Finding]:
     """A proxy host without a source would have no public address."""
@@ -236,6 +252,7 @@ CHECKS: tuple[Check, ...] = (
     host_names_are_used_once,
     pools_name_known_sources,
     sources_are_used,
+    pools_have_simple_shares,
     sources_name_known_proxies,
     proxies_are_used,
     elastic_ips_are_used_once,

@@ -223,8 +223,7 @@ def test_spools_and_logs_lie_where_the_contract_says(mta: Mta) -> None:
 
 def test_validation_names_a_pool_whose_source_does_not_exist(host: Host) -> None:
     mta = host()
-    edit(mta, "egress.json", lambda data: data["sources"].update(other=data["sources"].copy()))
-    edit(mta, "egress.json", lambda data: data["pools"].update(lost=[{"name": "nowhere"}]))
+    edit(mta, "egress.json", lambda data: data["pools"].update(lost=["nowhere"]))
     result = mta.kumod.validate()
     assert result.exit == 1
     assert "egress pool lost: names source nowhere, which does not exist" in result.output
@@ -255,9 +254,7 @@ def test_validation_names_a_dkim_key_that_is_not_on_the_host(host: Host) -> None
 def test_validation_names_a_queue_or_source_that_kumod_would_not_take(host: Host) -> None:
     mta = host()
     edit(mta, "brands.json", lambda data: data["default"].update(retry_interval="5 fortnights"))
-    edit(
-        mta, "egress.json", lambda data: data["sources"]["proxy-default"].update(private="proxy-1")
-    )
+    edit(mta, "sources.json", lambda data: data["proxy-default"].update(private="proxy-1"))
     output = mta.kumod.validate().output
     assert "queue of brand default: " in output
     assert "egress source proxy-default: " in output

@@ -60,7 +60,7 @@ def test_a_source_binds_its_private_address_behind_its_proxy() -> None:
         ]
     )
     addresses = example_addresses(chosen)
-    second = load(chosen, "egress.json")["sources"]["second"]
+    second = load(chosen, "sources.json")["second"]
     assert second["private"] == addresses.sources["second"].private
     assert second["public"] == addresses.sources["second"].public
     assert second["proxy"] == f"{addresses.proxies['proxy-1'].private}:5000"
@@ -106,7 +106,10 @@ def test_shaping_opens_the_webhook_queue_and_layers_the_settings_over_the_defaul
         shaping={"overrides": {"default": {"connection_limit": 3}, "gmail.com": {"max_ready": 10}}}
     )
     tables = tomllib.loads(_shaping(chosen))
+    ranges = tables["default"].pop("skip_hosts")
+    assert "10.0.0.0/8" in ranges
     assert tables["default"] == {
+        "max_ready": 8192,
         "enable_tls": "OpportunisticInsecure",
         "ip_lookup_strategy": "Ipv4Only",
         "smtp_port": 25,
@@ -129,7 +132,7 @@ def test_a_change_of_sender_domains_restarts_nothing_and_one_of_the_server_does(
     }
     for name in ("sender_domains.json", "egress.json", "shaping.toml", "reception.lua"):
         assert effects[name] == ()
-    for name in ("server.json", "server.lua", "correlation.lua", "log_hook.lua"):
+    for name in ("server.json", "server.lua", "correlation.lua", "log_hook.lua", "sources.json"):
         assert effects[name] == ("restart kumomta.service",)
 
 

@@ -51,6 +51,11 @@ REFUSALS: Refusals = {
         "did you mean out-2?",
     ),
     "pool without a source": ({"pools[1].sources": {}}, "pools[1].sources", "one source or more"),
+    "shares that no round of 64 turns has": (
+        {"pools[1].sources": {"out-2": 1000, "proxy-default": 3}},
+        "pools[1].sources",
+        "smaller whole numbers",
+    ),
     "weight of nothing": ({"pools[1].sources": {"out-2": 0}}, "pools[1].sources.out-2", "1 or"),
     "source twice": ({"sources[2]": source("out-2", "out3")}, "sources[2].name", "sources[1]"),
     "pool twice": (
