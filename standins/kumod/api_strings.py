@@ -38,7 +38,7 @@ def replace(_ctx: LuaContext, text: Any, old: str, new: str) -> str:
 def eval_template(
     _ctx: LuaContext, name: str, template: str, context: Any = None, dialect: str = "Jinja"
 ) -> str:
-    return render(template, jsonable(context or {}), dialect=dialect, html=name.endswith(".html"))
+    return render(template, jsonable(context or {}), dialect=dialect, name=name)
 
 
 @api("kumo.string.psl_domain")

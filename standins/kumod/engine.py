@@ -39,7 +39,13 @@ from standins.kumod.http_client import (
     HttpTransport,
 )
 from standins.kumod.injection import BadRequest, check_request, make_message
-from standins.kumod.logs import Disposition, LogFile, Response, mark_left_segments
+from standins.kumod.logs import (
+    Disposition,
+    LogFile,
+    Response,
+    check_template,
+    mark_left_segments,
+)
 from standins.kumod.memo import MemoCaches
 from standins.kumod.message import Message
 from standins.kumod.page_cache import WRITE_BACK, PageCache
@@ -266,12 +272,14 @@ class Kumod:
         self.spools[params["name"]] = params
 
     def configure_local_logs(self, params: dict[str, Any]) -> None:
+        check_template(params)
         if not self.validating:
             mark_left_segments(params, self.paths.real)
         cache = None if self.threaded else self.page_cache
         self.log_files.append(LogFile(params, self.paths.real, cache))
 
     def configure_log_hook(self, params: dict[str, Any]) -> None:
+        check_template(params)
         if params["name"] in self.hooks:
             raise KumoError(
                 f"A logging hook with name `{params['name']}` has already been registered"

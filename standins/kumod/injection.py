@@ -122,7 +122,7 @@ def _build(
         source = content.get(name)
         if source is None:
             return None
-        return render(source, dict(values), dialect=dialect, html=html)
+        return render(source, dict(values), dialect=dialect, name="t.html" if html else "t")
 
     fields = dict(content.get("headers") or {})
     for name, key in (("From", "from"), ("Reply-To", "reply_to")):

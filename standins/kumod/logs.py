@@ -19,7 +19,7 @@ from standins.kumod.durations import parse_duration
 from standins.kumod.errors import KumoError
 from standins.kumod.message import Message
 from standins.kumod.page_cache import PageCache
-from standins.kumod.templates import render
+from standins.kumod.templates import check, render
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,8 +297,9 @@ def check_template(params: Mapping[str, Any]) -> None:
     """A template that does not parse is refused when the logger is configured."""
     for kind, settings in (params.get("per_record") or {}).items():
         if settings.get("template"):
+            source = settings["template"]
             try:
-                render(settings["template"], {"log_record": {}})
+                check(source, kind)
             except KumoError as error:
-                if "expected" in str(error) or "unexpected" in str(error):
-                    raise KumoError(f"per_record.{kind}.template: {error}") from None
+                where = f"compiling template:\n{source}\nfor log record type {kind}"
+                raise KumoError(f"{where}: {error}") from None

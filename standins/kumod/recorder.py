@@ -75,7 +75,10 @@ class Recorder:
                 return
             finally:
                 self._engine.pool.put(context)
-        target.write(record, now)
+        try:
+            target.write(record, now)
+        except KumoError as error:
+            self._engine.diagnose("ERROR", f"failed to log: {error}")
 
     def settle(self) -> None:
         """Let the hooks turn their records into messages."""

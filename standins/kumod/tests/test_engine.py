@@ -463,3 +463,44 @@ def test_a_pool_with_an_undefined_source_fails_the_injection(tmp_path: Path) -> 
     policy = BASE + TWO_SOURCES.replace("return kumo.make_egress_source { name = name }", "")
     answer = started(tmp_path, policy).inject(request())
     assert answer["errors"][0].startswith("u@r.test: resolving egress pool 'p': ")
+
+
+LOGS_TEMPLATE = """
+kumo.on('pre_init', function()
+  kumo.configure_log_hook { name = 'hook', per_record = { Any = { template = '%s' } } }
+end)
+"""
+
+
+@pytest.mark.parametrize(
+    ("template", "starts"),
+    [
+        ("{{ dict(log_record, a=1 if true else 2) | tojson }}", False),
+        ("{{ dict(log_record, a=(1 if true else 2)) | tojson }}", True),
+        ("{{ log_record | to_json }}", True),
+    ],
+)
+def test_a_template_that_does_not_parse_keeps_kumod_from_starting(
+    tmp_path: Path, template: str, starts: bool
+) -> None:
+    """As recorded in 01_hook_inline_if, 01_hook_parentheses and 01_hook_unknown_filter."""
+    result = host(tmp_path, BASE + LOGS_TEMPLATE % template).start()
+    assert (result.started, result.running) == (starts, starts)
+    if not starts:
+        assert "for log record type Any: syntax error: unexpected identifier" in result.error
+
+
+def test_a_template_that_fails_loses_that_record_and_the_mail_goes_on(tmp_path: Path) -> None:
+    """As recorded in 01_log_render_fails."""
+    fails = '{{ log_record.no.such if log_record.type == "Delivery" else log_record.type }}'
+    policy = f"""{BASE}
+kumo.on('pre_init', function()
+  kumo.configure_local_logs {{
+    log_dir = '/tmp/templated', per_record = {{ Any = {{ template = '{fails}' }} }} }}
+end)
+"""
+    kumod = started(tmp_path, policy)
+    kumod.inject(request())
+    kumod.run()
+    assert [record["type"] for record in kumod.records] == ["Reception", "Delivery"]
+    assert [text for _, text in kumod.diagnostics if "failed to log" in text] != []
