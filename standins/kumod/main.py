@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
+import uuid
+from pathlib import Path
 
 from standins.kumod.api_core import VERSION
 from standins.kumod.errors import PolicyError
@@ -14,6 +17,46 @@ from standins.kumod.privileges import PrivilegeError, drop_to
 from standins.kumod.server import Server, ServerEngine
 
 LABEL = f"{VERSION} (ping8-mail stand-in)"
+NODE_ID = "/opt/kumomta/etc/.nodeid"
+
+
+class Panic(Exception):
+    """The program ends at once."""
+
+
+def node_id() -> str:
+    """As every program of KumoMTA at start: the id of KUMO_NODE_ID, or of a file, which is written
+    where it is missing. Without the right or the folder an id of this machine does, anything else
+    is a panic.
+    """
+    if given := os.environ.get("KUMO_NODE_ID"):
+        return _parsed(given, "Env var KUMO_NODE_ID")
+    path = Path(os.environ.get("KUMO_NODE_ID_PATH", NODE_ID))
+    try:
+        return _parsed(path.read_text("utf-8"), f'File "{path}" content')
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise Panic(f'File "{path}" could not be read: {_reason(error)}') from None
+    fresh = str(uuid.uuid4())
+    try:
+        path.write_text(fresh, "utf-8")
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.ENOENT):
+            return f"00000000-0000-1000-8000-{uuid.getnode():012x}"
+        raise Panic(f'Failed to write node id to "{path}": {_reason(error)}') from None
+    return fresh
+
+
+def _parsed(text: str, where: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise Panic(f"{where} `{text}` is not a valid UUID") from None
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.strerror} (os error {error.errno})"
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
@@ -42,6 +85,11 @@ def main(argv: list[str] | None = None) -> int:
             print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - a command
             return 1
     engine = ServerEngine(options.policy)
+    try:
+        engine.node_id = node_id()
+    except Panic as panic:
+        print(f"panicked: {panic}", file=sys.stderr)  # noqa: T201 - a command
+        return 101
     if options.validate:
         return _validate(engine)
     if options.script:

@@ -20,7 +20,7 @@ from standins.kumod.durations import parse_duration
 from standins.kumod.engine import Kumod
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.lazy_resolver import LazyResolver
-from standins.kumod.main import LABEL
+from standins.kumod.main import LABEL, Panic, node_id
 from standins.kumod.metrics import as_text
 from standins.kumod.socks import (
     BIND,
@@ -309,10 +309,14 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     try:
         policy = ProxyPolicy(options.proxy_config) if options.proxy_config else None
+        node_id()
         asyncio.run(_run(options, policy))
     except (PolicyError, KumoError, OSError) as error:
         _say(f"Error: {error}")
         return 1
+    except Panic as panic:
+        _say(f"panicked: {panic}")
+        return 101
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import json
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from standins.kumod import kcli, main, validate_shaping
+from standins.kumod import kcli, main, proxy_server, validate_shaping
 from standins.kumod.server import self_signed
 from standins.kumod.socks import SocksError, open_through
 from standins.kumod.tests.outside import Process, Sink, Webhook, call, command, free_port, write
@@ -268,6 +269,47 @@ def test_the_proxy_refuses_a_wrong_password(world: World) -> None:
             source=None,
             credentials=("kumod", "wrong"),
         )
+
+
+SCRIPT = "require('kumo').on('main', function() print 'runs' end)"
+
+
+@pytest.mark.parametrize("program", ["kumod", "proxy-server"])
+def test_a_node_id_that_cannot_be_written_ends_the_program(
+    program: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As KumoMTA does under ProtectSystem=strict."""
+
+    def refuse(*_arguments: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    path = tmp_path / "nodeid"
+    monkeypatch.setenv("KUMO_NODE_ID_PATH", str(path))
+    monkeypatch.setattr(Path, "write_text", refuse)
+    if program == "kumod":
+        policy = tmp_path / "script.lua"
+        policy.write_bytes(SCRIPT.encode())
+        status = main.main(["--script", "--policy", str(policy)])
+    else:
+        status = proxy_server.main(["--listen", f"127.0.0.1:{free_port()}"])
+    assert status == 101
+    said = f'Failed to write node id to "{path}": Read-only file system (os error 30)'
+    assert said in capsys.readouterr().err
+
+
+def test_the_node_id_is_kept_in_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "nodeid"
+    monkeypatch.setenv("KUMO_NODE_ID_PATH", str(path))
+    first = main.node_id()
+    assert (path.read_text(), main.node_id()) == (first, first)
+    path.write_text("")
+    with pytest.raises(main.Panic, match="is not a valid UUID"):
+        main.node_id()
+    monkeypatch.setenv("KUMO_NODE_ID_PATH", str(tmp_path / "no/such/folder"))
+    assert main.node_id().startswith("00000000-0000-1000-8000-"), "an id of this machine"
 
 
 def test_a_script_follows_the_logs(world: World) -> None:

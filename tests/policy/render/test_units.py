@@ -1,5 +1,6 @@
 """Units and drop-ins, read by systemd itself."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -102,6 +103,31 @@ def test_kumod_starts_on_its_volumes_or_not_at_all() -> None:
 def test_kumod_gets_the_contracts_environment_file() -> None:
     text = text_of(mta_of(SMALL), f"{UNITS}kumomta.service.d/ping8.conf")
     assert "EnvironmentFile=/etc/default/kumomta" in text
+
+
+@pytest.mark.parametrize("release", ALL)
+def test_every_program_of_kumomta_can_write_its_node_id(release: Release) -> None:
+    """One that cannot panics at start; each has a file of its own."""
+    node_ids = []
+    for file in release.files:
+        text = file.content.decode() if file.path.startswith(UNITS) else ""
+        if "ExecStart=/opt/kumomta/sbin/" in text:
+            (folder,) = re.findall("^StateDirectory=(.+)$", text, re.M)
+            (node_id,) = re.findall("^Environment=KUMO_NODE_ID_PATH=(.+)$", text, re.M)
+            assert node_id == f"/var/lib/{folder}/nodeid"
+            node_ids.append(node_id)
+    expected = {"kumoproxy.service", "ping8-outbox.service"} & {*release.units}
+    assert len(node_ids) == len(expected)
+
+
+def test_the_node_id_of_kumod_is_on_the_volume_that_outlives_the_instance() -> None:
+    release = mta_of(SMALL)
+    text = text_of(release, f"{UNITS}kumomta.service.d/ping8.conf")
+    (node_id,) = re.findall("^Environment=KUMO_NODE_ID_PATH=(.+)$", text, re.M)
+    assert "/var/spool/kumomta" in {mount.path for mount in release.mounts}
+    (folder,) = [one for one in release.directories if one.path == str(Path(node_id).parent)]
+    assert folder.path.startswith("/var/spool/kumomta/")
+    assert (folder.owner, folder.mode) == ("kumod", 0o2770)
 
 
 def test_the_proxy_runs_as_nobody_special_and_never_sees_the_metadata_address() -> None:
