@@ -52,10 +52,10 @@ class Check:
 
     `liveness`: the URL answers 200. `injection`: the URL answers 401 to a POST without a token and
     something else, below 500, with the bearer token found in `token_file` (a file of the release,
-    read on the host). `port`: `host:port` takes a TCP connection.
+    read on the host). `socks5`, `banner`: a SOCKS5 proxy or an SMTP server greets at `host:port`.
     """
 
-    kind: Literal["liveness", "injection", "port"]
+    kind: Literal["liveness", "injection", "socks5", "banner"]
     target: str
     token_file: str | None = None
 

@@ -25,7 +25,10 @@ class Metric:
 
 @dataclass(frozen=True)
 class Config:
-    """One host. `send` is off where the settings make no alarms."""
+    """One host. `send` is off where the settings make no alarms.
+
+    `listener` is the `ip:port` where the proxy, or kumod by SMTP, must greet.
+    """
 
     environment: str
     host: str
@@ -37,6 +40,7 @@ class Config:
     volumes: Mapping[str, Volume]
     providers: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    listener: str = ""
     kumod: str = ""
     proxy: str = ""
     tls: str = ""

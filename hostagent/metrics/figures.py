@@ -79,7 +79,7 @@ def _age(
 
 
 def _proxy(config: Config, found: Collected, deadline: Deadline) -> None:
-    up = proxy.up(config, deadline)
+    up = proxy.up(config)
     found.gauges.append(up)
     if not up.value:
         found.problems.append("KumoProxy does not answer")

@@ -46,18 +46,20 @@ def metrics(config: Config, deadline: Deadline) -> dict[str, Any]:
 
 
 def rows(metrics: Metrics, name: str) -> Iterator[tuple[dict[str, str], float]]:
-    """Labels and number of each entry of a metric; none where kumod does not have it."""
+    """Labels and number of each entry of a metric; none where kumod does not have it, or a null."""
     value = (metrics.get(name) or {}).get("value")
     if isinstance(value, (int, float)):
         yield {}, float(value)
     elif isinstance(value, Mapping):
         for label, entries in value.items():
-            for text, number in entries.items():
-                yield {label: text}, float(number)
+            for text, number in (entries or {}).items():
+                if number is not None:
+                    yield {label: text}, float(number)
     elif isinstance(value, list):
         for entry in value:
             labels = {key: text for key, text in entry.items() if key != "@"}
-            yield labels, float(entry["@"])
+            if entry["@"] is not None:
+                yield labels, float(entry["@"])
 
 
 def total(metrics: Metrics, name: str) -> float:

@@ -1,4 +1,4 @@
-"""KumoProxy's status and metrics as figures."""
+"""KumoProxy's greeting and metrics as figures."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.kumod import total
 from hostagent.metrics.model import Counter, Figure
-from hostagent.metrics.web import Deadline, WebError, get, get_json
+from hostagent.metrics.web import Deadline, WebError, get_json
+from hostagent.push.health import socks5
 
 _FLOWS = {
     "proxy_connections_accepted_total": "proxy_accepted",
@@ -14,13 +15,9 @@ _FLOWS = {
 }
 
 
-def up(config: Config, deadline: Deadline) -> Figure:
-    """Whether the proxy answers."""
-    try:
-        status, _ = get(f"{config.proxy}/proxy/status", deadline)
-    except WebError:
-        status = 0
-    return Figure("proxy_up", float(status == 200), "None")
+def up(config: Config) -> Figure:
+    """Whether the proxy greets; its HTTP listener can live on without the one for SOCKS5."""
+    return Figure("proxy_up", float(socks5(config.listener) is None), "None")
 
 
 def metrics(config: Config, deadline: Deadline) -> dict[str, Any]:

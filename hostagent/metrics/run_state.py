@@ -23,6 +23,8 @@ class State:
     """Counters as last seen, by key; flows of the last interval, and those not sent yet.
 
     `seen` says of which kind counters are known: what a process first tells is no flow.
+    `silent` counts the runs in which the listener did not greet since it last did or was restarted,
+    `revived` the restarts since it last did.
     """
 
     at: float = 0.0
@@ -33,6 +35,8 @@ class State:
     unsent: dict[Flow, float] = field(default_factory=dict)
     growth: dict[str, list[Look]] = field(default_factory=dict)
     oldest: Oldest = field(default_factory=Oldest)
+    silent: int = 0
+    revived: int = 0
     drift: float | None = None
     drift_at: float = 0.0
     drift_of: str = ""
@@ -57,6 +61,12 @@ class State:
         self.counters = {counter.key: counter.value for counter in found}
         for flow, grown in self.flows.items():
             self.unsent[flow] = self.unsent.get(flow, 0.0) + grown
+
+    def add(self, name: str, value: float) -> None:
+        """A flow of this run that no counter feeds."""
+        flow: Flow = (name, ())
+        self.flows[flow] = self.flows.get(flow, 0.0) + value
+        self.unsent[flow] = self.unsent.get(flow, 0.0) + value
 
 
 def figures(flows: Mapping[Flow, float], unit: str = "Count") -> list[Figure]:

@@ -19,6 +19,7 @@ from hostagent.metrics import configuration, run_state
 from hostagent.metrics.cloudwatch import SendError, absolute, credentials, form, send
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.disks import hours_until_full, remember, use
+from hostagent.guard import guard
 from hostagent.metrics.figures import Collected, collect
 from hostagent.metrics.model import Figure
 from hostagent.metrics.run_state import Flow, State
@@ -86,6 +87,7 @@ def look(config: Config, host: Host, state: State, now: float) -> Collected:
     found = collect(config, host, state.oldest)
     state.oldest = found.oldest
     state.advance(found.counters, now)
+    found.guard("listener", lambda: guard(config, host, found.gauges, state))
     found.guard("growth", lambda: _forecasts(config, state, now))
     if host.layout.current.is_symlink():
         found.guard("release", lambda: _release(host))

@@ -19,6 +19,9 @@ _EACH = 5.0
 _TOLD = 200
 _FLAPPING = 3
 _BEARER = re.compile(rb"Bearer\s+([A-Za-z0-9._~+/=-]+)")
+_NO_PASSWORD, _NO_METHOD = 0, 255
+_UDP = bytes((5, 3, 0, 1, 0, 0, 0, 0, 0, 0))
+"""A request for UDP (RFC 1928, 4), which KumoProxy does not serve."""
 _MEND = "correct the settings by the journal lines above, then push again"
 _TROUBLE = re.compile(
     r"stack traceback|panicked at|\bERROR\b.*\b(lua|policy|init\.lua)\b|\[emerg\]", re.I
@@ -67,8 +70,10 @@ def tests_of(host: Host, manifest: Manifest, check: Check) -> Iterable[Test]:
     """What a check of the release asks; each says why it does not hold, or None."""
     if check.kind == "liveness":
         yield lambda: _expect(check.target, None, lambda code: code == 200, "200")
-    elif check.kind == "port":
-        yield lambda: _port(check.target)
+    elif check.kind == "socks5":
+        yield lambda: socks5(check.target)
+    elif check.kind == "banner":
+        yield lambda: banner(check.target)
     elif check.kind == "injection":
         yield lambda: _expect(check.target, None, lambda code: code == 401, "401")
         token = _token(host, manifest, check.token_file)
@@ -126,13 +131,51 @@ def _ask(url: str, token: str | None) -> tuple[int, str]:
         connection.close()
 
 
-def _port(target: str) -> str | None:
-    name, _, port = target.rpartition(":")
+def socks5(target: str) -> str | None:
+    """Why no SOCKS5 proxy greets there, or None.
+
+    KumoProxy counts a session that ends after the greeting as failed, so this one asks for
+    something that is refused (UDP), which counts as completed. A proxy with a password refuses the
+    greeting itself: it is alive, and counts a failure.
+    """
     try:
-        socket.create_connection((name.strip("[]"), int(port)), timeout=_EACH).close()
+        with _connect(target) as connection:
+            connection.sendall(bytes((5, 1, _NO_PASSWORD)))
+            said = _read(connection, 2)
+            if said == bytes((5, _NO_PASSWORD)):
+                connection.sendall(_UDP)
+                _read(connection, 10)
     except OSError as error:
-        return f"{target} takes no connection from here ({error.strerror or error})"
+        return f"{target} does not greet ({error.strerror or error})"
+    if said not in (bytes((5, _NO_PASSWORD)), bytes((5, _NO_METHOD))):
+        return f"{target} answers {said.hex() or 'nothing'} instead of a SOCKS5 greeting"
     return None
+
+
+def banner(target: str) -> str | None:
+    """Why no SMTP server greets there, or None; one that refuses for now is alive."""
+    try:
+        with _connect(target) as connection:
+            said = _read(connection, 4)
+            connection.sendall(b"QUIT\r\n")
+    except OSError as error:
+        return f"{target} does not greet ({error.strerror or error})"
+    if not re.fullmatch(rb"[245]\d\d[ -]", said):
+        return f"{target} answers {said!r} instead of an SMTP banner"
+    return None
+
+
+def _connect(target: str) -> socket.socket:
+    name, _, port = target.rpartition(":")
+    return socket.create_connection((name.strip("[]"), int(port)), timeout=_EACH)
+
+
+def _read(connection: socket.socket, length: int) -> bytes:
+    """That many bytes, or fewer where the other side ends."""
+    said = b""
+    while len(said) < length and (more := connection.recv(length - len(said))):
+        said += more
+    return said
 
 
 def _hopeless(units: Units, names: Iterable[str]) -> str:

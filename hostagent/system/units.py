@@ -40,6 +40,10 @@ class Units:
                 f"`systemctl {command} {unit}` failed: {result.tail(4)}", _LOOK.format(unit=unit)
             )
 
+    def restart_soon(self, unit: str) -> None:
+        """Ask systemd for a restart without waiting for it."""
+        self._systemctl("restart", "--no-block", unit)
+
     def stop(self, units: Iterable[str]) -> None:
         """Stop units; one that is not loaded is stopped already."""
         for unit in units:

@@ -24,9 +24,12 @@ _KUMOD_REFUSES_BELOW = 10
 _GIB = 2**30
 
 
-def signals_files(settings: Settings, role: Role, host: str) -> tuple[ReleaseFile, ...]:
+def signals_files(
+    settings: Settings, role: Role, host: str, listener: str = ""
+) -> tuple[ReleaseFile, ...]:
     """Configuration, service and timer."""
-    content = json.dumps(configuration(settings, role, host), indent=2, sort_keys=True)
+    chosen = configuration(settings, role, host, listener)
+    content = json.dumps(chosen, indent=2, sort_keys=True)
     return (
         ReleaseFile(path="/etc/ping8/signals.json", content=f"{content}\n".encode()),
         template_file("common", f"{_SYSTEM}/ping8-signals.service"),
@@ -59,8 +62,11 @@ def shipping_files(settings: Settings) -> tuple[ReleaseFile, ...]:
     )
 
 
-def configuration(settings: Settings, role: Role, host: str) -> dict[str, Any]:
-    """What `hostagent.metrics.configuration` reads; no secret is in it."""
+def configuration(settings: Settings, role: Role, host: str, listener: str = "") -> dict[str, Any]:
+    """What `hostagent.metrics.configuration` reads; no secret is in it.
+
+    `listener` is where the proxy or kumod's port 25 must greet, or else it is restarted.
+    """
     table = load()
     common: dict[str, Any] = {
         "environment": settings.environment,
@@ -69,6 +75,7 @@ def configuration(settings: Settings, role: Role, host: str) -> dict[str, Any]:
         "region": settings.region,
         "namespace": table.namespace,
         "send": settings.alarms.enabled,
+        "listener": listener,
         "volumes": {name: _volume(name, settings) for name in VOLUMES[role]},
         "metrics": [
             {

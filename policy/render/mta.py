@@ -18,6 +18,7 @@ from policy.settings.base import seconds
 _SYSTEM = "/etc/systemd/system"
 _SPOOL = "/var/spool/kumomta"
 _LOGS = "/var/log/kumomta"
+_SMTP = "127.0.0.1:25"
 _DKIM = "/opt/kumomta/etc/dkim"
 _UNBOUND = ("restart unbound.service",)
 
@@ -46,7 +47,7 @@ def render_mta(settings: Settings, addresses: Addresses, secrets: Secrets) -> Re
             ),
             *_prune_files(settings),
             *shipping_files(settings),
-            *signals_files(settings, "mta", MTA),
+            *signals_files(settings, "mta", MTA, _SMTP if settings.takes_reports() else ""),
             *system.system_files(settings),
         ),
         linked_directories=("/opt/kumomta/etc/policy", _DKIM),
@@ -142,7 +143,8 @@ def _checks(settings: Settings, addresses: Addresses) -> tuple[Check, ...]:
         Check(kind="liveness", target="http://127.0.0.1:8000/api/check-liveness/v1"),
         Check(kind="injection", target="https://127.0.0.1/api/inject/v1", token_file=TOKEN_FILE),
         *(
-            Check(kind="port", target=f"{addresses.proxies[proxy.name].private}:{proxy.port}")
+            Check(kind="socks5", target=f"{addresses.proxies[proxy.name].private}:{proxy.port}")
             for proxy in settings.proxies
         ),
+        *([Check(kind="banner", target=_SMTP)] if settings.takes_reports() else ()),
     )

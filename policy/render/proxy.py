@@ -41,16 +41,13 @@ def render_proxy(
                 values={"port": proxy.port},
             ),
             *_address_files(settings, proxy_name, addresses),
-            *signals_files(settings, "proxy", proxy_name),
+            *signals_files(settings, "proxy", proxy_name, listens),
             *system.system_files(settings),
         ),
         packages=tuple(sorted((*system.PACKAGES, "iproute2", "nftables"))),
         users=("kumoproxy",),
         units=("ping8-addresses.timer", "kumoproxy.service", TIMER),
-        checks=(
-            Check(kind="port", target=listens),
-            Check(kind="liveness", target="http://127.0.0.1:8001/proxy/status"),
-        ),
+        checks=(Check(kind="socks5", target=listens),),
         kumomta_version=settings.kumomta.version,
         kumomta_preinstalled=settings.kumomta.preinstalled,
     )

@@ -129,6 +129,8 @@ def as_text(metrics: dict[str, Any]) -> str:
     for name, metric in metrics.items():
         lines += [f"# HELP {name} {metric['help']}", f"# TYPE {name} {metric['type']}"]
         value = metric["value"]
+        if value is None:
+            continue
         if isinstance(value, dict):
             ((label, entries),) = value.items()
             lines += [f'{name}{{{label}="{key}"}} {number}' for key, number in entries.items()]

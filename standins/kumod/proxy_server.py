@@ -11,7 +11,7 @@ import signal
 import socket
 import struct
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -58,8 +58,9 @@ class Proxy:
     """Listeners and what they have done."""
 
     def __init__(self, authenticate: Authenticate | None = None) -> None:
-        self.counters: Counter[str] = Counter()
-        self.active = 0
+        self.counters: dict[str, Counter[str]] = defaultdict(Counter)
+        self.outbound: Counter[tuple[str, str]] = Counter()
+        self.active: Counter[str] = Counter()
         self._authenticate = authenticate
 
     async def listen(
@@ -68,18 +69,19 @@ class Proxy:
         host, _, port = address.rpartition(":")
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self.counters["proxy_connections_accepted_total"] += 1
-            self.active += 1
+            self.counters["proxy_connections_accepted_total"][address] += 1
+            self.active[address] += 1
             try:
-                await self._session(reader, writer, timeout, require_auth)
-                self.counters["proxy_connections_completed_total"] += 1
+                await self._session(reader, writer, address, timeout, require_auth)
+                self.counters["proxy_connections_completed_total"][address] += 1
             except _Refused as refused:
+                # KumoProxy counts a request that it answered with a failure as completed.
                 writer.write(bytes([VERSION, refused.status, 0]) + encode_address("0.0.0.0", 0))  # noqa: S104 - no address
-                self.counters["proxy_connections_failed_total"] += 1
+                self.counters["proxy_connections_completed_total"][address] += 1
             except (OSError, EOFError, TimeoutError):
-                self.counters["proxy_connections_failed_total"] += 1
+                self.counters["proxy_connections_failed_total"][address] += 1
             finally:
-                self.active -= 1
+                self.active[address] -= 1
                 writer.close()
 
         return await asyncio.start_server(serve, host.strip("[]"), int(port), backlog=1024)
@@ -88,6 +90,7 @@ class Proxy:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        listener: str,
         timeout: float,
         require_auth: bool,
     ) -> None:
@@ -101,10 +104,10 @@ class Proxy:
                 continue
             if command != CONNECT:
                 raise _Refused(_NOT_SUPPORTED)
-            remote = await self._connect(target, source, timeout)
+            remote = await self._connect(target, source, listener, timeout)
             used = remote[1].get_extra_info("sockname")[:2]
             writer.write(bytes([VERSION, 0, 0]) + encode_address(*used))
-            await self._copy_both((reader, writer), remote)
+            await self._copy_both((reader, writer), remote, listener)
             return
 
     async def _greet(
@@ -139,9 +142,13 @@ class Proxy:
             raise OSError("authentication failed")
 
     async def _connect(
-        self, target: tuple[str, int], source: tuple[str, int] | None, timeout: float
+        self,
+        target: tuple[str, int],
+        source: tuple[str, int] | None,
+        listener: str,
+        timeout: float,
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        self.counters["proxy_outbound_connections_total"] += 1
+        self.outbound[listener, f"{target[0]}:{target[1]}"] += 1
         local = (source[0], 0) if source else None
         try:
             return await asyncio.wait_for(
@@ -156,20 +163,25 @@ class Proxy:
         self,
         client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         remote: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        listener: str,
     ) -> None:
         try:
             await asyncio.gather(
-                self._copy(client[0], remote[1], "proxy_bytes_received_total"),
-                self._copy(remote[0], client[1], "proxy_bytes_sent_total"),
+                self._copy(client[0], remote[1], "proxy_bytes_client_to_dest_total", listener),
+                self._copy(remote[0], client[1], "proxy_bytes_dest_to_client_total", listener),
             )
         finally:
             remote[1].close()
 
     async def _copy(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, counter: str
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        counter: str,
+        listener: str,
     ) -> None:
         while data := await reader.read(_CHUNK):
-            self.counters[counter] += len(data)
+            self.counters[counter][listener] += len(data)
             writer.write(data)
             await writer.drain()
         if writer.can_write_eof():
@@ -177,11 +189,19 @@ class Proxy:
 
     def metrics(self) -> dict[str, Any]:
         found: dict[str, Any] = {
-            name: {"help": name, "type": "counter", "value": count}
-            for name, count in self.counters.items()
+            name: {"help": name, "type": "counter", "value": {"listener": dict(counts)}}
+            for name, counts in self.counters.items()
         }
+        rows = [
+            {"listener": listener, "destination": destination, "@": count}
+            for (listener, destination), count in self.outbound.items()
+        ]
+        if rows:
+            name = "proxy_outbound_connections_total"
+            found[name] = {"help": name, "type": "counter", "value": rows}
         name = "proxy_active_connections"
-        return found | {name: {"help": name, "type": "gauge", "value": self.active}}
+        active = {"listener": dict(self.active)} if self.active else None
+        return found | {name: {"help": name, "type": "gauge", "value": active}}
 
 
 async def _read_request(reader: asyncio.StreamReader) -> tuple[int, tuple[str, int]]:
@@ -229,7 +249,8 @@ async def _serve_status(proxy: Proxy, address: str) -> asyncio.AbstractServer:
 def _status_answer(proxy: Proxy, path: str) -> tuple[str, str, bytes]:
     match path.partition("?")[0]:
         case "/proxy/status":
-            return "200 OK", "text/plain", b"OK"
+            # Its access control list has no rule for it, not even for trusted hosts.
+            return "401 Unauthorized", "text/plain", b"not permitted GET on /proxy/status"
         case "/metrics":
             return "200 OK", "text/plain", as_text(proxy.metrics()).encode()
         case "/metrics.json":

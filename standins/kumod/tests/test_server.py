@@ -253,9 +253,16 @@ def test_metrics_and_kcli_show_what_waits(world: World, capsys: pytest.CaptureFi
 
 
 def test_the_proxy_shows_its_state(world: World) -> None:
-    assert call(world.status, "/proxy/status") == (200, "OK")
+    assert call(world.status, "/proxy/status")[0] == 401, "to everybody"
     metrics = json.loads(call(world.status, "/metrics.json")[1])
-    assert metrics["proxy_connections_accepted_total"]["value"] > 0
+    listener = f"127.0.0.1:{world.proxy_port}"
+    assert metrics["proxy_connections_accepted_total"]["value"]["listener"][listener] > 0
+    assert metrics["proxy_active_connections"]["value"]["listener"].keys() == {listener}
+    assert "proxy_connections_accepted_total{listener=" in call(world.status, "/metrics")[1]
+
+
+def test_a_proxy_without_a_session_has_no_number_of_connections() -> None:
+    assert proxy_server.Proxy().metrics()["proxy_active_connections"]["value"] is None
 
 
 def test_the_proxy_refuses_a_wrong_password(world: World) -> None:

@@ -109,8 +109,8 @@ def test_a_release_that_does_not_validate_changes_nothing(
         (release("-- unwell", environment="A=2"), "answers 503 instead of 200"),
         (release("-- complains", environment="A=3"), "the journal holds an error since the switch"),
         (
-            release(environment="A=4", checks=(Check(kind="port", target="127.0.0.1:5999"),)),
-            "127.0.0.1:5999 takes no connection from here",
+            release(environment="A=4", checks=(Check(kind="socks5", target="127.0.0.1:5999"),)),
+            "127.0.0.1:5999 does not greet",
         ),
     ],
 )

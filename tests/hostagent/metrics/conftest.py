@@ -19,7 +19,14 @@ from hostagent.system.commands import Result
 from policy.release import Role
 from tests.examples import LARGE, settings_of
 from tests.hostagent.metrics.aws import Front
-from tests.hostagent.metrics.station import Server, Station, captured, station, tls_server
+from tests.hostagent.metrics.station import (
+    Server,
+    Station,
+    captured,
+    greeter,
+    station,
+    tls_server,
+)
 from tests.hostagent.world import Play, World, new_world, release
 
 TRACKING = "A9FEA97B,169.254.169.123,4,1795219597.4,{offset},0.1,0.1,1,0,0,0,0,16.1,{leap}"
@@ -93,11 +100,13 @@ def mta(
 
 
 @pytest.fixture
-def proxy(host: World, kumod: Server, tmp_path: Path) -> Station:
+def proxy(host: World, kumod: Server, tmp_path: Path) -> Iterator[Station]:
     """The station of a proxy host; `kumod` is the server in the proxy's place."""
     kumod.metrics = captured("proxy")
     role: Role = "proxy"
-    return station(settings_of(LARGE), role, kumod, host.host(), tmp_path)
+    host.play.state["kumoproxy.service"] = "active"
+    with greeter(b"\5\0") as listener:
+        yield station(settings_of(LARGE), role, kumod, host.host(), tmp_path, listener=listener)
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """A host that the timer runs on: real files, a server that answers as kumod or the proxy did."""
 
 import json
+import socketserver
 import ssl
 import threading
 import urllib.parse
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -60,8 +62,10 @@ class Server:
         self._http.server_close()
 
     def answer(self, path: str, query: Mapping[str, str]) -> tuple[int, bytes]:
-        if path in ("/api/check-liveness/v1", "/proxy/status"):
+        if path == "/api/check-liveness/v1":
             return self.liveness, b"OK"
+        if path == "/proxy/status":
+            return 401, b"not permitted GET on /proxy/status"
         if path == "/metrics.json":
             found = self.metrics
             return 200, found if isinstance(found, bytes) else json.dumps(found).encode()
@@ -91,6 +95,21 @@ class Server:
                 """Tests read what was asked from `asked`."""
 
         return Handler
+
+
+@contextmanager
+def greeter(says: bytes) -> Iterator[str]:
+    """A server that says this to each client; its address."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(says)
+            self.request.recv(64)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 @dataclass

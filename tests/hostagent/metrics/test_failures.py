@@ -2,15 +2,20 @@
 
 import fcntl
 import json
+import socket
 import threading
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from hostagent.metrics import run_state, timer, web
 from hostagent.metrics.disks import disks
+from hostagent.push.lock import locked
 from tests.hostagent.metrics.conftest import Make
 from tests.hostagent.metrics.station import Server, Station, captured
+from tests.hostagent.world import World
 
 
 def lose_the_network(here: Station) -> None:
@@ -203,3 +208,82 @@ def test_an_argument_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[
 
 def test_a_volume_of_no_size_is_no_division_by_nought() -> None:
     assert list(disks({})) == []
+
+
+# Listeners that die while their process lives --------------------------------------
+
+
+@pytest.fixture
+def closed() -> Iterator[str]:
+    """An address where nobody listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{held.getsockname()[1]}"
+
+
+def runs(here: Station, count: int) -> list[float]:
+    """The restarts that each of so many runs told."""
+    found = []
+    for _ in range(count):
+        assert here.run() == 0
+        found.append(here.figures()["listener_restarts", ()])
+    return found
+
+
+def test_a_proxy_that_does_not_greet_three_times_is_restarted_and_counted(
+    proxy: Station, host: World, closed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proxy.set(listener=closed)
+    host.play.asked.clear()
+    assert runs(proxy, 3) == [0, 0, 1]
+    assert host.play.changes() == ["restart --no-block kumoproxy.service"]
+    assert proxy.figures()["proxy_up", ()] == 0
+    assert f"kumoproxy.service is restarted: {closed} does not greet" in capsys.readouterr().err
+
+
+def test_a_kumod_whose_port_25_is_silent_is_restarted(mta: Make, host: World, closed: str) -> None:
+    here = mta(listener=closed)
+    host.play.asked.clear()
+    assert runs(here, 3) == [0, 0, 1]
+    assert host.play.changes() == ["restart --no-block kumomta.service"]
+
+
+def test_restarts_that_do_not_help_become_rarer(proxy: Station, closed: str) -> None:
+    proxy.set(listener=closed)
+    assert [at for at, count in enumerate(runs(proxy, 21), 1) if count] == [3, 9, 21]
+
+
+def test_one_greeting_in_between_starts_the_count_anew(
+    proxy: Station, host: World, closed: str
+) -> None:
+    alive = json.loads(proxy.places.config.read_text())["listener"]
+    host.play.asked.clear()
+    for listener in (closed, closed, alive, closed, closed):
+        proxy.set(listener=listener)
+        assert runs(proxy, 1) == [0]
+    assert host.play.changes() == []
+
+
+@pytest.mark.parametrize("why", ["not active", "a push", "kumod takes no mail", "no listener"])
+def test_a_silent_listener_is_left_alone_where_it_is_not_the_fault(
+    why: str, mta: Make, host: World, kumod: Server, closed: str
+) -> None:
+    here = mta(listener="" if why == "no listener" else closed)
+    if why == "not active":
+        host.play.state["kumomta.service"] = "activating"
+    if why == "kumod takes no mail":
+        kumod.liveness = 503
+    host.play.asked.clear()
+    with locked(host.host(), "push", wait=0) if why == "a push" else nullcontext():
+        assert runs(here, 4) == [0, 0, 0, 0]
+    assert host.play.changes() == []
+
+
+def test_a_null_in_the_proxys_metrics_counts_as_nought(proxy: Station, kumod: Server) -> None:
+    metrics = captured("proxy")
+    metrics["proxy_active_connections"]["value"] = None
+    metrics["proxy_connections_failed_total"]["value"]["listener"] = {"10.8.0.20:5000": None}
+    kumod.metrics = metrics
+    assert proxy.run() == 0
+    assert proxy.figures()["proxy_connections", ()] == 0
+    assert proxy.figures()["proxy_up", ()] == 1

@@ -1,6 +1,8 @@
 """What a host is asked before a release counts as healthy, and what is told when it is not."""
 
+import asyncio
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -9,6 +11,8 @@ import pytest
 from hostagent.push import health
 from hostagent.release.model import Check, Manifest, parse_manifest
 from policy.push import manifest_of
+from standins.kumod.proxy_server import Proxy
+from tests.hostagent.metrics.station import greeter
 from tests.hostagent.world import TOKEN, World, file, release
 
 TOKENS = "/etc/nginx/ping8/authorization"
@@ -82,7 +86,61 @@ def test_an_injection_path_that_asks_for_no_token_is_not_well(
     assert why.endswith("answers 400 instead of 401")
 
 
-def test_a_port_that_takes_no_connection_is_told(world: World, manifest: Manifest) -> None:
-    check = Check(kind="port", target="127.0.0.1:1", token_file=None)
+@pytest.mark.parametrize("kind", ["socks5", "banner"])
+def test_a_server_that_takes_no_connection_is_reported(
+    world: World, manifest: Manifest, kind: str
+) -> None:
+    check = Check(kind=kind, target="127.0.0.1:1", token_file=None)
     (why,) = reasons(world, manifest, check)
-    assert "127.0.0.1:1 takes no connection from here" in why
+    assert "127.0.0.1:1 does not greet" in why
+
+
+@pytest.mark.parametrize(
+    ("kind", "says", "good"),
+    [
+        ("socks5", b"\5\0", True),
+        ("socks5", b"\5\xff", True),  # it asks for a password
+        ("socks5", b"HTTP/1.1 400", False),
+        ("socks5", b"", False),
+        ("banner", b"220 mta.example.com ESMTP\r\n", True),
+        ("banner", b"421 4.3.2 too many connections\r\n", True),
+        ("banner", b"\5\0\5\0", False),
+        ("banner", b"", False),
+    ],
+)
+def test_a_server_is_well_when_it_greets(
+    world: World, manifest: Manifest, kind: str, says: bytes, good: bool
+) -> None:
+    with greeter(says) as target:
+        found = reasons(world, manifest, Check(kind=kind, target=target, token_file=None))
+    assert (found == []) == good, found
+
+
+def test_a_listener_that_accepts_nothing_any_more_is_not_well(
+    world: World, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel still takes the connection into its queue, so to dial the port is not enough."""
+    monkeypatch.setattr(health, "_EACH", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        target = f"127.0.0.1:{listener.getsockname()[1]}"
+        for kind in ("socks5", "banner"):
+            (why,) = reasons(world, manifest, Check(kind=kind, target=target, token_file=None))
+            assert "does not greet (timed out)" in why
+
+
+def test_the_proxy_counts_a_look_as_completed_not_as_failed() -> None:
+    async def look() -> dict[str, int]:
+        proxy = Proxy()
+        server = await proxy.listen("127.0.0.1:0", timeout=5, require_auth=False)
+        assert isinstance(server, asyncio.Server)
+        port = server.sockets[0].getsockname()[1]
+        assert await asyncio.to_thread(health.socks5, f"127.0.0.1:{port}") is None
+        while proxy.active.total():
+            await asyncio.sleep(0.01)
+        server.close()
+        return {name: counts.total() for name, counts in proxy.counters.items()}
+
+    assert asyncio.run(look()) == {
+        "proxy_connections_accepted_total": 1,
+        "proxy_connections_completed_total": 1,
+    }

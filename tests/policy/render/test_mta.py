@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -102,3 +103,12 @@ def write_all(folder: Path) -> Path:
     parts = [(folder / name).read_text() for name in ("50unattended-upgrades", "52ping8-upgrades")]
     combined.write_text('Dir::Etc::parts "/nonexistent";\n' + "\n".join(parts))
     return combined
+
+
+def test_port_25_is_asked_for_its_banner_where_it_is_open() -> None:
+    for raw, expected in ((SMALL, "127.0.0.1:25"), (SMALL | {"domains": []}, "")):
+        release = mta_of(raw)
+        banners = [check.target for check in release.checks if check.kind == "banner"]
+        assert banners == ([expected] if expected else [])
+        assert json.loads(text_of(release, "/etc/ping8/signals.json"))["listener"] == expected
+        assert any(check.kind == "socks5" for check in release.checks)

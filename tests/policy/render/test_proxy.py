@@ -176,3 +176,11 @@ def test_real_nftables_takes_the_rules_and_loses_them_again(tmp_path: Path) -> N
     closed, _, opened = result.stdout.partition("=====")
     assert closed.count("tcp dport 5000") == 1
     assert opened.strip() == ""
+
+
+def test_health_and_guard_are_a_socks5_greeting_on_the_listeners_address() -> None:
+    """Its HTTP listener answers 401 to everybody at /proxy/status, and may outlive this one."""
+    release = proxy_of(SMALL)
+    listens = started(SMALL).listeners["start_proxy_listener"]["listen"]
+    assert [(check.kind, check.target) for check in release.checks] == [("socks5", listens)]
+    assert json.loads(text_of(release, "/etc/ping8/signals.json"))["listener"] == listens

@@ -1,0 +1,69 @@
+"""Restarts a server that lives on without its listener.
+
+Up to release 2026.09.29 any error of accept() ends KumoProxy's SOCKS5 listener, and kumod's on
+port 25, for good, while the process goes on: systemd sees nothing.
+"""
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterable
+
+from hostagent.metrics.model import Figure
+from hostagent.push.health import banner, socks5
+from hostagent.host import Host
+from hostagent.metrics.configuration import Config
+from hostagent.metrics.run_state import State
+from hostagent.system.units import Units
+
+_RUNS = 3
+_LONGEST = 5
+"""After each restart that did not help, the next one waits twice as many runs, this often."""
+
+
+def guard(config: Config, host: Host, gauges: Iterable[Figure], state: State) -> list[Figure]:
+    """Look once; some silent runs in a row restart the unit. The restart is counted."""
+    state.add("listener_restarts", 0)
+    unit, why = _look(config, host, gauges)
+    state.silent = state.silent + 1 if why else 0
+    if unit and not why:
+        state.revived = 0
+    if why and state.silent >= _RUNS << min(state.revived, _LONGEST):
+        print(f"ping8: {unit} is restarted: {why}", file=sys.stderr)
+        Units(host).restart_soon(unit)
+        state.silent = 0
+        state.revived += 1
+        state.add("listener_restarts", 1)
+    return []
+
+
+def _look(config: Config, host: Host, gauges: Iterable[Figure]) -> tuple[str, str | None]:
+    """The unit whose listener was asked, or nothing, and why it does not greet.
+
+    A unit that is not active is systemd's to start, a push restarts as it needs, and a kumod that
+    takes no mail yet may still be opening its spools.
+    """
+    unit = {"proxy": "kumoproxy.service", "mta": "kumomta.service"}[config.role]
+    known = {figure.name: figure.value for figure in gauges}
+    if (
+        not config.listener
+        or Units(host).states([unit])[unit] != "active"
+        or _push_at_work(host)
+        or not known.get("kumod_accepting", 1.0)
+    ):
+        return "", None
+    return unit, socks5(config.listener) if config.role == "proxy" else banner(config.listener)
+
+
+def _push_at_work(host: Host) -> bool:
+    try:
+        descriptor = os.open(host.layout.lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
