@@ -25,7 +25,10 @@ local function webhook_queue()
   local webhook = data.read 'webhook'
   local sender = { constructor = mod.SENDER }
   if webhook.batch_size > 1 then
+    -- The size alone makes batches of what is there, which is one or two; the
+    -- latency sends what is less after a second.
     sender.batch_size = webhook.batch_size
+    sender.min_batch_size = webhook.batch_size
     sender.max_batch_latency = '1s'
   end
   return kumo.make_queue_config {

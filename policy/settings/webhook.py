@@ -46,7 +46,10 @@ class Webhook(Model):
         description="`log-hook`: KumoMTA's queue; `outbox`: a local log and a tailer, for volume.",
     )
     batch_size: Annotated[int, unit("events")] = Field(
-        default=1, ge=1, le=1000, description="Events in one POST; above 1 as a JSON array."
+        default=1,
+        ge=1,
+        le=1000,
+        description="Events in one POST; above 1 as a JSON array. Fewer wait for a second.",
     )
     leave_out: tuple[RecordType, ...] = Field(
         default=(

@@ -36,7 +36,7 @@ class ReadyQueue:
     session: Any = None
     last_used: float = 0.0
     blocked_until: float = 0.0
-    gathering_since: float | None = None
+    gathers_until: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def refresh(self, fresh: ReadyQueue) -> bool:
@@ -50,6 +50,22 @@ class ReadyQueue:
     def busy(self) -> bool:
         """Such a queue keeps the source that it was made with; only an idle one is given up."""
         return bool(self.messages) or self.session is not None
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether a custom Lua sender is called now: with as many messages as it asks for at least.
+
+        kumod fills a batch up to its size and then compares, so that a least number above the size
+        is never reached.
+        """
+        sender = self.protocol.get("custom_lua") or {}
+        held = min(len(self.messages), int(sender.get("batch_size", 1)))
+        return held >= int(sender.get("min_batch_size", 1))
+
+    @property
+    def waits_until(self) -> float:
+        """When there is something to do again."""
+        return max(self.blocked_until, 0.0 if self.has_batch else self.gathers_until)
 
     @property
     def idle_timeout(self) -> float:
@@ -68,12 +84,17 @@ class Dispatcher:
             session = queue.session
             if session is None:
                 session = queue.session = self._open(queue)
-            batch = self._take(queue, session.batch_size)
+            batch = self._take(queue, self._size(queue, session))
             queue.last_used = self._engine.clock.now()
             try:
                 self._attempt(queue, session, batch)
             finally:
                 self._engine.settle_logs()
+
+    def _size(self, queue: ReadyQueue, session: Any) -> int:
+        """A sender that names no least number takes one as soon as it is there."""
+        sender = queue.protocol.get("custom_lua") or {}
+        return int(session.batch_size) if int(sender.get("min_batch_size", 1)) > 1 else 1
 
     def _take(self, queue: ReadyQueue, size: int) -> list[Message]:
         batch: list[Message] = []
@@ -156,15 +177,10 @@ class Dispatcher:
         """A sender with a least size of batch waits for it, but not longer than its latency."""
         settings = queue.protocol.get("custom_lua") or {}
         latency = parse_duration(settings.get("max_batch_latency", 0)) or 0.0
-        if latency == 0 or len(queue.messages) >= int(settings.get("min_batch_size", 1)):
-            queue.gathering_since = None
+        if queue.has_batch or latency == 0 or 0 < queue.gathers_until <= now:
+            queue.gathers_until = 0.0
             return False
-        if queue.gathering_since is None:
-            queue.gathering_since = now
-        if now - queue.gathering_since >= latency:
-            queue.gathering_since = None
-            return False
-        queue.blocked_until = queue.gathering_since + latency
+        queue.gathers_until = queue.gathers_until or now + latency
         return True
 
     def close_idle(self, queue: ReadyQueue, now: float) -> None:

@@ -239,7 +239,7 @@ class Scheduler:
         """When the next message (or a throttled ready queue) wants attention."""
         with self._lock:
             moments = [self._heap[0][0]] if self._heap else []
-        moments += [q.blocked_until for q in list(self.ready.values()) if q.messages]
+        moments += [q.waits_until for q in list(self.ready.values()) if q.messages]
         return min(moments) if moments else None
 
     def promote(self, now: float) -> int:

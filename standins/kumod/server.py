@@ -138,7 +138,7 @@ class Server:
     def _dispatch(self) -> None:
         now = self.engine.clock.now()
         for queue in list(self.engine.scheduler.ready.values()):
-            if queue.messages and queue.blocked_until <= now and queue.lock.acquire(blocking=False):
+            if queue.messages and queue.waits_until <= now and queue.lock.acquire(blocking=False):
                 self._workers.submit(self._drain, queue)
 
     def _drain(self, queue: ReadyQueue) -> None:

@@ -270,14 +270,15 @@ def test_dead_letters_in_sqlite_can_be_read_from_outside(tmp_path: Path) -> None
 
 def test_batches_go_to_send_batch(tmp_path: Path) -> None:
     policy = BASE + HOOK.replace(
-        "constructor = 'sender'", "constructor = 'sender', batch_size = 10"
+        "constructor = 'sender'",
+        "constructor = 'sender', batch_size = 10, min_batch_size = 10, max_batch_latency = '1s'",
     ).replace("sender:send(msg)", "sender:send_batch(messages)").replace(
         "msg:get_data()", "'[' .. #messages .. ']'"
     )
     kumod = started(tmp_path, policy, http=lambda _: HttpResponse(status=200))
     for _ in range(3):
         kumod.inject(request())
-    kumod.run()
+    kumod.advance(1)
     assert [r.body for r in kumod.http_requests] == [b"[6]"]
 
 
@@ -504,3 +505,52 @@ end)
     kumod.run()
     assert [record["type"] for record in kumod.records] == ["Reception", "Delivery"]
     assert [text for _, text in kumod.diagnostics if "failed to log" in text] != []
+
+
+BATCHES = """
+kumo.on('pre_init', function()
+  kumo.configure_log_hook { name = 'h',
+    per_record = { Any = { enable = false }, Reception = { enable = true } } }
+end)
+kumo.on('should_enqueue_log_record', function(msg)
+  msg:set_meta('queue', 'hook.test')
+  return true
+end)
+kumo.on('get_queue_config', function(domain)
+  if domain == 'hook.test' then
+    return kumo.make_queue_config { protocol = { custom_lua = { constructor = 'post', %s } } }
+  end
+end)
+kumo.on('post', function()
+  local client, sender = kumo.http.build_client {}, {}
+  function sender:send_batch(messages)
+    client:post('http://hook.test/e'):body(tostring(#messages)):send()
+    return 'ok'
+  end
+  return sender
+end)
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "batches"),
+    [
+        ("batch_size = 20", [1] * 45),
+        ("batch_size = 20, max_batch_latency = '2s'", [1] * 45),
+        ("batch_size = 20, min_batch_size = 20, max_batch_latency = '2s'", [20, 20, 5]),
+        ("batch_size = 5, min_batch_size = 20, max_batch_latency = '2s'", [5, 5, 5]),
+    ],
+)
+def test_only_a_least_number_with_a_latency_fills_batches(
+    tmp_path: Path, settings: str, batches: list[int]
+) -> None:
+    """As recorded in 08_batches_*; a least number above the size sends one batch a latency."""
+    policy = BASE + BATCHES % settings
+    kumod = started(tmp_path, policy, http=lambda _: HttpResponse(status=200))
+    for _ in range(45):
+        kumod.inject(request())
+        kumod.advance(0.02)
+    if batches[0] == 20:
+        assert [int(post.body) for post in kumod.http_requests] == [20, 20], "at once when full"
+    kumod.advance(6.5)
+    assert [int(post.body) for post in kumod.http_requests] == batches

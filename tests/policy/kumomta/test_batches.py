@@ -51,6 +51,16 @@ def test_a_batch_is_a_json_array_whose_records_hold_their_event_ids(host: Host) 
         assert event["feedback_report"] is None, "nulls stay"
 
 
+def test_batches_are_full_while_events_come_and_the_rest_waits_a_second(host: Host) -> None:
+    mta = batches(host)
+    for number in range(12):
+        mta.inject(headers={"X-PING8-Task-Id": f"task-{number}"})
+        mta.kumod.advance(0.01)
+    assert [len(json.loads(request.body)) for request in mta.posts()] == [10, 10]
+    mta.kumod.advance(1)
+    assert [len(json.loads(request.body)) for request in mta.posts()] == [10, 10, 4]
+
+
 def test_one_event_that_is_refused_does_not_bury_those_beside_it(host: Host) -> None:
     mta = batches(host, receiver=refuse("task-3"))
     inject(mta, 10)
