@@ -77,7 +77,7 @@ def _upkeep(host: Role) -> Iterable[Rule]:
     yield _rule(host, "out", INTERNET, 53, "DNS, long answers")
     yield _rule(host, "out", INTERNET, 123, "time", protocol="udp")
     yield _rule(host, "out", INTERNET, 80, "packages")
-    https = "packages, AWS and PING8's webhook" if host == "mta" else "packages and AWS"
+    https = "packages, AWS and the webhook of PING8" if host == "mta" else "packages and AWS"
     yield _rule(host, "out", INTERNET, 443, https)
 
 

@@ -1,5 +1,6 @@
 """Who may speak to whom."""
 
+import re
 from collections import Counter
 
 import pytest
@@ -8,6 +9,8 @@ from components.firewall import BEGIN, END, HOUSE, rules, table, with_table
 from tests.components import shapes
 from tests.components.program import Program, Registration, run
 
+# What EC2 takes as a description.
+LEGAL = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 INTERNET = "0.0.0.0/0"
 UPKEEP_OUT = {
     ("udp", 53, INTERNET),
@@ -85,7 +88,9 @@ def test_groups_have_no_inline_rules_and_rules_open_one_port_with_a_reason(shape
     for kind in ("SecurityGroupIngressRule", "SecurityGroupEgressRule"):
         for rule in program.of_type(kind):
             assert rule.inputs["fromPort"] == rule.inputs["toPort"]
-            assert rule.inputs["description"]
+            assert LEGAL.fullmatch(rule.inputs["description"])
+    for group in program.of_type("SecurityGroup"):
+        assert LEGAL.fullmatch(group.inputs["description"])
 
 
 def test_the_printed_table_has_a_row_for_each_rule() -> None:

@@ -109,6 +109,22 @@ def test_rules_are_put_into_force(aws: Engine, hosts: RecordingHosts) -> None:
     assert {rule.direction for rule in hosts.network.rules} == {"egress"}
 
 
+@pytest.mark.parametrize("description", ["PING8's webhook", "a|b", "ä", "x" * 256])
+def test_a_description_that_aws_rejects_is_rejected(aws: Engine, description: str) -> None:
+    group = make_site(aws).group.identity
+    rule = {"securityGroupId": group, "ipProtocol": "tcp", "fromPort": 22, "toPort": 22}
+    rule |= {"cidrIpv4": "198.51.100.1/32"}
+    wrong = "InvalidParameterValue: Invalid rule description"
+    for kind in (INGRESS, EGRESS):
+        with pytest.raises(grpc.RpcError, match=wrong):
+            aws.create(kind, "rule", rule | {"description": description})
+    with pytest.raises(grpc.RpcError, match="InvalidParameterValue"):
+        aws.create(GROUP, "other", {"vpcId": "vpc-1", "description": description})
+    made = aws.create(INGRESS, "rule", rule | {"description": "a. _-:/()#,@[]+=&;{}!$*Z9"})
+    with pytest.raises(grpc.RpcError, match=wrong):
+        aws.update(made, rule | {"description": description})
+
+
 def test_a_changed_rule_is_changed_in_place(aws: Engine, hosts: RecordingHosts) -> None:
     group = make_site(aws).group.identity
     rule = {"securityGroupId": group, "ipProtocol": "tcp", "fromPort": 22, "toPort": 22}
