@@ -19,5 +19,5 @@ docs: setup  ## write the generated parts of the documentation again
 	@$(UV) python -m ops.doctor.document
 	@$(UV) python -m components.firewall
 
-setup:
+setup:  ## the virtual environment (.venv), which plain `pulumi` needs too
 	@.ci/setup

@@ -1,11 +1,16 @@
 """The program as a whole: its outputs, its previews, and that its tests can fail."""
 
+import json
+import subprocess
 from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
+from components.firewall import HOUSE
 from policy.settings import Settings
+from sandbox.engine import pinned_version
 from tests.components import shapes
 from tests.components.cloud import public_address
 from tests.components.program import run, unknown
@@ -103,3 +108,27 @@ def test_no_run_sees_what_another_left_behind() -> None:
     first = run({}, program=lambda: pulumi.export("one", 1))
     second = run({}, program=lambda: pulumi.export("two", 2))
     assert (dict(first.outputs), dict(second.outputs)) == ({"one": 1}, {"two": 2})
+
+
+def test_pulumi_needs_nothing_but_the_virtual_environment() -> None:
+    """No `uv` on the PATH, and no type checker before every operation."""
+    project = yaml.safe_load((HOUSE / "Pulumi.yaml").read_text("utf-8"))
+    assert project["runtime"] == {
+        "name": "python",
+        "options": {"toolchain": "pip", "virtualenv": ".venv"},
+    }
+    # As the language host asks for the plugins; `make setup` makes this environment.
+    command = [str(HOUSE / ".venv/bin/python"), "-m", "pip", "list", "--format", "json"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, env={})
+    packages = {entry["name"] for entry in json.loads(said.stdout)}
+    assert {"pulumi", "pulumi_aws", "pulumi_command", "pulumi_random", "pulumi_tls"} <= {
+        name.replace("-", "_") for name in packages
+    }
+
+
+def test_the_sandboxs_engine_is_recent_enough_for_the_project() -> None:
+    project = yaml.safe_load((HOUSE / "Pulumi.yaml").read_text("utf-8"))
+    least = project["requiredPulumiVersion"].removeprefix(">=")
+    assert [int(part) for part in pinned_version().split(".")] >= [
+        int(part) for part in least.split(".")
+    ]
