@@ -19,8 +19,8 @@ from hostagent.metrics import configuration, run_state
 from hostagent.metrics.cloudwatch import SendError, absolute, credentials, form, send
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.disks import hours_until_full, remember, use
-from hostagent.guard import guard
 from hostagent.metrics.figures import Collected, collect
+from hostagent.metrics.guard import guard
 from hostagent.metrics.model import Figure
 from hostagent.metrics.run_state import Flow, State
 from hostagent.metrics.system import units_down

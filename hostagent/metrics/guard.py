@@ -9,11 +9,11 @@ import os
 import sys
 from collections.abc import Iterable
 
-from hostagent.metrics.model import Figure
-from hostagent.push.health import banner, socks5
 from hostagent.host import Host
 from hostagent.metrics.configuration import Config
+from hostagent.metrics.model import Figure
 from hostagent.metrics.run_state import State
+from hostagent.push.health import banner, socks5
 from hostagent.system.units import Units
 
 _RUNS = 3
