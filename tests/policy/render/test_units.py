@@ -116,7 +116,7 @@ def test_every_program_of_kumomta_can_write_its_node_id(release: Release) -> Non
             (node_id,) = re.findall("^Environment=KUMO_NODE_ID_PATH=(.+)$", text, re.M)
             assert node_id == f"/var/lib/{folder}/nodeid"
             node_ids.append(node_id)
-    expected = {"kumoproxy.service", "ping8-outbox.service"} & {*release.units}
+    expected = {"kumoproxy.service"} & {*release.units}
     assert len(node_ids) == len(expected)
 
 
