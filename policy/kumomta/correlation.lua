@@ -3,6 +3,8 @@
 -- of a log hook would read each message back from the spool for each event.
 local kumo = require 'kumo'
 
+local report_text = require 'report_text'
+
 local mod = {}
 
 mod.HEADERS = {
@@ -78,36 +80,6 @@ function mod.add_trace_header(msg)
   fold_trace_header(msg)
 end
 
--- The header block of the original message inside a report: the one that has
--- the trace header, or else one of PING8's headers.
-local function original_headers(report)
-  local text = '\n' .. report:gsub('\r\n', '\n')
-  local lower = text:lower()
-  local body = lower:find('\n\n', 2, true)
-  if not body then
-    return nil
-  end
-  local at = lower:find('\n' .. TRACE_HEADER:lower() .. ':', body, true)
-    or lower:find('\nx-ping8-', body, true)
-  if not at then
-    return nil
-  end
-  local first = at
-  while true do
-    local before = lower:find('\n\n', body, true)
-    if not before or before >= first then
-      break
-    end
-    body = before + 1
-  end
-  local last = lower:find('\n\n', at, true) or #text
-  local block = text:sub(body + 1, last)
-  if not utf8.len(block) then
-    block = block:gsub('[\x80-\xFF]', '?')
-  end
-  return (block:gsub('\n', '\r\n'))
-end
-
 -- What the trace headers of a message carry; one that is none carries nothing.
 local function traced_values(msg)
   local values = {}
@@ -120,35 +92,38 @@ local function traced_values(msg)
       for _, name in ipairs(TRACED) do
         values[name] = values[name] or trace[name]
       end
+      values.recipient = values.recipient or trace.recipient
     end
   end
   return values
 end
 
--- Keeps the values of the message that a report is about as metadata of the
--- report, where its events take them from.
-function mod.capture_from_report(msg)
-  local block = original_headers(msg:get_data())
+-- The values of the message whose header block (with LF) a report returns, and
+-- the recipient that its trace header names.
+function mod.values_of(block)
   if not block then
-    return
+    return { headers = {} }
   end
   -- kumod's own parser unfolds and decodes.
   local original = kumo.make_message(
     'postmaster@localhost',
     'postmaster@localhost',
-    block .. '\r\n'
+    report_text.printable(block):gsub('\n', '\r\n') .. '\r\n'
   )
   local traced = traced_values(original)
+  local headers = {}
   for _, name in ipairs(mod.HEADERS) do
     local value = traced[name] or original:get_first_named_header_value(name)
-    if
-      type(value) == 'string'
-      and value ~= ''
-      and #value <= LONGEST_FROM_REPORT
-    then
-      msg:set_meta(name, value)
+    if type(value) == 'string' and #value <= LONGEST_FROM_REPORT then
+      value = report_text.line(value, LONGEST_FROM_REPORT)
+      if value ~= '' then
+        headers[name] = value
+      end
     end
   end
+  local recipient = type(traced.recipient) == 'string' and traced.recipient
+    or nil
+  return { headers = headers, recipient = recipient }
 end
 
 return mod

@@ -7,6 +7,9 @@ local mod = {}
 
 mod.ID_HEADER = 'X-PING8-Event-Id'
 
+-- Mail to people (`inbox`).
+local INBOX = 'ping8.inbox'
+
 -- Two loggers may give an out-of-band bounce two times, when the report says
 -- none: the report's own reception is the same for both.
 local function moment(record)
@@ -45,10 +48,10 @@ function mod.time(record)
   return whole
 end
 
--- Never an event about an event. The reception of mail by SMTP has a name of
--- its own in the settings, since scanners make many.
+-- Never an event about an event, nor about mail to people. The reception of mail
+-- by SMTP has a name of its own in the settings, since scanners make many.
 function mod.is_wanted(record)
-  if record.reception_protocol == 'LogRecord' then
+  if record.reception_protocol == 'LogRecord' or record.queue == INBOX then
     return false
   end
   local kind = record.type

@@ -3,6 +3,7 @@ local kumo = require 'kumo'
 
 local data = require 'data'
 local egress = require 'egress'
+local inbox = require 'inbox'
 
 local mod = {}
 
@@ -42,6 +43,13 @@ end
 function mod.make(domain, tenant)
   if domain == mod.WEBHOOK then
     return webhook_queue()
+  end
+  if domain == inbox.QUEUE then
+    return kumo.make_queue_config {
+      protocol = { maildir_path = inbox.PATH },
+      retry_interval = DEFAULT.retry_interval,
+      max_age = DEFAULT.max_age,
+    }
   end
   local brand = tenant and data.read('brands')[tenant] or DEFAULT
   local pool = brand.pool or data.read('egress').default_pool

@@ -62,7 +62,10 @@ local function configure_logs(server)
     outbox_log.configure(server.disabled_records)
   end
   kumo.configure_bounce_classifier {
-    files = { '/opt/kumomta/share/bounce_classifier/iana.toml' },
+    files = {
+      data.path 'bounces.toml',
+      '/opt/kumomta/share/bounce_classifier/iana.toml',
+    },
   }
 end
 
@@ -79,7 +82,11 @@ local function start_listeners(server)
       -- Nobody may relay, this host neither: no host has this address. kumod
       -- would take an empty table for a map, and refuse to start.
       relay_hosts = { '255.255.255.255' },
-      max_message_size = 10 * 1024 * 1024,
+      -- Servers return whole messages, however their lines end and how long
+      -- they are.
+      max_message_size = server.report_size_limit,
+      invalid_line_endings = 'Fix',
+      line_length_hard_limit = 1024 * 1024,
       max_recipients_per_message = 10,
       trace_headers = { received_header = true, supplemental_header = false },
     }

@@ -9,11 +9,12 @@ Lua is the same in every environment; what differs is data in `data/`:
 | `sender_domains.json` | at run time | domain -> `brand`, `bounce` (envelope sender domain), `signers`: list of `selector`, `algorithm` (`rsa` or `ed25519`) that sign |
 | `brands.json` | at run time | brand -> `pool`, `retry_interval`, `max_retry_interval`, `max_age` |
 | `listener_domains.json` | at run time | bounce or feedback domain -> true |
+| `inbox.json` | at run time | whose mail to people is kept: `local_parts`, `addresses` |
 | `reception.json` | at run time | `unknown_senders`, `missing_headers`, `envelope_sender` as in the settings |
 | `webhook.json` | at run time | `batch_size`, `leave_out`, `failure_field`, `timeout`, and in seconds `retry_interval`, `max_retry_interval`, `max_event_age` |
 | `shaping.toml` | at run time | KumoMTA's shaping tables |
 | `warm_up.json` | at run time | `refresh`, `community`; `sources`: source -> `start` (date), `daily` (messages of each day), `pools` (the sources of each of its pools) |
-| `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `transport`, `disabled_records`, `log_delayed`, `mta_sts`, `signers` (how many at most) |
+| `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `report_size_limit`, `transport`, `disabled_records`, `log_delayed`, `mta_sts`, `signers` (how many at most) |
 
 `ping8-outbox.service` reads `webhook.json` too, each time that it looks for events.
 """  # noqa: E501
@@ -36,9 +37,18 @@ POLICY_DIRECTORY = "/opt/kumomta/etc/policy"
 
 RESTART = ("restart kumomta.service",)
 
+INBOX_LOCAL_PARTS = ("abuse", "postmaster")
+
+# KumoMTA's classifier takes the first rule that fits: bounces whose words name no reason
+# (policy/kumomta/report_bounce.lua).
+_BOUNCES = """[rules]
+Unparsed = ["^550 5\\\\.0\\\\.0 Unparsed bounce:"]
+"""
+
 _LUA = Path(__file__).parents[1] / "kumomta"
 _READ_BY_INIT = frozenset(
     {
+        "bounces.toml",
         "correlation.lua",
         "environment.lua",
         "log_hook.lua",
@@ -78,6 +88,8 @@ def data_files(settings: Settings, addresses: Addresses) -> dict[str, bytes]:
         ),
         "brands.json": _json(brands(settings)),
         "listener_domains.json": _lines((name, True) for name in report_domains(settings)),
+        "inbox.json": _json(inbox(settings)),
+        "bounces.toml": _BOUNCES.encode(),
         "reception.json": _json(
             {
                 "unknown_senders": settings.reception.unknown_senders,
@@ -179,6 +191,20 @@ def report_domains(settings: Settings) -> list[str]:
     return sorted(names)
 
 
+def inbox(settings: Settings) -> dict[str, Any]:
+    """The addresses at report domains whose mail is for people, not for the program."""
+    addresses = {domain.dmarc.report for domain in settings.domains if domain.dmarc.report}
+    addresses |= {*settings.operators.emails}
+    if settings.certificate.email:
+        addresses.add(settings.certificate.email)
+    domains = set(report_domains(settings))
+    ours = sorted(text.lower() for text in addresses if text.rpartition("@")[2].lower() in domains)
+    return {
+        "local_parts": dict.fromkeys(INBOX_LOCAL_PARTS, True),
+        "addresses": dict.fromkeys(ours, True),
+    }
+
+
 def webhook(settings: Settings) -> dict[str, Any]:
     """How the sender behaves; its URL and its token are in the environment."""
     chosen = settings.webhook
@@ -206,12 +232,21 @@ def server(settings: Settings) -> dict[str, Any]:
         "hostname": settings.mta_host,
         "request_body_limit": settings.reception.max_message_mib * 1024 * 1024,
         "takes_reports": settings.takes_reports(),
+        "report_size_limit": report_size_limit(settings),
         "transport": settings.webhook.transport,
         "disabled_records": sorted(left_out),
         "log_delayed": "Delayed" not in settings.webhook.leave_out,
         "mta_sts": settings.shaping.mta_sts,
         "signers": _at_least(sum(1 + domain.dkim.ed25519 for domain in settings.domains)),
     }
+
+
+def report_size_limit(settings: Settings) -> int:
+    """Bytes that port 25 takes: what was injected, encoded anew on its way, with a report's text.
+
+    Base64 makes 4 bytes of 3, and line ends.
+    """
+    return settings.reception.max_message_mib * 1024 * 1024 * 3 // 2 + 1024 * 1024
 
 
 def _at_least(count: int) -> int:

@@ -126,6 +126,11 @@ def make_message(
     )
 
 
+@api("kumo.inject_message")
+def inject_message(ctx: LuaContext, message: Message) -> None:
+    ctx.engine.accept(message)
+
+
 # Flow -------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
+from standins.kumod import dates
 from standins.kumod.errors import KumoError
 from standins.kumod.objects import LuaObject
 from standins.kumod.registry import api
@@ -49,3 +50,8 @@ def with_ymd_hms(_ctx: LuaContext, *parts: int) -> Time:
         return Time(datetime(*(int(part) for part in parts), tzinfo=UTC))  # type: ignore[misc, arg-type]
     except (ValueError, TypeError) as error:
         raise KumoError(str(error)) from None
+
+
+@api("kumo.time.parse_rfc2822")
+def parse_rfc2822(_ctx: LuaContext, text: str) -> Time:
+    return Time(dates.parse_rfc2822(text))

@@ -67,6 +67,14 @@ def encode_value(text: str) -> str:
     return email.header.Header(text, "utf-8", maxlinelen=75).encode(linesep="\r\n")
 
 
+_ATOM = r"[^\s@<>()\[\],;:\\\".\x00-\x1f\x7f]+"
+_LOCAL_PART = re.compile(rf'(?:"(?:[^"\\\r\n]|\\.)*"|{_ATOM}(?:\.{_ATOM})*)')
+_LABEL = (
+    r"[^\s@<>()\[\],;:\\\".\x00-\x1f\x7f/|!#$%&'*+=?^`{}~-][^\s@<>()\[\],;:\\\".\x00-\x1f\x7f/|]*"
+)
+_DOMAIN = re.compile(rf"(?:\[(?:IPv6:)?[0-9A-Fa-f.:]+\]|{_LABEL}(?:\.{_LABEL})*)")
+
+
 class EnvelopeAddress(LuaObject):
     """An address of the envelope; empty for the null sender."""
 
@@ -83,9 +91,7 @@ class EnvelopeAddress(LuaObject):
         if bare == "" or bare.lower() == "postmaster":
             return cls(bare)
         local, at, domain = bare.rpartition("@")
-        pattern = r"(\[[0-9A-Fa-f.:]+\]|[^\s@<>()\[\],;:\\\"]+)"
-        valid_local = re.fullmatch(r'("[^"\r\n]*"|[^\s@<>()\[\],;:\\"]+)', local)
-        if not at or not valid_local or not re.fullmatch(pattern, domain):
+        if not at or not _LOCAL_PART.fullmatch(local) or not _DOMAIN.fullmatch(domain):
             raise KumoError(f"invalid address: {text}")
         return cls(bare)
 

@@ -92,6 +92,11 @@ def get_data(_ctx: LuaContext, message: Message) -> bytes:
     return message.data
 
 
+@method("Message", "set_data")
+def set_data(_ctx: LuaContext, message: Message, data: str) -> None:
+    message.data = data.encode("utf-8", "surrogateescape")
+
+
 # Headers -------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
+from standins.kumod import mime
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.headers import EnvelopeAddress
-from standins.kumod.logs import Disposition, Response, new_session_id
+from standins.kumod.logs import Disposition, Response, new_session_id, stamp
 from standins.kumod.message import Message
 from standins.kumod.objects import DataObject, LuaObject
 from standins.kumod.registry import method
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from standins.kumod.lua import LuaContext
 
 _LOCAL = ("127.0.0.1/32", "::1/128")
+_LONGEST_LINE = 998
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,9 +159,11 @@ class Reception:
     ) -> SmtpAnswer:  # fmt: skip
         """The answer to a message, after doing what it calls for."""
         engine = self._engine
-        limit = state.listener.get("max_message_size", 20 * 1024 * 1024)
-        if len(content) > limit:
-            return self._reject(state, 552, "5.3.4 message too large", "DATA", str(sender), "")
+        refusal = self._unfit(state, sender, content)
+        if refusal is not None:
+            return refusal
+        if state.listener.get("invalid_line_endings") == "Fix":
+            content = mime.crlf(content)
         messages = []
         for recipient in recipients:
             message = self._message(state, sender, recipient, content)
@@ -171,6 +176,23 @@ class Reception:
             engine.pool.put(context)
             messages.append(message)
         return self._accept(state, messages)
+
+    def _unfit(
+        self, state: SmtpState, sender: EnvelopeAddress, content: bytes
+    ) -> SmtpAnswer | None:
+        """The refusal of data for its form, before anything reads it."""
+        longest = state.listener.get("line_length_hard_limit", _LONGEST_LINE)
+        refusal = None
+        if len(content) > state.listener.get("max_message_size", 20 * 1024 * 1024):
+            refusal = 552, "5.3.4 message too big"
+        elif any(len(line) > longest for line in content.split(b"\r\n")):
+            refusal = 500, "5.2.3 line too long"
+        elif state.listener.get("invalid_line_endings", "Deny") == "Deny" and re.search(
+            rb"(?<!\r)\n|\r(?!\n)", content
+        ):
+            # The one refusal that makes no record.
+            return SmtpAnswer(code=552, text="5.6.0 message data must use CRLF for line endings")
+        return self._reject(state, *refusal, "DATA", str(sender), "") if refusal else None
 
     def _message(
         self, state: SmtpState, sender: EnvelopeAddress, recipient: EnvelopeAddress, content: bytes
@@ -192,8 +214,9 @@ class Reception:
         return message
 
     def _accept(self, state: SmtpState, messages: list[Message]) -> SmtpAnswer:
+        """Every message is logged; the answer is a refusal only when nothing comes of any."""
         engine = self._engine
-        taken = []
+        used = False
         for message in messages:
             message.apply_trace(state.listener.get("trace_headers"))
             relay = self._relay(state, message.recipients[0])
@@ -204,22 +227,18 @@ class Reception:
                 onward = relay.log_arf == "LogThenRelay"
             elif bounce is not None:
                 onward = relay.log_oob == "LogThenRelay"
-            elif not relay.relay:
-                return self._reject(
-                    state, 550, "5.7.1 relaying not permitted", "DATA",
-                    str(message.sender), str(message.recipients[0]),
-                )  # fmt: skip
-            if message.queue_name() == "null":
-                taken.append(message.id)
-                continue
+            is_null = message.queue_name() == "null"
+            onward = onward and not is_null
+            used = used or onward or is_null or abuse is not None or bounce is not None
             if onward:
                 engine.scheduler.resolve(message.queue_name())
                 engine.spool.save(message)
             self._log(state, message, bounce, abuse)
             if onward:
                 engine.scheduler.insert(message, context="Received")
-            taken.append(message.id)
-        return SmtpAnswer(code=250, text=f"OK ids={','.join(taken)}")
+        if not used:
+            return SmtpAnswer(code=550, text="5.7.1 relaying not permitted")
+        return SmtpAnswer(code=250, text=f"OK ids={' '.join(m.id for m in messages)}")
 
     def _log(
         self, state: SmtpState, message: Message, bounce: dict[str, Any] | None,
@@ -262,6 +281,7 @@ class Reception:
                     "recipient": recipient["recipient"],
                     "size": 0,
                     "num_attempts": 0,
+                    **_attempted(entry["last_attempt_date"]),
                 },
             )
         )
@@ -307,8 +327,18 @@ def _try(parse: Any, message: Message) -> dict[str, Any] | None:
     return found
 
 
+def _attempted(date: str | None) -> dict[str, Any]:
+    """The record's moment is the report's, where that says one."""
+    if date is None:
+        return {}
+    moment = datetime.fromisoformat(date).timestamp()
+    return {"timestamp": int(moment), "event_time": stamp(moment)}
+
+
 def _diagnostic(diagnostic: dict[str, str] | None) -> tuple[int, str]:
     if diagnostic is None or diagnostic["diagnostic_type"] != "smtp":
         return 550, ""
-    code, _, content = diagnostic["diagnostic"].partition(" ")
-    return (int(code), content) if code.isdigit() else (550, diagnostic["diagnostic"])
+    code, blank, content = diagnostic["diagnostic"].partition(" ")
+    if blank and code.isdecimal():
+        return int(code), content
+    return 550, diagnostic["diagnostic"]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from standins.kumod.errors import KumoError, PolicyError
+from standins.kumod.headers import EnvelopeAddress
 from standins.kumod.logs import Disposition, LogFile, make_record, per_record, record_text
 from standins.kumod.message import Message
 
@@ -21,7 +22,7 @@ class Recorder:
     def __init__(self, engine: Kumod) -> None:
         self._engine = engine
         self._lock = threading.RLock()
-        self._pending: deque[tuple[str, dict[str, Any], Message]] = deque()
+        self._pending: deque[tuple[str, dict[str, Any]]] = deque()
 
     @property
     def busy(self) -> bool:
@@ -45,7 +46,7 @@ class Recorder:
                 record = self._record(what, params, now)
                 # Events about a hook's own messages would make new events for ever.
                 if record["reception_protocol"] != "LogRecord":
-                    self._pending.append((name, record, what.message))
+                    self._pending.append((name, record))
             if engine.threaded:
                 engine.wake()
 
@@ -84,26 +85,30 @@ class Recorder:
         """Let the hooks turn their records into messages."""
         while self._pending:
             try:
-                name, record, original = self._pending.popleft()
+                name, record = self._pending.popleft()
             except IndexError:
                 return
             try:
-                self._enqueue_record(name, record, original)
+                self._enqueue_record(name, record)
             except (PolicyError, KumoError) as error:
                 self._engine.diagnose("ERROR", f"failed to log: {error}")
 
-    def _enqueue_record(self, name: str, record: dict[str, Any], original: Message) -> None:
+    def _enqueue_record(self, name: str, record: dict[str, Any]) -> None:
         params = self._engine.hooks[name]
         text = record_text(params, record)
+        listed = record["recipient"]
+        # kumod parses them again: what is no address loses the event here.
+        recipients = [
+            EnvelopeAddress.parse(address)
+            for address in (listed if isinstance(listed, list) else [listed])
+        ]
         message = Message(
-            sender=original.sender,
-            recipients=list(original.recipients),
+            sender=EnvelopeAddress.parse(record["sender"]),
+            recipients=recipients,
             data=text.encode("utf-8", "surrogateescape"),
             created=self._engine.clock.now(),
             meta={**record["meta"], "log_record": record, "reception_protocol": "LogRecord"},
         )
-        if record["type"] == "OOB":
-            message = self._as_recorded(message, record)
         context = self._engine.pool.get()
         wanted = context.call("should_enqueue_log_record", message, name)
         self._engine.pool.put(context)
@@ -114,10 +119,3 @@ class Recorder:
             self._engine.scheduler.resolve(queue_name)
         self._engine.spool.save(message)
         self._engine.scheduler.insert(message, context="Received")
-
-    def _as_recorded(self, message: Message, record: Mapping[str, Any]) -> Message:
-        addresses = record["recipient"]
-        listed = addresses if isinstance(addresses, list) else [addresses]
-        message.sender = type(message.sender)(record["sender"])
-        message.recipients = [type(message.sender)(text) for text in listed]
-        return message

@@ -170,12 +170,14 @@ def test_a_policy_sees_where_a_bounce_came_in(tmp_path: Path) -> None:
     assert kumod.printed == ["0.0.0.0:25"]
 
 
-@pytest.mark.parametrize("recipient", ["x@other.test", "a@bounce.d.test"])
-def test_what_is_no_report_is_not_relayed(tmp_path: Path, recipient: str) -> None:
+@pytest.mark.parametrize(
+    ("recipient", "record"), [("x@other.test", "Rejection"), ("a@bounce.d.test", "Reception")]
+)
+def test_what_is_no_report_is_not_relayed(tmp_path: Path, recipient: str, record: str) -> None:
     kumod = started(tmp_path, BASE + LISTENER)
     answer = kumod.receive_smtp("x@y.test", [recipient], b"Subject: hi\r\n\r\nhi\r\n")
     assert (answer.code, answer.text) == (550, "5.7.1 relaying not permitted")
-    assert [r["type"] for r in kumod.records] == ["Rejection"]
+    assert [r["type"] for r in kumod.records] == [record]
 
 
 def test_the_policys_refusal_reaches_the_client(tmp_path: Path) -> None:

@@ -2,6 +2,14 @@
 
 from collections.abc import Iterable
 
+from tests.policy.kumomta.mta import Mta
+
+
+def inbox(mta: Mta) -> list[bytes]:
+    """The mail that is kept for people."""
+    folder = mta.path("/var/spool/kumomta/ping8/inbox/new")
+    return [path.read_bytes() for path in folder.iterdir()] if folder.is_dir() else []
+
 
 def header_block(message: bytes) -> bytes:
     """The headers of a message, as reports return them."""

@@ -6,7 +6,7 @@ import pytest
 
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import CORRELATION, Mta
-from tests.policy.kumomta.reports import bounce, complaint, header_block
+from tests.policy.kumomta.reports import bounce, complaint, header_block, inbox
 
 Host = Callable[..., Mta]
 SUBJECT = "=?utf-8?q?Gr=C3=BC=C3=9Fe?="
@@ -172,12 +172,67 @@ def test_eight_bit_rubbish_beside_our_headers_does_not_hide_them(mta: Mta) -> No
     assert mta.events("OOB")[0]["headers"] == EVERYTHING
 
 
-def test_a_report_that_defies_reading_is_taken_and_told_of(mta: Mta) -> None:
+def test_a_report_that_defies_reading_is_kept_and_told_of(mta: Mta) -> None:
     report = bounce(header_block(sent_message(mta)))
-    path = mta.path("/opt/kumomta/etc/policy/correlation.lua")
-    path.write_text(path.read_text().replace("local block = original", "local block = nothing"))
+    path = mta.path("/opt/kumomta/etc/policy/report_mime.lua")
+    path.write_text(path.read_text().replace("function mod.parse(", "function mod.parsed("))
     mta.kumod.bump_epoch()
     assert mta.kumod.receive_smtp("", ["7@bounce.example.com"], report).code == 250
     mta.kumod.run()
-    assert mta.events("OOB")[0]["headers"] == {}
-    assert any("no correlation values in report" in text for _, text in mta.kumod.diagnostics)
+    (kept,) = inbox(mta)
+    assert kept.endswith(report)
+    assert not mta.events("OOB")
+    assert any("cannot be read, and is kept" in text for _, text in mta.kumod.diagnostics)
+
+
+def test_a_whole_message_comes_back_however_large_injection_takes_it(host: Host) -> None:
+    mta = host().start()
+    original = sent_message(mta) + b"x" * 76 + b"\r\n"
+    large = original + (b"x" * 76 + b"\r\n") * (mta.settings.reception.max_message_mib * 13_000)
+    report = bounce(large, content_type="message/rfc822")
+    assert len(report) > mta.settings.reception.max_message_mib * 1_000_000
+    assert mta.kumod.receive_smtp("", ["7@bounce.example.com"], report).code == 250
+    mta.kumod.run()
+    assert mta.events("OOB")[0]["headers"] == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    ["postmaster@bounce.example.com", "Abuse@bounce.example.com", "d@bounce.example.com"],
+)
+def test_mail_to_the_people_behind_a_report_domain_is_kept(host: Host, recipient: str) -> None:
+    domain = {"name": "example.com", "dmarc": {"report": "d@bounce.example.com"}}
+    mta = host(settings=settings(domains=[domain])).start()
+    mail = (
+        b"From: fbl@mailbox.example\r\nSubject: Please confirm\r\n\r\nhttps://mailbox.example\r\n"
+    )
+    assert mta.kumod.receive_smtp("fbl@mailbox.example", [recipient], mail).code == 250
+    mta.kumod.run()
+    (kept,) = inbox(mta)
+    assert kept.endswith(mail)
+    assert mta.events() == []
+    assert mta.sent == []
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"\r\n" * 120_000,
+        b"; a=b" * 50_000,
+        b"Content-Type: multipart/mixed; boundary=a\r\n\r\n" + b"--a\r\n" * 40_000,
+        b"X: y\r\n" + b" z\r\n" * 60_000,
+        b"<" * 250_000,
+        b"=?" * 120_000,
+        b"".join(
+            b"--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n\r\n" % (n, n + 1)
+            for n in range(4_000)
+        ),
+    ],
+)
+def test_a_hostile_report_costs_no_more_than_its_size(mta: Mta, hostile: bytes) -> None:
+    counted = 0
+    head = b'From: MAILER-DAEMON@x.example\r\nContent-Type: multipart/report; boundary="b0"\r\n\r\n'
+    answer = mta.kumod.receive_smtp("", ["7@bounce.example.com"], head + hostile)
+    mta.kumod.run()
+    counted += len(mta.events("OOB")) + len(inbox(mta))
+    assert (answer.code, counted) == (250, 1)
