@@ -1,32 +1,24 @@
 """`ping8 drift`: how hosts differ from the releases that are live on them."""
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from ops.output import console
 from ops.ssh import ssh_json
 from ops.stack import HostAccess, read_deployment
 
-_MEND = (
+_FIX = (
     "`pulumi up` with `push: always` in the stack file puts them right; drifted files are kept "
     "under /opt/ping8/aside."
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command()(drift)
-
-
-def drift(
-    stack: Annotated[str, typer.Option(help="The environment.")],
-    host: Annotated[str | None, typer.Option(help="One host; all unless set.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Lists differences of files, modes, owners and units; status 1 where there are any."""
+def drift(stack: str, *, host: str | None, as_json: bool) -> None:
+    """Differences of files, modes, owners and units; status 1 where there are any."""
     deployment = read_deployment(stack)
     hosts = [deployment.host(host)] if host else list(deployment.hosts.values())
     answers = {access.name: _ask(access) for access in hosts}
@@ -48,14 +40,14 @@ def _ask(access: HostAccess) -> dict[str, Any]:
 
 
 def _show(answers: dict[str, dict[str, Any]]) -> None:
-    console = Console()
     rows = [(name, row) for name, answer in answers.items() for row in answer["differences"]]
+    for name, answer in answers.items():
+        if not answer["differences"]:
+            typer.echo(f"{name}: is what release {answer['release']} says")
     if not rows:
-        for name, answer in answers.items():
-            console.print(f"{name}: is what release {answer['release']} says")
         return
-    table = Table("host", "kind", "what", "found")
+    table = Table.grid(padding=(0, 2))
     for name, row in rows:
-        table.add_row(name, row["kind"], row["what"], row["found"])
-    console.print(table)
-    console.print(_MEND)
+        table.add_row(*map(Text, (name, row["kind"], row["what"], row["found"])))
+    console().print(table)
+    typer.echo(_FIX)

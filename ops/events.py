@@ -1,84 +1,64 @@
 """`ping8 events`: lists events on the MTA host and sends them to PING8 again."""
 
 import datetime
+import json
 import re
-from typing import Annotated, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from ops.cli.options import confirm
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
 from policy.errors import UserError
-
-Stack = Annotated[str, typer.Option(help="The environment.")]
-Logs = Annotated[
-    bool, typer.Option("--logs", help="The local logs (every event) instead of the dead letters.")
-]
-First = Annotated[
-    str | None, typer.Option("--from", help="Events from then: 2026-12-01T10:00Z, or 2h ago: 2h.")
-]
-Last = Annotated[str | None, typer.Option("--to", help="Events until then.")]
-Types = Annotated[list[str] | None, typer.Option("--type", help="Record types, such as Bounce.")]
-Domains = Annotated[
-    list[str] | None, typer.Option("--domain", help="Domains of recipient or sender.")
-]
-Ids = Annotated[
-    list[str] | None, typer.Option("--id", help="Event ids (X-PING8-Event-Id), or how they begin.")
-]
 
 _LIST_SECONDS = 600
 _REPLAY_SECONDS = 4 * 3600
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    group = typer.Typer(no_args_is_help=True, help="Lists events and sends them to PING8 again.")
-    group.command("list")(list_events)
-    group.command("replay")(replay)
-    app.add_typer(group, name="events")
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which events: from the local logs or the dead letters, and by what."""
+
+    logs: bool = False
+    first: str | None = None
+    last: str | None = None
+    types: Sequence[str] = ()
+    domains: Sequence[str] = ()
+    recipients: Sequence[str] = ()
+    ids: Sequence[str] = ()
 
 
-def list_events(
-    stack: Stack,
-    logs: Logs = False,
-    first: First = None,
-    last: Last = None,
-    types: Types = None,
-    domains: Domains = None,
-    ids: Ids = None,
-    limit: Annotated[int, typer.Option(help="How many to show.")] = 100,
-) -> None:
-    """Events that PING8 refused or that grew too old; with --logs, all events."""
-    verb = ["events", "list", *_filters(logs, first, last, types, domains, ids)]
-    verb += ["--limit", str(limit)]
+def list_events(stack: str, choice: Choice, *, limit: int, as_json: bool) -> None:
+    """One line an event."""
+    verb = ["events", "list", *_filters(choice), "--limit", str(limit)]
     found: Any = ssh_json(read_deployment(stack).mta, verb, limit=_LIST_SECONDS)
-    console = Console()
-    console.print(_table(found["events"]))
-    console.print(f"{found['count']} in the {found['source']}, {len(found['events'])} shown")
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for event in found["events"]:
+        typer.echo(_line(event))
+    typer.echo(f"{found['count']} in the {found['source']}, {len(found['events'])} shown", err=True)
 
 
-def replay(
-    stack: Stack,
-    logs: Logs = False,
-    first: First = None,
-    last: Last = None,
-    types: Types = None,
-    domains: Domains = None,
-    ids: Ids = None,
-) -> None:
-    """Sends events to PING8 again, which knows by their ids those that it has.
-
-    A dead letter that PING8 takes leaves the store. From the local logs, say from when.
-    """
-    if logs and first is None:
+def replay(stack: str, choice: Choice, *, yes: bool, as_json: bool) -> None:
+    """Sends events to PING8 again; status 1 where it did not take all."""
+    if choice.logs and choice.first is None:
         raise UserError("--logs: without --from every event of the logs would be sent; add --from")
-    verb = ["events", "replay", *_filters(logs, first, last, types, domains, ids)]
-    done: Any = ssh_json(read_deployment(stack).mta, verb, limit=_REPLAY_SECONDS)
-    typer.echo(f"{done['replayed']} events sent")
+    access = read_deployment(stack).mta
+    filters = _filters(choice)
+    counted: Any = ssh_json(
+        access, ["events", "list", *filters, "--limit", "0"], limit=_LIST_SECONDS
+    )
+    confirm(f"{counted['count']} events of the {counted['source']} go to PING8 again.", yes=yes)
+    done: Any = ssh_json(access, ["events", "replay", *filters], limit=_REPLAY_SECONDS)
+    if as_json:
+        typer.echo(json.dumps(done))
+    else:
+        typer.echo(f"{done['replayed']} events sent")
     if done["failed"]:
         rest = "; stopped there" if done["stopped"] else ""
         typer.echo(f"{done['failed']} not taken: {done['answer']}{rest}", err=True)
@@ -99,36 +79,36 @@ def moment(text: str, now: float) -> int:
     return int(parsed.timestamp())
 
 
-def _filters(
-    logs: bool,
-    first: str | None,
-    last: str | None,
-    types: list[str] | None,
-    domains: list[str] | None,
-    ids: list[str] | None,
-) -> list[str]:
+def _filters(choice: Choice) -> list[str]:
     now = datetime.datetime.now(datetime.UTC).timestamp()
-    words = ["--logs"] if logs else []
-    for option, time in (("--from", first), ("--to", last)):
+    words = ["--logs"] if choice.logs else []
+    for option, time in (("--from", choice.first), ("--to", choice.last)):
         if time is not None:
             words += [option, str(moment(time, now))]
-    for option, values in (("--type", types), ("--domain", domains), ("--id", ids)):
-        for value in values or ():
+    several = (
+        ("--type", choice.types),
+        ("--domain", choice.domains),
+        ("--recipient", choice.recipients),
+        ("--id", choice.ids),
+    )
+    for option, values in several:
+        for value in values:
             words += [option, value]
     return words
 
 
-def _table(events: list[dict[str, Any]]) -> Table:
-    table = Table("time (UTC)", "type", "recipient", "campaign", "event id", "answer", box=None)
-    for event in events:
-        time = datetime.datetime.fromtimestamp(event["time"], datetime.UTC)
-        recipient = event["recipient"]
-        table.add_row(
-            f"{time:%Y-%m-%d %H:%M:%S}",
-            event["type"],
-            escape(recipient if isinstance(recipient, str) else ", ".join(recipient or ())),
-            escape(str(event["headers"].get("X-PING8-Campaign-Id", ""))),
-            event["event_id"][:12],
-            escape(event.get("answer", "")),
-        )
-    return table
+def _line(event: dict[str, Any]) -> str:
+    """Time, type, recipient, campaign, id and answer; what others wrote has no line of its own."""
+    time = datetime.datetime.fromtimestamp(event["time"], datetime.UTC)
+    recipient = event["recipient"]
+    words = (
+        f"{time:%F %T}",
+        event["type"],
+        recipient if isinstance(recipient, str) else ", ".join(recipient or ()),
+        str(event["headers"].get("X-PING8-Campaign-Id", "-")),
+        event["event_id"][:12],
+        event.get("answer", ""),
+    )
+    return "  ".join(
+        "".join(c if c.isprintable() else " " for c in word) for word in words
+    ).rstrip()

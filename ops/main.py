@@ -1,42 +1,120 @@
 """The `ping8` command."""
 
 import importlib
+import os
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from policy.errors import UserError
 
 COMMANDS = {
-    "doctor": "ops.doctor.command",
-    "render": "ops.render",
-    "events": "ops.events",
-    "drift": "ops.drift",
-    "rollback": "ops.rollback",
-    "status": "ops.status",
-    "sandbox": "sandbox.cli",
+    "doctor": ("ops.cli.doctor", "Whether mail will arrive, and what to do if not."),
+    "status": ("ops.cli.status", "What flows, what waits and what is wrong."),
+    "events": ("ops.cli.events", "Lists events and sends them to PING8 again."),
+    "drift": ("ops.cli.drift", "How hosts differ from their releases."),
+    "rollback": ("ops.cli.rollback", "A host goes back to a release that it kept."),
+    "render": ("ops.cli.render", "Writes every host's files, to read and to validate."),
+    "sandbox": ("sandbox.cli", "The platform on this machine, without AWS."),
 }
-"""Each command's module, which is imported only when it is asked for: some take seconds."""
+"""Each command's module, which is imported only when it is asked for, and what it does."""
+
+USAGE = 64
+"""Status of a command line that is wrong (EX_USAGE of sysexits.h)."""
+UNAVAILABLE = 69
+"""Status when what a command needs is wrong or missing (EX_UNAVAILABLE)."""
+_INTERRUPTED = 130
 
 
-def build(names: list[str]) -> typer.Typer:
-    """The application with the named commands."""
-    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+class _Commands(TyperGroup):
+    """Help from the table; a command's own module only when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's form
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            self.commands.update(_commands_of(cmd_name))
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - click's form
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _commands_of(name: str) -> dict[str, Any]:
+    app = _typer()
+    importlib.import_module(COMMANDS[name][0]).register(app)
+    app.callback()(lambda: None)
+    group: Any = typer.main.get_command(app)
+    return dict(group.commands)
+
+
+def _typer(**more: Any) -> typer.Typer:
+    return typer.Typer(
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        **more,
+    )
+
+
+def build() -> typer.Typer:
+    """The application with every command."""
+    app = _typer(cls=_Commands)
     app.callback()(ping8)
-    for name in names:
-        importlib.import_module(COMMANDS[name]).register(app)
     return app
 
 
-def ping8() -> None:
-    """Operates PING8's e-mail platform; `--stack` names the environment."""
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"ping8-mail {version('ping8-mail')}")
+        raise typer.Exit
+
+
+def ping8(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Operates PING8's e-mail platform.
+
+    Status 0: well. 1: something is not. 64: the command line is wrong. 69: what the command needs
+    is wrong or missing. The doctor's are in docs/doctor.md.
+    """
 
 
 def run() -> None:
-    """Entry point: a user's mistake is one line on standard error and status 2."""
-    asked = sys.argv[1:2]
+    """Entry point: what is wrong outside the program is one line on standard error."""
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        build(asked if asked and asked[0] in COMMANDS else list(COMMANDS))()
+        status = build()(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except UserError as error:
-        print(f"ping8: {error}", file=sys.stderr)  # noqa: T201 - the command's own voice
-        sys.exit(2)
+        return _said(str(error), UNAVAILABLE)
+    except TyperException as error:
+        text = error.format_message()
+        return _said(text if "\n" in text else f"{text} See `ping8 --help`.", USAGE)
+    except (typer.Abort, KeyboardInterrupt):
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has enough; Python would complain again when it closes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _said(f"{place}{error.strerror or error}", UNAVAILABLE)
+    return status if isinstance(status, int) else 0
+
+
+def _said(text: str, status: int) -> int:
+    print(f"ping8: {text}", file=sys.stderr)  # noqa: T201 - the command's own voice
+    return status

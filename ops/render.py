@@ -1,13 +1,15 @@
 """`ping8 render`: every file of a stack, as it would lie on its hosts, to read and validate."""
 
 import datetime
+import difflib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -21,27 +23,25 @@ from policy.settings import Settings, advice
 _MARK = ".ping8-render.json"
 """Names what an earlier run wrote into the folder, and so what this one may replace."""
 
+_HOST = re.compile(r"[a-z0-9][a-z0-9-]*(\.json)?")
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
 
-    @app.command()
-    def render(
-        stack: Annotated[str, typer.Option("--stack", "-s", help="Whose stack file to read.")],
-        out: Annotated[Path, typer.Option("--out", "-o", help="A new folder, or one of ours.")],
-    ) -> None:
-        """Write every host's files, with example addresses and throw-away keys and tokens."""
-        settings = read_stack_file(stack)
-        releases = example_releases(settings)
-        write(releases, out)
-        for release in releases:
-            typer.echo(f"{out / release.host}: {len(release.files)} files")
-        for line in (
-            *map(str, advice.examples_left(settings)),
-            *advice.warnings(settings, datetime.date.today()),
-        ):
-            typer.echo(f"warning: {line}", err=True)
-        typer.echo("Addresses are examples; keys and tokens are new ones, good for nothing.")
+def render(stack: str, out: Path, *, diff: bool) -> None:
+    """Write every host's files; with `diff`, show what changed since the folder was written."""
+    settings = read_stack_file(stack)
+    releases = example_releases(settings)
+    for line in (
+        *map(str, advice.examples_left(settings)),
+        *advice.warnings(settings, datetime.date.today()),
+    ):
+        typer.echo(f"warning: {line}", err=True)
+    if diff:
+        for line in differences(releases, out):
+            typer.echo(line)
+    write(releases, out)
+    for release in releases:
+        typer.echo(f"{out / release.host}: {len(release.files)} files", err=diff)
+    typer.echo("Addresses are examples; keys and tokens are made up, good for nothing.", err=True)
 
 
 def example_releases(settings: Settings) -> tuple[Release, ...]:
@@ -67,24 +67,68 @@ def write(releases: Iterable[Release], out: Path) -> None:
         _create(out / f"{release.host}.json", text.encode(), 0o644)
 
 
+def differences(releases: Iterable[Release], out: Path) -> Iterator[str]:
+    """What writing them would change in the folder, file by file, as `diff -u` says it."""
+    fresh = {
+        f"{release.host}{file.path}": file.content for release in releases for file in release.files
+    }
+    before = {
+        str(path.relative_to(out)): path.read_bytes()
+        for name in _written(out)
+        if (out / name).is_dir()
+        for path in sorted((out / name).rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    }
+    for name in sorted(fresh.keys() | before.keys()):
+        was, is_ = (found.get(name, b"").decode("utf-8", "replace") for found in (before, fresh))
+        yield from difflib.unified_diff(
+            was.splitlines(), is_.splitlines(), f"before/{name}", f"now/{name}", lineterm=""
+        )
+
+
 def _clear(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out}: it is not a folder; name a new or an empty one")
-    out.mkdir(parents=True, exist_ok=True)
-    mark = out / _MARK
-    if not mark.exists():
-        if any(out.iterdir()):
-            raise UserError(
-                f"--out {out}: it holds files that `ping8 render` did not write; "
-                "name a new or an empty folder"
-            )
-        return
-    for name in json.loads(mark.read_text("utf-8")):
-        path = out / Path(name).name
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {out}: it cannot be made: {error.strerror}") from None
+    if not (out / _MARK).exists() and any(out.iterdir()):
+        raise UserError(
+            f"--out {out}: it holds files that `ping8 render` did not write; "
+            "name a new or an empty folder"
+        )
+    for name in _written(out):
+        path = out / name
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def _written(out: Path) -> tuple[str, ...]:
+    """What an earlier run wrote: names of hosts in the folder itself, never a link or a way out."""
+    mark = out / _MARK
+    if not mark.exists():
+        return ()
+    try:
+        written = json.loads(mark.read_text("utf-8"))
+    except (OSError, ValueError):
+        written = None
+    if not isinstance(written, list) or not all(_is_ours(out, name) for name in written):
+        raise UserError(
+            f"--out {out}: {_MARK} in it is not as `ping8 render` wrote it; nothing was changed: "
+            "name a new or an empty folder"
+        )
+    return tuple(written)
+
+
+def _is_ours(out: Path, name: object) -> bool:
+    return (
+        isinstance(name, str)
+        and _HOST.fullmatch(name) is not None
+        and not (out / name).is_symlink()
+    )
 
 
 def _create(path: Path, content: bytes, mode: int) -> None:

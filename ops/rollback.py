@@ -1,35 +1,41 @@
 """`ping8 rollback`: a host goes back to a release that it kept."""
 
-from typing import Annotated, Any
+import datetime
+import json
+from typing import Any
 
 import typer
 
+from ops.cli.options import confirm
 from ops.ssh import ssh_json
-from ops.stack import read_deployment
+from ops.stack import HostAccess, read_deployment
+from policy.errors import UserError
 
 _LIMIT = 1800
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command()(rollback)
-
-
 def rollback(
-    stack: Annotated[str, typer.Option(help="The environment.")],
-    to: Annotated[
-        str | None,
-        typer.Option(help="Release id, or its beginning; the one before the live one unless set."),
-    ] = None,
-    host: Annotated[str | None, typer.Option(help="Host; the MTA host unless set.")] = None,
+    stack: str, *, to: str | None, host: str | None, kept: bool, yes: bool, as_json: bool
 ) -> None:
-    """Switches a host to a release that it kept, by the same steps as a push."""
+    """Lists what a host kept, and goes back to one of them when the operator agrees."""
     deployment = read_deployment(stack)
     access = deployment.host(host) if host else deployment.mta
-    verb = ["rollback", *(["--to", to] if to else [])]
+    status: Any = ssh_json(access, ["status"])
+    if kept:
+        _list(access, status, as_json=as_json)
+        return
+    target = _target(access, status, to)
+    what = f"{access.name}: from release {status['release']} to {target}, with its KumoMTA; "
+    confirm(what + "kumod may restart (injection answers 503 meanwhile).", yes=yes)
     report: Any = ssh_json(
-        access, verb, limit=_LIMIT, progress=lambda line: typer.echo(line, err=True)
+        access,
+        ["rollback", "--to", target],
+        limit=_LIMIT,
+        progress=lambda line: typer.echo(line, err=True),
     )
+    if as_json:
+        typer.echo(json.dumps(report))
+        return
     restarted = ", ".join(report["restarted"]) or "nothing"
     typer.echo(f"{access.name}: release {report['release']} is live, {report['previous']} was.")
     typer.echo(f"{len(report['changed'])} files differ; {restarted} restarted or reloaded.")
@@ -37,3 +43,39 @@ def rollback(
         "The stack does not know: change the settings to what you went back to, or the next "
         "change that `pulumi up` pushes brings the rest of them again."
     )
+
+
+def _target(access: HostAccess, status: dict[str, Any], to: str | None) -> str:
+    if to is None:
+        if status["previous"] is None:
+            raise UserError(f"{access.name}: it has no earlier release; push the settings you want")
+        return str(status["previous"])
+    found = [release for release in status["kept"] if release.startswith(to)]
+    if len(found) != 1:
+        what = "is the beginning of several" if found else "is not kept"
+        raise UserError(f"--to {to}: {what} on {access.name}; kept: {', '.join(status['kept'])}")
+    return str(found[0])
+
+
+def _list(access: HostAccess, status: dict[str, Any], *, as_json: bool) -> None:
+    times = status.get("kept_at", {})
+    rows = [
+        {
+            "release": release,
+            "since": times.get(release),
+            "live": release == status["release"],
+            "before": release == status["previous"],
+        }
+        for release in status["kept"]
+    ]
+    rows.sort(key=lambda row: row["since"] or 0, reverse=True)
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    for row in rows:
+        since = row["since"]
+        when = (
+            f"{datetime.datetime.fromtimestamp(since, datetime.UTC):%F %H:%M} UTC" if since else ""
+        )
+        word = "live" if row["live"] else "before it" if row["before"] else ""
+        typer.echo(f"{access.name}  {row['release']}  {when}  {word}".rstrip())

@@ -17,6 +17,8 @@ AGENT = "/usr/local/sbin/ping8-agent"
 CONFIG = "PING8_SSH_CONFIG"
 """Environment variable that names an OpenSSH client configuration: identity, jump host."""
 
+_AGENT_SAYS = ("ping8-agent: ", "ping8: ")
+"""How the agent's last line begins when it failed; the second is of older releases."""
 _CONNECT = 15
 _SSH_FAILED = 255
 _NO_AGENT = 127
@@ -64,7 +66,7 @@ def _command(host: HostAccess, verb: Sequence[str], known_hosts: Path, limit: fl
         "ForwardAgent": "no",
         "ControlPath": "none",
     }
-    config = os.environ.get(CONFIG)
+    config = os.environ.get(CONFIG) or host.ssh_config
     remote = f"sudo -n timeout --kill-after=120 {int(limit)} {shlex.join([AGENT, *verb])}"
     return [
         "ssh",
@@ -114,7 +116,7 @@ def _run(
 def _listen(stream: IO[str], said: list[str], progress: Callable[[str], None] | None) -> None:
     for line in stream:
         said.append(line.rstrip())
-        if progress is not None and not line.startswith("ping8: "):
+        if progress is not None and not line.startswith(_AGENT_SAYS):
             progress(line.rstrip())
     stream.close()
 
@@ -123,8 +125,8 @@ def _why(host: HostAccess, code: int, said: Sequence[str]) -> str:
     """One line from what ssh, sudo or the agent said, with the mend."""
     last = next((line for line in reversed(said) if line.strip()), "")
     text = "\n".join(said)
-    if last.startswith("ping8: "):
-        return last.removeprefix("ping8: ")
+    if last.startswith(_AGENT_SAYS):
+        return last.partition(": ")[2]
     if "Host key verification failed" in text or "HOST IDENTIFICATION HAS CHANGED" in text:
         return (
             "it shows another host key than the stack's; do not log in, and see whether the "

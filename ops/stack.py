@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
+from ops.local import local_stack
 from policy.errors import UserError
 from policy.settings import Settings
 
@@ -28,6 +29,8 @@ class HostAccess:
     host_key: str
     instance_id: str
     release_id: str
+    ssh_config: str | None = None
+    """An OpenSSH client configuration, where the stack brings its own key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,8 @@ def from_outputs(stack: str, outputs: Mapping[str, Any]) -> Deployment:
 
 
 def _fields(data: Mapping[str, Any], kind: type[HostAccess] | type[Egress]) -> dict[str, Any]:
-    return {field.name: data[field.name] for field in fields(kind) if field.name != "name"}
+    own = {"name", "ssh_config"}
+    return {field.name: data[field.name] for field in fields(kind) if field.name not in own}
 
 
 def _saved(path: Path) -> dict[str, Any]:
@@ -116,17 +120,68 @@ def read_deployment(stack: str, *, folder: Path | None = None) -> Deployment:
     Raises `UserError` with Pulumi's own reason.
     """
     saved = os.environ.get("PING8_OUTPUTS")
-    if saved:
-        return from_outputs(stack, _saved(Path(saved)))
-    command = ["pulumi", "stack", "output", "--json", "--stack", stack, "--non-interactive"]
+    outputs = _saved(Path(saved)) if saved else _asked(stack, folder)
+    deployment = from_outputs(stack, outputs)
+    local = local_stack(stack)
+    if local:
+        hosts = {
+            name: replace(host, ssh_config=local.ssh_config)
+            for name, host in deployment.hosts.items()
+        }
+        deployment = replace(deployment, hosts=hosts)
+    found = deployment.settings.environment
+    if found != stack:
+        place = f"PING8_OUTPUTS: {saved} holds" if saved else "Pulumi told"
+        raise UserError(f"{place} the outputs of stack {found!r}, and {stack!r} is asked for")
+    return deployment
+
+
+def secret_output(stack: str, name: str, *, folder: Path | None = None) -> SecretStr:
+    """One output in plain text, for a command that uses it and shows it to nobody."""
+    told = _asked(stack, folder, "--show-secrets")
+    if not isinstance(told.get(name), str):
+        raise UserError(f"stack {stack!r}: it has no output {name}; run `pulumi up -s {stack}`")
+    return SecretStr(told[name])
+
+
+def _asked(stack: str, folder: Path | None, *options: str) -> dict[str, Any]:
+    local = local_stack(stack)
+    program = local.pulumi if local else "pulumi"
+    command = [program, "stack", "output", "--json", "--stack", stack, "--non-interactive"]
     try:
         done = subprocess.run(
-            command, cwd=folder, check=True, capture_output=True, text=True, timeout=_SECONDS
+            [*command, *options],
+            cwd=local.project if local else folder or _checkout(),
+            env={**os.environ, **local.environment} if local else None,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
         )
+        told = json.loads(done.stdout)
     except FileNotFoundError as error:
-        raise UserError("pulumi: not on PATH; install the Pulumi CLI") from error
+        raise UserError(f"{program}: not on PATH; install the Pulumi CLI") from error
+    except OSError as error:
+        raise UserError(f"{program}: it cannot be run: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise UserError(f"stack {stack!r}: Pulumi did not answer in {_SECONDS} s") from error
     except subprocess.CalledProcessError as error:
-        raise UserError(f"stack {stack!r}: {error.stderr.strip().splitlines()[-1]}") from error
-    return from_outputs(stack, json.loads(done.stdout))
+        raise UserError(f"stack {stack!r}: {_reason(error)}") from None
+    except ValueError:
+        raise UserError(f"stack {stack!r}: `pulumi stack output` printed no JSON") from None
+    if not isinstance(told, dict):
+        raise UserError(f"stack {stack!r}: `pulumi stack output` printed no table of outputs")
+    return told
+
+
+def _reason(error: subprocess.CalledProcessError) -> str:
+    if error.returncode < 0:
+        return f"Pulumi was ended by signal {-error.returncode}"
+    said = error.stderr.strip().splitlines()
+    return said[-1] if said else f"Pulumi ended with status {error.returncode} and said nothing"
+
+
+def _checkout() -> Path:
+    """The folder of `Pulumi.yaml`: where we are, or that of this program."""
+    here = Path.cwd()
+    return here if (here / "Pulumi.yaml").exists() else Path(__file__).resolve().parents[1]

@@ -1,18 +1,20 @@
-"""`ping8 status`: the figures that hosts send to CloudWatch, in the terminal."""
+"""`ping8 status`: the metrics that hosts send to CloudWatch, in the terminal."""
 
 import json
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from ops.output import console
 from ops.ssh import ssh_json
 from ops.stack import Deployment, HostAccess, read_deployment
 from policy.errors import UserError
@@ -22,51 +24,63 @@ from policy.metrics.plan import threshold_of
 from policy.settings import Settings
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "": ""}
+"""By severity, the worst first; the word is printed too, so that colour says nothing alone."""
+
+_SHORT = frozenset(
+    {
+        "messages_scheduled",
+        "messages_ready",
+        "oldest_message_seconds",
+        "messages_received",
+        "messages_delivered",
+        "messages_deferred",
+        "messages_bounced",
+        "event_backlog",
+        "dead_letters",
+        "disk_free_percent",
+    }
+)
+"""Metrics that are shown also when nothing is wrong with them."""
+
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One figure of one host. `severity` is that of the worst alarm whose limit it is over."""
+    """One metric of one host. `severity` is that of the worst alarm whose limit it is over."""
 
-    figure: str
+    metric: str
     of: str
     value: str
     severity: str
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command()(status)
-
-
 def status(
-    stack: Annotated[str, typer.Option(help="The environment.")],
-    host: Annotated[str | None, typer.Option(help="One host; all unless set.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Ask again and again.")] = False,
-    every: Annotated[int, typer.Option(min=1, help="Seconds between questions.")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    stack: str, *, host: str | None, every_metric: bool, watch: bool, every: int, as_json: bool
 ) -> None:
-    """Shows each host's figures, units and release; status 1 where a host does not answer."""
+    """Each host's metrics, units and release; status 1 where a host does not answer."""
     deployment = read_deployment(stack)
     hosts = [deployment.host(host)] if host else list(deployment.hosts.values())
     if watch:
-        _watch(deployment, hosts, every)
+        _watch(deployment, hosts, every, every_metric=every_metric)
         return
     answers = ask(hosts)
     if as_json:
         typer.echo(json.dumps(answers))
     else:
-        Console().print(shown(answers, deployment))
+        console().print(shown(answers, deployment, every_metric=every_metric))
     if any("error" in answer for answer in answers.values()):
         raise typer.Exit(1)
 
 
-def _watch(deployment: Deployment, hosts: Sequence[HostAccess], every: int) -> None:
-    with Live(auto_refresh=False, vertical_overflow="visible") as live:
+def _watch(
+    deployment: Deployment, hosts: Sequence[HostAccess], every: int, *, every_metric: bool
+) -> None:
+    with Live(auto_refresh=False, screen=sys.stdout.isatty(), console=console()) as live:
         try:
             while True:
-                live.update(shown(ask(hosts), deployment), refresh=True)
+                answers = ask(hosts)
+                live.update(shown(answers, deployment, every_metric=every_metric), refresh=True)
                 time.sleep(every)
         except KeyboardInterrupt:
             return
@@ -86,26 +100,42 @@ def ask(hosts: Sequence[HostAccess]) -> dict[str, dict[str, Any]]:
         return dict(zip((access.name for access in hosts), pool.map(one, hosts), strict=True))
 
 
-def shown(answers: Mapping[str, Mapping[str, Any]], deployment: Deployment) -> RenderableType:
-    """A table for each host."""
-    return Group(*(_table(name, answer, deployment) for name, answer in answers.items()))
+def shown(
+    answers: Mapping[str, Mapping[str, Any]], deployment: Deployment, *, every_metric: bool = True
+) -> RenderableType:
+    """What is wrong first, then each host's metrics: all, or those that fit on one screen."""
+    parts: list[RenderableType] = []
+    for name, answer in answers.items():
+        access = deployment.host(name)
+        if "error" in answer:
+            parts.append(Text(f"{name}: {answer['error']}", style=_STYLES["critical"]))
+            continue
+        parts.append(Text(_title(access, answer), style="bold"))
+        found = lines(answer, access, deployment.settings)
+        if not every_metric:
+            found = [line for line in found if line.severity or line.metric in _SHORT]
+        parts += [_table([*found, *_troubles(answer)])]
+    return Group(*parts)
 
 
-def _table(name: str, answer: Mapping[str, Any], deployment: Deployment) -> RenderableType:
-    access = deployment.host(name)
-    if "error" in answer:
-        return f"[bold red]{escape(name)}: {escape(answer['error'])}[/]"
-    table = Table("figure", "of", "value")
-    table.columns[2].justify = "right"
-    for line in lines(answer, access, deployment.settings):
-        style = _STYLES[line.severity]
-        table.add_row(line.figure, line.of, line.value, style=style)
+def _troubles(answer: Mapping[str, Any]) -> Iterator[Line]:
     for unit in answer.get("units", ()):
         if unit["active"] != "active":
-            table.add_row("unit", unit["unit"], unit["active"], style=_STYLES["critical"])
+            yield Line(metric="unit", of=unit["unit"], value=unit["active"], severity="critical")
     for problem in answer.get("missing", ()):
-        table.add_row("missing", escape(problem), "", style=_STYLES["warning"])
-    return Group(f"[bold]{_title(access, answer)}[/]", table)
+        yield Line(metric="not known", of=problem, value="", severity="warning")
+
+
+def _table(found: Sequence[Line]) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", no_wrap=True)
+    for line in sorted(found, key=lambda line: list(_STYLES).index(line.severity)):
+        row = (line.severity, line.metric, line.of, line.value)
+        table.add_row(*map(Text, row), style=_STYLES[line.severity])
+    return table
 
 
 def _title(access: HostAccess, answer: Mapping[str, Any]) -> str:
@@ -116,11 +146,11 @@ def _title(access: HostAccess, answer: Mapping[str, Any]) -> str:
     parts = [access.name, live]
     if answer.get("kumomta"):
         parts.append(f"KumoMTA {answer['kumomta']}")
-    return escape(", ".join(parts))
+    return ", ".join(parts)
 
 
 def lines(answer: Mapping[str, Any], access: HostAccess, settings: Settings) -> list[Line]:
-    """Figures in the order of the table of signals; what it does not have comes last."""
+    """In the order of the table of metrics; what it does not have comes last."""
     order = {metric.name: place for place, metric in enumerate(load().metrics)}
     flows = {metric.name for metric in load().metrics if metric.kind == "flow"}
     seconds = answer.get("flow_seconds") or 0.0
@@ -132,7 +162,7 @@ def lines(answer: Mapping[str, Any], access: HostAccess, settings: Settings) -> 
             value = f"{60 * one['value'] / seconds:.1f} a minute" if seconds else "not known yet"
         result.append(
             Line(
-                figure=one["name"],
+                metric=one["name"],
                 of=" ".join(one["dimensions"].values()),
                 value=value,
                 severity=severity(one["name"], one["value"], access, settings),

@@ -2,16 +2,12 @@
 
 import subprocess
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from sandbox import run, system
-from sandbox.layout import Layout
-from sandbox.machine import containers
-from sandbox.summary import lines
+if TYPE_CHECKING:
+    from sandbox.run import Sandbox
 
 sandbox = typer.Typer(no_args_is_help=True, help="The platform on this machine, without AWS.")
 
@@ -25,14 +21,18 @@ class _Clock:
     """Prints steps with the seconds since the start."""
 
     def __init__(self) -> None:
+        from rich.console import Console
+
         self._console = Console(highlight=False, soft_wrap=True)
         self._start = time.monotonic()
 
     def say(self, text: str) -> None:
         self._console.print(f"[dim]{time.monotonic() - self._start:6.1f} s[/dim]  {text}")
 
-    def steps(self, standing: run.Sandbox, recipient: str, *, sender: str | None = None) -> int:
+    def steps(self, standing: "Sandbox", recipient: str, *, sender: str | None = None) -> int:
         """Prints each step of a message's journey as it is seen to be right; their number."""
+        from rich.markup import escape
+
         count = 0
         for step in standing.send(recipient, sender=sender):
             self.say(f"[green]ok[/green] {step.name}: {escape(step.saw)}")
@@ -45,6 +45,10 @@ def up(
     verbose: Annotated[bool, typer.Option(help="Show Pulumi's own output.")] = False,
 ) -> None:
     """Brings everything up, deploys, sends one message and checks each step of its journey."""
+    from sandbox import run
+    from sandbox.layout import Layout
+    from sandbox.summary import lines
+
     clock = _Clock()
     layout = Layout.of_checkout()
     standing = run.up(layout, clock.say, engine_output=typer.echo if verbose else None)
@@ -60,6 +64,7 @@ def up(
     ):
         typer.echo(line)
     typer.echo("Try: .venv/bin/ping8 sandbox send | status | logs | open | down")
+    typer.echo("As in production: .venv/bin/ping8 doctor | status | events list -s sandbox")
 
 
 @sandbox.command()
@@ -68,12 +73,18 @@ def send(
     sender: Annotated[str | None, typer.Option(help="Address of a sender domain.")] = None,
 ) -> None:
     """Sends one message and checks its journey."""
+    from sandbox import run
+    from sandbox.layout import Layout
+
     _Clock().steps(run.standing(Layout.of_checkout()), recipient, sender=sender)
 
 
 @sandbox.command()
 def status() -> None:
     """What runs."""
+    from sandbox import run, system
+    from sandbox.layout import Layout
+
     system.require_fit_system()
     found = run.status(Layout.of_checkout())
     for name, running in found.items():
@@ -88,6 +99,10 @@ def logs(
     lines: Annotated[int, typer.Option()] = 100,
 ) -> None:
     """The end of a host's journal."""
+    from sandbox import run
+    from sandbox.layout import Layout
+    from sandbox.machine import containers
+
     layout = Layout.of_checkout()
     standing = run.standing(layout)
     access = standing.deployment.host(host)
@@ -99,6 +114,9 @@ def open_host(
     host: Annotated[str, typer.Argument(help="Host of the stack: mta, proxy-1.")] = "mta",
 ) -> None:
     """A shell on a host."""
+    from sandbox import run
+    from sandbox.layout import Layout
+
     layout = Layout.of_checkout()
     standing = run.standing(layout)
     name = f"ping8-{standing.deployment.host(host).instance_id}"
@@ -108,6 +126,9 @@ def open_host(
 @sandbox.command()
 def down() -> None:
     """Leaves nothing behind but the cache."""
+    from sandbox import run, system
+    from sandbox.layout import Layout
+
     system.require_fit_system()
     clock = _Clock()
     run.down(Layout.of_checkout(), clock.say)

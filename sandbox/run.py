@@ -13,7 +13,7 @@ from pulumi import automation
 
 from ops.doctor.resolver import Resolver
 from ops.stack import Deployment, from_outputs
-from sandbox import acme, claim, cloud, dns, plugins, program, system, world
+from sandbox import acme, claim, cloud, dns, operator, plugins, program, system, world
 from sandbox.acme import Acme
 from sandbox.authority import Authority
 from sandbox.cloud_daemon import settings_of
@@ -138,12 +138,14 @@ def standing(layout: Layout) -> Sandbox:
 def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox:
     """`pulumi up` of the sandbox's stack over everything that it needs."""
     sandbox = stand(layout, say)
+    operator.let_in(layout, sandbox.stack)
     say("pulumi up")
     result = deploy(sandbox, engine_output)
     say(f"deployed: {_changes(result.summary.resource_changes or {})}")
     expect_token(layout.world, sandbox.outputs["webhook_token"])
     await_certificate(sandbox)
     say(f"{sandbox.deployment.settings.mta_host} has its certificate from the ACME server")
+    operator.introduce(layout, sandbox.stack, trusted(layout))
     return sandbox
 
 

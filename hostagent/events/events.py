@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--to", dest="last", type=int, default=sys.maxsize, help="Unix time")
     parser.add_argument("--type", dest="types", action="append", default=[])
     parser.add_argument("--domain", dest="domains", action="append", default=[])
+    parser.add_argument("--recipient", dest="recipients", action="append", default=[])
     parser.add_argument("--id", dest="ids", action="append", default=[], help="or its start")
     parser.add_argument("--limit", type=int, default=100, help="for list: how many to show")
     return parser
@@ -79,6 +80,9 @@ def _chosen(options: argparse.Namespace, places: Places) -> Iterator[Event]:
         if options.types and event_type(event.record) not in options.types:
             continue
         if options.ids and not event.id.startswith(tuple(options.ids)):
+            continue
+        wanted = {address.lower() for address in options.recipients}
+        if wanted and not _recipients(event.record) & wanted:
             continue
         if options.domains and not _domains(event.record) & set(options.domains):
             continue
@@ -101,10 +105,14 @@ def _logged(places: Places, first: int, last: int) -> Iterator[Event]:
 
 
 def _domains(record: dict[str, Any]) -> set[str]:
-    recipient = record.get("recipient") or ""
-    addresses = [recipient] if isinstance(recipient, str) else list(recipient)
-    addresses.append(record.get("sender") or "")
+    addresses = [*_recipients(record), record.get("sender") or ""]
     return {address.rpartition("@")[2].lower() for address in addresses}
+
+
+def _recipients(record: dict[str, Any]) -> set[str]:
+    recipient = record.get("recipient") or ""
+    addresses = [recipient] if isinstance(recipient, str) else recipient
+    return {address.lower() for address in addresses}
 
 
 def _listed(found: Iterator[Event], options: argparse.Namespace) -> dict[str, Any]:
@@ -133,7 +141,7 @@ def _summary(event: Event) -> dict[str, Any]:
 
 def _replayed(found: Iterator[Event], places: Places) -> dict[str, Any]:
     """Sends each event; a dead letter that PING8 takes is one no more."""
-    webhook = Webhook(read_environment(places.environment), _settings(places))
+    webhook = Webhook(_environment(places), _settings(places))
     replayed = failed = in_a_row = 0
     answer = ""
     try:
@@ -151,6 +159,13 @@ def _replayed(found: Iterator[Event], places: Places) -> dict[str, Any]:
         webhook.close()
     stopped = in_a_row == _FAILURES_IN_A_ROW
     return {"replayed": replayed, "failed": failed, "answer": answer, "stopped": stopped}
+
+
+def _environment(places: Places) -> dict[str, str]:
+    try:
+        return read_environment(places.environment)
+    except (OSError, UnicodeError) as error:
+        raise AgentError(f"{places.environment} cannot be read: {error}", "push again") from None
 
 
 def _settings(places: Places) -> dict[str, Any]:

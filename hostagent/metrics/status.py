@@ -34,6 +34,7 @@ def status(host: Host) -> dict[str, Any]:
         "previous": store.previous_id(),
         "history": store.history(),
         "kept": store.kept(),
+        "kept_at": {item: store.stored_at(item) for item in store.kept()},
         "units": [
             {"unit": unit, "active": state, "restarts": restarts.get(unit, 0)}
             for unit, state in states.items()

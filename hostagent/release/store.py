@@ -59,6 +59,10 @@ class Store:
         found = self.layout.releases.glob("*/manifest.json")
         return sorted(path.parent.name for path in found if path.parent.name != NOTHING)
 
+    def stored_at(self, release_id: str) -> float:
+        """When a release came to this host."""
+        return (self.layout.releases / release_id / "manifest.json").stat().st_mtime
+
     def history(self) -> list[str]:
         """Ids of releases that were live and healthy and are still here, newest last."""
         recorded = durable.read_json(self.layout.history) or []

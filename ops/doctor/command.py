@@ -5,13 +5,14 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from ops import output
 from ops.doctor import plan
 from ops.doctor.bulk import bulk_senders
 from ops.doctor.examination import examine
@@ -21,6 +22,7 @@ from ops.doctor.page import page
 from ops.doctor.report import as_data, changes
 from ops.doctor.resolver import Resolver, endpoint
 from ops.doctor.terminal import show
+from ops.local import local_stack
 from ops.ssh import ssh_json
 from ops.stack import Deployment, HostAccess, read_deployment
 from ops.stackfile import STACKS, read_stack_file
@@ -30,79 +32,62 @@ COULD_NOT_CHECK = 3
 _WATCH_SECONDS = 30
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command()(doctor)
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What an operator asked the doctor for."""
+
+    only: Sequence[str] = ()
+    domains: Sequence[str] = ()
+    as_json: bool = False
+    html: Path | None = None
+    watch: bool = False
+    every: bool = False
+    launch: bool = False
+    test_event: bool = False
+    exchanger: str | None = None
+    block_lists: Sequence[str] = ()
+    resolvers: Sequence[str] = ()
+    authoritative: bool = False
+    ca_file: Path | None = None
+    timeout: float = 60.0
 
 
-def doctor(
-    stack: Annotated[str, typer.Option(help="The environment.")],
-    only: Annotated[
-        list[str] | None, typer.Option(help="Check or group to look at: domain.spf, egress.")
-    ] = None,
-    domain: Annotated[
-        list[str] | None, typer.Option(help="Sender domain to look at; all unless given.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/doctor.md).")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write one self-contained page.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on, and print what changes.")] = False,
-    every: Annotated[bool, typer.Option("--all", help="List what passed, too.")] = False,
-    launch: Annotated[
-        bool, typer.Option("--before-launch", help="The checklist for a new environment.")
-    ] = False,
-    test_event: Annotated[
-        bool, typer.Option("--test-event", help="Send PING8 a marked test event.")
-    ] = False,
-    exchanger: Annotated[
-        str | None, typer.Option(help="Mail exchanger, or a domain with MX, that is dialled.")
-    ] = None,
-    block_list: Annotated[
-        list[str] | None, typer.Option(help="DNS block list to ask; mind its terms.")
-    ] = None,
-    resolver: Annotated[
-        list[str] | None,
-        typer.Option(help="DNS server, ADDRESS[:PORT]; the system's unless given."),
-    ] = None,
-    authoritative: Annotated[
-        bool, typer.Option("--authoritative", help="Compare all authoritative name servers, too.")
-    ] = False,
-    ca_file: Annotated[Path | None, typer.Option(help="Further trusted authorities, PEM.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds for all checks.", min=1)] = 60.0,
-) -> None:
+def doctor(stack: str, wishes: Wishes) -> None:
     """Checks a live deployment: status 0 well, 1 warnings, 2 failures, 3 could not check."""
-    if launch:
+    if wishes.launch:
         typer.echo(_checklist(stack))
         return
+    local = local_stack(stack)
     try:
         deployment = read_deployment(stack)
         doctor_settings = deployment.settings.doctor
         options = plan.checked(
             plan.Options(
                 folder=_checkout(),
-                exchanger=exchanger or doctor_settings.exchanger,
-                block_lists=tuple(block_list or doctor_settings.block_lists),
-                ca_file=_readable(ca_file),
-                test_event=test_event,
-                authoritative=authoritative,
-                only=tuple(only or ()),
-                domains=tuple(domain or ()),
+                exchanger=wishes.exchanger or doctor_settings.exchanger,
+                block_lists=tuple(wishes.block_lists or doctor_settings.block_lists),
+                ca_file=_readable(wishes.ca_file) or (local.authorities if local else None),
+                test_event=wishes.test_event,
+                authoritative=wishes.authoritative,
+                only=tuple(wishes.only),
+                domains=tuple(wishes.domains),
             ),
             deployment,
         )
-        servers = _servers(resolver or [])
-        _writable(html)
+        servers = _servers(wishes.resolvers or ([local.resolver] if local else []))
+        _writable(wishes.html)
     except UserError as error:
         # A status of 2 would say that mail fails, which nobody has looked at.
         print(f"ping8: {error}", file=sys.stderr)  # noqa: T201 - the command's own voice
         raise typer.Exit(COULD_NOT_CHECK) from None
 
     def once() -> list[Finding]:
-        return look(deployment, options, servers, seconds=timeout)
+        return look(deployment, options, servers, seconds=wishes.timeout)
 
-    console = Console()
+    console = output.console()
     findings = once()
-    _report(findings, deployment, console, as_json=as_json, html=html, every=every)
-    if watch:
+    _report(findings, deployment, console, wishes)
+    if wishes.watch:
         findings = _watch(findings, once, console, pause=time.sleep)
     raise typer.Exit(exit_status(findings))
 
@@ -132,21 +117,18 @@ def _report(
     findings: list[Finding],
     deployment: Deployment,
     console: Console,
-    *,
-    as_json: bool,
-    html: Path | None,
-    every: bool,
+    wishes: Wishes,
 ) -> None:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    if html:
+    if wishes.html:
         try:
-            html.write_text(page(findings, deployment, when=now), "utf-8")
+            wishes.html.write_text(page(findings, deployment, when=now), "utf-8")
         except OSError as error:
-            raise UserError(f"--html {html}: {error.strerror}") from None
-    if as_json:
+            raise UserError(f"--html {wishes.html}: {error.strerror}") from None
+    if wishes.as_json:
         typer.echo(json.dumps(as_data(findings, stack=deployment.stack, when=now), indent=1))
     else:
-        show(findings, console, every=every)
+        show(findings, console, every=wishes.every)
 
 
 def _watch(
@@ -196,7 +178,7 @@ def _writable(page_file: Path | None) -> None:
         raise UserError(f"--html {page_file}: there is no such folder")
 
 
-def _servers(given: list[str]) -> tuple[str, ...]:
+def _servers(given: Sequence[str]) -> tuple[str, ...]:
     for server in given:
         try:
             endpoint(server)

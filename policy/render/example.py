@@ -1,13 +1,15 @@
 """Example addresses and throw-away secrets: what `ping8 render` and tests render with.
 
-Addresses are of the documentation ranges (RFC 5737) outside, of the VPC inside. Keys are valid, of
-this process alone and shared by all domains, since making 2,048 bits takes a tenth of a second.
+Addresses are of the documentation ranges (RFC 5737) outside, of the VPC inside. Secrets
+are valid and follow from the names of the stack, so that two renders are the same bytes.
 """
 
 import datetime
+import hashlib
+import hmac
 import ipaddress
 import itertools
-import secrets as random
+import math
 from functools import cache
 
 from cryptography import x509
@@ -26,6 +28,7 @@ from policy.addresses import Address, Addresses
 from policy.secrets import Secrets
 from policy.settings import Settings
 
+_FIRST_DAY = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 _DOCUMENTATION = ("198.51.100.0/24", "203.0.113.0/24", "192.0.2.0/24")
 
 
@@ -56,13 +59,17 @@ def example_addresses(settings: Settings) -> Addresses:
 
 
 def throw_away_secrets(settings: Settings) -> Secrets:
-    """Every secret that these settings need: valid, random, good for nothing."""
+    """Every secret that these settings need: valid, made from the stack's names, good for nothing.
+
+    The same stack has the same secrets, so that two renders can be compared.
+    """
+    seed = f"{settings.environment} {settings.zone}"
     return Secrets(
-        webhook_token=random.token_urlsafe(32),
-        injection_token=random.token_urlsafe(32),
-        digest_key=random.token_hex(32),
+        webhook_token=_text(seed, "webhook"),
+        injection_token=_text(seed, "injection"),
+        digest_key=_text(seed, "digest"),
         proxy_password=(
-            random.token_urlsafe(32)
+            _text(seed, "proxy")
             if any(proxy.authentication for proxy in settings.proxies)
             else None
         ),
@@ -83,27 +90,52 @@ def throw_away_certificate(settings: Settings) -> Settings:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TypeError("the throw-away key is not of the kind asked for")
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, settings.mta_host)])
-    today = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(today)
-        .not_valid_after(today + datetime.timedelta(days=90))
+        .serial_number(1)
+        .not_valid_before(_FIRST_DAY)
+        .not_valid_after(_FIRST_DAY.replace(year=_FIRST_DAY.year + 10))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(settings.mta_host)]), False)
-        .sign(key, hashes.SHA256())
+        .sign(key, hashes.SHA256(), ecdsa_deterministic=True)
     )
     chain = certificate.public_bytes(Encoding.PEM).decode()
     given = settings.certificate.model_copy(update={"chain": chain})
     return settings.model_copy(update={"certificate": given})
 
 
+def _text(seed: str, use: str) -> str:
+    return hmac.new(seed.encode(), use.encode(), "sha256").hexdigest()
+
+
 @cache
 def _key(kind: str, bits: int) -> str:
     key: PrivateKeyTypes
     if kind == "ed25519":
-        key = ed25519.Ed25519PrivateKey.generate()
+        key = ed25519.Ed25519PrivateKey.from_private_bytes(b"throw away".ljust(32))
     elif kind == "ec":
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = ec.derive_private_key(0x7468726F772061776179, ec.SECP256R1())
     else:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+        key = _rsa_key(bits)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+_TO_THE_NEXT_PRIME = {2048: (296, 482), 3072: (64, 932), 4096: (266, 712)}
+"""By size: how far two numbers made up below are from the primes of the key."""
+
+
+def _rsa_key(bits: int) -> rsa.RSAPrivateKey:
+    p, q = (
+        _number(bits // 2, f"{bits} {use}") + distance
+        for use, distance in zip("pq", _TO_THE_NEXT_PRIME[bits], strict=True)
+    )
+    e = 65537
+    d = pow(e, -1, math.lcm(p - 1, q - 1))
+    public = rsa.RSAPublicNumbers(e, p * q)
+    rest = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
+    return rsa.RSAPrivateNumbers(p, q, d, *rest, public).private_key()
+
+
+def _number(bits: int, use: str) -> int:
+    parts = (hashlib.sha256(f"throw away {use} {i}".encode()).digest() for i in range(bits))
+    made_up = b"".join(itertools.islice(parts, bits // 256 + 1))[: bits // 8]
+    return int.from_bytes(made_up, "big") | 3 << (bits - 2) | 1

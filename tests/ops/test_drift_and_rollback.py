@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from ops import drift, rollback
+from ops.main import build
 from ops.stack import Deployment, HostAccess
 from policy.errors import UserError
 from policy.settings import Settings
@@ -33,6 +33,12 @@ REPORT = {
     "changed": ["/etc/default/kumomta"],
     "restarted": ["restart kumomta.service"],
 }
+KEPT = {
+    "release": "0123456789abcdef",
+    "previous": "aaaaaaaaaaaaaaaa",
+    "kept": ["0123456789abcdef", "aaaaaaaaaaaaaaaa", "aabbbbbbbbbbbbbb"],
+    "kept_at": {"0123456789abcdef": 1_796_000_000.0, "aaaaaaaaaaaaaaaa": 1_795_000_000.0},
+}
 Agent = Callable[..., Any]
 
 
@@ -43,7 +49,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
 
     def agent(host: HostAccess, verb: Sequence[str], **more: object) -> Any:
         seen.append((host.name, list(verb)))
-        return json.loads(json.dumps(REPORT if verb[0] == "rollback" else ANSWERS[host.name]))
+        answers = {"rollback": REPORT, "status": KEPT, "drift": ANSWERS[host.name]}
+        return json.loads(json.dumps(answers[verb[0]]))
 
     def deployment(stack: str) -> Deployment:
         return Deployment(stack=stack, settings=cast(Settings, None), hosts=HOSTS, egress={})
@@ -59,25 +66,52 @@ ANSWERS: dict[str, dict[str, Any]] = {}
 
 
 def run(*arguments: str) -> Any:
-    app = typer.Typer()
-    drift.register(app)
-    rollback.register(app)
-    return CliRunner().invoke(app, [*arguments, "--stack", "prod"])
+    return CliRunner().invoke(build(), [*arguments, "--stack", "prod"])
 
 
 def test_a_rollback_goes_to_the_mta_host_and_to_the_release_before(
     asked: list[tuple[str, list[str]]],
 ) -> None:
-    result = run("rollback")
+    result = run("rollback", "--yes")
     assert result.exit_code == 0
-    assert asked == [("mta", ["rollback"])]
+    assert asked == [("mta", ["status"]), ("mta", ["rollback", "--to", "aaaaaaaaaaaaaaaa"])]
     assert "release aaaaaaaaaaaaaaaa is live, 0123456789abcdef was" in result.output
     assert "restart kumomta.service" in result.output
 
 
+def test_a_rollback_asks_first_and_does_nothing_without_a_yes(
+    asked: list[tuple[str, list[str]]],
+) -> None:
+    result = run("rollback")
+    assert isinstance(result.exception, UserError)
+    assert "from release 0123456789abcdef to aaaaaaaaaaaaaaaa" in result.output
+    assert asked == [("mta", ["status"])]
+
+
 def test_a_rollback_may_name_host_and_release(asked: list[tuple[str, list[str]]]) -> None:
-    run("rollback", "--host", "proxy1", "--to", "aaaa")
-    assert asked == [("proxy1", ["rollback", "--to", "aaaa"])]
+    run("rollback", "--host", "proxy1", "--to", "aaaa", "--yes")
+    assert asked[-1] == ("proxy1", ["rollback", "--to", "aaaaaaaaaaaaaaaa"])
+
+
+@pytest.mark.parametrize(("to", "why"), [("aa", "several"), ("ff", "not kept")])
+def test_a_release_that_is_not_meant_clearly_is_rejected(
+    asked: list[tuple[str, list[str]]], to: str, why: str
+) -> None:
+    result = run("rollback", "--to", to, "--yes")
+    assert why in str(result.exception)
+    assert asked == [("mta", ["status"])]
+
+
+def test_what_is_kept_is_listed_the_newest_first(asked: list[tuple[str, list[str]]]) -> None:
+    result = run("rollback", "--list")
+    lines = result.output.splitlines()
+    assert lines[0] == "mta  0123456789abcdef  2026-11-30 00:53 UTC  live"
+    assert lines[1].endswith("before it")
+    assert [row["live"] for row in json.loads(run("rollback", "--list", "--json").output)] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_an_unknown_host_is_refused_with_the_ones_there_are(

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from ops import events
+from ops.main import build
 from policy.errors import UserError
 
 NOW = datetime.datetime(2026, 12, 1, 12, 0, tzinfo=datetime.UTC).timestamp()
@@ -30,15 +30,14 @@ def ping8(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[list[str], Any
         def ssh_json(host: str, verb: list[str], **_options: object) -> object:
             assert host == "mta"
             asked.append(verb)
+            if verb[-2:] == ["--limit", "0"]:
+                return {"source": "dead letters", "count": 9, "events": []}
             return answer
 
         monkeypatch.setattr(events, "ssh_json", ssh_json)
         monkeypatch.setattr(events, "read_deployment", lambda _stack: Deployment)
-        app = typer.Typer()
-        events.register(app)
-        app.callback()(lambda: None)
-        result = CliRunner().invoke(app, ["events", *arguments, "--stack", "prod"])
-        return (asked[0] if asked else []), result
+        result = CliRunner().invoke(build(), ["events", *arguments, "--stack", "prod"])
+        return (asked[-1] if asked else []), result
 
     return run
 
@@ -65,13 +64,22 @@ def test_a_replay_from_the_logs_says_from_when_for_which_type_and_domain(
     verb, result = ping8(
         "replay", "--logs", "--from", "2026-12-01T10:00Z", "--to", "2026-12-01T11:00+01:00",
         "--type", "Bounce", "--type", "OOB", "--domain", "example.net",
+        "--recipient", "U@example.net", "--yes",
         answer={"replayed": 7, "failed": 0, "answer": "", "stopped": False},
     )  # fmt: skip
     assert verb == [
         "events", "replay", "--logs", "--from", "1796119200", "--to", "1796119200",
         "--type", "Bounce", "--type", "OOB", "--domain", "example.net",
+        "--recipient", "U@example.net",
     ]  # fmt: skip
-    assert (result.exit_code, result.output) == (0, "7 events sent\n")
+    assert (result.exit_code, result.stdout) == (0, "7 events sent\n")
+    assert "9 events of the dead letters go to PING8 again" in result.stderr
+
+
+def test_a_replay_asks_first_and_sends_nothing_without_a_yes(ping8: Callable[..., Any]) -> None:
+    verb, result = ping8("replay", answer={})
+    assert verb == ["events", "list", "--limit", "0"]
+    assert "nothing was changed" in str(result.exception)
 
 
 def test_a_replay_of_all_logs_needs_a_beginning(ping8: Callable[..., Any]) -> None:
@@ -82,7 +90,9 @@ def test_a_replay_of_all_logs_needs_a_beginning(ping8: Callable[..., Any]) -> No
 
 def test_events_that_ping8_does_not_take_make_the_command_fail(ping8: Callable[..., Any]) -> None:
     _, result = ping8(
-        "replay", answer={"replayed": 1, "failed": 5, "answer": "503 away", "stopped": True}
+        "replay",
+        "--yes",
+        answer={"replayed": 1, "failed": 5, "answer": "503 away", "stopped": True},
     )
     assert result.exit_code == 1
     assert "5 not taken: 503 away; stopped there" in result.output

@@ -2,24 +2,23 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-import typer
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from typer.testing import CliRunner
 
-from ops.render import example_releases, register, write
+from ops.main import build
+from ops.render import example_releases, write
 from ops.stackfile import stack_names
 from policy.errors import UserError
 from tests.examples import LARGE, SMALL, settings_of, text_of
 
 
 def run(*arguments: str) -> str:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    register(app)
-    result = CliRunner().invoke(app, ["render", *arguments])
+    result = CliRunner().invoke(build(), ["render", *arguments])
     if isinstance(result.exception, UserError):
         raise result.exception
     assert result.exit_code == 0, result.output
@@ -42,13 +41,64 @@ def test_each_stack_of_the_repository_renders_to_files_at_their_live_paths(
     assert "mta: " in output
 
 
-def test_keys_and_tokens_are_valid_and_new_each_time() -> None:
-    settings = settings_of(SMALL)
-    first, second = (example_releases(settings)[0] for _ in range(2))
-    key = text_of(first, "/opt/kumomta/etc/dkim/example.com/s1.key")
-    assert load_pem_private_key(key.encode(), password=None)
-    environment = "/etc/default/kumomta"
-    assert text_of(first, environment) != text_of(second, environment)
+def test_keys_are_valid_and_two_renders_are_the_same_bytes(tmp_path: Path) -> None:
+    key = text_of(
+        example_releases(settings_of(SMALL))[0], "/opt/kumomta/etc/dkim/example.com/s1.key"
+    )
+    loaded = load_pem_private_key(key.encode(), password=None)
+    assert isinstance(loaded, RSAPrivateKey)
+    assert loaded.key_size == 2048
+    bytes_ = []
+    for place in ("a", "b"):
+        write(example_releases(settings_of(LARGE)), tmp_path / place)
+        files = sorted(path for path in (tmp_path / place).rglob("*") if path.is_file())
+        bytes_.append([(str(p.relative_to(tmp_path / place)), p.read_bytes()) for p in files])
+    assert bytes_[0] == bytes_[1]
+
+
+def test_a_second_render_in_another_process_is_the_same() -> None:
+    code = (
+        "from ops.render import example_releases; from tests.examples import LARGE, settings_of;"
+        "import hashlib; print(hashlib.sha256(b''.join(f.content for r in"
+        " example_releases(settings_of(LARGE)) for f in r.files)).hexdigest())"
+    )
+    said = {
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout
+        for _ in range(2)
+    }
+    assert len(said) == 1
+
+
+def test_a_change_of_the_settings_is_shown_as_a_difference(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run("--stack", "dev", "--out", str(out))
+    assert "--- before" not in run("--stack", "dev", "--out", str(out), "--diff")
+    shown = run("--stack", "staging", "--out", str(out), "--diff")
+    assert "+++ now/mta/" in shown
+    assert "staging.example.com" in shown
+
+
+@pytest.mark.parametrize("name", ["..", "../x", ".", "", "/etc", "a/b", "link", 5, None])
+def test_a_mark_that_names_what_is_not_ours_removes_nothing(tmp_path: Path, name: object) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    out.mkdir()
+    other.mkdir()
+    (other / "mine").write_text("x")
+    (out / "link").symlink_to(other)
+    (out / ".ping8-render.json").write_text(json.dumps([name]))
+    with pytest.raises(UserError, match="nothing was changed"):
+        run("--stack", "dev", "--out", str(out))
+    assert (other / "mine").exists()
+    assert sorted(path.name for path in out.iterdir()) == [".ping8-render.json", "link"]
+
+
+@pytest.mark.parametrize("text", ["[", "{}", '"mta"'])
+def test_a_damaged_mark_removes_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mta").mkdir()
+    (tmp_path / ".ping8-render.json").write_text(text)
+    with pytest.raises(UserError, match="nothing was changed"):
+        run("--stack", "dev", "--out", str(tmp_path))
+    assert (tmp_path / "mta").exists()
 
 
 def test_what_is_printed_holds_no_content(tmp_path: Path) -> None:

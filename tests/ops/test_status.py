@@ -72,11 +72,11 @@ def text(answers: Mapping[str, Mapping[str, Any]]) -> str:
 
 def test_figures_come_in_the_order_of_the_table() -> None:
     assert lines(ANSWER, access(), SETTINGS) == [
-        Line(figure="disk_free_percent", of="spool", value="12.0 %", severity="critical"),
-        Line(figure="disk_free_percent", of="root", value="80.0 %", severity=""),
-        Line(figure="messages_delivered", of="", value="120.0 a minute", severity=""),
-        Line(figure="dead_letters", of="", value="0", severity=""),
-        Line(figure="disk_total_bytes", of="spool", value="100.0 GiB", severity=""),
+        Line(metric="disk_free_percent", of="spool", value="12.0 %", severity="critical"),
+        Line(metric="disk_free_percent", of="root", value="80.0 %", severity=""),
+        Line(metric="messages_delivered", of="", value="120.0 a minute", severity=""),
+        Line(metric="dead_letters", of="", value="0", severity=""),
+        Line(metric="disk_total_bytes", of="spool", value="100.0 GiB", severity=""),
     ]
 
 
@@ -130,7 +130,7 @@ def test_a_host_that_does_not_answer_leaves_the_others_shown(
 
     monkeypatch.setattr(status, "ssh_json", answer)
     monkeypatch.setattr(status, "read_deployment", lambda stack: DEPLOYMENT)
-    run = CliRunner().invoke(build(["status"]), ["status", "--stack", "small"])
+    run = CliRunner().invoke(build(), ["status", "--stack", "small"])
     assert run.exit_code == 1
     assert "no SSH connection" in run.output
     assert "proxy-1, release 0123456789abcdef" in run.output
@@ -139,9 +139,7 @@ def test_a_host_that_does_not_answer_leaves_the_others_shown(
 def test_the_same_comes_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status, "ssh_json", lambda host, verb: ANSWER)
     monkeypatch.setattr(status, "read_deployment", lambda stack: DEPLOYMENT)
-    run = CliRunner().invoke(
-        build(["status"]), ["status", "--stack", "small", "--host", "mta", "--json"]
-    )
+    run = CliRunner().invoke(build(), ["status", "--stack", "small", "--host", "mta", "--json"])
     assert run.exit_code == 0
     assert json.loads(run.output) == {"mta": ANSWER}
 
@@ -160,3 +158,14 @@ def test_the_same_comes_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_numbers_read_as_people_say_them(value: float, unit: str, expected: str) -> None:
     assert number(value, unit) == expected
+
+
+def test_one_screen_shows_what_flows_and_what_is_wrong_the_worst_first() -> None:
+    console = Console(width=60, record=True, file=io.StringIO())
+    console.print(shown({"mta": ANSWER}, DEPLOYMENT, every_metric=False))
+    rows = console.export_text().splitlines()
+    assert rows[1].split()[:3] == ["critical", "disk_free_percent", "spool"]
+    assert any("messages_delivered" in row for row in rows)
+    assert any("nginx.service" in row for row in rows)
+    assert not any("disk_total_bytes" in row for row in rows)
+    assert all(len(row) <= 60 for row in rows)

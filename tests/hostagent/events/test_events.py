@@ -12,7 +12,7 @@ import zstandard
 
 from hostagent.events import events
 from hostagent.events.record import as_event, event_id
-from hostagent.events.webhook import read_environment
+from hostagent.events.webhook import Webhook, read_environment
 from policy.render.environment import environment_file
 from tests.hostagent.events.receiver import Receiver
 
@@ -232,3 +232,29 @@ def test_the_environment_file_is_read_as_systemd_reads_it(tmp_path: Path) -> Non
     path = tmp_path / "environment"
     path.write_bytes(environment_file({"ONE": TOKEN, "TWO": "a b#c"}))
     assert read_environment(path) == {"ONE": TOKEN, "TWO": "a b#c"}
+
+
+def test_events_are_chosen_by_recipient(
+    places: events.Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = record("Bounce", recipient="A@example.org", timestamp=NOON + 5)
+    bury(places, record(), wanted)
+    (found,) = run(places, capsys, "list", "--recipient", "a@EXAMPLE.org")["events"]
+    assert found["event_id"] == event_id(wanted)
+
+
+def test_a_host_without_an_environment_file_says_so_in_one_line(
+    places: events.Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bury(places, record())
+    places.environment.unlink()
+    assert events.main(["replay"], places) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("ping8-agent: ") and said.count("\n") == 1
+    assert str(places.environment) in said
+
+
+def test_a_replay_waits_as_long_as_the_settings_say() -> None:
+    variables = {"PING8_WEBHOOK_TOKEN": TOKEN, "PING8_WEBHOOK_URL": "https://app.example.com/"}
+    connection = Webhook(variables, {"timeout": "2m"})._connected()
+    assert connection.timeout == 120

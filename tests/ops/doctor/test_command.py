@@ -11,7 +11,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-import typer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from rich.console import Console
@@ -20,6 +19,7 @@ from typer.testing import CliRunner
 from ops.doctor import command
 from ops.doctor.finding import Finding, Status, check_texts
 from ops.doctor.launch import before_launch
+from ops.main import build
 from ops.stack import Deployment, HostAccess
 from policy.dns import plan
 from policy.errors import UserError
@@ -104,9 +104,7 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: Zone) -> Iter
 
 
 def invoke(*arguments: str) -> Any:
-    app = typer.Typer()
-    command.register(app)
-    return CliRunner().invoke(app, ["--stack", "small", *arguments])
+    return CliRunner().invoke(build(), ["doctor", "--stack", "small", *arguments])
 
 
 @pytest.fixture
@@ -263,9 +261,7 @@ def test_the_repositorys_own_stack_files_have_a_checklist(monkeypatch: pytest.Mo
         raise UserError("no outputs")
 
     monkeypatch.setattr(command, "read_deployment", no_deployment)
-    app = typer.Typer()
-    command.register(app)
-    result = CliRunner().invoke(app, ["--stack", "prod", "--before-launch"])
+    result = CliRunner().invoke(build(), ["doctor", "--stack", "prod", "--before-launch"])
     assert result.exit_code == 0
     assert "# Before prod sends its first message" in result.stdout
 

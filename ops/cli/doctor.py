@@ -1,0 +1,83 @@
+"""`ping8 doctor`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops.cli.options import Json, Stack, chosen
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(doctor)
+
+
+def doctor(
+    stack: Stack = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CHECK", help="Check or group to look at: domain.spf, egress."),
+    ] = None,
+    domain: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Sender domain to look at; all unless given."),
+    ] = None,
+    as_json: Json = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write one self-contained page.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, and print what changes.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List what passed, too.")] = False,
+    launch: Annotated[
+        bool, typer.Option("--before-launch", help="The checklist for a new environment.")
+    ] = False,
+    test_event: Annotated[
+        bool, typer.Option("--test-event", help="Send PING8 a marked test event.")
+    ] = False,
+    exchanger: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Mail exchanger, or a domain with MX, that is dialled."),
+    ] = None,
+    block_list: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ZONE", help="DNS block list to ask; mind its terms."),
+    ] = None,
+    resolver: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS", help="DNS server, ADDRESS[:PORT]; the system's unless given."
+        ),
+    ] = None,
+    authoritative: Annotated[
+        bool, typer.Option("--authoritative", help="Compare all authoritative name servers, too.")
+    ] = False,
+    ca_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Further trusted authorities, PEM.")
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Seconds for all checks.", min=1)
+    ] = 60.0,
+) -> None:
+    """Checks a live deployment: status 0 well, 1 warnings, 2 failures, 3 could not check."""
+    from ops.doctor import command as work
+
+    work.doctor(
+        chosen(stack),
+        work.Wishes(
+            only=only or (),
+            domains=domain or (),
+            as_json=as_json,
+            html=html,
+            watch=watch,
+            every=every,
+            launch=launch,
+            test_event=test_event,
+            exchanger=exchanger,
+            block_lists=block_list or (),
+            resolvers=resolver or (),
+            authoritative=authoritative,
+            ca_file=ca_file,
+            timeout=timeout,
+        ),
+    )

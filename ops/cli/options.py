@@ -1,0 +1,65 @@
+"""Options that several commands have, and which stack is meant when none is named."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from policy.errors import UserError
+
+_SECONDS = 30
+
+Stack = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        "-s",
+        metavar="NAME",
+        help="The environment; PULUMI_STACK, or the selected stack, unless named.",
+    ),
+]
+OneHost = Annotated[
+    str | None, typer.Option("--host", metavar="NAME", help="One host; all unless named.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+
+
+def chosen(stack: str | None) -> str:
+    """The stack that is meant. Raises `UserError` where nothing says which."""
+    stack = stack or os.environ.get("PULUMI_STACK") or _selected()
+    if not stack:
+        raise UserError("no stack: name it with --stack, or select one with `pulumi stack select`")
+    # Pulumi Cloud's full form is ORGANISATION/PROJECT/STACK; files are named by the last part.
+    return stack.rpartition("/")[2]
+
+
+def _selected() -> str:
+    folder = Path(__file__).resolve().parents[2]
+    try:
+        done = subprocess.run(
+            ["pulumi", "stack", "--show-name", "--non-interactive"],
+            cwd=folder,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def confirm(what: str, *, yes: bool) -> None:
+    """Says what will happen and goes on only with a yes."""
+    typer.echo(what, err=True)
+    if yes:
+        return
+    try:
+        agreed = typer.confirm("Do it?", err=True)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        raise UserError("nothing was changed; say yes, or give --yes")

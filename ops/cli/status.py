@@ -1,0 +1,35 @@
+"""`ping8 status`."""
+
+from typing import Annotated
+
+import typer
+
+from ops.cli.options import Json, OneHost, Stack, chosen
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(status)
+
+
+def status(
+    stack: Stack = None,
+    host: OneHost = None,
+    every_metric: Annotated[bool, typer.Option("--all", help="Every metric.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Ask again and again.")] = False,
+    every: Annotated[
+        int, typer.Option(min=1, metavar="SECONDS", help="Between two questions.")
+    ] = 5,
+    as_json: Json = False,
+) -> None:
+    """What flows, what waits and what is wrong; status 1 where a host does not answer."""
+    from ops import status as work
+
+    work.status(
+        chosen(stack),
+        host=host,
+        every_metric=every_metric,
+        watch=watch,
+        every=every,
+        as_json=as_json,
+    )

@@ -1,0 +1,42 @@
+"""A stack of this machine alone: the sandbox says where its engine, state and keys are."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_FILE = Path(__file__).resolve().parents[1] / ".sandbox" / "operator.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalStack:
+    """What commands need that are asked for this stack.
+
+    `environment` is for Pulumi; `ssh_config` names an operator's key, `authorities` a file of
+    certificates, `resolver` the DNS server of that world.
+    """
+
+    stack: str
+    pulumi: str
+    project: str
+    environment: Mapping[str, str]
+    ssh_config: str
+    authorities: str
+    resolver: str
+
+
+def local_stack(stack: str, file: Path | None = None) -> LocalStack | None:
+    """The local stack of that name; None: it is no local one, or nothing of it runs."""
+    try:
+        found = LocalStack(**json.loads((file or _FILE).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return found if found.stack == stack else None
+
+
+def write(local: LocalStack, file: Path | None = None) -> None:
+    """For the commands that come after; it names where secrets are, and holds a passphrase."""
+    path = file or _FILE
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(asdict(local), indent=1) + "\n", "utf-8")

@@ -1,0 +1,48 @@
+"""An operator of the sandbox: the key, and where the `ping8` commands find what they need."""
+
+import subprocess
+
+from pulumi import automation
+
+from ops import local
+from sandbox import dns, program
+from sandbox.engine import ensure_engine
+from sandbox.layout import Layout
+
+
+def public_key(layout: Layout) -> str:
+    """The operator's public SSH key; made once."""
+    key = layout.state / "operator" / "key"
+    if not key.exists():
+        key.parent.mkdir(mode=0o700, exist_ok=True)
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "sandbox", "-f", str(key)]
+        subprocess.run(make, check=True)
+    return key.with_suffix(".pub").read_text("utf-8").strip()
+
+
+def let_in(layout: Layout, stack: automation.Stack) -> None:
+    """The next deployment gives the operator a way in, as `operators.sshKeys` does anywhere."""
+    value = automation.ConfigValue(value=public_key(layout))
+    stack.set_config("operators.sshKeys[0]", value, path=True)
+
+
+def introduce(layout: Layout, stack: automation.Stack, authorities: str) -> None:
+    """Says to the commands where engine, state and keys of this sandbox are."""
+    folder = layout.state / "operator"
+    config = folder / "ssh_config"
+    config.write_text(f"Host *\n  IdentityFile {folder / 'key'}\n  IdentitiesOnly yes\n")
+    trusted = folder / "authorities.pem"
+    trusted.write_text(authorities)
+    environment = dict(stack.workspace.env_vars)
+    local.write(
+        local.LocalStack(
+            stack=program.STACK,
+            pulumi=str(ensure_engine(layout.cache)),
+            project=str(stack.workspace.work_dir),
+            environment=environment,
+            ssh_config=str(config),
+            authorities=str(trusted),
+            resolver=dns.SERVER,
+        ),
+        layout.state / "operator.json",
+    )

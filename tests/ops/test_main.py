@@ -1,0 +1,143 @@
+"""The command itself: help at once, one meaning for each status, no traceback."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops.main import COMMANDS, UNAVAILABLE, USAGE
+from tests.ops.doctor.deployment import outputs_of
+from tests.ops.test_status import DEPLOYMENT
+
+HEAVY = {"pulumi", "boto3", "botocore", "checkdmarc", "policy.settings", "cryptography", "moto"}
+"""What takes long to import, and what help does without."""
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {key: value for key, value in os.environ.items() if not key.startswith("P")}
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    return subprocess.run(
+        [sys.executable, "-c", "from ops.main import run; run()", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**env, "PATH": path, **environment},
+    )
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The heavy packages that a command line loads."""
+    code = (
+        "import sys, ops.main\n"
+        "try: ops.main.run()\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {sorted(HEAVY)!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True
+    )
+    assert "Usage:" in done.stdout
+    found: set[str] = set(eval(done.stderr.splitlines()[-1]))
+    return found
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_loads_nothing_that_takes_long(command: str) -> None:
+    assert loaded_by(*command.split(), "--help") == set()
+
+
+def test_every_command_is_in_the_help_with_what_it_does() -> None:
+    text = run("-h").stdout
+    for name, (_, what) in COMMANDS.items():
+        assert name in text
+        assert what in " ".join(text.split())
+
+
+def test_the_version_is_printed() -> None:
+    assert run("--version").stdout.startswith("ping8-mail ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["status", "--nonsense"], ["render"], ["status", "--every", "x"]]
+)
+def test_a_wrong_command_line_ends_with_its_own_status(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == USAGE
+    assert done.stderr.startswith("ping8: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_a_stack_the_operator_is_asked_for_one() -> None:
+    done = run("status")
+    assert done.returncode == UNAVAILABLE
+    assert "name it with --stack" in done.stderr
+
+
+def a_program(folder: Path, text: str, mode: int = 0o755) -> str:
+    """A `pulumi` of our own; the PATH that finds it first."""
+    path = folder / "pulumi"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(mode)
+    return f"{folder}:{Path(sys.executable).parent}:/usr/bin:/bin"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("echo no", "printed no JSON"),
+        ("echo '[]'", "printed no table"),
+        ("exit 3", "ended with status 3"),
+        ("kill -9 $$", "ended by signal 9"),
+        ("echo 'error: no stack named x found' >&2; exit 255", "no stack named x"),
+        ("echo '{}'", "run `pulumi up -s prod` first"),
+    ],
+)
+@pytest.mark.parametrize("command", ["status", "drift", "rollback"])
+def test_what_is_wrong_with_pulumi_is_one_line(
+    command: str, text: str, said: str, tmp_path: Path
+) -> None:
+    done = run(command, "-s", "prod", PATH=a_program(tmp_path, text))
+    assert (done.returncode, len(done.stderr.splitlines())) == (UNAVAILABLE, 1)
+    assert said in done.stderr
+
+
+def test_pulumi_missing_is_one_line() -> None:
+    done = run("status", "-s", "prod")
+    assert (done.returncode, done.stderr) == (
+        UNAVAILABLE,
+        "ping8: pulumi: not on PATH; install the Pulumi CLI\n",
+    )
+
+
+def test_the_stack_comes_from_the_environment_or_from_what_is_selected(tmp_path: Path) -> None:
+    path = a_program(
+        tmp_path, '[ "$2" = --show-name ] && echo chosen || { echo "$5" >&2; exit 1; }'
+    )
+    assert run("status", PATH=path).stderr == "ping8: stack 'chosen': chosen\n"
+    assert run("status", PATH=path, PULUMI_STACK="env").stderr == "ping8: stack 'env': env\n"
+
+
+def test_saved_outputs_of_another_stack_are_rejected(tmp_path: Path) -> None:
+    saved = tmp_path / "outputs.json"
+    saved.write_text(json.dumps(outputs_of(DEPLOYMENT)))
+    done = run("status", "-s", "prod", PING8_OUTPUTS=str(saved))
+    assert done.returncode == UNAVAILABLE
+    assert "outputs of stack 'small', and 'prod' is asked for" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    done = run("render", "-s", "dev", "-o", str(tmp_path / "out"))
+    assert (done.returncode, len(done.stderr.splitlines())) == (UNAVAILABLE, 1)
+
+
+def test_a_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("render", "-s", "sandbox", "-o", str(tmp_path / "file" / "out"))
+    assert done.returncode == UNAVAILABLE
+    assert "Traceback" not in done.stderr
