@@ -18,6 +18,7 @@ docs: setup  ## write the generated parts of the documentation again
 	@$(UV) python -m policy.metrics.reference
 	@$(UV) python -m ops.doctor.document
 	@$(UV) python -m components.firewall
+	@$(UV) python -m ops.init
 
 setup:  ## the virtual environment (.venv), which plain `pulumi` needs too
 	@.ci/setup

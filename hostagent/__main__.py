@@ -15,9 +15,11 @@ from hostagent.layout import Layout
 _OTHERS = {
     "dial": "dial.run",
     "events": "events.events.main",
+    "find": "find.main",
     "outbox": "events.outbox.main",
     "prune": "logs.prune.main",
     "public-keys": "public_keys.run",
+    "queue": "queues.main",
     "ship": "logs.ship.main",
     "signals": "metrics.timer.main",
     "webhook": "events.probe.run",

@@ -14,9 +14,14 @@ from policy.errors import UserError
 COMMANDS = {
     "doctor": ("ops.cli.doctor", "Whether mail will arrive, and what to do if not."),
     "status": ("ops.cli.status", "What flows, what waits and what is wrong."),
+    "send": ("ops.cli.send", "Sends one message and follows it to its final event."),
+    "queue": ("ops.cli.queue", "What waits; holding it back, letting it go, ending it."),
+    "find": ("ops.cli.find", "Where a message is, and what happened to it."),
     "events": ("ops.cli.events", "Lists events and sends them to PING8 again."),
     "drift": ("ops.cli.drift", "How hosts differ from their releases."),
     "rollback": ("ops.cli.rollback", "A host goes back to a release that it kept."),
+    "dns": ("ops.cli.dns", "Records that owners of domains publish; which are there already."),
+    "init": ("ops.cli.init", "Questions and answers to a new stack file."),
     "render": ("ops.cli.render", "Writes every host's files, to read and to validate."),
     "sandbox": ("sandbox.cli", "The platform on this machine, without AWS."),
 }

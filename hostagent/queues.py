@@ -1,0 +1,237 @@
+"""Verb `queue`: what waits in kumod's queues, and suspending, resuming and bouncing parts of it.
+
+kumod's admin API takes much without a word: a suspension without criteria stops every queue, the
+webhook's too; a name that does not exist is taken; a restart forgets. So the criteria are checked
+here against the queues that there are, and each change is written to the journal of changes.
+"""
+
+import argparse
+import http.client
+import json
+import sys
+import time
+import urllib.parse
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hostagent.errors import AgentError
+from hostagent.metrics.kumod import EVENT_QUEUE, Metrics, rows
+from hostagent.metrics.web import Deadline, WebError, get_json
+
+KUMOD = "http://127.0.0.1:8000"
+CHANGES = Path("/var/log/ping8/queue-changes.jsonl")
+_SECONDS = 20.0
+_LONGEST = 7 * 86400
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_INTERNAL = (EVENT_QUEUE, "ping8.")
+"""Queues of our own, which no operator suspends: events to PING8 would stop."""
+
+
+def main(arguments: Sequence[str], kumod: str = KUMOD, changes: Path = CHANGES) -> int:
+    """Prints one line of JSON; a refusal is one line on standard error and status 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        result = _VERBS[options.verb](options, kumod, changes)
+    except (AgentError, WebError) as error:
+        print(f"ping8-agent: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(result), flush=True)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ping8-agent queue")
+    parser.add_argument("verb", choices=sorted(_VERBS))
+    parser.add_argument("--domain", help="routing domain of the messages")
+    parser.add_argument("--brand", help="KumoMTA's tenant")
+    parser.add_argument("--campaign")
+    parser.add_argument("--reason", default="")
+    parser.add_argument("--for", dest="duration", default="", help="such as 2h")
+    parser.add_argument("--id", default="", help="of a suspension, for resume")
+    parser.add_argument("--by", default="", help="who asked")
+    return parser
+
+
+def listed(_options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, Any]:
+    """Queues with counts, what is suspended, and the changes of the last days."""
+    deadline = Deadline(_SECONDS)
+    metrics = _metrics(kumod, deadline)
+    suspended = get_json(f"{kumod}/api/admin/suspend/v1", deadline)
+    queues = []
+    for name, count in _queues(metrics).items():
+        campaign, tenant, domain = parts(name)
+        queues.append(
+            {
+                "queue": name,
+                "domain": domain,
+                "brand": tenant,
+                "campaign": campaign,
+                "messages": int(count),
+                "suspended": [one.get("reason", "") for one in suspended if _covers(one, name)],
+            }
+        )
+    return {
+        "queues": sorted(queues, key=lambda queue: -int(queue["messages"])),
+        "providers": _by(metrics, "queued_count_by_provider", "provider"),
+        "ready": _ready(metrics),
+        "suspended": suspended,
+        "bounces": get_json(f"{kumod}/api/admin/bounce/v1", deadline),
+        "changes": _last_changes(changes),
+    }
+
+
+def suspend(options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, Any]:
+    """Holds messages back for a time; they stay in their queues."""
+    return _act(options, kumod, changes, "suspend")
+
+
+def bounce(options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, Any]:
+    """Ends messages for good: PING8 is told AdminBounce for each."""
+    return _act(options, kumod, changes, "bounce")
+
+
+def resume(options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, Any]:
+    """Ends a suspension, or a bounce that still holds for new mail."""
+    deadline = Deadline(_SECONDS)
+    for kind in ("suspend", "bounce"):
+        found = get_json(f"{kumod}/api/admin/{kind}/v1", deadline)
+        ids = [one["id"] for one in found if one["id"].startswith(options.id)]
+        if options.id and len(ids) == 1:
+            _ask(f"{kumod}/api/admin/{kind}/v1", "DELETE", {"id": ids[0]}, deadline)
+            _note(changes, "resume", {"id": ids[0]}, options)
+            return {"resumed": ids[0], "was": kind}
+    raise AgentError(f"no suspension or bounce begins with {options.id!r}", "list them first")
+
+
+_VERBS = {"list": listed, "suspend": suspend, "bounce": bounce, "resume": resume}
+
+
+def parts(queue: str) -> tuple[str, str, str]:
+    """Campaign, tenant and domain of a queue's name, `campaign:tenant@domain!route`."""
+    before, at, domain = queue.rpartition("@")
+    campaign, colon, tenant = before.rpartition(":")
+    domain = (domain if at else queue).partition("!")[0]
+    return (campaign if colon else ""), (tenant if at else ""), domain
+
+
+def _act(options: argparse.Namespace, kumod: str, changes: Path, kind: str) -> dict[str, Any]:
+    criteria = {
+        name: value
+        for name, value in (
+            ("domain", options.domain),
+            ("tenant", options.brand),
+            ("campaign", options.campaign),
+        )
+        if value
+    }
+    if not criteria:
+        raise AgentError(f"{kind} without criteria would stop every queue", "name one")
+    if not options.reason.strip():
+        raise AgentError(f"{kind} needs a reason", "give --reason")
+    duration = _duration(options.duration)
+    deadline = Deadline(_SECONDS)
+    queues = _queues(_metrics(kumod, deadline))
+    touched = [name for name in queues if _covers(criteria, name)]
+    if not touched:
+        raise AgentError(
+            f"no queue has {', '.join(f'{k} {v}' for k, v in criteria.items())}",
+            f"there are {len(queues)} queues; list them first",
+        )
+    body = {
+        **criteria,
+        "reason": f"{options.by}: {options.reason}".strip(": "),
+        "duration": duration,
+    }
+    answer = _ask(f"{kumod}/api/admin/{kind}/v1", "POST", body, deadline)
+    _note(changes, kind, {**criteria, "id": answer["id"], "duration": duration}, options)
+    count = sum(queues[name] for name in touched)
+    return {"id": answer["id"], "queues": touched, "messages": int(count), "duration": duration}
+
+
+def _duration(text: str) -> str:
+    if text[-1:] not in _UNITS or not text[:-1].isdigit():
+        raise AgentError(f"{text!r} is no duration", "write --for 2h")
+    if not 0 < int(text[:-1]) * _UNITS[text[-1]] <= _LONGEST:
+        raise AgentError(f"{text} is too long", "use 7d or less")
+    return text
+
+
+def _metrics(kumod: str, deadline: Deadline) -> Metrics:
+    answer = get_json(f"{kumod}/metrics.json", deadline)
+    if not isinstance(answer, dict):
+        raise WebError("kumod's metrics are no table")
+    return answer
+
+
+def _queues(metrics: Metrics) -> dict[str, float]:
+    """Messages by scheduled queue; PING8's own are not for operators."""
+    found = {labels["queue"]: count for labels, count in rows(metrics, "scheduled_count")}
+    return {name: n for name, n in found.items() if not parts(name)[2].startswith(_INTERNAL)}
+
+
+def _by(metrics: Metrics, name: str, label: str) -> dict[str, int]:
+    found: dict[str, int] = defaultdict(int)
+    for labels, count in rows(metrics, name):
+        if not labels.get(label, "").startswith(_INTERNAL):
+            found[labels.get(label, "")] += int(count)
+    return dict(found)
+
+
+def _ready(metrics: Metrics) -> dict[str, int]:
+    """Messages by site (`source->site`): those that have a connection, or wait for one."""
+    prefix = "smtp_client:"
+    found = rows(metrics, "ready_count")
+    return {
+        labels["service"][len(prefix) :]: int(count)
+        for labels, count in found
+        if labels.get("service", "").startswith(prefix)
+    }
+
+
+def _covers(criteria: Any, queue: str) -> bool:
+    """Whether a suspension's criteria take in a queue, as kumod judges it."""
+    campaign, tenant, domain = parts(queue)
+    wanted = (criteria.get("campaign"), criteria.get("tenant"), criteria.get("domain"))
+    return all(
+        want is None or want == have
+        for want, have in zip(wanted, (campaign, tenant, domain))  # noqa: B905 - Python 3.10
+    )
+
+
+def _ask(url: str, method: str, body: dict[str, Any], deadline: Deadline) -> Any:
+    where = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(
+        where.hostname or "", where.port, timeout=deadline.left()
+    )
+    try:
+        headers = {"Content-Type": "application/json"}
+        connection.request(method, where.path, json.dumps(body), headers)
+        answer = connection.getresponse()
+        text = answer.read(1 << 20).decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException) as error:
+        raise WebError(f"{url}: {error or type(error).__name__}") from None
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise WebError(f"{url} answers {answer.status}: {' '.join(text.split())[:200]}")
+    try:
+        return json.loads(text) if text.strip() else {}
+    except ValueError:
+        return {}
+
+
+def _note(changes: Path, what: str, how: dict[str, Any], options: argparse.Namespace) -> None:
+    changes.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    row = {"at": int(time.time()), "what": what, "reason": options.reason, "by": options.by, **how}
+    with changes.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def _last_changes(changes: Path) -> list[dict[str, Any]]:
+    try:
+        lines = changes.read_text("utf-8").splitlines()[-20:]
+    except OSError:
+        return []
+    return [json.loads(line) for line in lines]

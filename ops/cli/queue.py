@@ -1,0 +1,103 @@
+"""`ping8 queue`."""
+
+from typing import Annotated
+
+import typer
+
+from ops.cli.options import Json, Stack, Yes, chosen
+
+Domain = Annotated[
+    str | None, typer.Option("--domain", metavar="NAME", help="Recipients' domain, as queued.")
+]
+Brand = Annotated[str | None, typer.Option("--brand", metavar="NAME", help="Brand.")]
+Campaign = Annotated[str | None, typer.Option("--campaign", metavar="ID", help="Campaign.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")]
+Duration = Annotated[str, typer.Option("--for", metavar="TIME", help="How long, at most 7d.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group of commands."""
+    group = typer.Typer(no_args_is_help=True, help="What waits; holding it back, letting it go.")
+    group.command("list")(list_queues)
+    group.command("suspend")(suspend)
+    group.command("resume")(resume)
+    group.command("bounce")(bounce)
+    app.add_typer(group, name="queue")
+
+
+def list_queues(
+    stack: Stack = None,
+    domain: Domain = None,
+    brand: Brand = None,
+    campaign: Campaign = None,
+    as_json: Json = False,
+) -> None:
+    """Queues with their messages, by size, and what of them is suspended."""
+    from ops import queue as work
+
+    criteria = work.Criteria(domain=domain, brand=brand, campaign=campaign)
+    work.show(chosen(stack), criteria, as_json=as_json)
+
+
+def suspend(
+    reason: Reason,
+    stack: Stack = None,
+    domain: Domain = None,
+    brand: Brand = None,
+    campaign: Campaign = None,
+    duration: Duration = "1h",
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Holds messages back for a time. They stay queued; attempts that fall due are put off."""
+    _act("suspend", stack, domain, brand, campaign, reason, duration, yes, as_json)
+
+
+def bounce(
+    reason: Reason,
+    stack: Stack = None,
+    domain: Domain = None,
+    brand: Brand = None,
+    campaign: Campaign = None,
+    duration: Duration = "5m",
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Ends messages for good; PING8 is told of each."""
+    _act("bounce", stack, domain, brand, campaign, reason, duration, yes, as_json)
+
+
+def resume(
+    which: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")],
+    stack: Stack = None,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Ends a suspension, or a bounce that still holds for new mail."""
+    from ops import queue as work
+
+    work.resume(chosen(stack), which, reason=reason, as_json=as_json)
+
+
+def _act(
+    kind: str,
+    stack: str | None,
+    domain: str | None,
+    brand: str | None,
+    campaign: str | None,
+    reason: str,
+    duration: str,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    from ops import queue as work
+
+    work.act(
+        chosen(stack),
+        kind,
+        work.Criteria(domain=domain, brand=brand, campaign=campaign),
+        reason=reason,
+        duration=duration,
+        yes=yes,
+        as_json=as_json,
+    )

@@ -1,0 +1,115 @@
+"""`ping8 dns`: what owners of domains elsewhere publish, from the settings alone."""
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from ops.doctor.resolver import LookupFailed, Resolver
+from ops.local import local_stack
+from ops.output import console
+from ops.stackfile import read_stack_file
+from policy.dns.publish import Publication, records_to_publish, zone_text
+from policy.errors import UserError
+from policy.settings import Settings, names
+from policy.settings.problems import nearest
+
+
+def dns(
+    stack: str,
+    *,
+    domains: Sequence[str],
+    check: bool,
+    zone_file: bool,
+    page: Path | None,
+    resolvers: Sequence[str],
+    as_json: bool,
+) -> None:
+    """Records as a table, a zone file or a page; with `check`, status 1 where one is missing."""
+    settings = read_stack_file(stack)
+    records = chosen(settings, domains)
+    states: Mapping[Publication, str] = {}
+    if check:
+        local = local_stack(stack)
+        states = published(records, resolvers or ([local.resolver] if local else ()))
+    if page is not None:
+        page.write_text(_page(records, domains), "utf-8")
+    if as_json:
+        rows = [{**one.as_dict(), "published": states.get(one)} for one in records]
+        typer.echo(json.dumps(rows))
+    elif zone_file:
+        typer.echo(zone_text(records), nl=False)
+    elif page is None:
+        _show(records, states)
+    if any(state != "published" for state in states.values()):
+        raise typer.Exit(1)
+
+
+def chosen(settings: Settings, domains: Sequence[str]) -> tuple[Publication, ...]:
+    """The records for these sender domains, all unless named."""
+    known = [domain.name for domain in settings.domains]
+    for name in domains:
+        if name not in known:
+            near = nearest(name, known)
+            meant = f"; did you mean {near}?" if near else ""
+            raise UserError(f"--domain {name}: no sender domain of {settings.environment}{meant}")
+    records = records_to_publish(settings)
+    if not domains:
+        return records
+    return tuple(
+        record for record in records if any(names.lies_in(record.name, one) for one in domains)
+    )
+
+
+def published(records: Sequence[Publication], resolvers: Sequence[str]) -> dict[Publication, str]:
+    """Of each record: published, missing, another value, or why nobody knows."""
+    resolver = Resolver(tuple(resolvers))
+    found: dict[Publication, str] = {}
+    for record in records:
+        try:
+            if record.type == "TXT":
+                values = resolver.txt(record.name)
+            else:
+                values = resolver.texts(record.name, record.type)
+        except LookupFailed as error:
+            found[record] = f"not known: {error}"
+            continue
+        if record.value.rstrip(".").lower() in (value.lower() for value in values):
+            found[record] = "published"
+        else:
+            found[record] = f"another value: {values[0]}" if values else "missing"
+    return found
+
+
+def _show(records: Sequence[Publication], states: Mapping[Publication, str]) -> None:
+    if not records:
+        typer.echo("Nothing to publish: every record is made in Route 53.")
+        return
+    table = Table.grid(padding=(0, 2))
+    for record in records:
+        row = (states.get(record, ""), record.name, record.type, record.value)
+        table.add_row(*map(Text, row))
+    console().print(table)
+
+
+def _page(records: Sequence[Publication], domains: Sequence[str]) -> str:
+    """One self-contained page for a domain's owner, who knows nothing of us."""
+    rows = "".join(
+        "<tr>"
+        + "".join(f"<td>{html.escape(str(text))}</td>" for text in (r.name, r.type, r.ttl, r.value))
+        + f"</tr><tr class=why><td colspan=4>{html.escape(r.why)}</td></tr>"
+        for r in records
+    )
+    title = html.escape(f"DNS records for {', '.join(domains) or 'your domains'}")
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
+        "<style>body{font:16px system-ui;margin:2em;max-width:70em}td,th{padding:.3em .8em;"
+        "text-align:left;word-break:break-all}.why td{color:#555;border-bottom:1px solid #ccc}"
+        f"</style><h1>{title}</h1><p>Please add these records where the DNS of the domain is kept. "
+        "Names are given in full. Nothing that is there has to be removed.</p>"
+        f"<table><tr><th>name<th>type<th>TTL<th>value</tr>{rows}</table></html>\n"
+    )

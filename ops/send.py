@@ -1,0 +1,157 @@
+"""`ping8 send`: one message through the public URL, followed to its final event."""
+
+import email.message
+import email.utils
+import http.client
+import json
+import socket
+import ssl
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from ops.find import lines
+from ops.local import local_stack
+from ops.ssh import ssh_json
+from ops.stack import Deployment, read_deployment, secret_output
+from policy.errors import UserError
+from policy.settings.problems import nearest
+
+_PORT = 443
+_CONNECT = 20
+_BETWEEN = 5
+_SLOW = "kumod's log can be read up to five minutes after it is written; waiting"
+
+
+def send(
+    stack: str,
+    *,
+    sender: str,
+    recipient: str,
+    seconds: float,
+    as_json: bool,
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
+    """Injects with the real token and follows; status 1 where it was not delivered in time."""
+    deployment = read_deployment(stack)
+    domain = sender.rpartition("@")[2].lower()
+    known = [one.name for one in deployment.settings.domains]
+    if domain not in known:
+        near = nearest(domain, known)
+        meant = f"; did you mean {near}?" if near else f"; there are: {', '.join(known)}"
+        raise UserError(f"--from {sender}: {domain} is no sender domain of {stack}{meant}")
+    started = int(time.time())
+    mark = f"ping8-send-{uuid.uuid4().hex[:12]}"
+    answer = inject(deployment, letter(sender, recipient, mark), sender, recipient)
+    if not as_json:
+        typer.echo(f"injected at https://{deployment.settings.mta_host}: {answer}")
+        typer.echo(_SLOW, err=True)
+    message = follow(deployment, mark, started, seconds, pause)
+    if as_json:
+        typer.echo(json.dumps(message))
+    elif message is None:
+        typer.echo("no log of it yet; later: " + again(mark, stack))
+    else:
+        for line in lines(message):
+            typer.echo(line)
+        for line in seen(deployment, message):
+            typer.echo(line)
+        if not message["over"]:
+            typer.echo(f"not over after {seconds:.0f} s; later: {again(mark, stack)}")
+    if message is None or not any(step["type"] == "Delivery" for step in message["steps"]):
+        raise typer.Exit(1)
+
+
+def again(mark: str, stack: str) -> str:
+    """The command that shows it later."""
+    return f"ping8 find {mark} --stack {stack}"
+
+
+def letter(sender: str, recipient: str, mark: str) -> str:
+    """A short message with the headers that PING8 sends with each."""
+    message = email.message.EmailMessage()
+    message["From"], message["To"] = sender, recipient
+    message["Subject"] = f"Test of the mail platform ({mark})"
+    message["Date"] = email.utils.formatdate()
+    message["Message-ID"] = f"<{mark}@{sender.rpartition('@')[2]}>"
+    for name in ("Campaign", "Task", "Recipient", "Api-Log", "Message", "Sending-Profile"):
+        message[f"X-PING8-{name}-Id"] = mark
+    message.set_content("This is a test, sent with `ping8 send`. Nothing has to be done.\n")
+    return message.as_string()
+
+
+def inject(deployment: Deployment, content: str, sender: str, recipient: str) -> str:
+    """Through Nginx, as PING8 does; the answer in one line."""
+    token = secret_output(deployment.stack, "injection_token").get_secret_value()
+    local = local_stack(deployment.stack)
+    name = deployment.settings.mta_host
+    body = json.dumps(
+        {
+            "envelope_sender": sender,
+            "recipients": [{"email": recipient}],
+            "content": content,
+        }
+    )
+    connection = http.client.HTTPConnection(name, timeout=_CONNECT)
+    try:
+        plain = socket.create_connection((deployment.mta.address, _PORT), timeout=_CONNECT)
+        context = ssl.create_default_context(cafile=local.authorities if local else None)
+        connection.sock = context.wrap_socket(plain, server_hostname=name)
+        connection.request(
+            "POST",
+            "/api/inject/v1",
+            body,
+            {"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
+        )
+        answer = connection.getresponse()
+        text = " ".join(answer.read(4096).decode("utf-8", "replace").split()).replace(token, "***")
+    except OSError as error:
+        raise UserError(f"https://{name}/api/inject/v1: {error}; see `ping8 doctor`") from None
+    finally:
+        connection.close()
+    if answer.status != 200 or '"fail_count":0' not in text.replace(" ", ""):
+        raise UserError(f"https://{name}/api/inject/v1 answers {answer.status}: {text[:300]}")
+    return f"{answer.status} {text[:300]}"
+
+
+def follow(
+    deployment: Deployment, mark: str, since: int, seconds: float, pause: Callable[[float], None]
+) -> dict[str, Any] | None:
+    """What the MTA host knows of it, asked until it is over or the time is."""
+    message: dict[str, Any] | None = None
+    for _ in range(max(1, int(seconds / _BETWEEN))):
+        found: Any = ssh_json(deployment.mta, ["find", mark, "--from", str(since - 60)])
+        message = found["messages"][0] if found["messages"] else message
+        if message is not None and message["over"]:
+            return message
+        pause(_BETWEEN)
+    return message
+
+
+def seen(deployment: Deployment, message: dict[str, Any]) -> list[str]:
+    """What a receiver sees of it: address, EHLO name, TLS, signatures and envelope sender."""
+    step = next((step for step in message["steps"] if step["source"] in deployment.egress), None)
+    if step is None:
+        return []
+    source = deployment.egress[step["source"]]
+    sender = str(message["sender"])
+    named = next(
+        (
+            one
+            for one in deployment.settings.domains
+            if one.bounce_domain == sender.rpartition("@")[2]
+        ),
+        None,
+    )
+    rows = [
+        f"  a receiver sees {source.public}, EHLO {source.ehlo}, TLS {step['tls'] or 'none'}",
+        f"  envelope sender {sender}: SPF is judged by its domain",
+    ]
+    if named is not None:
+        keys = named.active_selector
+        rows.append(f"  DKIM d={named.name} s={keys}; DMARC p={named.dmarc.policy}")
+        rows.append(f"  whether all that is published: ping8 doctor --domain {named.name}")
+    return rows

@@ -1,0 +1,115 @@
+"""`ping8-agent find` on logs, dead letters and an admin API that knows a waiting message."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from hostagent import find
+from hostagent.metrics.web import WebError
+
+NOON = 1_793_534_400
+
+
+def record(kind: str, message: str = "m1", **more: Any) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "id": message,
+        "sender": "b@bounce.example.com",
+        "recipient": "u@example.net",
+        "timestamp": NOON,
+        "created": NOON,
+        "num_attempts": 0,
+        "meta": {"X-PING8-Message-Id": f"p-{message}", "X-PING8-Campaign-Id": "c1"},
+        "reception_protocol": "HTTP",
+        "response": {"code": 250, "content": "ok"},
+        **more,
+    }
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    rows = [
+        record("Delivery", timestamp=NOON + 9, egress_source="out-2",
+               peer_address={"name": "mx.example.net.", "addr": "192.0.2.5"}),
+        record("Reception"),
+        record("TransientFailure", timestamp=NOON + 5, response={"code": 451, "content": "later"}),
+        record("Reception", "m2", recipient=["V@example.net"], timestamp=NOON + 20),
+        record("Reception", "e1", reception_protocol="LogRecord"),
+    ]  # fmt: skip
+    lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    (folder / "20261101-115800").write_bytes(zstandard.compress(lines))
+    return folder
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Questions to the admin API, which has `m2` in a queue."""
+    urls: list[str] = []
+
+    def get_json(url: str, _deadline: object) -> Any:
+        urls.append(url)
+        if not url.endswith("=m2"):
+            raise WebError("404")
+        due = {"due": "2026-12-01T10:00:00Z", "num_attempts": 3, "sender": "b@x", "meta": {}}
+        return {"id": "m2", "message": {**due, "recipient": ["V@example.net"]}}
+
+    monkeypatch.setattr(find, "get_json", get_json)
+    return urls
+
+
+def look(what: str, logs: Path) -> list[dict[str, Any]]:
+    found = find.find(what, 0, logs, logs / "none.sqlite", "http://kumod")
+    messages: list[dict[str, Any]] = found["messages"]
+    return messages
+
+
+@pytest.mark.parametrize("what", ["m1", "p-m1", "U@EXAMPLE.net"])
+def test_a_message_is_found_by_either_id_and_by_its_recipient(
+    what: str, logs: Path, asked: list[str]
+) -> None:
+    (message,) = look(what, logs)
+    assert [step["type"] for step in message["steps"]] == [
+        "Reception",
+        "TransientFailure",
+        "Delivery",
+    ]
+    assert message["steps"][2]["source"] == "out-2"
+    assert message["steps"][2]["peer"] == "mx.example.net. 192.0.2.5"
+    assert (message["over"], message["waiting"], message["campaign"]) == (True, None, "c1")
+    assert asked == []
+
+
+def test_a_message_that_waits_says_when_it_is_due(logs: Path, asked: list[str]) -> None:
+    (message,) = look("v@example.net", logs)
+    assert not message["over"]
+    assert message["waiting"]["num_attempts"] == 3
+
+
+def test_a_message_without_a_log_is_found_in_its_queue(tmp_path: Path, asked: list[str]) -> None:
+    (message,) = look("m2", tmp_path)
+    assert message["steps"] == []
+    assert message["recipient"] == ["V@example.net"]
+    assert look("m3", tmp_path) == []
+
+
+def test_events_are_no_messages(logs: Path, asked: list[str]) -> None:
+    assert look("e1", logs) == []
+
+
+def test_an_event_that_ping8_refused_is_told(logs: Path, asked: list[str]) -> None:
+    store = logs / "none.sqlite"
+    with closing(sqlite3.connect(store)) as db, db:
+        db.execute(
+            "CREATE TABLE dead_letters (event_id TEXT PRIMARY KEY, buried INTEGER NOT NULL,"
+            " answer TEXT NOT NULL, record TEXT NOT NULL)"
+        )
+        row = ("x", NOON, "400 no such campaign", json.dumps(record("Delivery")))
+        db.execute("INSERT INTO dead_letters VALUES (?, ?, ?, ?)", row)
+    assert look("m1", logs)[0]["dead_letter"] == "400 no such campaign"

@@ -1,0 +1,200 @@
+"""`ping8-agent queue` against an admin API that answers as kumod does."""
+
+import json
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hostagent import queues
+
+WAITING = {
+    "c1:shop@gmail.com": 40,
+    "c2:shop@gmail.com": 2,
+    "c1:news@yahoo.com": 7,
+    "example.net": 1,
+    "ping8.log-hook": 900,
+}
+
+
+@dataclass
+class Kumod:
+    """The admin API as it was tried on kumod: it checks little, and forgets nothing here."""
+
+    suspend: list[dict[str, Any]] = field(default_factory=list)
+    bounce: list[dict[str, Any]] = field(default_factory=list)
+    url: str = ""
+
+    def metrics(self) -> dict[str, Any]:
+        return {
+            "scheduled_count": {"type": "gauge", "value": {"queue": WAITING}},
+            "queued_count_by_provider": {
+                "type": "gauge",
+                "value": {"provider": {"google": 42, "yahoo": 7, "ping8.log-hook": 900}},
+            },
+            "ready_count": {
+                "type": "gauge",
+                "value": {"service": {"smtp_client": 3, "smtp_client:out-2->mx.example": 3}},
+            },
+        }
+
+
+@pytest.fixture
+def kumod() -> Iterator[Kumod]:
+    state = Kumod()
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self, status: int, body: Any) -> None:
+            text = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def kind(self) -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = getattr(state, self.path.split("/")[3])
+            return found
+
+        def body(self) -> dict[str, Any]:
+            found: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            return found
+
+        def do_GET(self) -> None:
+            self.answer(200, state.metrics() if self.path == "/metrics.json" else self.kind())
+
+        def do_POST(self) -> None:
+            body = self.body()
+            if "reason" not in body:
+                self.answer(422, "missing field `reason`")
+                return
+            self.kind().append({**body, "id": str(uuid.uuid4())})
+            self.answer(200, {"id": self.kind()[-1]["id"], "bounced": {}, "total_bounced": 0})
+
+        def do_DELETE(self) -> None:
+            wanted = self.body()["id"]
+            kept = [one for one in self.kind() if one["id"] != wanted]
+            found = len(kept) < len(self.kind())
+            self.kind()[:] = kept
+            self.answer(200 if found else 404, {})
+
+        def log_message(self, format: str, *args: object) -> None:
+            del format, args
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    yield state
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def changes(tmp_path: Path) -> Path:
+    return tmp_path / "log" / "changes.jsonl"
+
+
+class Refused(Exception):
+    """The agent's one line."""
+
+
+@pytest.fixture
+def run(kumod: Kumod, changes: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    def one(*arguments: str) -> Any:
+        status = queues.main(arguments, kumod.url, changes)
+        said = capsys.readouterr()
+        if status:
+            assert said.err.count("\n") == 1 and said.err.startswith("ping8-agent: ")
+            raise Refused(said.err)
+        return json.loads(said.out)
+
+    return one
+
+
+def test_queues_are_listed_by_size_without_our_own(run: Any) -> None:
+    found = run("list")
+    assert [(q["messages"], q["brand"], q["domain"]) for q in found["queues"]] == [
+        (40, "shop", "gmail.com"),
+        (7, "news", "yahoo.com"),
+        (2, "shop", "gmail.com"),
+        (1, "", "example.net"),
+    ]
+    assert found["providers"] == {"google": 42, "yahoo": 7}
+    assert found["ready"] == {"out-2->mx.example": 3}
+
+
+def test_a_suspension_takes_what_is_meant_and_is_recorded(
+    run: Any, kumod: Kumod, changes: Path
+) -> None:
+    how = ["--domain", "gmail.com", "--brand", "shop", "--reason", "blocked", "--for", "2h"]
+    done = run("suspend", *how, "--by", "ada")
+    assert (done["messages"], len(done["queues"])) == (42, 2)
+    (asked,) = kumod.suspend
+    assert {k: asked[k] for k in ("domain", "tenant", "reason", "duration")} == {
+        "domain": "gmail.com",
+        "tenant": "shop",
+        "reason": "ada: blocked",
+        "duration": "2h",
+    }
+    assert "campaign" not in asked
+    assert json.loads(changes.read_text())["reason"] == "blocked"
+    listed = run("list")
+    held = {q["queue"] for q in listed["queues"] if q["suspended"]}
+    assert held == {"c1:shop@gmail.com", "c2:shop@gmail.com"}
+    assert listed["changes"][0]["by"] == "ada"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--reason", "x", "--for", "1h"], "without criteria"),
+        (["--domain", "gmial.com", "--reason", "x", "--for", "1h"], "no queue has"),
+        (["--domain", "ping8.log-hook", "--reason", "x", "--for", "1h"], "no queue has"),
+        (["--domain", "gmail.com", "--for", "1h"], "needs a reason"),
+        (["--domain", "gmail.com", "--reason", "x"], "no duration"),
+        (["--domain", "gmail.com", "--reason", "x", "--for", "0h"], "too long"),
+        (["--domain", "gmail.com", "--reason", "x", "--for", "8d"], "too long"),
+        (["--domain", "", "--reason", "x", "--for", "1h"], "without criteria"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["suspend", "bounce"])
+def test_what_would_stop_too_much_or_nothing_is_refused(
+    run: Any, kumod: Kumod, changes: Path, kind: str, arguments: list[str], why: str
+) -> None:
+    with pytest.raises(Refused, match=why):
+        run(kind, *arguments)
+    assert kumod.suspend == kumod.bounce == []
+    assert not changes.exists()
+
+
+def test_a_suspension_and_a_bounce_end_by_the_start_of_their_id(run: Any, kumod: Kumod) -> None:
+    for kind in ("suspend", "bounce"):
+        done = run(kind, "--campaign", "c1", "--reason", "x", "--for", "5m")
+        assert run("resume", "--id", done["id"][:8])["was"] == kind
+    assert kumod.suspend == kumod.bounce == []
+    with pytest.raises(Refused, match="list them first"):
+        run("resume", "--id", "")
+
+
+def test_a_kumod_that_does_not_answer_is_one_line(
+    changes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert queues.main(["list"], "http://127.0.0.1:9", changes) == 1
+    assert capsys.readouterr().err.startswith("ping8-agent: http://127.0.0.1:9/metrics.json: ")
+
+
+@pytest.mark.parametrize(
+    ("queue", "expected"),
+    [
+        ("c:t@d.example", ("c", "t", "d.example")),
+        ("t@d.example", ("", "t", "d.example")),
+        ("d.example", ("", "", "d.example")),
+        ("c:t@d.example!route.example", ("c", "t", "d.example")),
+    ],
+)
+def test_the_parts_of_a_queues_name(queue: str, expected: tuple[str, str, str]) -> None:
+    assert queues.parts(queue) == expected
