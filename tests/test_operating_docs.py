@@ -2,11 +2,14 @@
 
 import fnmatch
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
-from ops.main import COMMANDS
+from ops.main import build
 from policy.settings.model import Settings
 from policy.settings.reading import keys_of_settings
 from policy.settings.reference import rows
@@ -35,7 +38,36 @@ def test_every_key_that_is_set_is_one_of_the_settings() -> None:
     assert set(told) - known == set()
 
 
-@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
-def test_every_command_of_ours_exists(path: Path) -> None:
-    told = set(re.findall(r"(?:^ {4}|`)ping8 ([a-z]+)", path.read_text("utf-8"), re.MULTILINE))
-    assert told <= set(COMMANDS)
+TOLD = re.compile(r"(?:^ {4,7}|`)(?:\.venv/bin/)?ping8 ([a-z][^`#|\n]*)", re.MULTILINE)
+
+
+def commands_told(path: Path) -> list[list[str]]:
+    """The words of each command line of ours that a page tells people to type."""
+    return [shlex.split(told, posix=True) for told in TOLD.findall(path.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))],
+    ids=lambda path: path.name,
+)
+def test_every_command_of_ours_exists_with_its_options(path: Path) -> None:
+    for words in commands_told(path):
+        command: Any = typer.main.get_command(build())
+        for word in words:
+            inner = getattr(command, "commands", None)
+            if word.startswith("-") or inner is None:
+                break
+            found = command.get_command(None, word)
+            assert found is not None, words
+            command = found
+        known = {option for each in command.params for option in each.opts}
+        given = {word for word in words if word.startswith("-")}
+        assert given <= known | {"--help"}, words
+
+
+def test_a_command_that_does_not_exist_would_be_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("    ping8 status --nonsense\n")
+    with pytest.raises(AssertionError, match="nonsense"):
+        test_every_command_of_ours_exists_with_its_options(page)
