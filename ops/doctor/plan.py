@@ -27,6 +27,7 @@ from ops.doctor.examination import Task
 from ops.doctor.finding import Finding, check_texts, unknown
 from ops.doctor.host_status import HostStatus
 from ops.doctor.resolver import Resolver
+from ops.doctor.roots import NO_LOGIN
 from ops.doctor.webhook import webhook
 from ops.stack import Deployment, Egress, HostAccess
 from policy.errors import UserError
@@ -311,7 +312,7 @@ def _told(
     except UserError as error:
         return [
             host.no_login(access, str(error), deployment),
-            *(unknown(check, access.name, "no log-in") for check in checks),
+            *(unknown(check, access.name, NO_LOGIN) for check in checks),
         ]
     found = [
         host.login(access),

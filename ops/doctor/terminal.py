@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.doctor.finding import WORST_FIRST, Finding, Status, worst_first
+from ops.doctor.roots import roots
 
 WIDTH = 100
 _SHOWN = 8
@@ -23,7 +24,11 @@ def show(findings: Iterable[Finding], console: Console, *, every: bool) -> None:
     """Prints what is not well in full, passes as lines when `every`, and a count of all."""
     ordered = worst_first(findings)
     width = min(WIDTH, console.width)
-    for group, members in by_group(ordered):
+    causes = roots(ordered)
+    for cause, members in causes.items():
+        console.print(_root(cause, members), width=width)
+    explained = {finding.key for members in causes.values() for finding in members}
+    for group, members in by_group([one for one in ordered if one.key not in explained]):
         passes = [finding for finding in members if finding.status is Status.PASS]
         if not every and len(passes) == len(members):
             continue
@@ -33,6 +38,23 @@ def show(findings: Iterable[Finding], console: Console, *, every: bool) -> None:
         if every and passes:
             console.print(Padding(_passes(passes), (0, 0, 1, 0)), width=width)
     console.print(count(ordered))
+
+
+def _root(cause: str, members: Sequence[Finding]) -> Table:
+    """The cause, what it keeps from being checked, and the fix."""
+    failed = [finding for finding in members if finding.status is Status.FAIL]
+    fix = next((finding.mend for finding in (*failed, *members) if finding.mend), "")
+    rest = len(members) - len(failed)
+    status = Status.FAIL if failed else Status.UNKNOWN
+    row = Table.grid(padding=(0, 1))
+    row.add_column(no_wrap=True, width=7)
+    row.add_column(overflow="fold")
+    row.add_row(Text(status, style=_STYLE[status]), Text(cause, style="bold"))
+    if rest:
+        row.add_row("", f"{rest} checks could not be made because of it")
+    row.add_row("", Text(fix, style="bold"))
+    row.add_row("", "")
+    return row
 
 
 def by_group(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:

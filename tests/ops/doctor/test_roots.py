@@ -1,0 +1,68 @@
+"""The root cause comes first, and what follows from it is one line."""
+
+import io
+
+from rich.console import Console
+
+from ops.doctor.finding import Finding, failed, passed, unknown
+from ops.doctor.roots import roots
+from ops.doctor.terminal import show
+
+DNS = "could not check: {kind} {name}: no DNS server answered"
+SSH = "mta (192.0.2.1): no SSH connection (Connection refused); see that it runs"
+
+
+def shown(findings: list[Finding]) -> str:
+    output = io.StringIO()
+    show(findings, Console(file=output, width=100, color_system=None), every=False)
+    return output.getvalue()
+
+
+def no_dns() -> list[Finding]:
+    return [
+        unknown(check, f"d{n}.example", DNS.format(kind=kind, name=f"x.d{n}.example"), mend="dig")
+        for n in range(11)
+        for check, kind in (
+            ("domain.spf", "TXT"),
+            ("domain.dmarc", "TXT"),
+            ("domain.bounce", "MX"),
+        )
+    ]
+
+
+def no_ssh() -> list[Finding]:
+    return [
+        failed("host.login", "mta", SSH, expected="a log-in", mend="look at the instance"),
+        *(unknown(check, "mta", "no log-in") for check in ("host.units", "host.disk")),
+        unknown("mta.webhook", "mta.example", f"could not check: {SSH}"),
+    ]
+
+
+def test_dns_that_does_not_answer_is_one_cause_of_many_checks() -> None:
+    ((cause, members),) = roots(no_dns()).items()
+    assert (cause, len(members)) == ("DNS: no DNS server answered", 33)
+    lines = [line.rstrip() for line in shown(no_dns()).splitlines() if line.strip()]
+    assert len(lines) == 4
+    assert lines[0].split(maxsplit=1) == ["unknown", "DNS: no DNS server answered"]
+    assert lines[1].strip() == "33 checks could not be made because of it"
+    assert lines[3] == "0 fail, 33 unknown, 0 warn, 0 pass"
+
+
+def test_servers_that_fail_are_another_cause_than_servers_that_are_silent() -> None:
+    servfail = "could not check: A x: every DNS server failed (SERVFAIL or refused)"
+    findings = [*no_dns(), *(unknown("domain.spf", f"{n}.example", servfail) for n in range(3))]
+    assert [len(members) for members in roots(findings).values()] == [33, 3]
+
+
+def test_a_host_without_login_takes_along_what_only_it_could_tell() -> None:
+    text = shown([*no_ssh(), passed("host.units", "proxy-1", "all are active")])
+    assert text.count("no SSH connection") == 1
+    assert "3 checks could not be made because of it" in text
+    assert "look at the instance" in text
+    assert text.index("no SSH connection") < text.index("1 fail, 3 unknown")
+
+
+def test_what_has_a_cause_of_its_own_is_shown_as_before() -> None:
+    single = unknown("host.clock", "mta", "chronyc says nothing")
+    assert roots([single]) == {}
+    assert "chronyc says nothing" in shown([single, *no_dns()])
