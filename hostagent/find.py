@@ -18,6 +18,7 @@ from hostagent.queues import KUMOD
 
 _SECONDS = 20.0
 _MOST = 50
+_LOOKED_AT = 1000
 FINAL = ("Delivery", "Bounce", "Expiration", "AdminBounce")
 """After one of these a message is in no queue any more."""
 
@@ -63,7 +64,7 @@ def find(what: str, first: int, logs: Path, store: Path, kumod: str) -> dict[str
             _message(
                 message,
                 sorted(steps, key=event_time),
-                None if _is_over(steps) else _waiting(kumod, message),
+                None if _is_over(steps) else _waiting(kumod, message, _queue(steps)),
                 letters,
             )
             for message, steps in newest
@@ -84,17 +85,35 @@ def _is_over(steps: Sequence[dict[str, Any]]) -> bool:
     return any(step.get("type") in FINAL for step in steps)
 
 
-def _waiting(kumod: str, message: str) -> dict[str, Any] | None:
-    """What kumod has of a message that waits: its queue, attempts and when it is due."""
-    query = urllib.parse.urlencode({"id": message})
-    try:
-        answer = get_json(f"{kumod}/api/admin/inspect-message/v1?{query}", Deadline(_SECONDS))
-    except WebError:
-        return None
-    inner = answer.get("message") if isinstance(answer, dict) else None
+def _queue(steps: Sequence[dict[str, Any]]) -> str:
+    return str(max(steps, key=event_time).get("queue") or "")
+
+
+def _waiting(kumod: str, message: str, queue: str = "") -> dict[str, Any] | None:
+    """What kumod has of a message that waits: its queue, attempts and when it is due.
+
+    Asked for one message, kumod tells neither attempts nor time; asked for its queue, it does.
+    """
+    deadline = Deadline(_SECONDS)
+    inner = _asked(kumod, "inspect-message", {"id": message}, deadline).get("message")
     if not isinstance(inner, dict):
         return None
-    return {name: inner.get(name) for name in ("sender", "recipient", "due", "num_attempts")}
+    if queue:
+        wanted = {"queue_name": queue, "limit": str(_LOOKED_AT)}
+        for one in _asked(kumod, "inspect-sched-q", wanted, deadline).get("messages", ()):
+            if one.get("id") == message:
+                inner = one["message"]
+    told = {name: inner.get(name) for name in ("sender", "recipient", "due", "num_attempts")}
+    return {**told, "queue": queue or None}
+
+
+def _asked(kumod: str, what: str, query: dict[str, str], deadline: Deadline) -> dict[str, Any]:
+    url = f"{kumod}/api/admin/{what}/v1?{urllib.parse.urlencode(query)}"
+    try:
+        answer = get_json(url, deadline)
+    except WebError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _message(

@@ -60,7 +60,9 @@ def lines(message: Mapping[str, Any]) -> Iterator[str]:
         yield _clean(f"  {_time(step['time'])}  {step['type']}  {rest}").rstrip()
     if message["waiting"]:
         waiting = message["waiting"]
-        yield _clean(f"  waits: next attempt {waiting['due']}, {waiting['num_attempts']} so far")
+        place = f" in queue {waiting['queue']}" if waiting["queue"] else ""
+        due = f"; next attempt {waiting['due']}" if waiting["due"] else ""
+        yield _clean(f"  waits{place}{due}")
     elif not message["over"]:
         yield "  not over, and in no queue that can be asked: see `ping8 status`"
     if message["dead_letter"]:

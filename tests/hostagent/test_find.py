@@ -40,7 +40,8 @@ def logs(tmp_path: Path) -> Path:
                peer_address={"name": "mx.example.net.", "addr": "192.0.2.5"}),
         record("Reception"),
         record("TransientFailure", timestamp=NOON + 5, response={"code": 451, "content": "later"}),
-        record("Reception", "m2", recipient=["V@example.net"], timestamp=NOON + 20),
+        record("Reception", "m2", recipient=["V@example.net"], timestamp=NOON + 20,
+               queue="c1:t@example.net"),
         record("Reception", "e1", reception_protocol="LogRecord"),
     ]  # fmt: skip
     lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
@@ -55,10 +56,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def get_json(url: str, _deadline: object) -> Any:
         urls.append(url)
-        if not url.endswith("=m2"):
-            raise WebError("404")
-        due = {"due": "2026-12-01T10:00:00Z", "num_attempts": 3, "sender": "b@x", "meta": {}}
-        return {"id": "m2", "message": {**due, "recipient": ["V@example.net"]}}
+        one = {"sender": "b@x", "recipient": "V@example.net", "meta": {}}
+        if url.endswith("/inspect-message/v1?id=m2"):
+            return {"id": "m2", "message": {**one, "due": None, "num_attempts": None}}
+        if "/inspect-sched-q/v1?queue_name=c1%3At%40example.net" in url:
+            due = {**one, "due": "2026-12-01T10:00:00Z", "num_attempts": 3}
+            return {"messages": [{"id": "m9", "message": one}, {"id": "m2", "message": due}]}
+        raise WebError("404")
 
     monkeypatch.setattr(find, "get_json", get_json)
     return urls
@@ -90,12 +94,13 @@ def test_a_message_that_waits_says_when_it_is_due(logs: Path, asked: list[str]) 
     (message,) = look("v@example.net", logs)
     assert not message["over"]
     assert message["waiting"]["num_attempts"] == 3
+    assert message["waiting"]["queue"] == "c1:t@example.net"
 
 
 def test_a_message_without_a_log_is_found_in_its_queue(tmp_path: Path, asked: list[str]) -> None:
     (message,) = look("m2", tmp_path)
     assert message["steps"] == []
-    assert message["recipient"] == ["V@example.net"]
+    assert message["recipient"] == "V@example.net"
     assert look("m3", tmp_path) == []
 
 

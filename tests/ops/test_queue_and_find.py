@@ -120,7 +120,7 @@ STEP = {
 MESSAGE = {
     "id": "abc", "sender": "bounce@bounce.example.com", "recipient": "u@example.net",
     "campaign": "c1", "steps": [STEP], "over": False, "dead_letter": None,
-    "waiting": {"due": "2026-12-01T10:00:00Z", "num_attempts": 1},
+    "waiting": {"due": "2026-12-01T10:00:00Z", "queue": "c1:shop@example.net"},
 }  # fmt: skip
 
 
@@ -132,7 +132,7 @@ def test_a_message_is_followed_one_line_a_step(ping8: Ping8) -> None:
         "abc: bounce@bounce.example.com to u@example.net, campaign c1",
         "  2026-11-30 00:53:20  TransientFailure  from out-2 to mx.example.net 192.0.2.5: "
         "451 4.7.1  [31mlater: TLSv1.3",
-        "  waits: next attempt 2026-12-01T10:00:00Z, 1 so far",
+        "  waits in queue c1:shop@example.net; next attempt 2026-12-01T10:00:00Z",
     ]
 
 

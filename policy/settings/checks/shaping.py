@@ -24,10 +24,10 @@ _RATE = re.compile(
     rf"(?:local:)?(?P<limit>{_NUMBER})/[0-9]*"
     rf"(?:h|hr|hour|m|min|minute|s|sec|second|d|day)(?:,max_burst={_NUMBER})?"
 )
-_LIMIT = re.compile(rf"(?:local:)?{_NUMBER}")
+_LIMIT = re.compile(rf"(?:local:)?(?P<limit>{_NUMBER})")
 _FIXES = {
     "rate": "write a rate such as 100/min or local:5/s",
-    "limit": "write a whole number, or local:5",
+    "limit": "write a whole number above 0, or local:5",
     "number": "write a whole number",
     "switch": "write true or false",
     "duration": "write a duration such as 30s or 5m",
@@ -165,11 +165,10 @@ def _wrong(path: Path, table: Mapping[str, Any], known: Mapping[str, str]) -> It
 
 def _is(kind: str, value: object) -> bool:
     number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if kind == "rate":
-        found = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if kind in {"rate", "limit"}:
+        form = _RATE if kind == "rate" else _LIMIT
+        found = form.fullmatch(str(value)) if isinstance(value, str) or number else None
         return found is not None and bool(found["limit"].strip("0_,"))
-    if kind == "limit":
-        return number or (isinstance(value, str) and _LIMIT.fullmatch(value) is not None)
     if kind == "duration":
         form = r"(?:[0-9]+ ?[a-z]+ ?)+"
         return number or (isinstance(value, str) and re.fullmatch(form, value) is not None)

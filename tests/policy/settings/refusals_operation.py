@@ -176,6 +176,11 @@ REFUSALS: Refusals = {
         "shaping.overrides.default.connection_limit",
         "whole number",
     ),
+    "limit of nothing": (
+        {"shaping.overrides": {"default": {"connection_limit": 0}}},
+        "shaping.overrides.default.connection_limit",
+        "above 0",
+    ),
     "another port for one domain": (
         {"shaping.overrides": {"gmail.com": {"smtp_port": 587}}},
         "shaping.overrides.gmail.com.smtp_port",
