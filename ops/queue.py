@@ -49,7 +49,7 @@ def show(stack: str, criteria: Criteria, *, as_json: bool) -> None:
     typer.echo(f"{waiting:,} messages wait in {len(found['queues'])} queues")
     table = Table.grid(padding=(0, 2))
     for column in ("right", "left", "left", "left", "left"):
-        table.add_column(justify=column)  # type: ignore[arg-type]
+        table.add_column(justify=column)
     for queue in found["queues"][:_SHOWN]:
         held = f"suspended: {'; '.join(queue['suspended'])}" if queue["suspended"] else ""
         row = (f"{queue['messages']:,}", queue["domain"], queue["brand"], queue["campaign"], held)

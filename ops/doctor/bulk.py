@@ -58,7 +58,7 @@ def _line(check: str, domain: str, rules: Sequence[str], found: Sequence[Finding
         return failed(
             check,
             domain,
-            "broken: " + ", ".join(f"{f.text.title} ({f.check})" for f in bad),
+            "broken: " + ", ".join(f"{f.headline} ({f.check})" for f in bad),
             expected="all rules kept",
             mend=f"mend {', '.join(sorted({f.check for f in bad}))}",
         )

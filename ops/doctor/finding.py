@@ -23,10 +23,14 @@ WORST_FIRST = tuple(Status)
 
 @dataclass(frozen=True, kw_only=True)
 class CheckText:
-    """What stands in `checks.yaml` of one check: its group, its title and why it matters."""
+    """What `checks.yaml` says of one check.
+
+    Its group, what is so when it passes, what is so when it does not, and why it matters.
+    """
 
     group: str
     title: str
+    wrong: str
     why: str
 
 
@@ -59,6 +63,13 @@ class Finding:
     def text(self) -> CheckText:
         """Title, group and reason of the check."""
         return check_texts()[self.check]
+
+    @property
+    def headline(self) -> str:
+        """What is so, as the check found it."""
+        if self.status in {Status.FAIL, Status.WARN}:
+            return self.text.wrong
+        return self.text.title if self.status is Status.PASS else f"Not known: {self.text.title}"
 
     @property
     def key(self) -> tuple[str, str]:

@@ -154,6 +154,6 @@ def _article(finding: Finding) -> str:
     body = "".join(f"<dt>{label}</dt><dd>{text}</dd>" for label, text in rows if text)
     return (
         f'<article class="{finding.status}"><header><i>{finding.status}</i> '
-        f"<b>{escape(finding.subject)}</b> {escape(finding.text.title)} "
+        f"<b>{escape(finding.subject)}</b> {escape(finding.headline)} "
         f"<small>{finding.check}</small></header><dl>{body}</dl></article>"
     )

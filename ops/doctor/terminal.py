@@ -87,7 +87,7 @@ def _heading(group: str, findings: Iterable[Finding], width: int) -> Table:
 
 
 def _alike(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """Findings that one mend puts right, together: a hundred domains may share one fault."""
+    """Findings that one fix puts right, together: a hundred domains may share one fault."""
     together: dict[tuple[str, Status, str], list[Finding]] = {}
     for finding in findings:
         kind = (finding.check, finding.status, finding.mend)
@@ -101,7 +101,7 @@ def _trouble(alike: Sequence[Finding]) -> Table:
         ("saw", first.saw),
         ("expected", first.expected),
         ("why", first.text.why),
-        ("mend", first.mend),
+        ("fix", first.mend),
         ("also", _names(alike[1:])),
     ]
     details = Table.grid(padding=(0, 1))
@@ -109,13 +109,11 @@ def _trouble(alike: Sequence[Finding]) -> Table:
     details.add_column(overflow="fold")
     for label, text in rows:
         if text:
-            details.add_row(label, Text(text, style="bold" if label == "mend" else ""))
+            details.add_row(label, Text(text, style="bold" if label == "fix" else ""))
     both = Table.grid(padding=(0, 1))
     both.add_column(no_wrap=True, width=7)
     both.add_column(overflow="fold")
-    heading = Text.assemble(
-        (first.subject, "bold"), f"  {first.text.title}  ", (first.check, "dim")
-    )
+    heading = Text.assemble((first.subject, "bold"), f"  {first.headline}  ", (first.check, "dim"))
     both.add_row(Text(first.status, style=_STYLE[first.status]), heading)
     both.add_row("", Padding(details, (0, 0, 1, 0)))
     return both

@@ -25,6 +25,7 @@ _RATE = re.compile(
     rf"(?:h|hr|hour|m|min|minute|s|sec|second|d|day)(?:,max_burst={_NUMBER})?"
 )
 _LIMIT = re.compile(rf"(?:local:)?(?P<limit>{_NUMBER})")
+_DURATION = re.compile(r"(?:[0-9]+ ?[a-z]+ ?)+")
 _FIXES = {
     "rate": "write a rate such as 100/min or local:5/s",
     "limit": "write a whole number above 0, or local:5",
@@ -170,8 +171,7 @@ def _is(kind: str, value: object) -> bool:
         found = form.fullmatch(str(value)) if isinstance(value, str) or number else None
         return found is not None and bool(found["limit"].strip("0_,"))
     if kind == "duration":
-        form = r"(?:[0-9]+ ?[a-z]+ ?)+"
-        return number or (isinstance(value, str) and re.fullmatch(form, value) is not None)
+        return number or (isinstance(value, str) and _DURATION.fullmatch(value) is not None)
     if kind == "number":
         return number
     return isinstance(value, bool) if kind == "switch" else True

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from ops.doctor import document
-from ops.doctor.finding import Finding, Status, check_texts
+from ops.doctor.finding import Finding, Status, check_texts, failed, passed
 from ops.doctor.report import as_data, changes
 from ops.doctor.terminal import show
 from tests.ops.doctor.findings import HOSTILE, every_check, mixed
@@ -47,9 +47,9 @@ def test_what_is_well_shows_on_request_alone() -> None:
 def test_each_trouble_says_what_it_saw_expected_why_and_the_mend() -> None:
     text = " ".join(shown(mixed()).split())
     assert (
-        "unknown mta.mail.example.com The clock is right host.clock saw chronyc says nothing "
-        "expected pass why Signatures and TLS fail with a wrong clock. "
-        "mend pulumi up --refresh -s prod"
+        "unknown mta.mail.example.com Not known: The clock is right host.clock saw chronyc says "
+        "nothing expected pass why Signatures and TLS fail with a wrong clock. "
+        "fix pulumi up --refresh -s prod"
     ) in text
 
 
@@ -63,7 +63,7 @@ def test_one_fault_of_a_hundred_domains_is_one_paragraph() -> None:
         for n in range(100)
     ]
     text = " ".join(shown(alike).split())
-    assert text.count("SPF passes for every egress address") == 1
+    assert text.count("SPF does not pass for every egress address") == 1
     assert "d0.example.com" in text
     assert text.count("example.com") == 9
     assert "and 91 more" in text
@@ -121,3 +121,11 @@ def test_the_table_of_checks_in_the_documentation_is_the_one_that_runs() -> None
     assert document.text(DOCUMENT.read_text("utf-8")) == DOCUMENT.read_text("utf-8")
     for check, text in check_texts().items():
         assert f"| `{check}` | {text.title} |" in DOCUMENT.read_text("utf-8")
+
+
+def test_a_title_says_what_is_wrong_when_it_is_wrong() -> None:
+    for check, text in check_texts().items():
+        assert text.wrong and text.wrong != text.title
+        found = failed(check, "x", "saw", expected="", mend="")
+        assert found.headline == text.wrong
+        assert passed(check, "x", "saw").headline == text.title
