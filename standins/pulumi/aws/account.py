@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
+from standins.pulumi.aws import strict
 from standins.pulumi.errors import ProviderError
 from standins.pulumi.properties import Properties
 
@@ -45,12 +46,14 @@ class Account:
         with self._lock:
             key = (service, region)
             if key not in self._clients:
-                self._clients[key] = self._session.client(
+                client = self._session.client(
                     service,  # type: ignore[call-overload]
                     region_name=region,
                     endpoint_url=self.endpoint,
                     config=_CONFIG,
                 )
+                client.meta.events.register_last("before-parameter-build", strict.check)
+                self._clients[key] = client
             return self._clients[key]
 
     def regions(self, service: str) -> list[str]:
