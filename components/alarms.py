@@ -23,10 +23,15 @@ _EC2 = "AWS/EC2"
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmsArgs:
-    """What alarms are made from. `instance_ids` are by host."""
+    """What alarms are made from. `instance_ids` are by host.
+
+    `pushed` is every release: a host sends no metric before its first, and an alarm that takes
+    missing data for a breach would wake people for it.
+    """
 
     settings: Settings
     instance_ids: Mapping[str, pulumi.Input[str]]
+    pushed: Sequence[pulumi.Resource]
     tags: Mapping[str, str]
 
 
@@ -108,7 +113,7 @@ class Alarms(pulumi.ComponentResource):
             alarm_actions=[*told, *self._mends(planned)],
             ok_actions=told,
             tags={**named(self._args.tags, name), "Severity": alarm.severity},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(self._args.pushed)),
             **self._looks_at(planned),
         )
 

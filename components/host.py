@@ -78,6 +78,7 @@ class Host(pulumi.ComponentResource):
     - encrypted gp3 volumes with their attachments
     """
 
+    public: tuple[PublicAddress, ...]
     addresses: Mapping[str, pulumi.Output[str]]
     """Public address by identity."""
     primary_address: pulumi.Output[str]
@@ -118,6 +119,7 @@ class Host(pulumi.ComponentResource):
             self._attachment(name, key, volume, device, instance)
             for (key, volume), device in zip(volumes.items(), _DEVICES, strict=False)
         ]
+        self.public = tuple(public.values())
         self.addresses = {key: address.public_ip for key, address in public.items()}
         self.primary_address = self.addresses[args.identities[0].name]
         self.instance_id = instance.id

@@ -1,6 +1,6 @@
 """The whole platform of one environment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -19,6 +19,7 @@ from components.network import Network, NetworkArgs
 from components.private_addresses import PrivateAddresses, private_addresses
 from components.proxy_host import ProxyHost
 from components.releases import ReleaseInputs, push_inputs
+from components.reverse_dns import retry_hook
 from components.tagging import common_tags
 from policy.dns import plan
 from policy.settings import Settings
@@ -102,7 +103,12 @@ class MailPlatform(pulumi.ComponentResource):
             child,
         )
         self.releases = self._push()
-        self._watch(mta)
+        pushed = [release.command for release in self.releases.values()]
+        hook = retry_hook(name)
+        for host in self.hosts.values():
+            for address in host.public:
+                address.set_reverse(hook, pushed)
+        self._watch(mta, pushed)
         self.register_outputs({})
 
     def _look_up_zones(
@@ -189,11 +195,11 @@ class MailPlatform(pulumi.ComponentResource):
             self._child,
         )
 
-    def _watch(self, mta: MtaHost) -> None:
+    def _watch(self, mta: MtaHost, pushed: Sequence[pulumi.Resource]) -> None:
         settings = self._settings
         if settings.alarms.enabled:
             ids = {name: host.instance_id for name, host in self.hosts.items()}
-            args = AlarmsArgs(settings=settings, instance_ids=ids, tags=self._tags)
+            args = AlarmsArgs(settings=settings, instance_ids=ids, pushed=pushed, tags=self._tags)
             Alarms(f"{self._name}-alarms", args, self._child)
         if settings.logs.ship:
             archive = LogArchiveArgs(settings=settings, role_name=mta.role_name, tags=self._tags)

@@ -34,8 +34,8 @@ class PublicAddress(pulumi.ComponentResource):
 
     Creates:
     - an Elastic IP, unless an existing one is named, and its association
-    - an A record for each name, and then, for an EHLO name, the PTR: AWS sets it only once the
-      forward record resolves
+    - an A record for each name, and at the end, for an EHLO name, the PTR: AWS sets it only once
+      the forward record has been public for a while, and no host waits for that
     """
 
     public_ip: pulumi.Output[str]
@@ -74,14 +74,22 @@ class PublicAddress(pulumi.ComponentResource):
             )
             for host_name in args.names
         ]
-        if args.reverse:
-            aws.ec2.EipDomainName(
-                f"{name}-ptr",
-                allocation_id=eip.allocation_id,
-                domain_name=args.names[0],
-                opts=pulumi.ResourceOptions(parent=self, depends_on=records[:1]),
-            )
+        self._name, self._args, self._eip, self._forward = name, args, eip, records[:1]
         self.register_outputs({"public_ip": self.public_ip})
+
+    def set_reverse(self, hook: pulumi.ErrorHook, after: Sequence[pulumi.Resource]) -> None:
+        """Makes the PTR of an EHLO name, after all that must not wait for it."""
+        if self._args.reverse:
+            aws.ec2.EipDomainName(
+                f"{self._name}-ptr",
+                allocation_id=self._eip.allocation_id,
+                domain_name=self._args.names[0],
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    depends_on=[*self._forward, *after],
+                    hooks=pulumi.ResourceHookBinding(on_error=[hook]),
+                ),
+            )
 
     def _elastic_ip(self, name: str, args: PublicAddressArgs) -> aws.ec2.Eip:
         if args.allocation_id is not None:

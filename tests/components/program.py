@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from google.protobuf import empty_pb2
 from pulumi.output import Unknown
 from pulumi.runtime import rpc, settings, stack
 from pulumi.runtime.config import set_all_config
@@ -50,6 +51,7 @@ class Registration:
     property_dependencies: Mapping[str, frozenset[str]] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     additional_secret_outputs: tuple[str, ...] = ()
+    on_error: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +133,9 @@ class _Recorder(MockMonitor):
             self.outputs = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
+    def RegisterErrorHook(self, request: Any) -> Any:  # noqa: N802
+        return empty_pb2.Empty()
+
     def Invoke(self, request: Any) -> Any:  # noqa: N802
         if not request.tok.startswith("pulumi:"):
             args, _ = _plain(request.args)
@@ -162,6 +167,7 @@ class _Recorder(MockMonitor):
                 },
                 aliases=tuple(alias.urn for alias in request.aliases),
                 additional_secret_outputs=tuple(request.additionalSecretOutputs),
+                on_error=tuple(request.hooks.on_error),
             )
         )
 

@@ -100,6 +100,13 @@ def test_without_alarms_nothing_is_made() -> None:
     assert not [item for item in program if "cloudwatch" in item.type or "sns" in item.type]
 
 
+def test_alarms_wait_for_every_first_push() -> None:
+    program = shapes.program("many-sources")
+    releases = {item.urn for item in program.of_type("command:remote:Command")}
+    assert len(releases) == 3
+    assert all(releases <= item.dependencies for item in program.of_type("MetricAlarm"))
+
+
 def test_mail_is_not_flowing_when_any_of_its_parts_says_so() -> None:
     program = shapes.program("many-sources")
     (composite,) = program.of_type("CompositeAlarm")

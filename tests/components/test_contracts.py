@@ -220,11 +220,14 @@ def test_the_image_fits_the_processor_of_the_instance_type() -> None:
 
 
 @every_shape
-def test_an_address_record_stands_before_its_ptr(shape: str) -> None:
+def test_a_ptr_comes_after_its_address_record_and_after_every_release(shape: str) -> None:
     program = shapes.program(shape)
     pointers = program.of_type("EipDomainName")
     assert len(pointers) == len(program.outputs["egress"])
+    releases = {item.urn for item in program.of_type("command:remote:Command")}
     for pointer in pointers:
+        assert releases <= pointer.dependencies
+        assert pointer.on_error == ("mail-ptr-retry",)
         forward = [
             item
             for item in program.of_type("Record")

@@ -9,9 +9,12 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
+from botocore.model import OperationModel
 from botocore.parsers import ResponseParserError
 
 from standins.pulumi.aws import strict
+from standins.pulumi.aws.conditions import Pace, Patient
+from standins.pulumi.aws.moto_rules import CONDITIONS
 from standins.pulumi.errors import ProviderError
 from standins.pulumi.properties import Properties
 
@@ -40,6 +43,8 @@ class Account:
         )
         self._clients: dict[tuple[str, str], Client] = {}
         self._lock = threading.Lock()
+        self.conditions = CONDITIONS
+        self._route53_pace = Pace()
 
     def client(self, service: str, region: str) -> Client:
         """The client of a service; making one is slow, so it is kept."""
@@ -53,8 +58,15 @@ class Account:
                     config=_CONFIG,
                 )
                 client.meta.events.register_last("before-parameter-build", strict.check)
-                self._clients[key] = client
+                client.meta.events.register_last("before-parameter-build", self._hold_back)
+                self._clients[key] = Patient(client)
             return self._clients[key]
+
+    def _hold_back(self, model: OperationModel, **_: Any) -> None:
+        if model.service_model.service_name == "route53":
+            self._route53_pace(self.conditions.route53_rate)
+        if self.conditions.is_throttled():
+            raise strict.refusal(model.name, "Throttling", "Rate exceeded")
 
     def regions(self, service: str) -> list[str]:
         """The regions in which the service has been used."""

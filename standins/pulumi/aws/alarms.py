@@ -19,6 +19,8 @@ _ACTIONS = {
     "insufficientDataActions": "InsufficientDataActions",
     "okActions": "OKActions",
 }
+_MOST_CHILDREN = 100
+"""Source: PutCompositeAlarm, AlarmRule."""
 _KINDS = ("MetricAlarms", "CompositeAlarms")
 _METRIC = {
     **_ACTIONS,
@@ -80,6 +82,11 @@ class MetricAlarm(_CloudWatch):
         aws.client("cloudwatch").put_metric_alarm(
             **arguments, Tags=tag_list(inputs.get("tagsAll") or {})
         )
+        if inputs.get("treatMissingData") == "breaching" and not _has_data(aws, arguments):
+            # Source: how CloudWatch alarms treat missing data; the actions follow at once.
+            aws.client("cloudwatch").set_alarm_state(
+                AlarmName=inputs["name"], StateValue="ALARM", StateReason="no datapoints"
+            )
 
     def _read(self, aws: Scope, identity: str, known: Properties) -> Properties | None:
         found = aws.client("cloudwatch").describe_alarms(AlarmNames=[identity])["MetricAlarms"]
@@ -104,6 +111,25 @@ class MetricAlarm(_CloudWatch):
                     f" alarm(s) depending on it: {composite['AlarmName']}"
                 )
         aws.client("cloudwatch").delete_alarms(AlarmNames=[identity])
+
+
+def _has_data(aws: Scope, arguments: Properties) -> bool:
+    """Whether anything was ever sent of what the alarm looks at; EC2's own metrics always come."""
+    stats = [
+        item["MetricStat"]["Metric"]
+        for item in arguments.get("Metrics", [])
+        if "MetricStat" in item
+    ]
+    read = stats or [arguments]
+    return all(
+        str(metric["Namespace"]).startswith("AWS/")
+        or aws.client("cloudwatch").list_metrics(
+            Namespace=metric["Namespace"],
+            MetricName=metric["MetricName"],
+            Dimensions=metric.get("Dimensions") or [],
+        )["Metrics"]
+        for metric in read
+    )
 
 
 def _alarms_of(rule: str) -> set[str]:
@@ -162,6 +188,11 @@ class CompositeAlarm(_CloudWatch):
     def _put(aws: Scope, inputs: Properties) -> None:
         names = {**_ACTIONS, "alarmName": "AlarmName", "alarmRule": "AlarmRule"}
         wanted = _alarms_of(inputs["alarmRule"])
+        if len(wanted) > _MOST_CHILDREN:
+            raise ProviderError(
+                "api error ValidationError: Could not save the composite alarm as the alarm rule"
+                f" has {len(wanted)} children alarms; at most {_MOST_CHILDREN} are allowed"
+            )
         answer = aws.client("cloudwatch").describe_alarms(AlarmNames=sorted(wanted))
         found = {item["AlarmName"] for kind in _KINDS for item in answer[kind]}
         if wanted - found:

@@ -4,6 +4,8 @@
 import base64
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from standins.pulumi.aws.account import ACCOUNT_ID
 from standins.pulumi.aws.launch import (
     describe,
@@ -20,6 +22,7 @@ from standins.pulumi.properties import Properties
 from standins.pulumi.resource import Change, Traits
 from standins.pulumi.schema import Refusal
 
+_PROFILE_TRIES = 5
 _USER_DATA_LIMIT = 16 * 1024
 _UNKNOWN_HERE = (
     "capacityReservationSpecification",
@@ -85,7 +88,7 @@ class Instance(AwsResource):
     def _create(self, aws: Scope, inputs: Properties) -> str:
         image = image_of(aws, inputs)
         require_free_interface(aws, inputs.get("primaryNetworkInterface"))
-        reservation = aws.ec2.run_instances(**run_arguments(inputs))
+        reservation = _run(aws, run_arguments(inputs))
         identity = str(reservation["Instances"][0]["InstanceId"])
         try:
             self._configure(aws, identity, {}, inputs)
@@ -173,6 +176,17 @@ class Instance(AwsResource):
 
     def _settle(self) -> None:
         self.world.apply_network()
+
+
+def _run(aws: Scope, arguments: Properties) -> dict[str, Any]:
+    """The real provider asks again while EC2 does not know a profile that was just made."""
+    for _ in range(_PROFILE_TRIES):
+        try:
+            return dict(aws.ec2.run_instances(**arguments))
+        except ClientError as error:
+            if "Invalid IAM Instance Profile" not in str(error):
+                raise
+    return dict(aws.ec2.run_instances(**arguments))
 
 
 def _metadata_options(found: dict[str, Any]) -> Properties:

@@ -15,7 +15,9 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend, amis, elastic_ip_addresses
 from moto.ec2.responses import EC2Response
 from moto.route53.models import route53_backends
+from moto.secretsmanager.models import SecretsManagerBackend
 
+from standins.pulumi.aws import moto_rules
 from standins.pulumi.aws.images import catalogue
 
 Moto = Any
@@ -42,6 +44,12 @@ def install(elastic_range: str) -> None:
     _then("disassociate_address", _forget_private_address)
     _then("terminate_instances", _free_interfaces)
     _then("unassign_private_ip_addresses", _drop_lost_associations)
+    _guard("allocate_address", moto_rules.too_many_addresses)
+    _guard("run_instances", moto_rules.launch)
+    _guard("create_network_interface", moto_rules.interface_address_taken)
+    _guard("assign_private_ip_addresses", moto_rules.secondary_address_taken)
+    _guard("detach_internet_gateway", moto_rules.gateway_in_use)
+    _guard("create_secret", moto_rules.secret_in_recovery, SecretsManagerBackend)
     _guard("release_address", _refuse_release)
     _guard("delete_security_group", _refuse_security_group)
     _guard("delete_subnet", _refuse_subnet)
@@ -68,15 +76,15 @@ def _allocator(elastic_range: str) -> Callable[[], str]:
     return allocate
 
 
-def _guard(name: str, refuse: Callable[..., None]) -> None:
+def _guard(name: str, refuse: Callable[..., None], backend: Moto = EC2Backend) -> None:
     """Puts a refusal before a method of the backend."""
-    original = getattr(EC2Backend, name)
+    original = getattr(backend, name)
 
     def guarded(self: Moto, *arguments: Moto, **named: Moto) -> Moto:
         refuse(self, *arguments, **named)
         return original(self, *arguments, **named)
 
-    _replace(EC2Backend, name, guarded)
+    _replace(backend, name, guarded)
 
 
 def _then(name: str, follow: Callable[[Moto], None]) -> None:
@@ -184,6 +192,7 @@ def _modify_address_attribute(self: Moto) -> ActionResult:
             f"The domain name {name} has no A record with the address {address.public_ip}:"
             " a reverse DNS record needs its forward record first",
         )
+    moto_rules.pointer_too_early(address.public_ip, name)
     setattr(address, _PTR, f"{name}.")
     return ActionResult({"Address": _attribute(address)})
 

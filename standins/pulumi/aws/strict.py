@@ -16,7 +16,12 @@ from botocore.exceptions import ClientError
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StringShape, StructureShape
 
 # Java's classes of characters, which Python's expressions do not know.
-_CLASSES = {r"\p{L}": "a-zA-Z\u00c0-\uffff", r"\p{Z}": " \u00a0", r"\p{N}": "0-9", r"\p{ASCII}": r"\x00-\x7f"}
+_CLASSES = {
+    r"\p{L}": "a-zA-Z\u00c0-\uffff",
+    r"\p{Z}": " \u00a0",
+    r"\p{N}": "0-9",
+    r"\p{ASCII}": r"\x00-\x7f",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +39,7 @@ class Rule:
 
     def allows(self, value: Any) -> bool:
         if self.range is not None:
-            return self.range[0] <= value <= self.range[1]
+            return self.range[0] <= int(value) <= self.range[1]
         text = str(value)
         fits = self.max is None or len(text) <= self.max
         return fits and (self.pattern is None or re.fullmatch(self.pattern, text) is not None)
@@ -77,20 +82,18 @@ def _leaves(value: Any, member: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _violations(shape: Shape | None, value: Any, path: str) -> Iterator[str]:
-    if shape is None or value is None:
+    if shape is None or value is None or hasattr(value, "read"):
         return
     said = f"Value at '{path}' failed to satisfy constraint: Member must"
-    limits = shape.metadata
     if isinstance(shape, StructureShape):
         for name, inner in value.items():
             yield from _violations(shape.members.get(name), inner, f"{path}.{name}".lstrip("."))
         return
-    most = limits.get("max")
-    if isinstance(shape, ListShape | MapShape | StringShape):
-        if most is not None and len(value) > most:
-            yield f"{said} have length less than or equal to {most}"
-    elif most is not None and isinstance(value, int | float) and value > most:
-        yield f"{said} have value less than or equal to {most}"
+    most = shape.metadata.get("max")
+    number = isinstance(value, int | float)
+    if most is not None and (value if number else len(value)) > most:
+        what = "value" if number else "length"
+        yield f"{said} have {what} less than or equal to {most}"
     if isinstance(shape, ListShape):
         for index, inner in enumerate(value):
             yield from _violations(shape.member, inner, f"{path}.{index + 1}")
@@ -99,11 +102,15 @@ def _violations(shape: Shape | None, value: Any, path: str) -> Iterator[str]:
             yield from _violations(shape.key, key, f"{path}.key")
             yield from _violations(shape.value, inner, f"{path}.{key}")
     elif isinstance(shape, StringShape):
-        if shape.enum and value not in shape.enum:
-            yield f"{said} satisfy enum value set: [{', '.join(shape.enum)}]"
-        pattern = limits.get("pattern")
-        if pattern and not _compiled(pattern).fullmatch(value):
-            yield f"{said} satisfy regular expression pattern: {pattern}"
+        yield from (f"{said} {wanted}" for wanted in _wanted(shape, value))
+
+
+def _wanted(shape: StringShape, value: str) -> Iterator[str]:
+    if shape.enum and value not in shape.enum:
+        yield f"satisfy enum value set: [{', '.join(shape.enum)}]"
+    pattern = shape.metadata.get("pattern")
+    if pattern and not _compiled(pattern).fullmatch(value):
+        yield f"satisfy regular expression pattern: {pattern}"
 
 
 @cache

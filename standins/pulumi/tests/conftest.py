@@ -22,6 +22,7 @@ def service(_shared: tuple[Service, RecordingHosts]) -> Service:
     running, hosts = _shared
     urlopen(Request(f"{running.endpoints.moto_url}/moto-api/reset", method="POST")).close()
     vars(hosts).update(vars(RecordingHosts()))
+    running.account.conditions.reset()
     return running
 
 

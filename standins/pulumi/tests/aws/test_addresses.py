@@ -1,6 +1,7 @@
 import grpc
 import pytest
 
+from standins.pulumi.service import Service
 from standins.pulumi.tests.aws.site import (
     ASSOCIATION,
     EIP,
@@ -17,6 +18,11 @@ from standins.pulumi.tests.engine import Engine, Made, error_of
 from standins.pulumi.tests.machine import RecordingHosts
 
 NAME = "out.mail.example.com"
+
+
+@pytest.fixture(autouse=True)
+def _names_are_public_at_once(service: Service) -> None:
+    service.account.conditions.public_after = 0
 
 
 @pytest.fixture

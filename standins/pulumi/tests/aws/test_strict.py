@@ -87,9 +87,7 @@ def test_a_value_that_the_model_does_not_allow(
 
 def test_values_stay_out_of_messages(service: Service) -> None:
     secret = "hunter2" * 10000
-    text = _rejected(
-        service, "secretsmanager", "create_secret", Name="ping8", SecretString=secret
-    )
+    text = _rejected(service, "secretsmanager", "create_secret", Name="ping8", SecretString=secret)
     assert "'SecretString' failed" in text
     assert "hunter2" not in text
 

@@ -1,0 +1,93 @@
+"""What differs between one AWS account and another, and what AWS takes its time with."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+THROTTLED = ("Throttling", "RequestLimitExceeded")
+_TRIES = 25
+"""The provider's own (`maxRetries`)."""
+
+
+@dataclass(kw_only=True)
+class Conditions:
+    """An account's quotas and AWS's pace; counts in place of seconds, so that tests wait for none.
+
+    `public_after`: times that a PTR is refused before its A record counts as public.
+    `known_after`: times that EC2 does not know a new instance profile.
+    `throttles_every`: each so many calls is throttled; 0 for none.
+    `route53_rate`: requests a second that Route 53 takes of an account, in truth 5; 0 for any.
+    """
+
+    elastic_ips: int = 5
+    vcpus: int = 32
+    public_after: int = 1
+    known_after: int = 1
+    throttles_every: int = 0
+    route53_rate: float = 0
+    calls: int = 0
+    refused: dict[object, int] = field(default_factory=dict)
+
+    def reset(self) -> None:
+        """An account as it is on its first day."""
+        vars(self).update(vars(Conditions()))
+
+    def is_throttled(self) -> bool:
+        """Counts a call."""
+        self.calls += 1
+        return bool(self.throttles_every) and self.calls % self.throttles_every == 0
+
+    def too_early(self, what: object, times: int) -> bool:
+        """Whether AWS does not know of it yet; asking counts."""
+        asked = self.refused.get(what, 0)
+        self.refused[what] = asked + 1
+        return asked < times
+
+
+class Pace:
+    """Lets so many through in a second, and makes the others wait for their turn."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._clock, self._sleep = clock, sleep
+        self._lock = Lock()
+        self._next = 0.0
+
+    def __call__(self, rate: float) -> None:
+        if not rate:
+            return
+        with self._lock:
+            now = self._clock()
+            turn = max(now, self._next)
+            self._next = turn + 1 / rate
+        self._sleep(turn - now)
+
+
+class Patient:
+    """A client that asks again when it is throttled, as the provider's does."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if not callable(found) or name == "get_paginator":
+            return found
+
+        def call(**arguments: Any) -> Any:
+            for left in range(_TRIES - 1, -1, -1):
+                try:
+                    return found(**arguments)
+                except ClientError as error:
+                    if not left or error.response["Error"].get("Code") not in THROTTLED:
+                        raise
+            raise AssertionError("the last try returns or raises")
+
+        return call
