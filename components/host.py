@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.account_checks import AccountChecks
 from components.credentials import KeyPair
 from components.instance_profile import InstanceProfile, InstanceProfileArgs
 from components.public_address import PublicAddress, PublicAddressArgs
@@ -66,6 +67,8 @@ class HostArgs:
     """The way to the internet."""
     allowed: Sequence[pulumi.Resource]
     """The firewall's rules: a host that boots before them could not fetch its packages."""
+    adopted: frozenset[str]
+    checks: AccountChecks
 
 
 class Host(pulumi.ComponentResource):
@@ -145,6 +148,8 @@ class Host(pulumi.ComponentResource):
                 protect=args.protect,
                 tags=args.tags,
                 routed=args.routed,
+                adopted=args.adopted,
+                checks=args.checks,
                 shares=() if identity is args.identities[0] else all_private,
             ),
             pulumi.ResourceOptions(parent=self),
@@ -187,6 +192,7 @@ class Host(pulumi.ComponentResource):
                 delete_before_replace=True,
                 ignore_changes=None if args.ami else ["ami"],
                 depends_on=[*args.routed, *args.allowed, *associations],
+                hooks=args.checks.instance,
             ),
         )
 

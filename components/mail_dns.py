@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.account_checks import AccountChecks
 from components.credentials import Selector
 from policy.dns import plan, texts
 
@@ -18,6 +19,9 @@ class MailDnsArgs:
     zone_ids: Mapping[str, pulumi.Input[str]]
     addresses: Mapping[str, pulumi.Output[str]]
     keys: Mapping[Selector, pulumi.Output[str]]
+    adopted: frozenset[str]
+    """Names whose records exist and are overwritten."""
+    checks: AccountChecks
 
 
 class MailDns(pulumi.ComponentResource):
@@ -32,18 +36,21 @@ class MailDns(pulumi.ComponentResource):
         self, name: str, args: MailDnsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("ping8:mail:MailDns", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
         for record in args.records:
             if record.zone is None:
                 continue
+            resource = f"{name}-{record.type.lower()}-{record.name}"
             aws.route53.Record(
-                f"{name}-{record.type.lower()}-{record.name}",
+                resource,
                 zone_id=args.zone_ids[record.zone],
                 name=record.name,
                 type=record.type,
                 ttl=record.ttl,
                 records=_values(record, args),
-                opts=child,
+                allow_overwrite=record.name in args.adopted or None,
+                opts=pulumi.ResourceOptions(
+                    parent=self, hooks=args.checks.record(resource, parent=name)
+                ),
             )
         self.register_outputs({})
 

@@ -15,6 +15,8 @@ class NetworkArgs:
     """What the network is made from."""
 
     network: NetworkSettings
+    instance_types: tuple[str, ...]
+    """Of all hosts: a zone must offer each of them."""
     tags: Mapping[str, str]
 
 
@@ -62,7 +64,7 @@ class Network(pulumi.ComponentResource):
         subnets = []
         associations = []
         for index, (cidr, zone) in enumerate(
-            zip(args.network.subnets, self._zones(args.network), strict=True)
+            zip(args.network.subnets, self._zones(args), strict=True)
         ):
             subnet = aws.ec2.Subnet(
                 f"{name}-subnet-{index}",
@@ -94,12 +96,41 @@ class Network(pulumi.ComponentResource):
         self.routed = (route, *associations)
         self.register_outputs({"vpc_id": self.vpc_id, "subnet_ids": list(self.subnet_ids)})
 
-    def _zones(self, network: NetworkSettings) -> Sequence[pulumi.Input[str]]:
+    def _zones(self, args: NetworkArgs) -> Sequence[pulumi.Input[str]]:
+        network = args.network
         if network.availability_zones is not None:
             return network.availability_zones
+        opts = pulumi.InvokeOutputOptions(parent=self)
         found = aws.get_availability_zones_output(
             state="available",
             filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
-            opts=pulumi.InvokeOutputOptions(parent=self),
+            opts=opts,
         )
-        return [found.names[index] for index in range(len(network.subnets))]
+        offers = aws.ec2.get_instance_type_offerings_output(
+            location_type="availability-zone",
+            filters=[{"name": "instance-type", "values": list(args.instance_types)}],
+            opts=opts,
+        )
+        chosen = pulumi.Output.all(found.names, offers.instance_types, offers.locations).apply(
+            lambda answers: choose_zones(args, *answers)
+        )
+        return [chosen[index] for index in range(len(network.subnets))]
+
+
+def choose_zones(
+    args: NetworkArgs, zones: Sequence[str], kinds: Sequence[str], places: Sequence[str]
+) -> list[str]:
+    """The first zones that offer every instance type; `kinds` and `places` are pairs."""
+    offered = set(zip(kinds, places, strict=True))
+    wanted = args.instance_types
+    fit = [zone for zone in zones if all((kind, zone) in offered for kind in wanted)]
+    count = len(args.network.subnets)
+    if len(fit) < count:
+        missing = sorted({kind for kind in wanted if kind not in kinds})
+        which = f"; the region lacks {', '.join(missing)}" if missing else ""
+        raise pulumi.RunError(
+            f"network: {count} availability zones must offer {', '.join(wanted)}, and "
+            f"{len(fit)} do{which}: choose other instance types or region, or name the zones under "
+            "network.availabilityZones"
+        )
+    return fit[:count]

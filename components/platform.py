@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
+from components.account_checks import AccountChecks
 from components.alarms import Alarms, AlarmsArgs
 from components.certificate import Certificate, CertificateArgs
 from components.credentials import Credentials, CredentialsArgs, Given
@@ -21,6 +21,7 @@ from components.proxy_host import ProxyHost
 from components.releases import ReleaseInputs, push_inputs
 from components.reverse_dns import retry_hook
 from components.tagging import common_tags
+from components.zones import look_up
 from policy.dns import plan
 from policy.settings import Settings
 from policy.settings.hosts import Host as HostSettings
@@ -65,9 +66,22 @@ class MailPlatform(pulumi.ComponentResource):
         self._child = child = pulumi.ResourceOptions(parent=self)
         self.private = private_addresses(settings)
         records = plan.mail_records(settings)
-        self._zones = self._look_up_zones((settings.zone, *plan.distinct_zones(records)))
+        invoke = pulumi.InvokeOutputOptions(parent=self)
+        self._zones = {
+            zone: look_up(settings, zone, invoke)
+            for zone in (settings.zone, *plan.distinct_zones(records))
+        }
+        self._checks = AccountChecks(name, settings, self)
         self._network = Network(
-            f"{name}-network", NetworkArgs(network=settings.network, tags=self._tags), child
+            f"{name}-network",
+            NetworkArgs(
+                network=settings.network,
+                instance_types=tuple(
+                    dict.fromkeys(host.instance_type for host in (settings.mta, *settings.proxies))
+                ),
+                tags=self._tags,
+            ),
+            child,
         )
         self._firewall = Firewall(
             f"{name}-firewall",
@@ -99,6 +113,8 @@ class MailPlatform(pulumi.ComponentResource):
                 zone_ids={zone: found.zone_id for zone, found in self._zones.items()},
                 addresses=self.addresses,
                 keys={which: key.public for which, key in self.credentials.dkim.items()},
+                adopted=frozenset(settings.adopt_records),
+                checks=self._checks,
             ),
             child,
         )
@@ -110,12 +126,6 @@ class MailPlatform(pulumi.ComponentResource):
                 address.set_reverse(hook, pushed)
         self._watch(mta, pushed)
         self.register_outputs({})
-
-    def _look_up_zones(
-        self, zones: tuple[str, ...]
-    ) -> dict[str, pulumi.Output[aws.route53.GetZoneResult]]:
-        opts = pulumi.InvokeOutputOptions(parent=self)
-        return {zone: aws.route53.get_zone_output(name=zone, opts=opts) for zone in zones}
 
     def _mta(self) -> MtaHost:
         mta = self._settings.mta
@@ -180,6 +190,8 @@ class MailPlatform(pulumi.ComponentResource):
             tags=self._tags,
             routed=self._network.routed,
             allowed=self._firewall.rules,
+            adopted=frozenset(self._settings.adopt_records),
+            checks=self._checks,
         )
 
     def _acme(self, mta: MtaHost) -> Certificate | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.account_checks import AccountChecks
 from components.tagging import named
 from policy.dns.plan import TTL
 
@@ -24,6 +25,9 @@ class PublicAddressArgs:
     tags: Mapping[str, str]
     routed: Sequence[pulumi.Resource]
     """The way to the internet, without which AWS associates no Elastic IP."""
+    adopted: frozenset[str]
+    """Names whose records exist and are overwritten."""
+    checks: AccountChecks
     shares: tuple[str, ...] = ()
     """All private addresses of the interface, when this is a secondary one: a change of that list
     takes every secondary address off for a moment, and its Elastic IP with it."""
@@ -46,7 +50,6 @@ class PublicAddress(pulumi.ComponentResource):
         self, name: str, args: PublicAddressArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("ping8:mail:PublicAddress", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
         eip = self._elastic_ip(name, args)
         self.public_ip = eip.public_ip
         self.association = aws.ec2.EipAssociation(
@@ -70,7 +73,10 @@ class PublicAddress(pulumi.ComponentResource):
                 type="A",
                 ttl=TTL,
                 records=[eip.public_ip],
-                opts=child,
+                allow_overwrite=host_name in args.adopted or None,
+                opts=pulumi.ResourceOptions(
+                    parent=self, hooks=args.checks.record(f"{name}-a-{host_name}", parent=name)
+                ),
             )
             for host_name in args.names
         ]
@@ -101,6 +107,9 @@ class PublicAddress(pulumi.ComponentResource):
             domain="vpc",
             tags=named(args.tags, args.names[0]),
             opts=pulumi.ResourceOptions(
-                parent=self, protect=args.protect, retain_on_delete=args.protect
+                parent=self,
+                protect=args.protect,
+                retain_on_delete=args.protect,
+                hooks=args.checks.address,
             ),
         )

@@ -54,11 +54,12 @@ def _policy(
     domain: SenderDomain, tags: Mapping[str, Any], record: str, location: str, mend: str
 ) -> Finding:
     inherited = location != domain.name
+    unexpected = inherited and domain.dmarc.publish
     policy = str(tags["sp" if inherited else "p"]["value"])
     wanted = domain.dmarc.policy
     expected = f"p={wanted} or stricter at _dmarc.{domain.name}"
     saw = f"_dmarc.{location}: {record}"
-    if inherited or _WEAKEST_FIRST.index(policy) < _WEAKEST_FIRST.index(wanted):
+    if unexpected or _WEAKEST_FIRST.index(policy) < _WEAKEST_FIRST.index(wanted):
         return warned("domain.dmarc", domain.name, saw, expected=expected, mend=mend)
     return passed("domain.dmarc", domain.name, saw)
 

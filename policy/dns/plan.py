@@ -137,9 +137,19 @@ def _bounce_brands(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 
 def zone_of(settings: Settings, domain: SenderDomain, name: str) -> str | None:
-    """The Route 53 zone that holds a name of a sender domain; None: its owner publishes it."""
-    zones = (settings.zone_of(domain), settings.zone)
-    return next((zone for zone in zones if zone and lies_in(name, zone)), None)
+    """The Route 53 zone that holds a name of a sender domain; None: its owner publishes it.
+
+    The most specific of all zones that the settings name: a zone above one of them delegates it,
+    and nobody would see the record there.
+    """
+    held = any(zone and lies_in(name, zone) for zone in (settings.zone_of(domain), settings.zone))
+    return most_specific(settings, name) if held else None
+
+
+def most_specific(settings: Settings, name: str) -> str | None:
+    """The longest of the settings' zones in which the name lies."""
+    zones = {settings.zone, *(domain.zone for domain in settings.domains if domain.zone)}
+    return max((zone for zone in zones if lies_in(name, zone)), key=len, default=None)
 
 
 def _keys(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
@@ -186,6 +196,8 @@ def _returns(settings: Settings, domain: SenderDomain, brands: tuple[str, ...]) 
 
 
 def _dmarc(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
+    if not domain.dmarc.publish:
+        return
     name = names.dmarc(domain.name)
     yield Record(
         name=name,
@@ -200,14 +212,17 @@ def _dmarc_receivers(settings: Settings) -> Iterator[Record]:
     """Without this consent mailbox providers send no reports about one domain to another."""
     for domain in settings.domains:
         receiver = (domain.dmarc.report or "").rpartition("@")[2]
-        if not receiver or lies_in(domain.name, receiver) or lies_in(receiver, domain.name):
+        if (
+            not (receiver and domain.dmarc.publish)
+            or lies_in(domain.name, receiver)
+            or lies_in(receiver, domain.name)
+        ):
             continue
-        zones = (settings.zone, *(each.zone for each in settings.domains))
         yield Record(
             name=names.dmarc_reports(receiver),
             type="TXT",
             content=Values(values=("v=DMARC1",)),
-            zone=next((zone for zone in zones if zone and lies_in(receiver, zone)), None),
+            zone=most_specific(settings, receiver),
             why=f"{receiver} takes DMARC reports about other domains",
         )
 

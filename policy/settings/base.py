@@ -138,6 +138,13 @@ AllocationId = Annotated[
 ]
 """An Elastic IP that exists already."""
 
+ZoneId = Annotated[
+    str,
+    _pattern(r"Z[0-9A-Z]{1,31}", "write the id of a hosted zone such as Z0123456789ABCDEFGHIJ"),
+    Kind(name="zone id"),
+]
+"""A Route 53 hosted zone."""
+
 ImageId = Annotated[
     str,
     _pattern(r"ami-[0-9a-f]{8,32}", "write an image id such as ami-0123456789abcdef0"),

@@ -29,6 +29,11 @@ class Dkim(Model):
 class Dmarc(Model):
     """The DMARC record (RFC 7489)."""
 
+    publish: bool = Field(
+        default=True,
+        description="Publish the record; false where the domain has one of its own, or inherits a "
+        "stricter one.",
+    )
     policy: Literal["none", "quarantine", "reject"] = Field(
         default="none", description="What receivers do with mail that fails."
     )

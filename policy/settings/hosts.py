@@ -93,16 +93,16 @@ class MtaHost(Host):
         examples=["eipalloc-0123456789abcdef0"],
     )
     spool_gib: Annotated[int, unit("GiB")] = Field(
-        default=100, ge=1, le=16384, description="Size of the spool volume, in GiB."
+        default=100, ge=1, le=65536, description="Size of the spool volume, in GiB."
     )
     spool_iops: Annotated[int, unit("IOPS")] = Field(
-        default=3000, ge=3000, le=16000, description="IOPS of it."
+        default=3000, ge=3000, le=80000, description="IOPS of it."
     )
     spool_throughput: Annotated[int, unit("MiB/s")] = Field(
-        default=250, ge=125, le=1000, description="Throughput of it, in MiB/s."
+        default=250, ge=125, le=2000, description="Throughput of it, in MiB/s."
     )
     log_gib: Annotated[int, unit("GiB")] = Field(
-        default=50, ge=1, le=16384, description="Size of the log volume, in GiB."
+        default=50, ge=1, le=65536, description="Size of the log volume, in GiB."
     )
     expected_backlog: Annotated[int, unit("messages")] = Field(
         default=1_000_000, ge=1, description="Messages that the spool must hold."

@@ -8,7 +8,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from policy.settings import names
-from policy.settings.base import Duration, HostName, Model, Name, Region, unit
+from policy.settings.base import (
+    Duration,
+    HostName,
+    Model,
+    Name,
+    RecordName,
+    Region,
+    ZoneId,
+    unit,
+)
 from policy.settings.domains import DomainDefaults, SenderDomain
 from policy.settings.egress import Brand, Pool, Source
 from policy.settings.hosts import KumoMTA, MtaHost, Network, ProxyHost
@@ -25,6 +34,22 @@ class Settings(Model):
     zone: HostName = Field(
         description="Our Route 53 zone. Host names and EHLO names live in it.",
         examples=["mail.example.com"],
+    )
+    zone_ids: dict[HostName, ZoneId] = Field(
+        default={},
+        description="Ids of Route 53 zones, by name; needed where several public zones have it.",
+        examples=[{"example.com": "Z0123456789ABCDEFGHIJ"}],
+    )
+    adopt_records: tuple[RecordName, ...] = Field(
+        default=(),
+        description="Names whose records in Route 53 exist already and become this stack's: their "
+        "values are overwritten, and a destroy deletes them.",
+        examples=[["_dmarc.example.com"]],
+    )
+    account_checks: bool = Field(
+        default=True,
+        description="Look at preview whether AWS has room for what is made: quotas, and records "
+        "that exist; false where its answers are wrong or may not be read.",
     )
     operators: Operators = Field(description="Who may log in, and who is told.")
     webhook: Webhook = Field(description="Where PING8 takes events.")

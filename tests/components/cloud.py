@@ -126,6 +126,13 @@ _ANSWERS: dict[str, Any] = {
         "id": "eu-central-1",
         "names": ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
     },
+    "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": lambda args: {
+        "id": "offerings",
+        "instanceTypes": [kind for kind in args["filters"][0]["values"] for _ in "abc"],
+        "locations": [
+            f"eu-central-1{zone}" for _ in args["filters"][0]["values"] for zone in "abc"
+        ],
+    },
     "aws:route53/getZone:getZone": lambda args: {
         "id": f"Z{_hash(args['name']).upper()}",
         "name": args["name"],

@@ -52,6 +52,7 @@ class Registration:
     aliases: tuple[str, ...] = ()
     additional_secret_outputs: tuple[str, ...] = ()
     on_error: tuple[str, ...] = ()
+    before_create: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +134,9 @@ class _Recorder(MockMonitor):
             self.outputs = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
+    def RegisterResourceHook(self, request: Any) -> Any:  # noqa: N802
+        return empty_pb2.Empty()
+
     def RegisterErrorHook(self, request: Any) -> Any:  # noqa: N802
         return empty_pb2.Empty()
 
@@ -168,6 +172,7 @@ class _Recorder(MockMonitor):
                 aliases=tuple(alias.urn for alias in request.aliases),
                 additional_secret_outputs=tuple(request.additionalSecretOutputs),
                 on_error=tuple(request.hooks.on_error),
+                before_create=tuple(request.hooks.before_create),
             )
         )
 

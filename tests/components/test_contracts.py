@@ -9,7 +9,7 @@ import pytest
 
 from policy.push import push_command
 from tests.components import shapes
-from tests.components.program import Program, Registration
+from tests.components.program import Program, Registration, run
 
 every_shape = pytest.mark.parametrize("shape", shapes.NAMES)
 
@@ -274,9 +274,16 @@ def test_only_the_two_tokens_go_to_secrets_manager(shape: str) -> None:
 
 
 @every_shape
-def test_no_record_overwrites_what_stands_there(shape: str) -> None:
+def test_no_record_overwrites_what_is_there(shape: str) -> None:
     for record in shapes.program(shape).of_type("aws:route53/record:Record"):
         assert "allowOverwrite" not in record.inputs
+
+
+def test_a_record_that_is_adopted_overwrites() -> None:
+    name = "_dmarc.shop.mail.example.com"
+    config = shapes.MANY_BRANDS | {"adoptRecords": [name]}
+    records = run(config).of_type("aws:route53/record:Record")
+    assert [item.inputs["name"] for item in records if "allowOverwrite" in item.inputs] == [name]
 
 
 @every_shape

@@ -158,6 +158,53 @@ def _zone(aws: Scope, arguments: Properties) -> Properties:
     }
 
 
+def _records(aws: Scope, arguments: Properties) -> Properties:
+    route53 = aws.client("route53")
+    pages = route53.get_paginator("list_resource_record_sets").paginate(
+        HostedZoneId=arguments["zoneId"]
+    )
+    wanted = re.compile(arguments.get("nameRegex") or "")
+    return {
+        "id": arguments["zoneId"],
+        "resourceRecordSets": [
+            {
+                "name": item["Name"],
+                "type": item["Type"],
+                "ttl": item.get("TTL"),
+                "resourceRecords": [
+                    {"value": value["Value"]} for value in item.get("ResourceRecords", [])
+                ],
+            }
+            for page in pages
+            for item in page["ResourceRecordSets"]
+            if wanted.search(item["Name"])
+        ],
+    }
+
+
+def _offerings(aws: Scope, arguments: Properties) -> Properties:
+    kind = arguments.get("locationType") or "region"
+    answer = aws.ec2.describe_instance_type_offerings(
+        LocationType=kind, Filters=_filters(arguments)
+    )
+    found = answer["InstanceTypeOfferings"]
+    return {
+        "id": aws.region,
+        "instanceTypes": [item["InstanceType"] for item in found],
+        "locations": [item["Location"] for item in found],
+        "locationTypes": [kind for _ in found],
+    }
+
+
+def _quota(aws: Scope, arguments: Properties) -> Properties:
+    conditions = aws.account.conditions
+    known = {"L-0263D0A3": conditions.elastic_ips, "L-1216C47A": conditions.vcpus}
+    code = arguments["quotaCode"]
+    if (arguments["serviceCode"], code) not in {("ec2", each) for each in known}:
+        raise ProviderError(f"api error NoSuchResourceException: quota {code}")
+    return {"id": code, "quotaCode": code, "value": known[code], "adjustable": True}
+
+
 def _elastic_ip(aws: Scope, arguments: Properties) -> Properties:
     selectors: Properties = {"Filters": _filters(arguments)}
     if arguments.get("id"):
@@ -236,6 +283,9 @@ _LOOKUPS: Mapping[str, _Lookup] = {
     "aws:ec2/getElasticIp:getElasticIp": _elastic_ip,
     "aws:ec2/getEips:getEips": _elastic_ips,
     "aws:ec2/getInstanceType:getInstanceType": _instance_type,
+    "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _offerings,
+    "aws:servicequotas/getServiceQuota:getServiceQuota": _quota,
+    "aws:route53/getRecords:getRecords": _records,
     "aws:route53/getZone:getZone": _zone,
     "aws:ssm/getParameter:getParameter": _parameter,
     "aws:iam/getPolicyDocument:getPolicyDocument": _document,

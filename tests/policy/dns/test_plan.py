@@ -206,3 +206,26 @@ def test_names_that_dns_shows_once_are_never_an_alias_and_something_else() -> No
     records = plan.mail_records(settings({"name": "customer.example", "dkim": {"ed25519": True}}))
     aliases = {record.name for record in records if record.type == "CNAME"}
     assert not aliases & {record.name for record in records if record.type != "CNAME"}
+
+
+def test_a_record_goes_to_the_most_specific_zone() -> None:
+    records = plan.mail_records(
+        settings(
+            {"name": "example.com", "zone": "example.com", "bounce": "returns.mail.example.com"},
+            {"name": "news.mail.example.com", "zone": "example.com"},
+            {"name": "shop.example.net", "dmarc": {"report": "dmarc@reports.example.com"}},
+            {"name": "reports.example.com", "zone": "reports.example.com"},
+        )
+    )
+    zones = {(item.name, item.type): item.zone for item in records}
+    assert zones["returns.mail.example.com", "MX"] == "mail.example.com"
+    assert zones["s1._domainkey.news.mail.example.com", "TXT"] == "mail.example.com"
+    assert zones["*._report._dmarc.reports.example.com", "TXT"] == "reports.example.com"
+    assert zones["_dmarc.example.com", "TXT"] == "example.com"
+    assert zones["_dmarc.shop.example.net", "TXT"] is None
+
+
+def test_the_owner_may_keep_the_dmarc_record() -> None:
+    dmarc = {"publish": False, "report": "dmarc@example.net"}
+    records = plan.mail_records(settings({"name": "shop.example.com", "dmarc": dmarc}))
+    assert not [item.name for item in records if "_dmarc" in item.name]

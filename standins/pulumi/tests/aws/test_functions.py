@@ -1,9 +1,11 @@
 import json
 
+import grpc
 import pytest
 
 from standins.pulumi.aws.images import IMAGES
-from standins.pulumi.tests.engine import Engine, Refused
+from standins.pulumi.tests.aws.site import RECORD, ZONE
+from standins.pulumi.tests.engine import Engine, Refused, error_of
 
 
 def test_the_newest_image_is_found_by_its_name(aws: Engine) -> None:
@@ -55,3 +57,39 @@ def test_a_policy_document_has_single_values_bare_and_several_sorted(aws: Engine
 def test_the_caller_has_an_account(aws: Engine) -> None:
     found = aws.invoke("aws:index/getCallerIdentity:getCallerIdentity")
     assert found["accountId"] == "123456789012"
+
+
+def test_what_a_zone_holds_already(aws: Engine) -> None:
+    zone = aws.create(ZONE, "zone", {"name": "example.com"})
+    inputs = {"zoneId": zone.identity, "name": "_dmarc.example.com", "type": "TXT", "ttl": 60}
+    aws.create(RECORD, "txt", {**inputs, "records": ["v=DMARC1; p=none"]})
+    found = aws.invoke("aws:route53/getRecords:getRecords", zoneId=zone.identity)
+    held = {(item["name"], item["type"]) for item in found["resourceRecordSets"]}
+    assert held >= {("example.com.", "NS"), ("_dmarc.example.com.", "TXT")}
+
+
+def test_two_zones_of_one_name_are_told_apart_by_their_ids(aws: Engine) -> None:
+    aws.create(ZONE, "old", {"name": "example.com"})
+    wanted = aws.create(ZONE, "new", {"name": "example.com"})
+    with pytest.raises(grpc.RpcError) as caught:
+        aws.invoke("aws:route53/getZone:getZone", name="example.com")
+    assert "multiple Route 53 Hosted Zones matched" in error_of(caught)
+    found = aws.invoke("aws:route53/getZone:getZone", zoneId=wanted.identity)
+    assert found["name"] == "example.com"
+
+
+def test_quotas_and_offers(aws: Engine) -> None:
+    quota = aws.invoke(
+        "aws:servicequotas/getServiceQuota:getServiceQuota",
+        serviceCode="ec2",
+        quotaCode="L-0263D0A3",
+    )
+    assert quota["value"] == 5
+    offers = aws.invoke(
+        "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings",
+        locationType="availability-zone",
+        filters=[{"name": "instance-type", "values": ["t4g.small"]}],
+    )
+    assert ("t4g.small", "eu-west-1a") in zip(
+        offers["instanceTypes"], offers["locations"], strict=True
+    )

@@ -1,0 +1,156 @@
+"""What AWS has already, held at preview against what the engine is about to make.
+
+Hooks before a creation ask: the engine calls them for what is not in its state alone, so what this
+stack owns never counts, nor what a failed update made before it failed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
+
+import pulumi
+import pulumi_aws as aws
+
+from policy.dns.existing import Held, obstacle
+from policy.settings import Settings
+
+ADDRESSES, VCPUS = "L-0263D0A3", "L-1216C47A"
+"""Quotas of EC2: Elastic IPs, and vCPUs of running on-demand standard instances."""
+
+_OFF = "or set accountChecks: false to go on without this check"
+
+Hooks = pulumi.ResourceHookBinding
+_Answer = TypeVar("_Answer")
+
+
+class Rejected(Exception):
+    """What AWS would reject in the middle of an update. The message says what to do."""
+
+
+class AccountChecks:
+    """Hooks for records, Elastic IPs and instances. What may not be read is not checked."""
+
+    def __init__(self, name: str, settings: Settings, parent: pulumi.Resource) -> None:
+        self._settings = settings
+        self._opts = pulumi.InvokeOutputOptions(parent=parent)
+        self._asked: dict[str, asyncio.Task[Any]] = {}
+        self._wanted: dict[str, int] = {}
+        self._parents: dict[str, str] = {}
+        self._records = self._hook(f"{name}-record-exists", self._record)
+        self.address = self._hook(f"{name}-address-quota", self._address)
+        self.instance = self._hook(f"{name}-vcpu-quota", self._instance)
+
+    def record(self, name: str, parent: str) -> Hooks | None:
+        """For a record of that name; its parent's is part of the command that imports it."""
+        self._parents[name] = parent
+        return self._records
+
+    def _hook(
+        self, name: str, check: Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
+    ) -> Hooks | None:
+        if not self._settings.account_checks:
+            return None
+        dry = pulumi.ResourceHookOptions(on_dry_run=True)
+        return Hooks(before_create=[pulumi.ResourceHook(name, check, dry)])
+
+    async def _record(self, args: pulumi.ResourceHookArgs) -> None:
+        inputs = args.new_inputs or {}
+        zone_id = inputs.get("zoneId")
+        if not isinstance(zone_id, str) or inputs.get("allowOverwrite"):
+            return
+        zone, held = await asyncio.gather(
+            self._ask(
+                f"zone {zone_id}",
+                lambda: aws.route53.get_zone_output(zone_id=zone_id, opts=self._opts),
+            ),
+            self._ask(
+                f"records {zone_id}",
+                lambda: aws.route53.get_records_output(zone_id=zone_id, opts=self._opts),
+            ),
+        )
+        if zone is None or held is None:
+            return
+        name, kind = str(inputs["name"]), str(inputs["type"])
+        sets = (Held(name=item.name, type=item.type) for item in held.resource_record_sets)
+        found = obstacle(name, kind, zone.name, sets)
+        if found:
+            here = f"{name} {kind}: zone {zone.name} ({zone_id})"
+            taken = f"{zone_id}_{name}_{kind}"
+            raise Rejected(f"{here} {self._way_out(name, kind, found, taken, args)}; {_OFF}")
+
+    def _way_out(
+        self, name: str, kind: str, found: Held, taken: str, args: pulumi.ResourceHookArgs
+    ) -> str:
+        if found.type == "NS":
+            return (
+                f"delegates {found.plain}, so nobody would see it there: name that zone as `zone` "
+                "of the domain"
+            )
+        if found.type != kind:
+            return (
+                f"has a {found.type} of this name, and DNS allows nothing beside a CNAME: remove "
+                "it, or choose another name or selector"
+            )
+        parent = self._parents[args.name]
+        urn = f"{args.urn.rpartition('$')[0]}::{parent}"
+        return (
+            f"has this record already. To take it over: pulumi import {args.type} '{args.name}' "
+            f"'{taken}' --parent 'parent={urn}'; to overwrite it: add {name} to adoptRecords"
+        )
+
+    async def _address(self, _: pulumi.ResourceHookArgs) -> None:
+        new = self._count(ADDRESSES, 1)
+        quota, held = await asyncio.gather(
+            self._quota(ADDRESSES),
+            self._ask("addresses", lambda: aws.ec2.get_eips_output(opts=self._opts)),
+        )
+        if quota is not None and held is not None:
+            self._allow("Elastic IPs", ADDRESSES, quota, len(held.allocation_ids) + new)
+
+    async def _instance(self, args: pulumi.ResourceHookArgs) -> None:
+        kind = str((args.new_inputs or {}).get("instanceType"))
+        quota, known = await asyncio.gather(
+            self._quota(VCPUS),
+            self._ask(
+                kind, lambda: aws.ec2.get_instance_type_output(instance_type=kind, opts=self._opts)
+            ),
+        )
+        if quota is not None and known is not None:
+            new = self._count(VCPUS, known.default_vcpus)
+            self._allow("vCPUs of the hosts to be made", VCPUS, quota, new)
+
+    def _count(self, what: str, number: int) -> int:
+        self._wanted[what] = self._wanted.get(what, 0) + number
+        return self._wanted[what]
+
+    def _allow(self, what: str, code: str, quota: float, needed: int) -> None:
+        if needed > quota:
+            region = self._settings.region
+            raise Rejected(
+                f"{what}: AWS allows {int(quota)} in {region}, and {needed} are needed. Ask for "
+                "more: aws service-quotas request-service-quota-increase --service-code ec2 "
+                f"--quota-code {code} --desired-value {needed} --region {region}; {_OFF}"
+            )
+
+    async def _quota(self, code: str) -> float | None:
+        found = await self._ask(
+            code,
+            lambda: aws.servicequotas.get_service_quota_output(
+                service_code="ec2", quota_code=code, opts=self._opts
+            ),
+        )
+        return None if found is None else found.value
+
+    async def _ask(self, key: str, ask: Callable[[], pulumi.Output[_Answer]]) -> _Answer | None:
+        """Each question once; None where the credentials do not allow it."""
+        if key not in self._asked:
+            self._asked[key] = asyncio.ensure_future(_answer(key, ask))
+        return cast(_Answer | None, await self._asked[key])
+
+
+async def _answer(key: str, ask: Callable[[], pulumi.Output[_Answer]]) -> _Answer | None:
+    try:
+        return await ask().future()
+    except Exception as error:
+        pulumi.log.debug(f"not checked, {key}: {error}")
+        return None

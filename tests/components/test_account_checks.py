@@ -1,0 +1,125 @@
+"""What the hooks before a creation say, by what AWS answers."""
+
+import asyncio
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import account_checks
+from components.account_checks import ADDRESSES, VCPUS, AccountChecks, Rejected
+from tests.components import program, shapes
+
+ZONE = "Z0123456789"
+
+
+class _Asks(AccountChecks):
+    """Answers without AWS; a question without an answer is one that may not be asked."""
+
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        self._settings = shapes.settings("minimal")
+        self._answers = answers
+        self._wanted = {}
+        self._parents = {"mail-dns-txt-_dmarc.example.com": "mail-dns"}
+
+    async def _ask(self, key: str, ask: Any) -> Any:
+        return self._answers.get(key)
+
+
+def _args(kind: str = "TXT", name: str = "_dmarc.example.com", **more: Any) -> Any:
+    record = "aws:route53/record:Record"
+    return pulumi.ResourceHookArgs(
+        urn=f"urn:pulumi:prod::ping8-mail::ping8:mail:MailDns${record}::mail-dns-txt-{name}",
+        id="",
+        name=f"mail-dns-{kind.lower()}-{name}",
+        type=record,
+        new_inputs={"zoneId": ZONE, "name": name, "type": kind, **more},
+    )
+
+
+def _zone(*held: tuple[str, str]) -> dict[str, Any]:
+    sets = [SimpleNamespace(name=name, type=kind) for name, kind in held]
+    return {
+        f"zone {ZONE}": SimpleNamespace(name="example.com"),
+        f"records {ZONE}": SimpleNamespace(resource_record_sets=sets),
+    }
+
+
+def _rejected(checks: AccountChecks, args: pulumi.ResourceHookArgs) -> str:
+    with pytest.raises(Rejected) as caught:
+        asyncio.run(checks._record(args))
+    return str(caught.value)
+
+
+def test_a_record_that_exists_comes_with_the_command_that_imports_it() -> None:
+    said = _rejected(_Asks(_zone(("_dmarc.example.com.", "TXT"))), _args())
+    assert (
+        "pulumi import aws:route53/record:Record 'mail-dns-txt-_dmarc.example.com' "
+        "'Z0123456789__dmarc.example.com_TXT' "
+        "--parent 'parent=urn:pulumi:prod::ping8-mail::ping8:mail:MailDns::mail-dns'; "
+        "to overwrite it: add _dmarc.example.com to adoptRecords; "
+        "or set accountChecks: false"
+    ) in said
+
+
+def test_an_alias_and_a_delegation_are_named() -> None:
+    said = _rejected(_Asks(_zone(("_dmarc.example.com.", "CNAME"))), _args())
+    assert "has a CNAME of this name" in said
+    said = _rejected(_Asks(_zone(("news.example.com.", "NS"))), _args(name="x.news.example.com"))
+    assert "delegates news.example.com" in said
+
+
+@pytest.mark.parametrize(
+    ("answers", "args"),
+    [
+        (_zone(("_dmarc.example.com.", "TXT")), _args(allowOverwrite=True)),
+        (_zone(("other.example.com.", "TXT")), _args()),
+        ({}, _args()),
+    ],
+)
+def test_adopted_free_and_unknown_records_pass(answers: dict[str, Any], args: Any) -> None:
+    asyncio.run(_Asks(answers)._record(args))
+
+
+def test_addresses_of_the_account_and_new_ones_share_the_quota() -> None:
+    held = SimpleNamespace(allocation_ids=["eipalloc-1"] * 4)
+    checks = _Asks({ADDRESSES: SimpleNamespace(value=5.0), "addresses": held})
+    asyncio.run(checks._address(_args()))
+    with pytest.raises(Rejected) as caught:
+        asyncio.run(checks._address(_args()))
+    said = str(caught.value)
+    assert said.startswith("Elastic IPs: AWS allows 5 in eu-central-1, and 6 are needed.")
+    assert f"--quota-code {ADDRESSES} --desired-value 6 --region eu-central-1" in said
+
+
+def test_hosts_need_vcpus() -> None:
+    kind = SimpleNamespace(default_vcpus=4)
+    checks = _Asks({VCPUS: SimpleNamespace(value=5.0), "c7g.xlarge": kind})
+    args = _args(instanceType="c7g.xlarge")
+    asyncio.run(checks._instance(args))
+    with pytest.raises(Rejected, match="AWS allows 5 in eu-central-1, and 8 are needed"):
+        asyncio.run(checks._instance(args))
+
+
+def test_without_the_right_to_read_nothing_is_checked() -> None:
+    asyncio.run(_Asks({})._address(_args()))
+    asyncio.run(_Asks({})._instance(_args()))
+
+
+def test_every_record_address_and_host_is_looked_at_before_it_is_made() -> None:
+    made = shapes.program("minimal")
+    hooked = {item.type: item.before_create for item in made if item.before_create}
+    assert hooked == {
+        "aws:ec2/eip:Eip": ("mail-address-quota",),
+        "aws:ec2/instance:Instance": ("mail-vcpu-quota",),
+        "aws:route53/record:Record": ("mail-record-exists",),
+    }
+    assert all(item.before_create for item in made.of_type("aws:route53/record:Record"))
+
+
+def test_the_checks_can_be_switched_off() -> None:
+    made = program.run(shapes.MINIMAL | {"accountChecks": False})
+    assert not any(item.before_create for item in made)
+    assert account_checks._OFF.startswith("or set accountChecks: false")
