@@ -1,10 +1,6 @@
 # ruff: noqa: ARG002 - every type's operations take the same arguments
 """Security groups and their rules; every change is put into force on the hosts' network."""
 
-import re
-
-from botocore.exceptions import ClientError
-
 from standins.pulumi.aws.account import ACCOUNT_ID
 from standins.pulumi.aws.resource import AwsResource, Scope, given, specification, tag_map
 from standins.pulumi.errors import InvalidInputs
@@ -12,8 +8,6 @@ from standins.pulumi.properties import Properties
 from standins.pulumi.resource import Traits
 from standins.pulumi.schema import Refusal
 
-_DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
-_CHARACTERS = "a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"
 _PEERS = ("cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId")
 
 
@@ -35,7 +29,6 @@ class SecurityGroup(AwsResource):
                 raise InvalidInputs(Refusal(path=name, reason=reason))
 
     def _create(self, aws: Scope, inputs: Properties) -> str:
-        _check_description(inputs, "CreateSecurityGroup", "Invalid security group description.")
         created = aws.ec2.create_security_group(
             GroupName=inputs["name"],
             Description=inputs.get("description") or "Managed by Pulumi",
@@ -86,8 +79,6 @@ class _Rule(AwsResource):
                 raise InvalidInputs(Refusal(path=name, reason="required for this ipProtocol"))
 
     def _create(self, aws: Scope, inputs: Properties) -> str:
-        way = "Egress" if self.egress else "Ingress"
-        _check_description(inputs, f"AuthorizeSecurityGroup{way}", "Invalid rule description.")
         arguments = {
             "GroupId": inputs["securityGroupId"],
             "IpPermissions": [_permission(inputs)],
@@ -132,7 +123,6 @@ class _Rule(AwsResource):
             "referencedSecurityGroupId": "ReferencedGroupId",
             "description": "Description",
         }
-        _check_description(news, "ModifySecurityGroupRules", "Invalid rule description.")
         aws.ec2.modify_security_group_rules(
             GroupId=news["securityGroupId"],
             SecurityGroupRules=[
@@ -156,18 +146,6 @@ class SecurityGroupIngressRule(_Rule):
 class SecurityGroupEgressRule(_Rule):
     kind = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
     egress = True
-
-
-def _check_description(inputs: Properties, operation: str, what: str) -> None:
-    """As EC2, whose service model says nothing of it (VPC user guide, security group rules)."""
-    if not _DESCRIPTION.fullmatch(str(inputs.get("description") or "")):
-        message = (
-            f"{what} Valid descriptions are strings less than 256 characters from the following"
-            f" set:  {_CHARACTERS}"
-        )
-        raise ClientError(
-            {"Error": {"Code": "InvalidParameterValue", "Message": message}}, operation
-        )
 
 
 def _permission(inputs: Properties) -> Properties:
