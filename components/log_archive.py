@@ -43,6 +43,8 @@ class LogArchive(pulumi.ComponentResource):
         bucket = aws.s3.Bucket(
             f"{name}-bucket",
             bucket=settings.logs.bucket,
+            # Without protection a destroy takes the segments along: AWS deletes no bucket with any.
+            force_destroy=not settings.protect,
             tags=named(args.tags, f"{name}-bucket"),
             opts=pulumi.ResourceOptions(
                 parent=self, protect=settings.protect, retain_on_delete=settings.protect

@@ -49,6 +49,7 @@ def render_mta(settings: Settings, addresses: Addresses, secrets: Secrets) -> Re
             *shipping_files(settings),
             *signals_files(settings, "mta", MTA, _SMTP if settings.takes_reports() else ""),
             *system.system_files(settings),
+            *system.masked("kumo-tsa-daemon.service"),
         ),
         linked_directories=("/opt/kumomta/etc/policy", _DKIM),
         directories=(

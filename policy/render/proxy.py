@@ -43,6 +43,7 @@ def render_proxy(
             *_address_files(settings, proxy_name, addresses),
             *signals_files(settings, "proxy", proxy_name, listens),
             *system.system_files(settings),
+            *system.masked("kumomta.service", "kumo-tsa-daemon.service"),
         ),
         packages=tuple(sorted((*system.PACKAGES, "iproute2", "nftables"))),
         users=("kumoproxy",),

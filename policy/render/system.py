@@ -36,6 +36,14 @@ def system_files(settings: Settings) -> tuple[ReleaseFile, ...]:
     )
 
 
+def masked(*units: str) -> tuple[ReleaseFile, ...]:
+    """Units that KumoMTA's package enables and the host does not use: an empty file masks one.
+
+    Else the next reboot would start a second MTA.
+    """
+    return tuple(ReleaseFile(path=f"/etc/systemd/system/{unit}", content=b"") for unit in units)
+
+
 def _operators_keys(settings: Settings) -> ReleaseFile:
     """Read at each log-in; user data tells sshd of it, so that a new key replaces no host."""
     lines = (f"{key}\n" for key in settings.operators.ssh_keys)

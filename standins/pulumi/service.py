@@ -11,6 +11,7 @@ from standins.pulumi.aws.provider import provider as aws_provider
 from standins.pulumi.aws.world import World
 from standins.pulumi.endpoints import Endpoints
 from standins.pulumi.hosts import Hosts
+from standins.pulumi.schema import resource_schema
 from standins.pulumi.server import serve
 
 ELASTIC_RANGE = "203.0.113.0/24"
@@ -37,6 +38,10 @@ class Service:
             "tls": tls.provider(),
             "random": randomness.provider(),
         }
+        # The SDK's modules load when they are first used; two threads at once would spoil them.
+        for provider in providers.values():
+            for kind in provider.resources:
+                resource_schema(kind)
         self._servers: list[Any] = []
         ports = {}
         for name, provider in providers.items():

@@ -198,6 +198,7 @@ def test_shipped_logs_go_to_a_closed_encrypted_bucket_and_expire() -> None:
     assert bucket.inputs["bucket"] == "example-mail-logs"
     assert bucket.protect
     assert bucket.retain_on_delete
+    assert bucket.inputs["forceDestroy"] is False
     (closed,) = program.of_type("BucketPublicAccessBlock")
     assert {value for key, value in closed.inputs.items() if key != "bucket"} == {True}
     (life,) = program.of_type("BucketLifecycleConfiguration")
@@ -207,6 +208,12 @@ def test_shipped_logs_go_to_a_closed_encrypted_bucket_and_expire() -> None:
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert program.of_type("BucketServerSideEncryptionConfiguration")
+
+
+def test_without_protection_a_destroy_takes_the_segments_along() -> None:
+    (bucket,) = with_settings(**SHIPPING, protect=False).of_type("Bucket")
+    assert bucket.inputs["forceDestroy"] is True
+    assert not (bucket.protect or bucket.retain_on_delete)
 
 
 def test_the_mta_host_may_put_its_segments_and_nothing_else() -> None:
