@@ -1,0 +1,59 @@
+"""A stack of this machine says where its engine, state and keys are; commands find them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ops import local, stack
+from tests.ops.doctor.deployment import outputs_of
+from tests.ops.test_status import DEPLOYMENT
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An engine that tells outputs only with the passphrase, and in its own folder."""
+    program = tmp_path / "pulumi"
+    program.write_text(
+        "#!/bin/sh\n"
+        f'[ "$PULUMI_CONFIG_PASSPHRASE" = hidden ] && [ "$PWD" = {tmp_path} ] || exit 7\n'
+        f"cat {tmp_path}/outputs.json\n"
+    )
+    program.chmod(0o755)
+    told = {**outputs_of(DEPLOYMENT), "injection_token": "a-token"}
+    (tmp_path / "outputs.json").write_text(json.dumps(told))
+    file = tmp_path / "operator.json"
+    monkeypatch.setattr(local, "_FILE", file)
+    local.write(
+        local.LocalStack(
+            stack="small",
+            pulumi=str(program),
+            project=str(tmp_path),
+            environment={"PULUMI_CONFIG_PASSPHRASE": "hidden"},
+            ssh_config=str(tmp_path / "ssh_config"),
+            authorities="",
+            resolver="198.51.100.53",
+        )
+    )
+    return file
+
+
+def test_its_own_engine_tells_the_outputs_and_its_own_key_logs_in(engine: Path) -> None:
+    deployment = stack.read_deployment("small")
+    assert deployment.mta.ssh_config == str(engine.parent / "ssh_config")
+    assert stack.secret_output("small", "injection_token").get_secret_value() == "a-token"
+
+
+def test_only_its_owner_may_read_where_secrets_are(engine: Path) -> None:
+    assert engine.stat().st_mode & 0o777 == 0o600
+
+
+def test_another_stack_is_none_of_it(engine: Path) -> None:
+    assert local.local_stack("prod") is None
+    assert local.local_stack("small") is not None
+
+
+@pytest.mark.parametrize("text", ["", "[", "{}", '{"stack": "small"}'])
+def test_a_file_that_is_damaged_is_as_good_as_none(engine: Path, text: str) -> None:
+    engine.write_text(text)
+    assert local.local_stack("small") is None
