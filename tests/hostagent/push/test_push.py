@@ -238,3 +238,13 @@ def test_the_report_names_digests_but_none_of_a_secret_file(world: World) -> Non
     report = world.push(release())
     assert report["files"]["/etc/default/kumomta"] == "secret"
     assert re.fullmatch(r"[0-9a-f]{64}", report["files"][f"{POLICY}/init.lua"])
+
+
+def test_a_masked_unit_is_not_verified(world: World) -> None:
+    units = "/etc/systemd/system"
+    world.push(
+        release(file(f"{units}/a.service", "[Unit]"), file(f"{units}/kumo-tsa-daemon.service", ""))
+    )
+    (asked,) = [words for words in world.play.asked if "verify" in words]
+    assert f"{units}/a.service" in asked
+    assert f"{units}/kumo-tsa-daemon.service" not in asked
