@@ -16,43 +16,43 @@ if TYPE_CHECKING:
 
 @api("kumo.define_spool")
 def define_spool(ctx: LuaContext, params: Any) -> None:
-    ctx.engine.define_spool(deserialize("kumo.define_spool", params))
+    ctx.configuration.define_spool(deserialize("kumo.define_spool", params))
 
 
 @api("kumo.configure_local_logs")
 def configure_local_logs(ctx: LuaContext, params: Any) -> None:
-    ctx.engine.configure_local_logs(deserialize("kumo.configure_local_logs", params))
+    ctx.configuration.configure_local_logs(deserialize("kumo.configure_local_logs", params))
 
 
 @api("kumo.configure_log_hook")
 def configure_log_hook(ctx: LuaContext, params: Any) -> None:
-    ctx.engine.configure_log_hook(deserialize("kumo.configure_log_hook", params))
+    ctx.configuration.configure_log_hook(deserialize("kumo.configure_log_hook", params))
 
 
 @api("kumo.start_http_listener")
 def start_http_listener(ctx: LuaContext, params: Any) -> None:
-    ctx.engine.start_listener("http", deserialize("kumo.start_http_listener", params))
+    ctx.configuration.start_listener("http", deserialize("kumo.start_http_listener", params))
 
 
 @api("kumo.start_esmtp_listener")
 def start_esmtp_listener(ctx: LuaContext, params: Any) -> None:
-    ctx.engine.start_listener("esmtp", deserialize("kumo.start_esmtp_listener", params))
+    ctx.configuration.start_listener("esmtp", deserialize("kumo.start_esmtp_listener", params))
 
 
 @api("proxy.start_http_listener")
 def start_proxy_http_listener(ctx: LuaContext, params: Any) -> None:
-    ctx.engine.start_listener("http", deserialize("kumo.start_http_listener", params))
+    ctx.configuration.start_listener("http", deserialize("kumo.start_http_listener", params))
 
 
 @api("proxy.start_proxy_listener")
 def start_proxy_listener(ctx: LuaContext, params: Any) -> None:
-    ctx.engine.start_listener("proxy", deserialize("proxy.start_proxy_listener", params))
+    ctx.configuration.start_listener("proxy", deserialize("proxy.start_proxy_listener", params))
 
 
 @api("kumo.configure_bounce_classifier")
 def configure_bounce_classifier(ctx: LuaContext, params: Any) -> None:
     fields = deserialize("kumo.configure_bounce_classifier", params)
-    ctx.engine.classifier.load(fields["files"], ctx.engine.paths.real)
+    ctx.configuration.classifier.load(fields["files"], ctx.facts.paths.real)
 
 
 @api("kumo.configure_accounting_db_path")
@@ -85,7 +85,7 @@ def _count(value: Any) -> int:
 
 @api("kumo.set_config_monitor_globs")
 def set_config_monitor_globs(ctx: LuaContext, globs: list[str]) -> None:
-    ctx.engine.monitor.globs = tuple(globs)
+    ctx.configuration.monitored = tuple(globs)
 
 
 @api("kumo.available_parallelism")

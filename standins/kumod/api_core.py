@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from standins.kumod import defaults
+from standins.kumod import decisions, defaults
 from standins.kumod.contract import deserialize
 from standins.kumod.errors import KumoError, RejectError
 from standins.kumod.headers import EnvelopeAddress
@@ -53,22 +53,22 @@ def registered(_ctx: LuaContext, _name: str) -> None:
 
 @api("print")
 def print_line(ctx: LuaContext, text: str) -> None:
-    ctx.engine.print_line(text)
+    ctx.facts.print_line(text)
 
 
 @api("getenv")
 def getenv(ctx: LuaContext, name: str) -> str | None:
-    return ctx.engine.env.get(name)
+    return ctx.facts.env.get(name)
 
 
 @api("now")
 def now(ctx: LuaContext) -> int:
-    return int(ctx.engine.clock.now())
+    return int(ctx.facts.clock.now())
 
 
 @api("map_path")
 def map_path(ctx: LuaContext, path: Any) -> Any:
-    return str(ctx.engine.paths.real(path)) if isinstance(path, str) else path
+    return str(ctx.facts.paths.real(path)) if isinstance(path, str) else path
 
 
 # make_* ---------------------------------------------------------------------
@@ -122,13 +122,13 @@ def make_message(
         sender=EnvelopeAddress.parse(sender),
         recipients=[EnvelopeAddress.parse(str(entry)) for entry in recipients],
         data=text.encode("utf-8", "surrogateescape"),
-        created=ctx.engine.clock.now(),
+        created=ctx.facts.clock.now(),
     )
 
 
 @api("kumo.inject_message")
 def inject_message(ctx: LuaContext, message: Message) -> None:
-    ctx.engine.accept(message)
+    ctx.configuration.accept(message)
 
 
 # Flow -------------------------------------------------------------------------
@@ -145,19 +145,19 @@ def reject(_ctx: LuaContext, code: Any, message: Any = None, disconnect: Any = N
 
 @api("kumo.validation_failed")
 def validation_failed(ctx: LuaContext) -> None:
-    ctx.engine.validation_failed = True
+    ctx.configuration.validation_failed = True
 
 
 @api("kumo.sleep", "kumo.time.sleep")
 def sleep(ctx: LuaContext, seconds: float) -> None:
-    ctx.engine.clock.sleep(float(seconds))
+    ctx.facts.clock.sleep(float(seconds))
 
 
 for _level in ("error", "warn", "info", "debug"):
 
     @api(f"kumo.log_{_level}")
     def _log(ctx: LuaContext, *parts: Any, level: str = _level) -> None:
-        ctx.engine.diagnose(level.upper(), " ".join(str(part) for part in parts))
+        ctx.facts.diagnose(level.upper(), " ".join(str(part) for part in parts))
 
 
 # The policy's own decisions, from validate_config ------------------------------
@@ -167,7 +167,7 @@ for _level in ("error", "warn", "info", "debug"):
 def invoke_get_queue_config(ctx: LuaContext, queue_name: str, *_ignored: Any) -> Any:
     """Takes the queue's name alone; kumod drops further arguments."""
     name = QueueName.parse(queue_name)
-    config = ctx.engine.decisions.queue_config(
+    config = decisions.queue_config(
         ctx, name.domain, name.tenant, name.campaign, name.routing_domain
     )
     return dict(config.data)
@@ -175,17 +175,17 @@ def invoke_get_queue_config(ctx: LuaContext, queue_name: str, *_ignored: Any) ->
 
 @api("kumo.invoke_get_egress_pool")
 def invoke_get_egress_pool(ctx: LuaContext, name: Any = None) -> Any:
-    return dict(ctx.engine.decisions.egress_pool(ctx, name).data)
+    return dict(decisions.egress_pool(ctx, name).data)
 
 
 @api("kumo.invoke_get_egress_source")
 def invoke_get_egress_source(ctx: LuaContext, name: str) -> Any:
-    return dict(ctx.engine.decisions.egress_source(ctx, name).data)
+    return dict(decisions.egress_source(ctx, name).data)
 
 
 @api("kumo.invoke_get_egress_path_config")
 def invoke_get_egress_path_config(ctx: LuaContext, domain: str, source: str, site_name: str) -> Any:
-    return dict(ctx.engine.decisions.egress_path(ctx, domain, source, site_name).data)
+    return dict(decisions.egress_path(ctx, domain, source, site_name).data)
 
 
 # Memoize ------------------------------------------------------------------------
@@ -194,14 +194,14 @@ def invoke_get_egress_path_config(ctx: LuaContext, domain: str, source: str, sit
 @api("memoize.new")
 def memoize_new(ctx: LuaContext, options: Any) -> Any:
     fields = deserialize("kumo.memoize (second argument)", options)
-    return ctx.engine.memo.cache(fields)
+    return ctx.configuration.memo.cache(fields)
 
 
 @api("memoize.lookup")
 def memoize_lookup(ctx: LuaContext, cache: Any, *args: Any) -> Results:
-    hit, key, entry_version = cache.lookup(args, now=ctx.engine.clock.now(),
-                                           epoch=ctx.engine.epoch)  # fmt: skip
-    ctx.engine.counters[f"memoize.{'hit' if hit else 'miss'}:{cache.name}"] += 1
+    facts = ctx.facts
+    hit, key, entry_version = cache.lookup(args, now=facts.now(), epoch=facts.epoch)
+    ctx.facts.counters[f"memoize.{'hit' if hit else 'miss'}:{cache.name}"] += 1
     return Results((hit, key, entry_version))
 
 
@@ -212,5 +212,5 @@ def memoize_value(_ctx: LuaContext, cache: Any, key: str) -> Any:
 
 @api("memoize.store")
 def memoize_store(ctx: LuaContext, cache: Any, key: str, value: Any) -> int:
-    stored: int = cache.store(key, value, now=ctx.engine.clock.now(), epoch=ctx.engine.epoch)
+    stored: int = cache.store(key, value, now=ctx.facts.clock.now(), epoch=ctx.facts.epoch)
     return stored

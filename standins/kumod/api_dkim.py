@@ -25,15 +25,15 @@ def ed25519_signer(ctx: LuaContext, params: Any) -> Signer:
 
 
 def _signer(ctx: LuaContext, fields: dict[str, Any]) -> Signer:
-    engine = ctx.engine
-    engine.counters["dkim.signer"] += 1
+    facts, signers = ctx.facts, ctx.configuration.signers
+    facts.counters["dkim.signer"] += 1
     cache_key = json.dumps(fields, sort_keys=True, default=str)
-    cached = engine.signers.get(cache_key)
-    if cached is not None and cached[0] > engine.clock.now():
+    cached = signers.get(cache_key)
+    if cached is not None and cached[0] > facts.clock.now():
         kept: Signer = cached[1]
         return kept
-    engine.counters["dkim.key_load"] += 1
-    pem = engine.load_key_source(fields["key"])
+    facts.counters["dkim.key_load"] += 1
+    pem = facts.load_key_source(fields["key"])
     params = SignerParams(
         domain=fields["domain"],
         selector=fields["selector"],
@@ -45,5 +45,5 @@ def _signer(ctx: LuaContext, fields: dict[str, Any]) -> Signer:
     )
     signer = Signer(params, load_key(pem, f"{fields['key']!r}"))
     ttl = parse_duration(fields.get("ttl", "300s")) or 300.0
-    engine.signers[cache_key] = (engine.clock.now() + ttl, signer)
+    signers[cache_key] = (facts.clock.now() + ttl, signer)
     return signer

@@ -1,4 +1,4 @@
-"""kumo.dns, by the engine's resolver."""
+"""kumo.dns, by the host's resolver."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def _resolve(call: Any, *args: Any) -> Any:
 
 @api("kumo.dns.lookup_addr")
 def lookup_addr(ctx: LuaContext, name: str) -> list[str]:
-    found: list[str] = _resolve(ctx.engine.resolver.addresses, name)
+    found: list[str] = _resolve(ctx.facts.resolver.addresses, name)
     return found
 
 
 @api("kumo.dns.set_mta_sts_enabled")
 def set_mta_sts_enabled(ctx: LuaContext, enabled: bool) -> None:
-    ctx.engine.mta_sts = enabled
+    ctx.configuration.mta_sts = enabled

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @api("kumo.fs.read_dir")
 def read_dir(ctx: LuaContext, path: str) -> list[str]:
     try:
-        return [f"{path}/{entry.name}" for entry in sorted(ctx.engine.paths.real(path).iterdir())]
+        return [f"{path}/{entry.name}" for entry in sorted(ctx.facts.paths.real(path).iterdir())]
     except OSError as error:
         raise KumoError(f"{path}: {error.strerror} (os error {error.errno})") from None
 
@@ -23,6 +23,6 @@ def read_dir(ctx: LuaContext, path: str) -> list[str]:
 @api("kumo.fs.uncached_glob")
 def glob_files(ctx: LuaContext, pattern: str, base: str | None = None) -> list[str]:
     full = f"{base}/{pattern}" if base else pattern
-    real = str(ctx.engine.paths.real(full))
+    real = str(ctx.facts.paths.real(full))
     cut = len(real) - len(full)
     return [found[cut:] for found in sorted(glob.glob(real, recursive=True))]  # noqa: PTH207 - absolute

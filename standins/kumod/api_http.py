@@ -66,8 +66,8 @@ def build_client(ctx: LuaContext, options: Any = None) -> HttpClient:
                 f"while processing {json.dumps(fields, separators=(',', ':'))}"
             )
     timeout = parse_duration(fields.get("timeout", 60)) or 60.0
-    ctx.engine.counters["http.client"] += 1
-    return HttpClient(ctx.engine.new_http_transport(), timeout, fields.get("user_agent"))
+    ctx.facts.counters["http.client"] += 1
+    return HttpClient(ctx.facts.new_http_transport(), timeout, fields.get("user_agent"))
 
 
 @method("HttpClient", "get")
@@ -144,7 +144,7 @@ def request_send(ctx: LuaContext, request: RequestBuilder) -> ResponseObject:
         timeout=request.timeout,
     )
     for _ in range(1 + _MOST_REDIRECTS):
-        ctx.engine.note_http(sent)
+        ctx.facts.note_http(sent)
         try:
             response = request.client.transport.request(sent)
         except (HttpFailure, OSError) as error:

@@ -30,7 +30,7 @@ def toml_load(ctx: LuaContext, path: str) -> Any:
 def _load(ctx: LuaContext, path: str, kind: str, parse: Callable[[str], Any]) -> Any:
     if not isinstance(path, str):
         raise KumoError("bad argument #1: error converting Lua value to String")
-    text = ctx.engine.read_text(path)
+    text = ctx.facts.read_text(path)
     try:
         return _plain(parse(text))
     except (ValueError, yaml.YAMLError) as error:

@@ -6,13 +6,14 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 from standins.kumod.contract import deserialize
+from standins.kumod.decisions import site_of_domain
 from standins.kumod.errors import DeserializeError, KumoError
+from standins.kumod.facts import KumodFacts
 from standins.kumod.objects import LuaObject
 from standins.kumod.registry import api, method
 from standins.kumod.resolver import ResolveError
 
 if TYPE_CHECKING:
-    from standins.kumod.engine import Kumod
     from standins.kumod.lua import LuaContext
 
 _NOT_PATH = {"mx_rollup", "sources", "automation", "replace_base", "match"}
@@ -29,8 +30,8 @@ class Shaping(LuaObject):
 
     kind = "Shaping"
 
-    def __init__(self, engine: Kumod, files: list[str]) -> None:
-        self._engine = engine
+    def __init__(self, facts: KumodFacts, files: list[str]) -> None:
+        self._facts = facts
         self.warnings: list[str] = []
         self.errors: list[str] = []
         self._default: dict[str, Any] = {}
@@ -41,7 +42,7 @@ class Shaping(LuaObject):
             self._add_file(name)
 
     def _add_file(self, name: str) -> None:
-        text = self._engine.read_text(name)
+        text = self._facts.read_text(name)
         try:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -61,7 +62,7 @@ class Shaping(LuaObject):
             _merge(self._exact.setdefault(domain, {}), section)
             return
         try:
-            site = self._engine.decisions.site_of_domain(domain)
+            site = site_of_domain(self._facts.resolver, domain)
         except ResolveError as error:
             self.warnings.append(f"error resolving MX for {domain}: {error}. Ignoring the shaping "
                                  "config for that domain.")  # fmt: skip
@@ -125,7 +126,7 @@ def _merge(into: dict[str, Any], section: dict[str, Any]) -> None:
 
 @api("kumo.shaping.load")
 def shaping_load(ctx: LuaContext, files: Any, _options: Any = None) -> Shaping:
-    return Shaping(ctx.engine, list(files or []))
+    return Shaping(ctx.facts, list(files or []))
 
 
 @method("Shaping", "get_egress_path_config")

@@ -29,13 +29,13 @@ class SqliteConnection(LuaObject):
 
 @api("sqlite.open")
 def sqlite_open(ctx: LuaContext, path: str, busy_timeout: int = 500) -> SqliteConnection:
-    real = path if path == ":memory:" else str(ctx.engine.paths.real(path))
+    real = path if path == ":memory:" else str(ctx.facts.paths.real(path))
     return SqliteConnection(real, busy_timeout / 1000)
 
 
 @method("SqliteConnection", "execute")
 def sqlite_execute(ctx: LuaContext, connection: SqliteConnection, query: str, *params: Any) -> Any:
-    ctx.engine.counters["sqlite.execute"] += 1
+    ctx.facts.counters["sqlite.execute"] += 1
     bound: Any = params
     if len(params) == 1 and isinstance(params[0], dict):
         bound = params[0]

@@ -139,7 +139,7 @@ class RecordIterator:
 @api("kumo.jsonl.new_tailer")
 def new_tailer(ctx: LuaContext, params: Any, wanted: Any = None) -> Tailer:
     fields = deserialize("kumo.jsonl.new_tailer", params)
-    return Tailer(ctx.engine.paths.real(fields["directory"]), fields, wanted)
+    return Tailer(ctx.facts.paths.real(fields["directory"]), fields, wanted)
 
 
 @method("Tailer", "batches")
@@ -161,10 +161,10 @@ def next_batch(ctx: LuaContext, tailer: Tailer) -> Batch | None:
             return Batch(tailer, kept, end)
         if moved:
             continue
-        if not ctx.engine.threaded:
+        if not ctx.facts.threaded:
             return None
-        ctx.engine.clock.sleep(min(tailer.poll, 1.0))
-        if ctx.engine.stopping:
+        ctx.facts.clock.sleep(min(tailer.poll, 1.0))
+        if ctx.facts.stopping:
             return None
     return None
 

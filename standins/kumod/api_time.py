@@ -41,7 +41,7 @@ class Time(LuaObject):
 
 @api("kumo.time.now")
 def now(ctx: LuaContext) -> Time:
-    return Time(datetime.fromtimestamp(ctx.engine.clock.now(), UTC))
+    return Time(datetime.fromtimestamp(ctx.facts.clock.now(), UTC))
 
 
 @api("kumo.time.with_ymd_hms")

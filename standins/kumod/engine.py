@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,38 +24,30 @@ from standins.kumod import (
     api_time,
     message_api,
 )
-from standins.kumod.classify import BounceClassifier
-from standins.kumod.clock import Clock, FakeClock
-from standins.kumod.decisions import Decisions
+from standins.kumod.clock import Clock
+from standins.kumod.configuration import Configuration
+from standins.kumod.dispatcher import Dispatcher
 from standins.kumod.errors import KumoError, PolicyError, ValidationError
+from standins.kumod.facts import KumodFacts
 from standins.kumod.http_client import (
     FunctionTransport,
-    HttpFailure,
     HttpRequest,
     HttpResponse,
-    HttpTransport,
 )
 from standins.kumod.injection import BadRequest, check_request, make_message
-from standins.kumod.logs import (
-    Disposition,
-    LogFile,
-    Response,
-    check_template,
-    mark_left_segments,
-)
-from standins.kumod.memo import MemoCaches
+from standins.kumod.logs import Disposition, Response
 from standins.kumod.message import Message
 from standins.kumod.page_cache import WRITE_BACK, PageCache
 from standins.kumod.paths import POLICY, HostPaths
 from standins.kumod.pool import ConfigMonitor, ContextPool
-from standins.kumod.ready import Dispatcher
 from standins.kumod.reception import Reception, SmtpAnswer
 from standins.kumod.recorder import Recorder
-from standins.kumod.resolver import FakeResolver, Resolver
+from standins.kumod.resolver import Resolver
 from standins.kumod.scheduled import Scheduler
+from standins.kumod.selection import SourceSelector
 from standins.kumod.smtp_fake import FunctionSmtp
 from standins.kumod.smtp_types import SmtpAttempt, SmtpReply
-from standins.kumod.spool import DirectorySpool, MemorySpool, Spool
+from standins.kumod.spool import DirectorySpool, Spool
 from standins.kumod.throttle import Throttles
 
 #: Importing them registers what a policy may call.
@@ -104,10 +93,6 @@ class StartResult:
     error: str = ""
 
 
-def _no_http_peer(_request: HttpRequest) -> HttpResponse:
-    raise HttpFailure("no peer: give Kumod(http=...)")
-
-
 class Kumod:
     """A stand-in for one kumod. In process nothing moves until a method is called."""
 
@@ -129,72 +114,78 @@ class Kumod:
         jitter: bool = False,
         count_instructions: bool = False,
         modules: tuple[str, ...] = (),
+        threaded: bool = False,
     ) -> None:
         self.policy_path = os.fspath(policy_path)
-        self.env = dict(os.environ if env is None else env)
         own_mounts = {POLICY: policy_root} if policy_root is not None else {}
-        self.paths = HostPaths(root=root, mounts={**own_mounts, **(mounts or {})})
-        self.clock: Clock = clock if clock is not None else FakeClock()
-        self.page_cache = PageCache(self.clock)
-        self.modules = modules
-        self.jitter = jitter
-        self.count_instructions = count_instructions
-        self.counters: Counter[str] = Counter()
-        self.totals: Counter[tuple[str, str, str | None, str | None]] = Counter()
-        self.epoch = 0
-        self.validating = False
-        self.validation_failed = False
-        self.threaded = False
-        self.stopping = False
-
-        self.pool = ContextPool(self, max_age=max_context_age, max_uses=max_context_uses)
-        self.monitor = ConfigMonitor(self)
-        self.decisions = Decisions(self)
-        self.scheduler = Scheduler(self)
-        self.dispatcher = Dispatcher(self)
-        self.reception = Reception(self)
-        self.recorder = Recorder(self)
-        self.throttles = Throttles()
-        self.memo = MemoCaches()
-        self.classifier = BounceClassifier()
-        self.signers: dict[str, tuple[float, Any]] = {}
-
-        self.resolver: Resolver = dns if dns is not None else FakeResolver()
-        self._http = http
-        self.smtp: Any = smtp if hasattr(smtp, "connect") else FunctionSmtp(smtp)
-        self.spool: Spool = spool if spool is not None else MemorySpool()
+        self.facts = KumodFacts(
+            env=dict(os.environ if env is None else env),
+            paths=HostPaths(root=root, mounts={**own_mounts, **(mounts or {})}),
+            jitter=jitter,
+            count_instructions=count_instructions,
+            threaded=threaded,
+        )
+        if clock is not None:
+            self.facts.clock = clock
+        if dns is not None:
+            self.facts.resolver = dns
+        if http is not None:
+            self.facts.new_http_transport = lambda: FunctionTransport(http)
+        self.clock = self.facts.clock
+        self.printed, self.diagnostics = self.facts.printed, self.facts.diagnostics
+        self.http_requests = self.facts.http_requests
+        self.counters = self.facts.counters
+        self.node_id = self.facts.env.get("KUMO_NODE_ID") or str(uuid.uuid4())
+        self.configuration = Configuration(facts=self.facts, cache=PageCache(self.clock))
+        self.hooks, self.listeners = self.configuration.hooks, self.configuration.listeners
+        if spool is not None:
+            self.configuration.spool = spool
         self._keep_spool = spool is not None or root is None
+        self.smtp: Any = smtp if hasattr(smtp, "connect") else FunctionSmtp(smtp)
+        self._wire(
+            ContextPool(
+                self.configuration,
+                self.policy_path,
+                modules=modules,
+                max_age=max_context_age,
+                max_uses=max_context_uses,
+            )
+        )
 
-        self.spools: dict[str, dict[str, Any]] = {}
-        self.log_files: list[LogFile] = []
-        self.hooks: dict[str, dict[str, Any]] = {}
-        self.listeners: list[tuple[str, dict[str, Any]]] = []
-        self.node_id = self.env.get("KUMO_NODE_ID") or str(uuid.uuid4())
-        self._running = False
-
-        self.records: list[dict[str, Any]] = []
-        self.http_requests: list[HttpRequest] = []
-        self.mta_sts = True
-        self.printed: list[str] = []
-        self.diagnostics: list[tuple[str, str]] = []
+    def _wire(self, pool: ContextPool) -> None:
+        """Here alone is the one circle: the scheduler logs, and the recorder enqueues events."""
+        throttles = Throttles()
+        self.pool = pool
+        self.monitor = ConfigMonitor(self.configuration)
+        self.recorder = Recorder(
+            pool, node_id=self.node_id, enqueue=self._enqueue_event, wake=self.wake
+        )
+        self.dispatcher = Dispatcher(pool, self.smtp, throttles, self, self.settle_logs)
+        selector = SourceSelector(pool, throttles, drop=self.dispatcher.drop, wake=self.wake)
+        self.scheduler = Scheduler(pool, selector, throttles, self.log)
+        self.configuration.accept = self._accept
+        self.reception = Reception(pool, self.scheduler, self.log)
+        self.records = self.recorder.records
 
     # Start and validation -------------------------------------------------------
 
     def validate(self) -> ValidationResult:
         """As ``kumod --validate``: top level, pre_init, init, validate_config; nothing else."""
-        self.validating = True
+        self.facts.validating = True
         try:
             context = self.pool.fresh()
             for event in ("pre_init", "init", "validate_config"):
                 self._call_stage(context, event)
         except (PolicyError, KumoError) as error:
             return ValidationResult(exit=1, output=self._output(), errors=(str(error),))
-        for files in self.log_files:
-            self.paths.real(files.params["log_dir"]).mkdir(parents=True, exist_ok=True)
-        return ValidationResult(exit=1 if self.validation_failed else 0, output=self._output())
+        for files in self.configuration.log_files:
+            self.facts.paths.real(files.params["log_dir"]).mkdir(parents=True, exist_ok=True)
+        return ValidationResult(
+            exit=1 if self.configuration.validation_failed else 0, output=self._output()
+        )
 
     def _output(self) -> str:
-        return "".join(f"{line}\n" for line in self.printed)
+        return "".join(f"{line}\n" for line in self.facts.printed)
 
     def _call_stage(self, context: Any, event: str) -> None:
         if not context.has_handler(event):
@@ -220,26 +211,27 @@ class Kumod:
         except (PolicyError, KumoError, ValidationError) as error:
             # A hook's thread keeps the process alive although nothing listens.
             return self._not_started(
-                f"Initialization raised an error: {error}", running=bool(self.hooks)
+                f"Initialization raised an error: {error}", running=bool(self.configuration.hooks)
             )
         self.pool.put(context)
         self.monitor.remember()
-        self._running = True
         for message in self.spool.load_all():
             self.scheduler.take_up(message)
         return StartResult(started=True, running=True)
 
     def _not_started(self, text: str, *, running: bool) -> StartResult:
-        self.diagnose("ERROR", text)
+        self.facts.diagnose("ERROR", text)
         return StartResult(started=False, running=running, error=text)
 
     def _open_spools(self) -> None:
-        missing = [name for name in _SPOOLS if name not in self.spools]
+        missing = [name for name in _SPOOLS if name not in self.configuration.spools]
         if missing:
             raise ValidationError(f"start_spool: no spool named {missing[0]} has been defined")
-        if not self._keep_spool or self.threaded:
-            data, meta = (self.paths.real(self.spools[name]["path"]) for name in _SPOOLS)
-            self.spool = DirectorySpool(data, meta, None if self.threaded else self.page_cache)
+        if not self._keep_spool or self.facts.threaded:
+            data, meta = (
+                self.facts.paths.real(self.configuration.spools[name]["path"]) for name in _SPOOLS
+            )
+            self.configuration.spool = DirectorySpool(data, meta, self.configuration.page_cache)
 
     def script(self, *args: str) -> None:
         """As ``kumod --script``: the event ``main``, with the arguments."""
@@ -248,12 +240,11 @@ class Kumod:
 
     def stop(self) -> None:
         """Close sessions and logs; what is queued stays in the spool."""
-        self._running = False
         for queue in list(self.scheduler.ready.values()):
             self.dispatcher.drop(queue)
         for message in self.scheduler.waiting():
             self.spool.save(message)
-        for files in self.log_files:
+        for files in self.configuration.log_files:
             files.close()
 
     def power_cut(self, write_back: float = WRITE_BACK) -> None:
@@ -261,88 +252,11 @@ class Kumod:
 
         A kill -9 needs no call: it is another `Kumod` in the place of this one.
         """
-        self._running = False
-        self.page_cache.power_cut(write_back)
-
-    # What the policy configures ---------------------------------------------------
-
-    def define_spool(self, params: dict[str, Any]) -> None:
-        if params["name"] in self.spools:
-            raise KumoError(f"spool {params['name']} has already been defined")
-        self.spools[params["name"]] = params
-
-    def configure_local_logs(self, params: dict[str, Any]) -> None:
-        check_template(params)
-        if not self.validating:
-            mark_left_segments(params, self.paths.real)
-        cache = None if self.threaded else self.page_cache
-        self.log_files.append(LogFile(params, self.paths.real, cache))
-
-    def configure_log_hook(self, params: dict[str, Any]) -> None:
-        check_template(params)
-        if params["name"] in self.hooks:
-            raise KumoError(
-                f"A logging hook with name `{params['name']}` has already been registered"
-            )
-        self.hooks[params["name"]] = params
-
-    def start_listener(self, kind: str, params: dict[str, Any]) -> None:
-        if self.validating:
-            return
-        address = params.get("listen", "127.0.0.1:8000" if kind == "http" else "127.0.0.1:2025")
-        if any(other.get("listen") == address for _, other in self.listeners):
-            raise KumoError(f"bind to {address}: Address already in use (os error 98)")
-        self.listeners.append((kind, {**params, "listen": address}))
-
-    # Services of the engine ---------------------------------------------------------
-
-    def diagnose(self, level: str, text: str) -> None:
-        """A line of kumod's diagnostic log."""
-        if not self.threaded:
-            self.diagnostics.append((level, text))
-        else:
-            moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-            print(f"{moment} {level} {text}", file=sys.stderr, flush=True)  # noqa: T201 - the log
-
-    def print_line(self, text: str) -> None:
-        self.printed.append(text)
-        if self.threaded:
-            print(text, flush=True)  # noqa: T201 - Lua's print
-
-    def new_http_transport(self) -> HttpTransport:
-        return FunctionTransport(self._http or _no_http_peer)
-
-    def note_http(self, request: HttpRequest) -> None:
-        self.counters["http.request"] += 1
-        if not self.threaded:
-            self.http_requests.append(request)
-
-    def read_text(self, path: str) -> str:
-        self.counters["fs.read"] += 1
-        try:
-            return self.paths.real(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise KumoError(
-                f"reading file {path}: {error.strerror} (os error {error.errno})"
-            ) from None
-
-    def load_key_source(self, source: Any) -> bytes:
-        """The bytes of a key: of a file, or given literally."""
-        if isinstance(source, dict) and "key_data" in source:
-            return str(source["key_data"]).encode()
-        if not isinstance(source, str):
-            raise KumoError("this kind of KeySource is not in this stand-in for kumod")
-        try:
-            return self.paths.real(source).read_bytes()
-        except OSError as error:
-            raise KumoError(
-                f'File("{source}"): KeySource failed to load data from file `{source}`: '
-                f"{error.strerror} (os error {error.errno})"
-            ) from None
+        self.configuration.cache.power_cut(write_back)
 
     def bump_epoch(self) -> None:
         """The configuration changed: contexts and cached results are of the past."""
-        self.epoch += 1
+        self.facts.epoch += 1
         self.pool.clear()
 
     def wake(self) -> None:
@@ -393,13 +307,18 @@ class Kumod:
         )
         self.scheduler.insert(message, context="Received")
 
-    def accept(self, message: Message) -> None:
+    def _accept(self, message: Message) -> None:
         """Take a message that the policy made itself."""
         message.meta.setdefault("reception_protocol", "Lua")
         if message.queue_name() != "null":
-            self.scheduler.resolve(message.queue_name())
-            self.spool.save(message)
-            self.scheduler.insert(message, context="Received")
+            self._enqueue_event(message)
+
+    def _enqueue_event(self, message: Message) -> None:
+        name = message.queue_name()
+        if name != "null":
+            self.scheduler.resolve(name)
+        self.spool.save(message)
+        self.scheduler.insert(message, context="Received")
 
     def receive_smtp(
         self,
@@ -421,13 +340,16 @@ class Kumod:
     def _listener(self, wanted: Mapping[str, Any] | str | None) -> dict[str, Any]:
         if isinstance(wanted, Mapping):
             return dict(wanted)
-        for kind, params in self.listeners:
+        for kind, params in self.configuration.listeners:
             if kind == "esmtp" and wanted in (None, params["listen"]):
                 return params
         raise ValidationError("the policy started no such ESMTP listener")
 
     def requeue(self, message: Message, response: Response) -> None:
         self.scheduler.requeue(message, response)
+
+    def postpone(self, message: Message, delay: float) -> None:
+        self.scheduler.postpone(message, delay)
 
     def delivered(self, message: Message) -> None:
         self.spool.remove(message.id)
@@ -471,7 +393,7 @@ class Kumod:
 
     def _upkeep(self) -> None:
         now = self.clock.now()
-        for files in self.log_files:
+        for files in self.configuration.log_files:
             files.expire(now)
         for queue in self.scheduler.ready.values():
             self.dispatcher.close_idle(queue, now)
@@ -489,6 +411,10 @@ class Kumod:
         self.recorder.settle()
 
     # What tests look at ----------------------------------------------------------------
+
+    @property
+    def spool(self) -> Spool:
+        return self.configuration.spool
 
     @property
     def delivered_messages(self) -> list[SmtpAttempt]:

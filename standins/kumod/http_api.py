@@ -10,7 +10,7 @@ import ssl
 import zlib
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import zstandard
@@ -18,13 +18,10 @@ import zstandard
 from standins.kumod import metrics
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.injection import BadRequest
-
-if TYPE_CHECKING:
-    from standins.kumod.server import Server
+from standins.kumod.service import Service
 
 _DEFAULT_LIMIT = 2 * 1024 * 1024
 _DEFAULT_TRUSTED = ("127.0.0.1/32", "::1/128")
-_LOWEST_FREE_PERCENT = 10.0
 
 
 class HttpListener(ThreadingHTTPServer):
@@ -34,10 +31,12 @@ class HttpListener(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 256
 
-    def __init__(self, params: dict[str, Any], server: Server, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, params: dict[str, Any], service: Service, tls: ssl.SSLContext | None
+    ) -> None:
         host, _, port = params["listen"].rpartition(":")
         self.params = params
-        self.kumod = server
+        self.service = service
         if ":" in host:
             self.address_family = socket.AF_INET6
         super().__init__((host.strip("[]"), int(port)), _Handler)
@@ -122,12 +121,12 @@ class _Handler(BaseHTTPRequestHandler):
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             return False
-        engine = self.server.kumod.engine
+        engine = self.server.service.engine
         context = engine.pool.get()
         try:
             return context.call("http_server_validate_auth_bearer", token) is True
         except PolicyError as error:
-            engine.diagnose("ERROR", f"http_server_validate_auth_bearer: {error.text}")
+            engine.facts.diagnose("ERROR", f"http_server_validate_auth_bearer: {error.text}")
             return False
         finally:
             engine.pool.put(context)
@@ -135,17 +134,17 @@ class _Handler(BaseHTTPRequestHandler):
     # Injection --------------------------------------------------------------------
 
     def _inject(self) -> None:
-        problem = self.server.kumod.not_ready()
+        problem = self.server.service.not_ready()
         if problem:
             raise _Refused(503, problem)
         body = self._json_body()
         try:
-            answer = self.server.kumod.engine.inject(body, peer=self.client_address[0])
+            answer = self.server.service.engine.inject(body, peer=self.client_address[0])
         except BadRequest as error:
             raise _Refused(422, str(error)) from None
         except (KumoError, PolicyError) as error:
             raise _Refused(500, f"Error: {error}") from None
-        self.server.kumod.engine.wake()
+        self.server.service.engine.wake()
         self._json(200, answer)
 
     def _json_body(self) -> Any:
@@ -204,18 +203,18 @@ class _Handler(BaseHTTPRequestHandler):
     # State ------------------------------------------------------------------------
 
     def _liveness(self) -> None:
-        problem = self.server.kumod.not_ready()
+        problem = self.server.service.not_ready()
         self._send(503 if problem else 200, (problem or "OK").encode(), "text/plain")
 
     def _metrics_text(self) -> None:
-        text = metrics.as_text(metrics.snapshot(self.server.kumod.engine))
+        text = metrics.as_text(metrics.snapshot(self.server.service.engine))
         self._send(200, text.encode(), "text/plain; version=0.0.4")
 
     def _metrics_json(self) -> None:
-        self._json(200, metrics.snapshot(self.server.kumod.engine))
+        self._json(200, metrics.snapshot(self.server.service.engine))
 
     def _machine_info(self) -> None:
-        engine = self.server.kumod.engine
+        engine = self.server.service.engine
         self._json(200, {"hostname": socket.gethostname(), "node_id": engine.node_id,
                          "server": "stand-in"})  # fmt: skip
 
@@ -225,7 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _inspect_queue(self) -> None:
         name = self._query("queue_name") or ""
-        engine = self.server.kumod.engine
+        engine = self.server.service.engine
         waiting = [m for m in engine.scheduler.waiting() if m.queue_name() == name]
         if not waiting:
             raise _Refused(404, f"no such queue {name}")
@@ -245,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _inspect_message(self) -> None:
         wanted = self._query("id")
-        for message in self.server.kumod.engine.scheduler.waiting():
+        for message in self.server.service.engine.scheduler.waiting():
             if message.id == wanted:
                 information = _information(message, want_body=self._query("want_body") == "true")
                 self._json(200, {"id": message.id, "message": information})
@@ -262,12 +261,12 @@ class _Handler(BaseHTTPRequestHandler):
         request = self._json_body()
         if not isinstance(request, dict) or not request.get("reason"):
             raise _Refused(422, "missing field `reason`")
-        bounced = self.server.kumod.bounce(request)
+        bounced = self.server.service.bounce(request)
         self._json(200, {"id": "stand-in", "bounced": bounced, "total_bounced":
                          sum(bounced.values())})  # fmt: skip
 
     def _bump_epoch(self) -> None:
-        self.server.kumod.engine.bump_epoch()
+        self.server.service.engine.bump_epoch()
         self._send(200, b"", "text/plain")
 
     def _nothing(self) -> None:
@@ -297,16 +296,3 @@ def _information(message: Any, *, want_body: bool) -> dict[str, Any]:
         "due": message.due,
         "num_attempts": message.num_attempts,
     }
-
-
-def lowest_free(engine: Any) -> str | None:
-    """Below a tenth of its disk or inodes kumod takes nothing more."""
-    for params in engine.spools.values():
-        folder = engine.paths.real(params["path"])
-        space, inodes = metrics.free_percent(folder)
-        for value, name in ((space, "min_free_space"), (inodes, "min_free_inodes")):
-            wanted = params.get(name, "10%")
-            least = float(str(wanted).rstrip("%")) if str(wanted).endswith("%") else 0.0
-            if value < least:
-                return f"{params['path']}: {value}% free is below {name}"
-    return None

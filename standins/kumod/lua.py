@@ -1,7 +1,7 @@
 """One Lua context: a runtime in which the policy has been executed.
 
 kumod keeps a pool of these. Each holds its own globals and event handlers; everything that
-contexts share (queues, caches, logs) is the engine's.
+contexts share (queues, caches, logs) lies outside.
 """
 
 from __future__ import annotations
@@ -9,18 +9,16 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lupa.lua54 as lupa
 
 from standins.kumod import contract
+from standins.kumod.configuration import Configuration
 from standins.kumod.errors import KumoError, PolicyError, RejectError
 from standins.kumod.objects import LuaObject
 from standins.kumod.registry import FUNCTIONS, METHODS
 from standins.kumod.values import Converter, encode_text
-
-if TYPE_CHECKING:
-    from standins.kumod.engine import Kumod
 
 _PRELUDE = (Path(__file__).parent / "prelude.lua").read_text(encoding="utf-8")
 _IN_PRELUDE = {"kumo.on", "kumo.memoize"}
@@ -29,11 +27,12 @@ _IN_PRELUDE = {"kumo.on", "kumo.memoize"}
 class LuaContext:
     """A runtime with the policy loaded."""
 
-    def __init__(self, engine: Kumod, *, modules: tuple[str, ...] = ()) -> None:
-        self.engine = engine
-        self.created = engine.clock.now()
+    def __init__(self, configuration: Configuration, *, modules: tuple[str, ...] = ()) -> None:
+        self.facts = facts = configuration.facts
+        self.configuration = configuration
+        self.created = facts.now()
         self.uses = 0
-        self.epoch = engine.epoch
+        self.epoch = facts.epoch
         self._runtime: Any = lupa.LuaRuntime(
             encoding="latin-1", unpack_returned_tuples=True, register_eval=False
         )
@@ -54,9 +53,9 @@ class LuaContext:
                 "multiple": self._runtime.table_from(
                     dict.fromkeys(contract.multiple_events(), True)
                 ),
-                "package_path": engine.paths.package_path(),
-                "validating": engine.validating,
-                "count_instructions": engine.count_instructions,
+                "package_path": facts.paths.package_path(),
+                "validating": facts.validating,
+                "count_instructions": facts.count_instructions,
             }
         )
         load = self._runtime.eval("load")
@@ -68,7 +67,7 @@ class LuaContext:
 
     def _dispatch(self, name: str, *args: Any) -> tuple[Any, ...]:  # noqa: PLR0911
         """Every kumo function comes through here; errors go back as values, not exceptions."""
-        self.engine.counters[name] += 1
+        self.facts.counters[name] += 1
         try:
             result = FUNCTIONS.get(name, _missing(name))(
                 self, *(self._argument(arg) for arg in args)
@@ -87,7 +86,7 @@ class LuaContext:
                 self._crash = error
                 return (False, "crash", type(error).__name__)
             detail = "".join(traceback.format_exception(error))
-            self.engine.diagnose("ERROR", f"stand-in: {name} failed\n{detail}")
+            self.facts.diagnose("ERROR", f"stand-in: {name} failed\n{detail}")
             return (False, "external", encode_text(f"stand-in: {name}: {error}"))
         if isinstance(result, Results):
             return (True, *(self.convert.to_lua(value) for value in result))
@@ -116,21 +115,21 @@ class LuaContext:
 
     def call(self, event: str, *args: Any) -> Any:
         """Call an event's handlers; the first result, as Python data."""
-        self.engine.counters[f"event:{event}"] += 1
+        self.facts.counters[f"event:{event}"] += 1
         return self.convert.to_python(self.call_raw(event, *args))
 
     def call_raw(self, event: str, *args: Any) -> Any:
         """As ``call``, but the result stays a Lua value (a constructor's object)."""
         if not self.has_handler(event):
             return None
-        before = self._host["instructions"]() if self.engine.count_instructions else 0
+        before = self._host["instructions"]() if self.facts.count_instructions else 0
         result = self._host["call_event"](event, *(self.convert.to_lua(arg) for arg in args))
         self._count(before)
         return self._finish(result)
 
     def method(self, target: Any, name: str, *args: Any) -> Any:
         """Call a method of a Lua object."""
-        before = self._host["instructions"]() if self.engine.count_instructions else 0
+        before = self._host["instructions"]() if self.facts.count_instructions else 0
         converted = (self.convert.to_lua(arg) for arg in args)
         result = self._host["method"](target, name, *converted)
         self._count(before)
@@ -147,8 +146,8 @@ class LuaContext:
         return type(value).__name__ == "_LuaTable"
 
     def _count(self, before: int) -> None:
-        if self.engine.count_instructions:
-            self.engine.counters["lua.instructions"] += self._host["instructions"]() - before
+        if self.facts.count_instructions:
+            self.facts.counters["lua.instructions"] += self._host["instructions"]() - before
 
     def _finish(self, result: Any) -> Any:
         ok, *values = result if isinstance(result, tuple) else (result,)

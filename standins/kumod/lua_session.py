@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.logs import Response
 from standins.kumod.message import Message, QueueName
-
-if TYPE_CHECKING:
-    pass
-
-
+from standins.kumod.pool import ContextPool
 from standins.kumod.sessions import ConnectFailure, Context, DeliverError
 
 
 class LuaSession:
     """Drives the object that a custom_lua constructor returned."""
 
-    def __init__(self, context: Context, settings: dict[str, Any], queue_name: str) -> None:
+    def __init__(
+        self, context: Context, pool: ContextPool, settings: dict[str, Any], queue_name: str
+    ) -> None:
+        self._pool = pool
         self._context = context
         self._constructor = settings["constructor"]
         self.batch_size = int(settings.get("batch_size", 1))
@@ -41,13 +40,13 @@ class LuaSession:
         if self._state == "closed":
             raise ConnectFailure("only one connection attempt per session")
         parts = QueueName.parse(self._queue_name)
-        self._lua = self._context.engine.pool.get()
+        self._lua = self._pool.get()
         if not self._lua.has_handler(self._constructor):
             self._state = "closed"
             raise ConnectFailure(
                 f"error converting Lua nil to function: {self._constructor} is not registered"
             )
-        self._context.engine.counters[f"event:{self._constructor}"] += 1
+        self._context.facts.counters[f"event:{self._constructor}"] += 1
         try:
             self._sender = self._lua.call_raw(
                 self._constructor, parts.domain, parts.tenant, parts.campaign
@@ -83,10 +82,10 @@ class LuaSession:
         for message in batch:
             if 400 <= response.code < 500:
                 self._context.log("TransientFailure", message, response, **self._more)
-                self._context.engine.requeue(message, response)
+                self._context.outcomes.requeue(message, response)
             else:
                 self._context.log("Bounce", message, response, **self._more)
-                self._context.engine.failed(message)
+                self._context.outcomes.failed(message)
         if response.code == 421:
             self.close()
 
@@ -96,8 +95,8 @@ class LuaSession:
                 if self._lua.has_method(self._sender, "close"):
                     self._lua.method(self._sender, "close")
             except PolicyError as error:
-                self._context.engine.diagnose("ERROR", f"error while closing: {error.text}")
-            self._context.engine.pool.put(self._lua)
+                self._context.facts.diagnose("ERROR", f"error while closing: {error.text}")
+            self._pool.put(self._lua)
             self._lua = self._sender = None
         self._state = "closed"
 

@@ -106,7 +106,7 @@ def _validate(engine: ServerEngine) -> int:
 
 def _script(engine: ServerEngine, args: list[str]) -> int:
     def stop(*_signal: object) -> None:
-        engine.stopping = True
+        engine.facts.stopping = True
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
@@ -119,7 +119,7 @@ def _script(engine: ServerEngine, args: list[str]) -> int:
 
 
 def _serve(engine: ServerEngine) -> int:
-    engine.diagnose("INFO", f"kumod {LABEL} starts; NodeId is {engine.node_id}")
+    engine.facts.diagnose("INFO", f"kumod {LABEL} starts; NodeId is {engine.node_id}")
     server = Server(engine)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_signal: server.request_stop())

@@ -155,7 +155,7 @@ def check_fix_conformance(
     if any(not issue.startswith("MISSING_") or issue == "MISSING_COLON_VALUE" for issue in todo):
         message.data = mime.rebuild(mime.crlf(message.data))
     if "MISSING_DATE_HEADER" in todo:
-        message.append_header("Date", formatdate(ctx.engine.clock.now(), localtime=False))
+        message.append_header("Date", formatdate(ctx.facts.clock.now(), localtime=False))
     if "MISSING_MESSAGE_ID_HEADER" in todo:
         domain = message.sender.domain or "localhost"
         message.append_header("Message-ID", f"<{uuid.uuid4().hex}@{domain}>")
@@ -205,9 +205,9 @@ def _issues(message: Message) -> set[str]:
 def dkim_sign(ctx: LuaContext, message: Message, signer: Signer) -> None:
     if getattr(signer, "kind", None) != "Signer":
         raise KumoError("bad argument #2: error converting Lua value to Signer")
-    ctx.engine.counters["dkim.signature"] += 1
+    ctx.facts.counters["dkim.signature"] += 1
     message.prepend_header(
-        "DKIM-Signature", signer.signature_header(message.data, ctx.engine.clock.now())
+        "DKIM-Signature", signer.signature_header(message.data, ctx.facts.clock.now())
     )
 
 

@@ -26,15 +26,18 @@ def snapshot(engine: Kumod) -> dict[str, Any]:
         by_domain[name.rpartition("@")[2].partition("!")[0]] += count
     waiting = sum(by_domain.values())
     ready = sum(len(queue.messages) for queue in engine.scheduler.ready.values())
+    counters = engine.facts.counters
     metrics = {
         "scheduled_count_total": _gauge("messages in the scheduled queues", waiting),
         "ready_count_total": _gauge("messages in the ready queues", ready),
         "memory_usage": _gauge("bytes of resident memory", _resident()),
         "memory_limit": _gauge("soft limit of memory", _memory_total()),
         "total_messages_received": _one(
-            "messages received", "service", {"http_listener": engine.counters["record:Reception"]}
+            "messages received",
+            "service",
+            {"http_listener": counters["record:Reception"]},
         ),
-        "lua_count": _gauge("Lua contexts made", engine.counters["lua.context"]),
+        "lua_count": _gauge("Lua contexts made", counters["lua.context"]),
     }
     if by_domain:
         metrics["scheduled_by_domain"] = _one("by domain", "domain", dict(by_domain), "gauge")
@@ -44,8 +47,8 @@ def snapshot(engine: Kumod) -> dict[str, Any]:
         metrics["ready_count"] = _one("ready queues", "service", by_service, "gauge")
     metrics |= _disks(engine)
     for name in ("proxy_connection_failures", "bind_failures", "total_connections_denied"):
-        if engine.counters[name]:
-            metrics[name] = {"help": name, "type": "counter", "value": engine.counters[name]}
+        if counters[name]:
+            metrics[name] = {"help": name, "type": "counter", "value": counters[name]}
     metrics |= _by_provider(engine)
     return metrics
 
@@ -72,11 +75,12 @@ def _disks(engine: Kumod) -> dict[str, Any]:
     space: dict[str, float] = {}
     inodes: dict[str, float] = {}
     folders = {
-        f"{name} spool": engine.paths.real(params["path"]) for name, params in engine.spools.items()
+        f"{name} spool": engine.facts.paths.real(params["path"])
+        for name, params in engine.configuration.spools.items()
     }
     folders |= {
-        f"log dir {files.params['log_dir']}": engine.paths.real(files.params["log_dir"])
-        for files in engine.log_files
+        f"log dir {files.params['log_dir']}": engine.facts.paths.real(files.params["log_dir"])
+        for files in engine.configuration.log_files
     }
     for name, folder in folders.items():
         space[name], inodes[name] = free_percent(folder)
@@ -105,7 +109,7 @@ def _by_provider(engine: Kumod) -> dict[str, Any]:
     ):  # fmt: skip
         rows = [
             {"provider": key[1], "source": key[2], "pool": key[3], "@": count}
-            for key, count in engine.totals.items()
+            for key, count in engine.recorder.totals.items()
             if key[0] == record
         ]
         if rows:

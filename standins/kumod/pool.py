@@ -5,19 +5,27 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from standins.kumod.configuration import Configuration
 from standins.kumod.lua import LuaContext
-
-if TYPE_CHECKING:
-    from standins.kumod.engine import Kumod
 
 
 class ContextPool:
     """Contexts are reused until they are too old, too used, or of an older epoch."""
 
-    def __init__(self, engine: Kumod, *, max_age: float = 300.0, max_uses: int = 1024) -> None:
-        self._engine = engine
+    def __init__(
+        self,
+        configuration: Configuration,
+        policy: str,
+        *,
+        modules: tuple[str, ...] = (),
+        max_age: float = 300.0,
+        max_uses: int = 1024,
+    ) -> None:
+        self.configuration = configuration
+        self.facts = configuration.facts
+        self._policy = policy
+        self._modules = modules
         self._spare: list[LuaContext] = []
         self._lock = threading.Lock()
         self.max_age = max_age
@@ -37,10 +45,9 @@ class ContextPool:
 
     def fresh(self) -> LuaContext:
         """A new context: the policy's top level runs in it."""
-        self._engine.counters["lua.context"] += 1
-        context = LuaContext(self._engine, modules=self._engine.modules)
-        policy = self._engine.policy_path
-        context.load_policy(self._engine.paths.real(policy), str(policy))
+        self.facts.counters["lua.context"] += 1
+        context = LuaContext(self.configuration, modules=self._modules)
+        context.load_policy(self.facts.paths.real(self._policy), self._policy)
         context.uses = 1
         return context
 
@@ -56,11 +63,11 @@ class ContextPool:
             self._spare.clear()
 
     def _usable(self, context: LuaContext) -> bool:
-        age = self._engine.clock.now() - context.created
+        age = self.facts.now() - context.created
         return (
             context.uses < self.max_uses
             and age < self.max_age
-            and context.epoch == self._engine.epoch
+            and context.epoch == self.facts.epoch
         )
 
 
@@ -69,27 +76,29 @@ class ConfigMonitor:
 
     INTERVAL = 10.0
 
-    def __init__(self, engine: Kumod) -> None:
-        self._engine = engine
-        self.globs: tuple[str, ...] = ("/opt/kumomta/etc/**/*.{lua,json,toml,yaml}",)
+    def __init__(self, configuration: Configuration) -> None:
+        self._facts = facts = configuration.facts
+        self._configuration = configuration
         self._seen: dict[str, tuple[float, int, int]] = {}
-        self.due = engine.clock.now() + self.INTERVAL
+        self.due = facts.now() + self.INTERVAL
 
     def files(self) -> list[str]:
         """The files that the globs name."""
-        return sorted({path for pattern in self.globs for path in self._expand(pattern)})
+        return sorted(
+            {path for pattern in self._configuration.monitored for path in self._expand(pattern)}
+        )
 
     def _expand(self, pattern: str) -> list[str]:
         base, _, tail = pattern.partition("*")
         suffixes = tuple(tail.rpartition("{")[2].rstrip("}").split(",")) if "{" in tail else ()
         found = []
-        folder = self._engine.paths.real(base.rstrip("/"))
+        folder = self._facts.paths.real(base.rstrip("/"))
         for root, _, names in os.walk(folder, followlinks=True):
             for name in names:
                 ending = name.rpartition(".")[2]
                 if (ending in suffixes) if suffixes else name.endswith(tail.rpartition("*")[2]):
                     found.append(str(Path(root) / name))
-        policy = self._engine.paths.real("/opt/kumomta/etc/policy")
+        policy = self._facts.paths.real("/opt/kumomta/etc/policy")
         if folder not in (policy, *policy.parents) and base.startswith("/opt/kumomta/etc"):
             found += [str(path) for path in policy.glob("**/*") if path.is_file()]
         return found
@@ -113,5 +122,5 @@ class ConfigMonitor:
         state = self._state()
         changed = state != self._seen
         self._seen = state
-        self.due = self._engine.clock.now() + self.INTERVAL
+        self.due = self._facts.now() + self.INTERVAL
         return changed

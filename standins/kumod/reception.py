@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -17,11 +17,12 @@ from standins.kumod.headers import EnvelopeAddress
 from standins.kumod.logs import Disposition, Response, new_session_id, stamp
 from standins.kumod.message import Message
 from standins.kumod.objects import DataObject, LuaObject
+from standins.kumod.pool import ContextPool
 from standins.kumod.registry import method
 from standins.kumod.reports import parse_abuse_report, parse_bounce_report
+from standins.kumod.scheduled import Scheduler
 
 if TYPE_CHECKING:
-    from standins.kumod.engine import Kumod
     from standins.kumod.lua import LuaContext
 
 _LOCAL = ("127.0.0.1/32", "::1/128")
@@ -83,8 +84,13 @@ class SmtpState:
 class Reception:
     """Judges senders, recipients and messages of an ESMTP listener."""
 
-    def __init__(self, engine: Kumod) -> None:
-        self._engine = engine
+    def __init__(
+        self, pool: ContextPool, scheduler: Scheduler, log: Callable[[Disposition], None]
+    ) -> None:
+        self._pool = pool
+        self._facts = pool.facts
+        self._scheduler = scheduler
+        self._record = log
 
     def session(self, listener: dict[str, Any], peer: str, helo: str) -> SmtpState:
         meta = ConnMeta(
@@ -134,13 +140,13 @@ class Reception:
     def _relay(self, state: SmtpState, recipient: EnvelopeAddress) -> Relay:
         hosts = state.listener.get("relay_hosts", _LOCAL)
         from_host = any(_in_network(state.peer, network) for network in hosts or ())
-        context = self._engine.pool.get()
+        context = self._pool.get()
         answer = None
         if context.has_handler("get_listener_domain"):
             answer = context.call(
                 "get_listener_domain", recipient.domain, state.listener["listen"], state.meta
             )
-        self._engine.pool.put(context)
+        self._pool.put(context)
         if answer is None:
             return Relay(relay=from_host)
         if not isinstance(answer, DataObject) or answer.kind != "EsmtpDomain":
@@ -158,7 +164,6 @@ class Reception:
         content: bytes,
     ) -> SmtpAnswer:  # fmt: skip
         """The answer to a message, after doing what it calls for."""
-        engine = self._engine
         refusal = self._unfit(state, sender, content)
         if refusal is not None:
             return refusal
@@ -167,13 +172,13 @@ class Reception:
         messages = []
         for recipient in recipients:
             message = self._message(state, sender, recipient, content)
-            context = engine.pool.get()
+            context = self._pool.get()
             try:
                 if context.has_handler("smtp_server_message_received"):
                     context.call("smtp_server_message_received", message, state.meta)
             except PolicyError as error:
                 return self._policy_refusal(state, error, "DATA", str(sender), str(recipient))
-            engine.pool.put(context)
+            self._pool.put(context)
             messages.append(message)
         return self._accept(state, messages)
 
@@ -197,7 +202,7 @@ class Reception:
     def _message(
         self, state: SmtpState, sender: EnvelopeAddress, recipient: EnvelopeAddress, content: bytes
     ) -> Message:
-        now = self._engine.clock.now()
+        now = self._facts.now()
         message = Message(
             sender=sender, recipients=[recipient], data=content, created=now,
             meta=dict(state.meta.values),
@@ -215,7 +220,6 @@ class Reception:
 
     def _accept(self, state: SmtpState, messages: list[Message]) -> SmtpAnswer:
         """Every message is logged; the answer is a refusal only when nothing comes of any."""
-        engine = self._engine
         used = False
         for message in messages:
             message.apply_trace(state.listener.get("trace_headers"))
@@ -231,11 +235,11 @@ class Reception:
             onward = onward and not is_null
             used = used or onward or is_null or abuse is not None or bounce is not None
             if onward:
-                engine.scheduler.resolve(message.queue_name())
-                engine.spool.save(message)
+                self._scheduler.resolve(message.queue_name())
+                self._pool.configuration.spool.save(message)
             self._log(state, message, bounce, abuse)
             if onward:
-                engine.scheduler.insert(message, context="Received")
+                self._scheduler.insert(message, context="Received")
         if not used:
             return SmtpAnswer(code=550, text="5.7.1 relaying not permitted")
         return SmtpAnswer(code=250, text=f"OK ids={' '.join(m.id for m in messages)}")
@@ -245,7 +249,7 @@ class Reception:
         abuse: dict[str, Any] | None,
     ) -> None:  # fmt: skip
         peer = (state.helo, state.peer)
-        self._engine.log(
+        self._record(
             Disposition(
                 kind="Reception" if abuse is None else "Feedback",
                 message=message,
@@ -265,7 +269,7 @@ class Reception:
         status = entry["status"]
         code, content = _diagnostic(entry["diagnostic_code"])
         recipient = entry["original_recipient"] or entry["final_recipient"]
-        self._engine.log(
+        self._record(
             Disposition(
                 kind="OOB",
                 message=message,
@@ -291,7 +295,7 @@ class Reception:
     ) -> SmtpAnswer:
         if error.kind == "reject" and error.code is not None:
             return self._reject(state, error.code, error.message, command, sender, recipient)
-        self._engine.diagnose("ERROR", f"Error in SMTP session: {error.text}")
+        self._facts.diagnose("ERROR", f"Error in SMTP session: {error.text}")
         return self._reject(state, 421, "4.3.0 technical difficulties", command, sender, recipient)
 
     def _reject(
@@ -299,9 +303,9 @@ class Reception:
     ) -> SmtpAnswer:
         message = Message(
             sender=EnvelopeAddress(sender), recipients=[EnvelopeAddress(recipient)], data=b"",
-            created=self._engine.clock.now(), meta=dict(state.meta.values),
+            created=self._facts.now(), meta=dict(state.meta.values),
         )  # fmt: skip
-        self._engine.log(
+        self._record(
             Disposition(
                 kind="Rejection",
                 message=message,

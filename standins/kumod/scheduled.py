@@ -6,16 +6,17 @@ import heapq
 import itertools
 import random
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
+from standins.kumod import decisions
 from standins.kumod.durations import Throttle, format_duration, parse_throttle
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.logs import Disposition, Response, stamp
 from standins.kumod.message import Message, QueueName
+from standins.kumod.pool import ContextPool
 from standins.kumod.selection import NotReady, ScheduledQueue, SourceSelector
-
-if TYPE_CHECKING:
-    from standins.kumod.engine import Kumod
+from standins.kumod.throttle import Throttles
 
 _INTERNAL = (4, 4, 4)
 _EXPIRED = (5, 4, 7)
@@ -24,24 +25,34 @@ _EXPIRED = (5, 4, 7)
 class Scheduler:
     """Holds what waits, and moves it on when its time comes."""
 
-    def __init__(self, engine: Kumod) -> None:
-        self._engine = engine
+    def __init__(
+        self,
+        pool: ContextPool,
+        selector: SourceSelector,
+        throttles: Throttles,
+        log: Callable[[Disposition], None],
+    ) -> None:
+        self._pool = pool
+        self._facts = pool.facts
+        self._configuration = pool.configuration
+        self._selector = selector
+        self._throttles = throttles
+        self._log = log
         self._heap: list[tuple[float, int, Message]] = []
         self._lock = threading.Lock()
         self._order = itertools.count()
         self._queues: dict[str, ScheduledQueue] = {}
-        self._selector = SourceSelector(engine)
-        self.ready = self._selector.ready
+        self.ready = selector.ready
 
     # Configuration ----------------------------------------------------------
 
     def resolve(self, name: str) -> ScheduledQueue:
         """The queue, asking the policy where it is new or due for a refresh."""
-        now, engine = self._engine.clock.now(), self._engine
+        now = self._facts.now()
         queue = self._queues.get(name)
         if queue is not None and not self._stale(queue, now):
             return queue
-        context = engine.pool.get()
+        context = self._pool.get()
         try:
             fresh = self._ask(context, name, now)
         except (KumoError, PolicyError):
@@ -49,7 +60,7 @@ class Scheduler:
                 raise
             queue.refreshed = now
             return queue
-        engine.pool.put(context)
+        self._pool.put(context)
         if queue is not None and queue.pool == fresh.pool:
             fresh.turn = queue.turn
         self._queues[name] = fresh
@@ -57,11 +68,10 @@ class Scheduler:
 
     def _stale(self, queue: ScheduledQueue, now: float) -> bool:
         if queue.config.get("refresh_strategy") == "Epoch":
-            return queue.epoch != self._engine.epoch
+            return queue.epoch != self._facts.epoch
         return now - queue.refreshed >= (queue.seconds("refresh_interval") or 60.0)
 
     def _ask(self, context: Any, name: str, now: float) -> ScheduledQueue:
-        decisions = self._engine.decisions
         parts = QueueName.parse(name)
         config = decisions.queue_config(
             context, parts.domain, parts.tenant, parts.campaign, parts.routing_domain
@@ -74,26 +84,26 @@ class Scheduler:
         except (KumoError, PolicyError) as error:
             raise KumoError(f"resolving egress pool '{pool_name}': {error}") from None
         return ScheduledQueue(
-            name=name, config=config, pool=pool, refreshed=now, epoch=self._engine.epoch
+            name=name, config=config, pool=pool, refreshed=now, epoch=self._facts.epoch
         )
 
     # Insertion --------------------------------------------------------------
 
     def insert(self, message: Message, *, context: str | None = None) -> None:
         """Put a message where it belongs now; ``context`` explains a delay in the log."""
-        now = self._engine.clock.now()
+        now = self._facts.now()
         if message.due is not None and message.due > now:
             with self._lock:
                 heapq.heappush(self._heap, (message.due, next(self._order), message))
             if context is not None:
                 self._log_delay(message, context, now)
-            self._engine.spool.save(message)
+            self._configuration.spool.save(message)
             return
         try:
             self._insert_ready(message, now)
         except NotReady as problem:
             response = Response(code=451, enhanced=_INTERNAL, content=problem.text)
-            self._engine.log(
+            self._log(
                 Disposition(
                     kind="TransientFailure",
                     message=message,
@@ -114,20 +124,20 @@ class Scheduler:
     def _log_delay(self, message: Message, context: str, now: float) -> None:
         due = message.due or now
         text = f"Context: {context}. Next due in {format_duration(due - now)} at {stamp(due)}"
-        self._engine.log(
+        self._log(
             Disposition(kind="Delayed", message=message, response=Response(code=400, content=text))
         )
 
     def _insert_ready(self, message: Message, now: float) -> None:
         name = message.queue_name()
         if name == "null":
-            self._engine.spool.remove(message.id)
+            self._configuration.spool.remove(message.id)
             return
         queue = self.resolve(name)
         rate = queue.config.get("max_message_rate")
         throttle = parse_throttle(rate) if rate else None
         if isinstance(throttle, Throttle):
-            delay = self._engine.throttles.delay(f"schedq-{name}-message-rate", throttle, now)
+            delay = self._throttles.delay(f"schedq-{name}-message-rate", throttle, now)
             if delay > 0:
                 message.due = now + delay
                 self.insert(message, context="MessageRateThrottle")
@@ -142,10 +152,10 @@ class Scheduler:
         try:
             queue = self.resolve(message.queue_name())
         except (KumoError, PolicyError) as error:
-            self._engine.diagnose("ERROR", f"requeue of {message.id}: {error}")
+            self._facts.diagnose("ERROR", f"requeue of {message.id}: {error}")
             queue = ScheduledQueue(name=message.queue_name(), config={"retry_interval": "20m",
                                    "max_age": "7d"}, pool={}, refreshed=0.0, epoch=-1)  # fmt: skip
-        now = self._engine.clock.now()
+        now = self._facts.now()
         delay = self._delay(queue, message.num_attempts)
         message.num_attempts += 1
         age = now - message.created + delay
@@ -162,7 +172,7 @@ class Scheduler:
 
     def postpone(self, message: Message, delay: float) -> None:
         """A rate says wait: no attempt is counted, and the wait is kept as it is."""
-        queue, now = self.resolve(message.queue_name()), self._engine.clock.now()
+        queue, now = self.resolve(message.queue_name()), self._facts.now()
         age = now - message.created + delay
         limit = queue.seconds("max_age") or 0.0
         if age >= limit:
@@ -177,9 +187,9 @@ class Scheduler:
             queue = self.resolve(message.queue_name())
         except (KumoError, PolicyError) as error:
             name = message.queue_name()
-            self._engine.diagnose("ERROR", f"failed to resolve queue {name}: {error}")
+            self._facts.diagnose("ERROR", f"failed to resolve queue {name}: {error}")
             return
-        now = self._engine.clock.now()
+        now = self._facts.now()
         age = now - message.created
         limit = queue.seconds("max_age") or 0.0
         message.num_attempts = self._attempts_at(queue, age)
@@ -199,13 +209,13 @@ class Scheduler:
         return attempts
 
     def _call_requeue_event(self, message: Message, response: Response) -> None:
-        context = self._engine.pool.get()
+        context = self._pool.get()
         if context.has_handler("requeue_message"):
             try:
                 context.call("requeue_message", message, f"{response.code} {response.content}")
             except PolicyError as error:
-                self._engine.diagnose("ERROR", f"requeue_message: {error.text}")
-        self._engine.pool.put(context)
+                self._facts.diagnose("ERROR", f"requeue_message: {error.text}")
+        self._pool.put(context)
 
     def _planned(self, queue: ScheduledQueue, attempts: int) -> float:
         base = max(1.0, float(int(queue.seconds("retry_interval") or 1200.0)))
@@ -215,14 +225,14 @@ class Scheduler:
 
     def _delay(self, queue: ScheduledQueue, attempts: int) -> float:
         delay = self._planned(queue, attempts)
-        if self._engine.jitter:
+        if self._facts.jitter:
             base = queue.seconds("retry_interval") or 1200.0
             magnitude = min(base / 20.0, 60.0)
             delay += int((random.random() - 0.5) * magnitude)  # noqa: S311 - spreads load
         return delay
 
     def _expire(self, message: Message, queue: ScheduledQueue, text: str) -> None:
-        self._engine.log(
+        self._log(
             Disposition(
                 kind="Expiration",
                 message=message,
@@ -231,7 +241,7 @@ class Scheduler:
                 provider=queue.config.get("provider_name"),
             )
         )
-        self._engine.failed(message)
+        self._configuration.spool.remove(message.id)
 
     # Time -----------------------------------------------------------------------
 

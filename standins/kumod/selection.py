@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from standins.kumod import decisions
 from standins.kumod.durations import Throttle, parse_duration, parse_throttle
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.message import Message, QueueName
+from standins.kumod.pool import ContextPool
 from standins.kumod.ready import ReadyQueue
-
-if TYPE_CHECKING:
-    from standins.kumod.engine import Kumod
+from standins.kumod.throttle import Throttles
 
 
 class NotReady(Exception):
@@ -44,8 +45,19 @@ class ScheduledQueue:
 class SourceSelector:
     """Chooses among a pool's sources, and makes their ready queues."""
 
-    def __init__(self, engine: Kumod) -> None:
-        self._engine = engine
+    def __init__(
+        self,
+        pool: ContextPool,
+        throttles: Throttles,
+        *,
+        drop: Callable[[ReadyQueue], None],
+        wake: Callable[[], None],
+    ) -> None:
+        self._pool = pool
+        self._facts = pool.facts
+        self._throttles = throttles
+        self._drop = drop
+        self._wake = wake
         self._lock = threading.Lock()
         self.ready: dict[str, ReadyQueue] = {}
 
@@ -62,7 +74,7 @@ class SourceSelector:
                 raise NotReady(text, None) from None
             if self._selection_delay(ready, source, now) == 0:
                 ready.messages.append(message)
-                self._engine.wake()
+                self._wake()
                 return
             limited = True
             entries = [entry for entry in entries if entry["name"] != source]
@@ -81,25 +93,24 @@ class SourceSelector:
         parsed = {key: parse_throttle(text) for key, text in rates.items() if text}
         throttles = [(k, t) for k, t in parsed.items() if isinstance(t, Throttle)]
         for key, throttle in sorted(throttles, key=lambda item: item[1].limit / item[1].period):
-            delay = self._engine.throttles.delay(key, throttle, now)
+            delay = self._throttles.delay(key, throttle, now)
             if delay > 0:
                 return delay
         return 0.0
 
     def _ready_queue(self, queue: ScheduledQueue, source_name: str) -> ReadyQueue:
-        engine = self._engine
         parts = QueueName.parse(queue.name)
         routing = parts.routing_domain or parts.domain
         protocol = queue.config["protocol"]
-        site = engine.decisions.site_for_queue(routing, protocol)
+        site = decisions.site_for_queue(self._facts.resolver, routing, protocol)
         name = f"{source_name}->{site}@{_protocol_suffix(protocol)}"
         existing = self.ready.get(name)
         if existing is not None and not self._path_is_stale(existing):
             return existing
-        context = engine.pool.get()
-        source = engine.decisions.egress_source(context, source_name).data
-        path = dict(engine.decisions.egress_path(context, routing, source_name, site).data)
-        engine.pool.put(context)
+        context = self._pool.get()
+        source = decisions.egress_source(context, source_name).data
+        path = dict(decisions.egress_path(context, routing, source_name, site).data)
+        self._pool.put(context)
         fresh = ReadyQueue(
             name=name,
             queue_name=queue.name,
@@ -107,22 +118,22 @@ class SourceSelector:
             source=source,
             path=path,
             protocol=protocol,
-            refreshed=engine.clock.now(),
-            epoch=engine.epoch,
+            refreshed=self._facts.now(),
+            epoch=self._facts.epoch,
         )
         kept = self.ready.setdefault(name, fresh)
         if kept is not fresh:
             if not kept.busy:
                 kept.source = fresh.source
             if kept.refresh(fresh):
-                engine.dispatcher.drop(kept)
+                self._drop(kept)
         return kept
 
     def _path_is_stale(self, ready: ReadyQueue) -> bool:
         if ready.path.get("refresh_strategy") == "Epoch":
-            return ready.epoch != self._engine.epoch
+            return ready.epoch != self._facts.epoch
         interval = parse_duration(ready.path.get("refresh_interval", 60)) or 60.0
-        return self._engine.clock.now() - ready.refreshed >= interval
+        return self._facts.now() - ready.refreshed >= interval
 
     def _next_source(self, queue: ScheduledQueue, entries: list[dict[str, Any]]) -> str:
         """Weighted round robin, in kumod's order: each queue has a round of its own."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import ssl
 import tempfile
 import threading
@@ -21,13 +20,12 @@ from cryptography.x509.oid import NameOID
 
 from standins.kumod.clock import SystemClock
 from standins.kumod.engine import Kumod, StartResult
-from standins.kumod.errors import PolicyError, ValidationError
-from standins.kumod.http_api import HttpListener, lowest_free
-from standins.kumod.http_client import HttpTransport, SocketTransport
+from standins.kumod.errors import ValidationError
+from standins.kumod.http_api import HttpListener
+from standins.kumod.http_client import SocketTransport
 from standins.kumod.lazy_resolver import LazyResolver
-from standins.kumod.logs import Disposition, Response
-from standins.kumod.message import QueueName
 from standins.kumod.ready import ReadyQueue
+from standins.kumod.service import Service
 from standins.kumod.smtp_client import SocketSmtp
 from standins.kumod.smtp_server import SmtpListener, server_context
 
@@ -40,16 +38,16 @@ class ServerEngine(Kumod):
 
     def __init__(self, policy: str, **options: Any) -> None:
         counters: Counter[str] = Counter()
-        options.setdefault("clock", SystemClock())
-        options.setdefault("dns", LazyResolver())
-        options.setdefault("smtp", SocketSmtp(counters))
-        super().__init__(policy, jitter=True, **options)
-        self.counters = counters
-        self.threaded = True
         self.wakeup = threading.Event()
-
-    def new_http_transport(self) -> HttpTransport:
-        return SocketTransport()
+        options = {
+            "clock": SystemClock(),
+            "dns": LazyResolver(),
+            "smtp": SocketSmtp(counters),
+            **options,
+        }
+        super().__init__(policy, jitter=True, threaded=True, **options)
+        self.facts.new_http_transport = SocketTransport
+        self.counters = self.facts.counters = counters
 
     def wake(self) -> None:
         self.wakeup.set()
@@ -60,12 +58,10 @@ class Server:
 
     def __init__(self, engine: ServerEngine) -> None:
         self.engine = engine
+        self.service = Service(engine)
         self._listeners: list[HttpListener | SmtpListener] = []
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="deliver")
         self._stop = threading.Event()
-        self._started = False
-        self._disk_checked = 0.0
-        self._disk_problem: str | None = None
 
     # Life -------------------------------------------------------------------------
 
@@ -78,10 +74,10 @@ class Server:
             for kind, params in self.engine.listeners:
                 self._listen(kind, params)
         except (OSError, ValidationError) as error:
-            self.engine.diagnose("ERROR", f"problem initializing: {error}")
+            self.engine.facts.diagnose("ERROR", f"problem initializing: {error}")
             return StartResult(started=False, running=False, error=str(error))
-        self._started = True
-        self.engine.diagnose("INFO", "initialization complete")
+        self.service.started = True
+        self.engine.facts.diagnose("INFO", "initialization complete")
         return result
 
     def _listen(self, kind: str, params: dict[str, Any]) -> None:
@@ -89,7 +85,7 @@ class Server:
         try:
             if kind == "http":
                 tls = self._tls(params) if params.get("use_tls") else None
-                listener = HttpListener(params, self, tls)
+                listener = HttpListener(params, self.service, tls)
             else:
                 listener = SmtpListener(params, self.engine.reception, self._tls(params))
         except OSError as error:
@@ -98,15 +94,17 @@ class Server:
             target=listener.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True
         ).start()
         self._listeners.append(listener)
-        self.engine.diagnose("INFO", f"{kind} listener on {params['listen']}")
+        self.engine.facts.diagnose("INFO", f"{kind} listener on {params['listen']}")
 
     def _tls(self, params: Mapping[str, Any]) -> ssl.SSLContext:
         """The policy's certificate, else a self-signed one, as kumod does."""
         with tempfile.TemporaryDirectory() as folder:
             certificate, key = Path(folder) / "certificate", Path(folder) / "key"
             if params.get("tls_certificate") and params.get("tls_private_key"):
-                certificate.write_bytes(self.engine.load_key_source(params["tls_certificate"]))
-                pem = self.engine.load_key_source(params["tls_private_key"])
+                certificate.write_bytes(
+                    self.engine.facts.load_key_source(params["tls_certificate"])
+                )
+                pem = self.engine.facts.load_key_source(params["tls_private_key"])
             else:
                 name = params.get("hostname") or "localhost"
                 made, pem = self_signed(name)
@@ -145,14 +143,14 @@ class Server:
         try:
             self.engine.dispatcher.drain(queue)
         except Exception as error:
-            self.engine.diagnose("ERROR", f"{queue.name}: {type(error).__name__}: {error}")
+            self.engine.facts.diagnose("ERROR", f"{queue.name}: {type(error).__name__}: {error}")
         finally:
             queue.lock.release()
             self.engine.wake()
 
     def _upkeep(self) -> None:
         engine, now = self.engine, self.engine.clock.now()
-        for files in engine.log_files:
+        for files in engine.configuration.log_files:
             files.expire(now)
         for queue in list(engine.scheduler.ready.values()):
             if queue.lock.acquire(blocking=False):
@@ -161,12 +159,12 @@ class Server:
                 finally:
                     queue.lock.release()
         if now >= engine.monitor.due and engine.monitor.check():
-            engine.diagnose("INFO", "config epoch changed")
+            engine.facts.diagnose("INFO", "config epoch changed")
             engine.bump_epoch()
 
     def request_stop(self) -> None:
         self._stop.set()
-        self.engine.stopping = True
+        self.engine.facts.stopping = True
         self.engine.wake()
 
     def shutdown(self) -> None:
@@ -177,45 +175,7 @@ class Server:
         self._workers.shutdown(wait=True, cancel_futures=True)
         self.engine.settle_logs()
         self.engine.stop()
-        self.engine.diagnose("INFO", "Shutdown completed OK!")
-
-    # What listeners ask ---------------------------------------------------------------
-
-    def not_ready(self) -> str | None:
-        """Why no message is taken now."""
-        if self._stop.is_set():
-            return "shutting down"
-        if not self._started:
-            return "waiting for spool enumeration"
-        now = time.monotonic()
-        if now - self._disk_checked > _TICK:
-            self._disk_checked = now
-            self._disk_problem = lowest_free(self.engine)
-        return self._disk_problem
-
-    def bounce(self, request: Mapping[str, Any]) -> dict[str, int]:
-        """kcli bounce: fail the waiting messages that the request describes."""
-
-        def wanted(message: Any) -> bool:
-            parts = QueueName.parse(message.queue_name())
-            return all(
-                request.get(name) in (None, getattr(parts, name))
-                for name in ("domain", "tenant", "campaign", "routing_domain")
-            ) and all(
-                fnmatch.fnmatch(message.queue_name(), name)
-                for name in request.get("queue_names") or []
-            )
-
-        counts: Counter[str] = Counter()
-        for message in self.engine.scheduler.drain_scheduled(wanted):
-            counts[message.queue_name()] += 1
-            if not request.get("suppress_logging"):
-                content = f"Administrator bounced with reason: {request['reason']}"
-                response = Response(code=551, enhanced=(5, 7, 1), content=content)
-                self.engine.log(Disposition(kind="AdminBounce", message=message, response=response))
-            self.engine.failed(message)
-        self.engine.settle_logs()
-        return dict(counts)
+        self.engine.facts.diagnose("INFO", "Shutdown completed OK!")
 
 
 def self_signed(name: str) -> tuple[bytes, bytes]:
@@ -240,6 +200,3 @@ def self_signed(name: str) -> tuple[bytes, bytes]:
         serialization.NoEncryption(),
     )
     return certificate.public_bytes(serialization.Encoding.PEM), pem
-
-
-__all__ = ["PolicyError", "Server", "ServerEngine", "self_signed"]

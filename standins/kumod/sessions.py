@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from standins.kumod.logs import Disposition, Response, new_session_id
+from standins.kumod.facts import KumodFacts
+from standins.kumod.logs import Disposition, Response
 from standins.kumod.message import Message
-
-if TYPE_CHECKING:
-    from standins.kumod.engine import Kumod
-    from standins.kumod.ready import ReadyQueue
+from standins.kumod.ready import ReadyQueue
 
 
 class ConnectFailure(Exception):
@@ -27,6 +25,20 @@ class Final(Exception):
     """The whole ready queue gets this answer."""
 
     response: Response
+
+
+class Outcomes(Protocol):
+    """What becomes of a message after an attempt."""
+
+    def log(self, what: Disposition) -> None: ...
+
+    def requeue(self, message: Message, response: Response) -> None: ...
+
+    def postpone(self, message: Message, delay: float) -> None: ...
+
+    def delivered(self, message: Message) -> None: ...
+
+    def failed(self, message: Message) -> None: ...
 
 
 class Session(Protocol):
@@ -45,13 +57,14 @@ class Session(Protocol):
 class Context:
     """What every session knows of its queue."""
 
-    engine: Kumod
+    facts: KumodFacts
+    outcomes: Outcomes
     queue: ReadyQueue
-    session_id: str = field(default_factory=new_session_id)
+    session_id: str
 
     def log(self, kind: str, message: Message, response: Response, **more: Any) -> None:
         queue = self.queue
-        self.engine.log(
+        self.outcomes.log(
             Disposition(
                 kind=kind,
                 message=message,
@@ -67,16 +80,15 @@ class Context:
 
     def settle(self, message: Message, response: Response, **more: Any) -> None:
         """Log the peer's answer and do what it asks for."""
-        engine = self.engine
         if response.code < 300:
             self.log("Delivery", message, response, **more)
-            engine.delivered(message)
+            self.outcomes.delivered(message)
         elif response.code < 500 or response.code == 503:
             self.log("TransientFailure", message, response, **more)
-            engine.requeue(message, response)
+            self.outcomes.requeue(message, response)
         else:
             self.log("Bounce", message, response, **more)
-            engine.failed(message)
+            self.outcomes.failed(message)
 
 
 class MaildirSession:

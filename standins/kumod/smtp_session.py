@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from standins.kumod.errors import KumoError
 from standins.kumod.logs import Response
 from standins.kumod.message import Message
 from standins.kumod.resolver import ResolveError, mail_hosts
-from standins.kumod.smtp_types import ConnectPlan, Peer, SmtpConnectError, SmtpReply
-
-if TYPE_CHECKING:
-    pass
-
-
 from standins.kumod.sessions import ConnectFailure, Context, DeliverError, Final
+from standins.kumod.smtp_types import ConnectPlan, Peer, SmtpConnectError, SmtpReply
 
 
 class SmtpSession:
     """One connection to one of the destination's hosts, kept for several messages."""
 
-    def __init__(self, context: Context, domain: str, mx_list: list[Any]) -> None:
+    def __init__(self, context: Context, smtp: Any, domain: str, mx_list: list[Any]) -> None:
         self._context = context
+        self._smtp = smtp
         self._domain = domain
         self._mx_list = mx_list
         self._peers: list[Peer] | None = None
@@ -41,7 +37,7 @@ class SmtpSession:
         while self._peers:
             peer = self._peers.pop(0)
             try:
-                self._connection = self._context.engine.smtp.connect(self._plan(peer))
+                self._connection = self._smtp.connect(self._plan(peer))
             except SmtpConnectError as error:
                 failures.append(str(error))
                 continue
@@ -50,7 +46,7 @@ class SmtpSession:
         raise ConnectFailure(", ".join(failures) or "no more addresses to try!")
 
     def _candidates(self) -> list[Peer]:
-        path, resolver = self._context.queue.path, self._context.engine.resolver
+        path, resolver = self._context.queue.path, self._context.facts.resolver
         peers = []
         try:
             for name in self._hosts():
@@ -91,7 +87,7 @@ class SmtpSession:
     def _hosts(self) -> list[Any]:
         if self._mx_list:
             return list(self._mx_list)
-        hosts = mail_hosts(self._context.engine.resolver, self._domain)
+        hosts = mail_hosts(self._context.facts.resolver, self._domain)
         if hosts == ["."]:
             raise Final(
                 response=Response(
@@ -119,7 +115,7 @@ class SmtpSession:
         if not source.get("socks5_proxy_username"):
             return None
         try:
-            password = self._context.engine.load_key_source(source["socks5_proxy_password"])
+            password = self._context.facts.load_key_source(source["socks5_proxy_password"])
         except (KumoError, KeyError) as error:
             raise ConnectFailure(f"socks5_proxy_password: {error}") from None
         return source["socks5_proxy_username"], password.decode().strip()

@@ -6,8 +6,8 @@ import argparse
 import sys
 
 from standins.kumod.api_shaping import Shaping
-from standins.kumod.engine import Kumod
 from standins.kumod.errors import KumoError
+from standins.kumod.facts import KumodFacts
 from standins.kumod.lazy_resolver import LazyResolver
 from standins.kumod.main import LABEL
 
@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("files", nargs="+")
     options = parser.parse_args(argv)
     try:
-        shaping = Shaping(Kumod(dns=LazyResolver()), options.files)
+        shaping = Shaping(KumodFacts(resolver=LazyResolver()), options.files)
     except KumoError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - a command
         return 1

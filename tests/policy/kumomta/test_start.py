@@ -189,7 +189,7 @@ def test_injection_listens_on_loopback_and_trusts_loopback_alone(mta: Mta) -> No
 @pytest.mark.parametrize("asked", [True, False])
 def test_mta_sts_is_switched_for_the_server_and_for_each_path(host: Host, asked: bool) -> None:
     mta = host(settings=settings(shaping={"mtaSts": asked})).start()
-    assert mta.kumod.mta_sts is asked
+    assert mta.kumod.configuration.mta_sts is asked
     mta.inject()
     mta.kumod.run()
     (path,) = [
@@ -211,12 +211,12 @@ def test_without_report_domains_nothing_listens_on_port_25(host: Host) -> None:
 
 
 def test_spools_and_logs_lie_where_the_contract_says(mta: Mta) -> None:
-    assert {name: spool["path"] for name, spool in mta.kumod.spools.items()} == {
+    assert {name: spool["path"] for name, spool in mta.kumod.configuration.spools.items()} == {
         "data": "/var/spool/kumomta/data",
         "meta": "/var/spool/kumomta/meta",
     }
-    assert all(spool["kind"] == "RocksDB" for spool in mta.kumod.spools.values())
-    (logs,) = mta.kumod.log_files
+    assert all(spool["kind"] == "RocksDB" for spool in mta.kumod.configuration.spools.values())
+    (logs,) = mta.kumod.configuration.log_files
     assert logs.params["log_dir"] == "/var/log/kumomta"
     assert logs.params["max_segment_duration"] == "5 minutes"
 
