@@ -16,6 +16,7 @@ _OTHERS = {
     "dial": "dial.run",
     "events": "events.events.main",
     "find": "find.main",
+    "life": "events.life.main",
     "outbox": "events.outbox.main",
     "prune": "logs.prune.main",
     "public-keys": "public_keys.run",

@@ -1,4 +1,4 @@
-"""`ping8 events`: lists events on the MTA host and sends them to PING8 again."""
+"""`ping8 events`: lists events on the MTA host, sends them again, finds what a crash has lost."""
 
 import datetime
 import json
@@ -16,6 +16,7 @@ from policy.errors import UserError
 
 _LIST_SECONDS = 600
 _REPLAY_SECONDS = 4 * 3600
+_RECONCILE_SECONDS = 2 * 3600
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -65,6 +66,24 @@ def replay(stack: str, choice: Choice, *, yes: bool, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
+def reconcile(stack: str, first: str | None, *, as_json: bool) -> None:
+    """One line a message without a known fate; status 1 where there is any."""
+    verb = ["events", "reconcile", *_filters(Choice(first=first))]
+    found: Any = ssh_json(read_deployment(stack).mta, verb, limit=_RECONCILE_SECONDS)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        for message in found["messages"]:
+            typer.echo(_unknown(message))
+        typer.echo(
+            f"{found['received']} received: {found['settled']} have a final event, "
+            f"{found['waiting']} wait, {found['unknown']} have no known fate",
+            err=True,
+        )
+    if found["unknown"]:
+        raise typer.Exit(1)
+
+
 def moment(text: str, now: float) -> int:
     """Unix time of an ISO 8601 time (UTC unless it says) or of a duration ago."""
     ago = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
@@ -99,16 +118,33 @@ def _filters(choice: Choice) -> list[str]:
 
 def _line(event: dict[str, Any]) -> str:
     """Time, type, recipient, campaign, id and answer; what others wrote has no line of its own."""
-    time = datetime.datetime.fromtimestamp(event["time"], datetime.UTC)
-    recipient = event["recipient"]
     words = (
-        f"{time:%F %T}",
+        _time(event),
         event["type"],
-        recipient if isinstance(recipient, str) else ", ".join(recipient or ()),
+        _recipient(event),
         str(event["headers"].get("X-PING8-Campaign-Id", "-")),
         event["event_id"][:12],
         event.get("answer", ""),
     )
+    return _printable(words)
+
+
+def _unknown(message: dict[str, Any]) -> str:
+    """Time, recipient, PING8's id and kumod's id."""
+    own = str(message["headers"].get("X-PING8-Message-Id", "-"))
+    return _printable((_time(message), _recipient(message), own, message["id"]))
+
+
+def _time(found: dict[str, Any]) -> str:
+    return f"{datetime.datetime.fromtimestamp(found['time'], datetime.UTC):%F %T}"
+
+
+def _recipient(found: dict[str, Any]) -> str:
+    recipient = found["recipient"]
+    return recipient if isinstance(recipient, str) else ", ".join(recipient or ())
+
+
+def _printable(words: Sequence[str]) -> str:
     return "  ".join(
         "".join(c if c.isprintable() else " " for c in word) for word in words
     ).rstrip()

@@ -1,4 +1,4 @@
-"""Verb `events`: lists events and sends them to PING8 again, from dead letters or local logs.
+"""Verb `events`: lists events, sends them to PING8 again, and finds what a crash has lost.
 
 The local logs are the reference after a crash: they hold every event, delivered or not, and PING8
 recognizes by its id one that it has.
@@ -8,13 +8,15 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hostagent.errors import AgentError
+from hostagent.events import life
 from hostagent.events.dead_letters import DEAD_LETTERS, dead_letters, remove
 from hostagent.events.logs import LOGS, records
+from hostagent.events.reconcile import KUMOD, REPORT, WEEK, Clock, keep, reconcile
 from hostagent.events.record import as_event, event_id, event_time, event_type, is_wanted
 from hostagent.events.webhook import ENVIRONMENT, SETTINGS, Webhook, read_environment
 
@@ -29,6 +31,10 @@ class Places:
     logs: Path = LOGS
     environment: Path = ENVIRONMENT
     settings: Path = SETTINGS
+    life: Path = life.PATH
+    report: Path = REPORT
+    kumod: str = KUMOD
+    clock: Clock = field(default_factory=Clock)
 
 
 @dataclass(frozen=True)
@@ -43,10 +49,13 @@ class Event:
 
 
 def main(arguments: Sequence[str], places: Places | None = None) -> int:
-    """Runs `list` or `replay` and prints one line of JSON."""
+    """Runs a verb and prints one line of JSON."""
     places = places or Places()
     options = _parser().parse_args(arguments)
     try:
+        if options.verb == "reconcile":
+            print(json.dumps(_reconciled(options, places)), flush=True)
+            return 0
         found = _chosen(options, places)
         result = _listed(found, options) if options.verb == "list" else _replayed(found, places)
     except AgentError as error:
@@ -58,7 +67,7 @@ def main(arguments: Sequence[str], places: Places | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ping8-agent events")
-    parser.add_argument("verb", choices=("list", "replay"))
+    parser.add_argument("verb", choices=("list", "replay", "reconcile"))
     parser.add_argument("--logs", action="store_true", help="the local logs, not the dead letters")
     parser.add_argument("--from", dest="first", type=int, default=0, help="Unix time")
     parser.add_argument("--to", dest="last", type=int, default=sys.maxsize, help="Unix time")
@@ -66,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--domain", dest="domains", action="append", default=[])
     parser.add_argument("--recipient", dest="recipients", action="append", default=[])
     parser.add_argument("--id", dest="ids", action="append", default=[], help="or its start")
+    parser.add_argument("--due", action="store_true", help="for reconcile: it clears the request")
     parser.add_argument("--limit", type=int, default=100, help="for list: how many to show")
     return parser
 
@@ -166,6 +176,18 @@ def _environment(places: Places) -> dict[str, str]:
         return read_environment(places.environment)
     except (OSError, UnicodeError) as error:
         raise AgentError(f"{places.environment} cannot be read: {error}", "push again") from None
+
+
+def _reconciled(options: argparse.Namespace, places: Places) -> dict[str, Any]:
+    """Of a week where no time is said: a message may have waited as long before its last try."""
+    first = options.first or places.clock.now() - WEEK
+    report = reconcile(first, logs=places.logs, kumod=places.kumod, clock=places.clock)
+    keep(report, places.report)
+    if options.due:
+        state = life.read(places.life)
+        state.reconcile = False
+        life.write(state, places.life)
+    return report
 
 
 def _settings(places: Places) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hostagent.errors import AgentError
+from hostagent.events import life
 from hostagent.events.dead_letters import DEAD_LETTERS, Store
 from hostagent.events.delivery import Delivery, Event
 from hostagent.events.record import event_id, event_time, is_wanted
@@ -32,6 +34,7 @@ DAMAGED = "damaged"
 _POSITION = ".position"
 _LOOK_EVERY = 0.5
 _LEAST_READ = 200
+_RECONCILE_EVERY = 60.0
 ABANDONED_AFTER = 60.0
 """Seconds without a change after which an open segment is nobody's: kumod ends one after two, but
 marks what a crash left only when it starts with this transport."""
@@ -67,8 +70,10 @@ def main(arguments: Sequence[str]) -> int:
     started = program.stat().st_ino
     try:
         outbox = Outbox(Places(), os.environ, now=time.time, pause=pause)
+        reconciling = Reconciling([sys.executable, str(program), "events", "reconcile", "--due"])
         while program.stat().st_ino == started:
             outbox.work()
+            reconciling.look()
             pause(_LOOK_EVERY)
     except Stopped:
         pass
@@ -76,6 +81,31 @@ def main(arguments: Sequence[str]) -> int:
         print(f"ping8: {error.what}; {error.mend}", file=sys.stderr)
         return 1
     return 0
+
+
+class Reconciling:
+    """Looks for what a crash has lost, in a process of its own; again until it succeeds."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        mark: Path = life.PATH,
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._command = command
+        self._mark = mark
+        self._elapsed = elapsed
+        self._process: subprocess.Popen[bytes] | None = None
+        self._next = 0.0
+
+    def look(self) -> None:
+        """Starts it where it is due and does not run."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        if self._elapsed() < self._next or not life.read(self._mark).reconcile:
+            return
+        self._next = self._elapsed() + _RECONCILE_EVERY
+        self._process = subprocess.Popen(["nice", *self._command], stdout=subprocess.DEVNULL)
 
 
 class Outbox:

@@ -47,6 +47,8 @@ class Config:
     tls_name: str = ""
     transport: str = ""
     outbox: str = ""
+    life: str = ""
+    reconciled: str = ""
     dead_letters: str = ""
     shipped: str = ""
 

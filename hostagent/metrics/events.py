@@ -1,19 +1,21 @@
-"""Events on their way to PING8: those that wait, those that it refused, and logs not yet in S3."""
+"""Events that wait for PING8, were refused or may be lost, and logs that are not yet in S3."""
 
 import json
-import re
+import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from hostagent.events import life
+from hostagent.events.outbox import DAMAGED
+from hostagent.events.segments import PATTERN
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.kumod import events_ready, events_scheduled
-from hostagent.metrics.model import Figure
+from hostagent.metrics.model import Counter, Figure
 
-_CHECKPOINT = ".webhook"
-_SEGMENT = re.compile(r"[0-9]+-[0-9]+.*")
 _BYTES_EACH = 256
 """Of one event in a short compressed segment; see `backlog`."""
 
@@ -21,43 +23,79 @@ _BUSY_SECONDS = 2.0
 
 
 def backlog(config: Config, metrics: Mapping[str, Any]) -> Figure:
-    """Events that PING8 does not have yet.
+    """Events that PING8 does not have yet, in kumod's queue and in the outbox.
 
     In the outbox this is an estimate from the size of the segments that wait: to count their lines
     each minute would mean to unpack all of them.
     """
-    if config.transport == "outbox":
-        return Figure("event_backlog", outbox_bytes(Path(config.outbox)) // _BYTES_EACH, "Count")
-    return Figure("event_backlog", events_scheduled(metrics) + events_ready(metrics), "Count")
+    size = sum(status.st_size for status in _segments(config))
+    queued = events_scheduled(metrics) + events_ready(metrics)
+    return Figure("event_backlog", queued + size // _BYTES_EACH, "Count")
 
 
-def outbox_bytes(outbox: Path) -> int:
-    """Size of the segments after the one that the tailer stands in."""
-    try:
-        current = Path(json.loads((outbox / _CHECKPOINT).read_bytes())["file"]).name
-    except FileNotFoundError:
-        current = ""
-    size = 0
-    for path in outbox.iterdir():
-        if _SEGMENT.fullmatch(path.name) and path.name > current:
-            try:
-                size += path.stat().st_size
-            except FileNotFoundError:
-                continue
-    return size
+def outbox(config: Config, now: float | None = None) -> list[Figure]:
+    """What lies in the outbox: all of it waits, for a segment is deleted when PING8 has it."""
+    found = _segments(config)
+    now = time.time() if now is None else now
+    oldest = min((status.st_mtime for status in found), default=now)
+    return [
+        Figure("outbox_seconds", max(0.0, now - oldest), "Seconds"),
+        Figure("outbox_bytes", sum(status.st_size for status in found), "None"),
+        Figure("outbox_segments", len(found), "Count"),
+    ]
 
 
-def dead_letters(config: Config) -> Figure:
-    """How many events stand in the store of dead letters."""
-    count = 0
+def _segments(config: Config) -> list[os.stat_result]:
+    found = []
+    if config.outbox and Path(config.outbox).is_dir():
+        for path in Path(config.outbox).glob(PATTERN):
+            with suppress(FileNotFoundError):
+                found.append(path.stat())
+    return found
+
+
+def damaged(config: Config) -> Figure:
+    """Segments that could not be read to their end, and stores that were no database any more."""
+    store = Path(config.dead_letters)
+    count = sum(1 for _ in (Path(config.outbox) / DAMAGED).glob(PATTERN))
+    count += sum(
+        1 for path in store.parent.glob(f"{store.name}.damaged-*") if path.suffix[-1].isdigit()
+    )
+    return Figure("events_damaged", count, "Count")
+
+
+def stored(config: Config) -> list[Figure]:
+    """How many events are dead letters, and how many are tried by themselves."""
+    counts = {"dead_letters": 0, "waiting": 0}
     if Path(config.dead_letters).exists():
         uri = f"file:{config.dead_letters}?mode=ro"
         try:
             with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as db:
-                (count,) = db.execute("SELECT count(*) FROM dead_letters").fetchone()
+                tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master")]
+                for name in counts.keys() & set(tables):
+                    query = f"SELECT count(*) FROM {name}"  # noqa: S608 - one of two names
+                    (counts[name],) = db.execute(query).fetchone()
         except sqlite3.Error as error:
             raise ValueError(f"{config.dead_letters}: {error}") from None
-    return Figure("dead_letters", count, "Count")
+    return [
+        Figure("dead_letters", counts["dead_letters"], "Count"),
+        Figure("events_alone", counts["waiting"], "Count"),
+    ]
+
+
+def unclean_stops(config: Config) -> Counter:
+    """How often kumod did not end as it should."""
+    count = life.read(Path(config.life)).unclean if config.life else 0
+    return Counter("unclean_stops", count, (("unclean_stops", ()),))
+
+
+def unknown(config: Config) -> Iterator[Figure]:
+    """Messages of which the last `events reconcile` found no fate."""
+    if config.reconciled and Path(config.reconciled).exists():
+        found = json.loads(Path(config.reconciled).read_bytes())
+        yield Figure("messages_unknown", found["unknown"], "Count")
+    else:
+        yield Figure("messages_unknown", 0, "Count")
 
 
 def unshipped(config: Config) -> Iterator[Figure]:

@@ -44,7 +44,9 @@ def collect(config: Config, host: Host, oldest: Oldest) -> Collected:
     deadline = Deadline(_SECONDS)
     if config.role == "mta":
         _kumod(config, found, deadline)
-        found.guard("events", lambda: [events.dead_letters(config)])
+        found.guard("dead letters", lambda: events.stored(config))
+        found.guard("outbox", lambda: [*events.outbox(config), events.damaged(config)])
+        found.guard("reconciliation", lambda: events.unknown(config))
         found.guard("log shipping", lambda: events.unshipped(config))
         found.guard("certificate", lambda: [certificate.days_left(config)])
     else:
@@ -69,6 +71,7 @@ def _kumod(config: Config, found: Collected, deadline: Deadline) -> None:
     found.guard("events", lambda: [events.backlog(config, metrics)])
     found.guard("oldest message", lambda: _age(config, found, metrics, deadline))
     found.counters.extend(kumod.counters(metrics, config))
+    found.counters.append(events.unclean_stops(config))
 
 
 def _age(

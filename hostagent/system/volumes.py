@@ -18,6 +18,8 @@ _BLANK = 1024 * 1024
 _GIB = 2**30
 _GROWS = 30.0
 """Seconds in which a host sees that its volume grew."""
+_OPTIONS = "noatime,nodev,nosuid,noexec"
+"""And for ext4 `commit=1`: a power cut takes one second of what kumod wrote, not five."""
 _UNIT = """\
 # Written by ping8-agent: the volume {volume} ({name}).
 [Unit]
@@ -27,7 +29,7 @@ Description=Volume of ping8: {name}
 What={device}
 Where={path}
 Type={kind}
-Options=noatime,nodev,nosuid,noexec
+Options={options}
 TimeoutSec=180
 
 [Install]
@@ -127,9 +129,7 @@ def _mount(host: Host, mount: Mount, volume: str) -> None:
     unit = host.commands.must(
         ["systemd-escape", "--path", "--suffix=mount", mount.path], limit=10, mend="report this"
     ).strip()
-    text = _UNIT.format(
-        volume=volume, name=mount.volume, device=device_link(volume), path=mount.path, kind=kind
-    )
+    text = mount_unit(mount, volume, kind)
     folder = host.layout.live(UNIT_FILES)
     durable.write_bytes(folder / unit, text.encode(), mode=0o644)
     wants = folder / "local-fs.target.wants"
@@ -156,6 +156,18 @@ def _require_same(host: Host, mount: Mount, volume: str) -> None:
             f"another volume than {volume} ({mount.volume}) is mounted at {mount.path}",
             f"stop what uses it, `umount {mount.path}`, then push again",
         )
+
+
+def mount_unit(mount: Mount, volume: str, kind: str) -> str:
+    """The unit that mounts a volume, also at the next boot."""
+    return _UNIT.format(
+        volume=volume,
+        name=mount.volume,
+        device=device_link(volume),
+        path=mount.path,
+        kind=kind,
+        options=_OPTIONS + (",commit=1" if kind == "ext4" else ""),
+    )
 
 
 def _device(host: Host, mount: Mount, volume: str) -> Path:

@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Lists events and sends them to PING8 again.")
     group.command("list")(list_events)
     group.command("replay")(replay)
+    group.command("reconcile")(reconcile)
     app.add_typer(group, name="events")
 
 
@@ -95,3 +96,23 @@ def replay(
         ids=ids or (),
     )
     work.replay(chosen(stack), choice, yes=yes, as_json=as_json)
+
+
+def reconcile(
+    stack: Stack = None,
+    first: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="TIME", help="Messages received since then; a week without it."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compares receptions, final events and queues; lists messages without a known fate.
+
+    Such a message was delivered or bounced and its event was lost, as in a crash. It runs by itself
+    after an unclean stop of kumod. It may take seven minutes: until the open log segment ends.
+    """
+    from ops import events as work
+
+    work.reconcile(chosen(stack), first, as_json=as_json)

@@ -98,6 +98,8 @@ def configuration(settings: Settings, role: Role, host: str, listener: str = "")
         "tls_name": settings.mta_host,
         "transport": settings.webhook.transport,
         "outbox": "/var/spool/kumomta/ping8/outbox",
+        "life": "/var/spool/kumomta/ping8/kumod.json",
+        "reconciled": "/var/spool/kumomta/ping8/reconciled.json",
         "dead_letters": "/var/spool/kumomta/ping8/dead-letters.sqlite",
         "shipped": SHIPPED if settings.logs.ship else "",
     }

@@ -249,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
                 information = _information(message, want_body=self._query("want_body") == "true")
                 self._json(200, {"id": message.id, "message": information})
                 return
-        raise _Refused(404, f"no such message {wanted}")
+        raise _Refused(500, f"Error: no such key {wanted}")
 
     # Administration -------------------------------------------------------------------
 

@@ -98,6 +98,30 @@ def test_events_that_ping8_does_not_take_make_the_command_fail(ping8: Callable[.
     assert "5 not taken: 503 away; stopped there" in result.output
 
 
+def test_messages_without_a_known_fate_are_listed_and_make_the_command_fail(
+    ping8: Callable[..., Any],
+) -> None:
+    message = {
+        "id": "0a1b",
+        "time": 1_796_000_000,
+        "recipient": "u@example.net",
+        "headers": {"X-PING8-Message-Id": "[m1]"},
+    }
+    found = {"received": 9, "settled": 7, "waiting": 1, "unknown": 1, "messages": [message]}
+    verb, result = ping8("reconcile", answer=found)
+    assert verb == ["events", "reconcile"]
+    assert result.exit_code == 1
+    assert "[m1]" in result.output
+    assert "9 received: 7 have a final event, 1 wait, 1 have no known fate" in result.output
+
+
+def test_a_reconciliation_without_a_finding_is_a_success(ping8: Callable[..., Any]) -> None:
+    found = {"received": 9, "settled": 9, "waiting": 0, "unknown": 0, "messages": []}
+    verb, result = ping8("reconcile", "--from", "2026-12-01T10:00Z", answer=found)
+    assert verb == ["events", "reconcile", "--from", "1796119200"]
+    assert result.exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("text", "seconds_ago"),
     [("2h", 7200), ("90s", 90), ("1d", 86_400), ("2026-12-01T11:00", 3600)],

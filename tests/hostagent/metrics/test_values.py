@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import sqlite3
 import time
 import uuid
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hostagent.events import life
 from hostagent.metrics.disks import FOREVER, Use, Volume, hours_until_full, remember
 from hostagent.metrics.kumod import created, queues_to_visit
 from tests.hostagent.metrics.conftest import ClockedPlay, Make
@@ -94,30 +96,50 @@ def test_events_and_messages_wait_apart(mta: Make, kumod: Server) -> None:
     assert found["memory_used_percent", ()] == 25
 
 
-def test_the_outbox_is_judged_by_what_lies_behind_the_tailer(mta: Make, tmp_path: Path) -> None:
+def test_all_that_lies_in_the_outbox_waits(mta: Make, kumod: Server, tmp_path: Path) -> None:
     here = mta(transport="outbox")
     outbox = tmp_path / "outbox"
-    outbox.mkdir()
-    for name, size in (
-        ("20261120-120000.1", 999),
-        ("20261120-120002.1", 512),
-        ("20261120-120004.1", 256),
-    ):
+    (outbox / "damaged").mkdir(parents=True)
+    (outbox / ".position").touch()
+    for name, size in (("20261120-120000.1", 512), ("20261120-120002.1", 256)):
         (outbox / name).write_bytes(b"x" * size)
-    (outbox / ".webhook").write_text(json.dumps({"file": f"{outbox}/20261120-120000.1", "line": 4}))
+    (outbox / "damaged/20261120-110000.1").touch()
+    (tmp_path / "dead.sqlite.damaged-1").touch()
+    (tmp_path / "dead.sqlite.damaged-1-journal").touch()
+    os.utime(outbox / "20261120-120000.1", (time.time() - 90, time.time() - 90))
     here.run()
-    assert here.figures()["event_backlog", ()] == 3
+    found = here.figures()
+    assert found["event_backlog", ()] == 3
+    assert found["outbox_bytes", ()] == 768
+    assert found["outbox_segments", ()] == 2
+    assert 90 <= found["outbox_seconds", ()] < 120
+    assert found["events_damaged", ()] == 2
+
+
+def test_unclean_stops_are_a_flow_and_what_they_cost_a_state(
+    mta: Make, kumod: Server, tmp_path: Path
+) -> None:
+    here = mta(life=str(tmp_path / "kumod.json"), reconciled=str(tmp_path / "reconciled.json"))
+    for _ in range(3):
+        life.started(tmp_path / "kumod.json", 1.0)
+        here.run()
+        (tmp_path / "reconciled.json").write_text('{"unknown": 4}')
+    found = here.figures()
+    assert (found["unclean_stops", ()], found["messages_unknown", ()]) == (1, 4)
 
 
 def test_dead_letters_are_counted_without_touching_them(mta: Make, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "dead.sqlite") as db:
         db.execute("CREATE TABLE dead_letters (event_id TEXT)")
+        db.execute("CREATE TABLE waiting (event_id TEXT)")
+        db.execute("INSERT INTO waiting VALUES ('c')")
         db.executemany("INSERT INTO dead_letters VALUES (?)", [("a",), ("b",)])
     db.close()
     before = (tmp_path / "dead.sqlite").stat()
     here = mta()
     here.run()
     assert here.figures()["dead_letters", ()] == 2
+    assert here.figures()["events_alone", ()] == 1
     assert (tmp_path / "dead.sqlite").stat().st_mtime_ns == before.st_mtime_ns
 
 

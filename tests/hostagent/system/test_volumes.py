@@ -122,3 +122,10 @@ def test_what_is_no_block_device_is_refused(world: World) -> None:
 def test_what_is_not_mounted_is_told(world: World) -> None:
     mounts = (Mount(volume="spool", path=SPOOL),)
     assert volumes.unmounted(world.host(), mounts) == (SPOOL,)
+
+
+@pytest.mark.parametrize(("kind", "commits"), [("ext4", True), ("xfs", False)])
+def test_ext4_commits_each_second_since_kumod_asks_for_no_sync(kind: str, commits: bool) -> None:
+    unit = volumes.mount_unit(Mount(volume="spool", path=SPOOL), "vol-0a", kind)
+    assert ("commit=1" in unit) is commits
+    assert "Options=noatime,nodev,nosuid,noexec" in unit

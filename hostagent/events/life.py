@@ -1,0 +1,73 @@
+"""Verb `life`: kumod's unit tells of its start and its end, so that no unclean stop is silent.
+
+A killed kumod, one that did not end in time, a power cut and a lost instance all leave the mark
+that a start makes: it lies on the spool's volume, and only a clean end takes it away.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hostagent.system import durable
+
+PATH = Path("/var/spool/kumomta/ping8/kumod.json")
+
+
+@dataclass
+class Life:
+    """Times are Unix time; 0 is never. `reconcile` says that a look at what was lost is due."""
+
+    running: float = 0.0
+    unclean: int = 0
+    last_unclean: float = 0.0
+    reconcile: bool = False
+
+
+def read(path: Path = PATH) -> Life:
+    """What is known; nothing where the file is not there or broken."""
+    try:
+        return Life(**durable.read_json(path))
+    except (OSError, TypeError):
+        return Life()
+
+
+def write(life: Life, path: Path = PATH) -> None:
+    """Durably, for everybody to read."""
+    durable.write_bytes(path, json.dumps(asdict(life)).encode(), mode=0o644)
+
+
+def started(path: Path, now: float) -> Life:
+    """A mark that is still there means that the last stop was none."""
+    life = read(path)
+    if life.running:
+        life = Life(now, life.unclean + 1, now, reconcile=True)
+    else:
+        life.running = now
+    write(life, path)
+    return life
+
+
+def stopped(path: Path, environment: Mapping[str, str]) -> Life:
+    """systemd says in SERVICE_RESULT how it went."""
+    life = read(path)
+    if environment.get("SERVICE_RESULT") == "success":
+        life.running = 0.0
+        write(life, path)
+    return life
+
+
+def main(arguments: Sequence[str], path: Path = PATH, now: Callable[[], float] = time.time) -> int:
+    """`started` or `stopped`."""
+    if list(arguments) == ["started"]:
+        if started(path, now()).reconcile:
+            print("ping8: kumod's last stop was unclean: events reconcile follows", file=sys.stderr)
+        return 0
+    if list(arguments) == ["stopped"]:
+        stopped(path, os.environ)
+        return 0
+    print("ping8: say `started` or `stopped`", file=sys.stderr)
+    return 1
