@@ -31,7 +31,7 @@ class Metric(Model):
     hosts: tuple[Role, ...]
     by: tuple[Dimension, ...] = ()
     absolute: bool = False
-    only: Literal["shipping"] | None = None
+    only: Literal["shipping", "outbox"] | None = None
     means: str
 
 
@@ -56,7 +56,7 @@ class Alarm(Model):
     severity: Literal["warning", "critical"]
     hosts: tuple[Role, ...]
     by: tuple[Dimension, ...] = ()
-    only: Literal["shipping"] | None = None
+    only: Literal["shipping", "outbox"] | None = None
     read: dict[str, Read]
     expression: str | None = None
     is_: Literal["below", "above", "at-least"] = Field(alias="is")

@@ -128,8 +128,8 @@ def _alarms(table: Signals, settings: Settings) -> Iterator[str]:
 def _where(alarm: Alarm) -> str:
     hosts = ", ".join({"mta": "MTA host", "proxy": "proxy hosts"}[role] for role in alarm.hosts)
     by = f", each {' and '.join(alarm.by)}" if alarm.by else ""
-    only = ", when logs are shipped" if alarm.only else ""
-    return hosts + by + only
+    reasons = {None: "", "shipping": ", when logs are shipped", "outbox": ", with the outbox"}
+    return hosts + by + reasons[alarm.only]
 
 
 def _when(alarm: Alarm, settings: Settings) -> str:

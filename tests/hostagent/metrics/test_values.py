@@ -97,7 +97,7 @@ def test_events_and_messages_wait_apart(mta: Make, kumod: Server) -> None:
 
 
 def test_all_that_lies_in_the_outbox_waits(mta: Make, kumod: Server, tmp_path: Path) -> None:
-    here = mta(transport="outbox")
+    here = mta({"webhook": {"url": "https://app.example.com/", "transport": "outbox"}})
     outbox = tmp_path / "outbox"
     (outbox / "damaged").mkdir(parents=True)
     (outbox / ".position").touch()
