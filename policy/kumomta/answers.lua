@@ -1,15 +1,18 @@
--- What an answer of PING8's endpoint means for an event.
+-- What an answer of PING8's endpoint means for an event. The host agent judges
+-- alike (hostagent/events/webhook.py).
 local kumo = require 'kumo'
 
 local mod = {}
 
 mod.DELIVERED = 'delivered'
+-- PING8 is away, or does not take our token.
 mod.RETRY = 'retry'
+-- It is there and fails on what it was sent, which may be one event's fault.
+mod.FAILING = 'failing'
 -- PING8 will never take it: the event goes to the dead letters.
 mod.REFUSED = 'refused'
 
--- Of the statuses below 500 that are no success, those that a change on the
--- other side can cure; every other one is final.
+-- What a change on the other side can cure, whatever the event.
 local RETRIED = {
   [401] = true, -- the token is being rotated
   [403] = true,
@@ -17,6 +20,9 @@ local RETRIED = {
   [421] = true,
   [425] = true,
   [429] = true,
+  [502] = true,
+  [503] = true,
+  [504] = true,
 }
 
 -- Whether the field of a body that should be JSON says failure: false, or the
@@ -35,14 +41,14 @@ end
 function mod.classify(status, body, failure_field)
   if status >= 200 and status < 300 then
     if failure_field and says_failure(body, failure_field) then
-      return mod.RETRY
+      return mod.FAILING
     end
     return mod.DELIVERED
   end
-  if RETRIED[status] or status >= 500 then
+  if status < 400 or RETRIED[status] then
     return mod.RETRY
   end
-  return mod.REFUSED
+  return status >= 500 and mod.FAILING or mod.REFUSED
 end
 
 return mod

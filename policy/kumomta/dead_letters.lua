@@ -17,6 +17,16 @@ CREATE TABLE IF NOT EXISTS dead_letters (
   record TEXT NOT NULL
 )]]
 
+-- Single events on which PING8 fails: `ping8-outbox.service` tries them on.
+local WAITING = [[
+CREATE TABLE IF NOT EXISTS waiting (
+  event_id TEXT PRIMARY KEY,
+  due INTEGER NOT NULL,
+  attempts INTEGER NOT NULL,
+  answer TEXT NOT NULL,
+  record TEXT NOT NULL
+)]]
+
 local function open()
   local db = sqlite.open(PATH, BUSY_MILLISECONDS)
   db:execute(SCHEMA)
@@ -29,6 +39,20 @@ function mod.bury(event, answer)
   open():execute(
     'INSERT OR REPLACE INTO dead_letters (event_id, buried, answer, record) '
       .. 'VALUES (?, ?, ?, ?)',
+    event.id,
+    kumo.time.now().unix_timestamp,
+    answer,
+    event.record
+  )
+end
+
+-- Instead of a place in the queue, where its batches would fail with it.
+function mod.set_aside(event, answer)
+  local db = open()
+  db:execute(WAITING)
+  db:execute(
+    'INSERT OR REPLACE INTO waiting (event_id, due, attempts, answer, record) '
+      .. 'VALUES (?, ?, 1, ?, ?)',
     event.id,
     kumo.time.now().unix_timestamp,
     answer,

@@ -94,21 +94,34 @@ local function slice(list, from, to)
   return table.move(list, from, to, 1, {})
 end
 
--- Posts a batch. When it is refused, its halves: one bad event must not bury
--- the good ones beside it.
-local function settle(client, batch)
+-- Posts a batch, and its halves where PING8 fails on it or refuses it: one bad
+-- event must not hold up or bury the good ones beside it. Events on which it
+-- fails are added to `failing`. Returns whether any event is handled, and the
+-- answer that counts.
+local function settle(client, batch, failing)
   local answer = post(client, batch)
-  if answer.class ~= answers.REFUSED then
-    return answer
+  if answer.class == answers.DELIVERED then
+    return true, answer
+  end
+  if answer.class == answers.RETRY then
+    return false, answer
   end
   if #batch == 1 then
+    if answer.class == answers.FAILING then
+      table.insert(failing, batch[1])
+      return false, answer
+    end
     dead_letters.bury(batch[1], answer.text)
-    return answer
+    return true, answer
   end
   local middle = #batch // 2
-  local first = settle(client, slice(batch, 1, middle))
-  local second = settle(client, slice(batch, middle + 1, #batch))
-  return first.class == answers.RETRY and first or second
+  local one, first = settle(client, slice(batch, 1, middle), failing)
+  if first.class == answers.RETRY then
+    return one, first
+  end
+  local other, second = settle(client, slice(batch, middle + 1, #batch), failing)
+  local bad = second.class == answers.DELIVERED and first or second
+  return one or other, bad
 end
 
 local function is_old(event)
@@ -146,14 +159,21 @@ function mod.deliver(client, batch)
   if #rest == 0 then
     return true, 'in the dead letters'
   end
-  local answer = settle(client, rest)
-  if answer.class == answers.RETRY and bury_old(rest, answer) then
-    return false, answer.text
+  local failing = {}
+  local handled, answer = settle(client, rest, failing)
+  if answer.class == answers.RETRY or (#failing > 0 and not handled) then
+    if bury_old(rest, answer) then
+      return false, answer.text
+    end
+  else
+    for _, event in ipairs(failing) do
+      dead_letters.set_aside(event, answer.text)
+    end
   end
   if answer.class == answers.DELIVERED then
     return true, answer.text
   end
-  return true, 'in the dead letters: ' .. answer.text
+  return true, 'in the store of dead letters: ' .. answer.text
 end
 
 return mod

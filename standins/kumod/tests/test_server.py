@@ -326,7 +326,7 @@ def test_a_script_follows_the_logs(world: World) -> None:
       local tailer = kumo.jsonl.new_tailer { directory = '@/logs', checkpoint_name = 'test' }
       for batch in tailer:batches() do
         for record in batch:iter_records() do
-          if record.type == kind then
+          if record.type == kind and record.reception_protocol == 'HTTP' then
             batch:commit()
             print(record.recipient)
             return

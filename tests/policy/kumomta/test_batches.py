@@ -1,9 +1,12 @@
 """Batches of events: arrays for receivers that take them, and one bad event among good ones."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
+from hostagent.events.dead_letters import Store
 from hostagent.events.record import event_id
 from standins.kumod import HttpRequest, HttpResponse, PolicyError
 from tests.policy.kumomta.environments import settings
@@ -11,6 +14,7 @@ from tests.policy.kumomta.mta import QUEUE, Mta, answer, take
 
 Host = Callable[..., Mta]
 ID = "X-PING8-Event-Id"
+STORE = "/var/spool/kumomta/ping8/dead-letters.sqlite"
 
 
 def batches(host: Host, **options: Any) -> Mta:
@@ -165,3 +169,27 @@ def test_a_batch_that_was_under_way_when_the_size_became_one_goes_out_whole(host
     mta.receiver = take
     assert send().startswith("200")
     assert len(json.loads(mta.posts()[-1].body)) == 2
+
+
+def test_an_event_on_which_ping8_fails_leaves_the_batch_and_waits_alone(host: Host) -> None:
+    """In the store from where `ping8-outbox.service` tries it on."""
+    mta = batches(host, receiver=refuse("task-3", 500))
+    for number in range(5):
+        mta.inject(headers={"X-PING8-Task-Id": f"task-{number}"})
+    mta.kumod.advance(2)
+    assert mta.kumod.scheduler.waiting() == [], "no other event waits for it"
+    with closing(sqlite3.connect(mta.path(STORE))) as db:
+        rows = db.execute("SELECT event_id, due, attempts, record FROM waiting").fetchall()
+    assert len(rows) == 2
+    for identifier, due, attempts, text in rows:
+        assert identifier == event_id(json.loads(text))
+        assert (due <= mta.kumod.clock.now(), attempts) == (True, 1)
+        assert "task-3" in text
+    assert Store(mta.path(STORE)).due(mta.kumod.clock.now(), 1200)[0].record == rows[0][3]
+
+
+def test_while_ping8_fails_on_everything_the_events_stay_in_the_queue(host: Host) -> None:
+    mta = batches(host, receiver=answer(500))
+    inject(mta, 3)
+    mta.kumod.advance(2)
+    assert in_queue(mta) == 6

@@ -15,8 +15,8 @@ from tests.policy.kumomta.mta import CORRELATION, QUEUE, TOKEN, Mta, Receiver, a
 Host = Callable[..., Mta]
 DAY = 86_400
 RARELY = {"retryInterval": "30m", "maxRetryInterval": "12h"}
-RETRIED = [401, 403, 408, 421, 425, 429, 500, 502, 503, 504, 507, 599]
-REFUSED = [300, 301, 304, 400, 402, 404, 405, 406, 409, 410, 411, 413, 415, 422, 451, 499]
+RETRIED = [300, 301, 304, 401, 403, 408, 421, 425, 429, 500, 502, 503, 504, 507, 599]
+REFUSED = [400, 402, 404, 405, 406, 409, 410, 411, 413, 415, 422, 451, 499]
 
 
 def fail(reason: str) -> Receiver:
