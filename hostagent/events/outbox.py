@@ -36,8 +36,8 @@ _LOOK_EVERY = 0.5
 _LEAST_READ = 200
 _RECONCILE_EVERY = 60.0
 ABANDONED_AFTER = 60.0
-"""Seconds without a change after which an open segment is nobody's: kumod ends one after two, but
-marks what a crash left only when it starts with this transport."""
+"""Seconds without a change after which an open segment is nobody's: kumod ends one after half a
+second, but marks what a crash left only when it starts with this transport."""
 
 
 class Stopped(Exception):

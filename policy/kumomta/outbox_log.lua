@@ -19,7 +19,7 @@ function mod.configure(disabled_records)
   end
   kumo.configure_local_logs {
     log_dir = mod.DIRECTORY,
-    max_segment_duration = '2s',
+    max_segment_duration = '500ms',
     meta = correlation.HEADERS,
     per_record = per_record,
   }
