@@ -88,15 +88,11 @@ def test_the_same_settings_again_change_nothing() -> None:
     "change",
     [
         {"webhook": {"url": "https://other.example.com/events"}},
-        {
-            "pools": [
-                dict(pool, sources=dict.fromkeys(pool["sources"], 7)) for pool in BEFORE["pools"]
-            ]
-        },
+        {"brands": [dict(brand, maxAge="3d") for brand in BEFORE["brands"]]},
         {"shaping": {"overrides": {"gmail.com": {"connection_limit": 3}}}},
         {"reception": {"maxMessageMib": 20}},
     ],
-    ids=["webhook URL", "pool", "shaping", "reception"],
+    ids=["webhook URL", "brand", "shaping", "reception"],
 )
 def test_a_change_of_mail_settings_touches_the_mta_release_alone(change: Inputs) -> None:
     added, removed, changed = changes(**change)

@@ -39,7 +39,7 @@ REFUSALS: Refusals = {
     "duration without a unit": ({"webhook.timeout": "30"}, "webhook.timeout", "30s, 5m"),
     "number that is none": ({"mta.spoolGib": "big"}, "mta.spoolGib", "whole number"),
     "number below its limit": ({"mta.rootGib": 4}, "mta.rootGib", "8 or more"),
-    "number above its limit": ({"mta.spoolIops": 99999}, "mta.spoolIops", "16000 or less"),
+    "number above its limit": ({"mta.spoolIops": 99999}, "mta.spoolIops", "80000 or less"),
     "truth value that is none": ({"protect": "perhaps"}, "protect", "true or false"),
     "text where a table belongs": ({"mta": "c7g.large"}, "mta", "table"),
     "text where a list belongs": ({"pools": "news"}, "pools", "list"),
