@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.push import health, owed
-from hostagent.push.effects import Difference, difference
+from hostagent.push.effects import POLICY, Difference, difference
 from hostagent.push.owed import Owed
 from hostagent.push.validate import KUMOD_UNIT, Staged, validate
 from hostagent.release import links
@@ -130,6 +130,8 @@ def activate(host: Host, store: Store, note: Owed) -> None:
     for effect in note.effects:
         units.apply(effect)
         host.done(effect)
+    if any(path.startswith(POLICY) for path in found.changed):
+        health.take_up_policy(target)
     units.start_missing(target.units)
     host.done("started")
 

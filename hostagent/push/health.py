@@ -1,5 +1,6 @@
 """Whether a host does its work after a switch."""
 
+import contextlib
 import http.client
 import re
 import socket
@@ -84,6 +85,16 @@ def tests_of(host: Host, manifest: Manifest, check: Check) -> Iterable[Test]:
         raise AgentError(f"health check {check.kind!r} is not known", "push with the newer agent")
 
 
+def take_up_policy(manifest: Manifest) -> None:
+    """Let kumod look at its policy now: by itself it does so every ten seconds, and until then new
+    Lua would read old data. Where it does not answer it starts, or will notice by itself."""
+    for check in manifest.checks:
+        if check.kind == "liveness":
+            url = urllib.parse.urljoin(check.target, "/api/admin/bump-config-epoch")
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                _ask(url, None)
+
+
 def _token(host: Host, manifest: Manifest, path: str | None) -> str:
     match = path and _BEARER.search(host.layout.stored(manifest.id, path).read_bytes())
     if not match:
@@ -117,7 +128,9 @@ def _ask(url: str, token: str | None) -> tuple[int, str]:
     else:
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_EACH)
     try:
-        if parts.path.startswith("/api/inject"):
+        if parts.path.startswith("/api/admin"):
+            connection.request("POST", parts.path, headers={"Content-Length": "0"})
+        elif parts.path.startswith("/api/inject"):
             headers = {"Content-Type": "application/json"}
             if token is not None:
                 headers["Authorization"] = f"Bearer {token}"

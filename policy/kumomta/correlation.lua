@@ -20,27 +20,26 @@ mod.HEADERS = {
 -- Local logs say under this name which headers a message lacked.
 mod.MISSING = 'ping8_missing'
 
-local TRACE_HEADER = 'X-KumoRef'
-local LONGEST_UNFOLDED = 900
-local FOLDED_LINE = 76
+mod.TRACE_HEADER = 'X-KumoRef'
 
 -- A report comes from anybody: no value of it may bloat our records.
 local LONGEST_FROM_REPORT = 998
 
 -- The subject stays out of the trace header: it may hold personal data.
-local TRACED = {}
+mod.TRACED = {}
 for _, name in ipairs(mod.HEADERS) do
   if name ~= 'Subject' then
-    table.insert(TRACED, name)
+    table.insert(mod.TRACED, name)
   end
 end
 
--- Keeps the values of a message as metadata. Returns the names of the X-PING8
--- headers that it lacks, or nil.
-function mod.capture(msg)
+-- Keeps the values of a message as metadata; `headers` are its headers by
+-- their names in lower case. Returns the names of the X-PING8 headers that it
+-- lacks, or nil.
+function mod.capture(msg, headers)
   local missing = {}
   for _, name in ipairs(mod.HEADERS) do
-    local value = msg:get_first_named_header_value(name)
+    local value = headers[name:lower()]
     if value and value ~= '' then
       msg:set_meta(name, value)
     elseif name ~= 'Subject' then
@@ -54,42 +53,25 @@ function mod.capture(msg)
   end
 end
 
--- kumod writes the trace header as one line, and mail servers refuse lines over
--- 998 characters.
-local function fold_trace_header(msg)
-  local value = msg:get_first_named_header_value(TRACE_HEADER)
-  if #value <= LONGEST_UNFOLDED then
-    return
-  end
-  local lines = {}
-  for at = 1, #value, FOLDED_LINE do
-    table.insert(lines, value:sub(at, at + FOLDED_LINE - 1))
-  end
-  msg:remove_all_named_headers(TRACE_HEADER)
-  msg:prepend_header(TRACE_HEADER, table.concat(lines, '\r\n\t'))
-end
-
 -- A trace header that carries the values, so that they come back in reports
 -- about the message. kumod adds one of its own later, in front of this one.
 function mod.add_trace_header(msg)
-  msg:remove_all_named_headers(TRACE_HEADER)
   kumo.apply_supplemental_trace_header(msg, {
-    header_name = TRACE_HEADER,
-    include_meta_names = TRACED,
+    header_name = mod.TRACE_HEADER,
+    include_meta_names = mod.TRACED,
   })
-  fold_trace_header(msg)
 end
 
 -- What the trace headers of a message carry; one that is none carries nothing.
 local function traced_values(msg)
   local values = {}
-  for _, value in ipairs(msg:get_all_named_header_values(TRACE_HEADER)) do
+  for _, value in ipairs(msg:get_all_named_header_values(mod.TRACE_HEADER)) do
     local ok, trace = pcall(function()
       local packed = value:gsub('%s', '')
       return kumo.json_parse(kumo.encode.base64_decode(packed))
     end)
     if ok and type(trace) == 'table' then
-      for _, name in ipairs(TRACED) do
+      for _, name in ipairs(mod.TRACED) do
         values[name] = values[name] or trace[name]
       end
       values.recipient = values.recipient or trace.recipient

@@ -17,7 +17,8 @@ end
 mod.read = kumo.memoize(mod.load, {
   name = 'ping8_data',
   ttl = '1 hour',
-  capacity = 16,
+  -- As many as are read: what an older epoch read goes when the new one is.
+  capacity = 9,
   invalidate_with_epoch = true,
 })
 

@@ -81,11 +81,15 @@ end
 -- Returns the handler. Validation looks up the MX of the domains that shaping
 -- rules roll up; one that does not resolve is a warning.
 function mod.setup(options)
+  local files = { data.path 'shaping.toml' }
+  if options.community then
+    table.insert(files, 1, '/opt/kumomta/share/community/shaping.toml')
+  end
   local shaper = shaping:setup_with_automation {
     publish = {},
     subscribe = {},
     no_default_files = not options.community,
-    extra_files = { data.path 'shaping.toml' },
+    extra_files = files,
   }
   return function(domain, source, site)
     local params = shaper.get_egress_path_config(domain, source, site, true)

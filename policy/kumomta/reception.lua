@@ -1,10 +1,14 @@
 -- Reception by HTTP. The injection API answers 200 even for what is refused
 -- here: `fail_count` and `errors` in its answer tell PING8. The text of a
 -- refusal reaches the caller followed by Lua's stack trace.
+--
+-- kumod parses the message's headers again at each call that asks for one, so
+-- they are read once, and what a call would look for in vain is not called.
 local kumo = require 'kumo'
 
 local correlation = require 'correlation'
 local data = require 'data'
+local queues = require 'queues'
 local signing = require 'signing'
 
 local mod = {}
@@ -21,11 +25,15 @@ for _, name in ipairs {
   'Subject',
   'Date',
   'Message-ID',
+  'In-Reply-To',
+  'References',
   'MIME-Version',
   'Content-Type',
   'Content-Transfer-Encoding',
   'List-Unsubscribe',
   'List-Unsubscribe-Post',
+  'Feedback-ID',
+  'CFBL-Address',
 } do
   ONCE[name:lower()] = true
 end
@@ -37,12 +45,12 @@ local function printable(text)
   return (tostring(text):gsub('[^ -~]', '?'):sub(1, 255))
 end
 
--- Returns the names of the headers that the message has, in lower case.
-local function refuse_repeated_headers(msg)
-  local seen = {}
+-- The headers' values by their names in lower case.
+local function read_headers(msg)
+  local headers = {}
   for _, header in ipairs(msg:get_all_headers()) do
     local name = header[1]:lower()
-    if seen[name] and ONCE[name] then
+    if headers[name] and ONCE[name] then
       kumo.reject(
         550,
         string.format(
@@ -51,21 +59,30 @@ local function refuse_repeated_headers(msg)
         )
       )
     end
-    seen[name] = true
+    headers[name] = headers[name] or header[2]
   end
-  return seen
+  return headers
 end
 
--- Put in front as text: kumod's own mend (`check_fix_conformance`) parses all
--- parts and writes the message anew, up to 2026.09 wrongly where text stands
--- before the first part.
-local function add_missing_headers(msg, present, domain)
-  if not present['message-id'] then
+-- Put in front as text: kumod's own fix (`check_fix_conformance`) parses all
+-- parts and writes the message anew.
+local function add_missing_headers(msg, headers, domain)
+  if not headers['message-id'] then
     local id = string.format('<%s@%s>', msg:id(), printable(domain))
     msg:prepend_header('Message-ID', id)
+    headers['message-id'] = id
   end
-  if not present.date then
-    msg:prepend_header('Date', kumo.time.now().rfc2822)
+  if not headers.date then
+    local date = kumo.time.now().rfc2822
+    msg:prepend_header('Date', date)
+    headers.date = date
+  end
+end
+
+local function remove(msg, headers, name)
+  if headers[name:lower()] then
+    msg:remove_all_named_headers(name)
+    headers[name:lower()] = nil
   end
 end
 
@@ -128,19 +145,47 @@ local function refuse_unknown(domain)
   )
 end
 
+-- Mail to the name of the webhook's queue would be posted as an event.
+local function check_recipient(msg, only)
+  local recipient = msg:recipient()
+  local domain = (recipient.domain or ''):lower()
+  if domain == queues.WEBHOOK then
+    kumo.reject(550, '5.1.2 no mail can be sent to ' .. domain)
+  end
+  local whole = (recipient.user or ''):lower() .. '@' .. domain
+  if only and not (only[domain] or only[whole]) then
+    kumo.reject(
+      550,
+      string.format(
+        '5.7.1 recipient %s is not among those that this environment may mail: '
+          .. 'see the settings (reception.recipients)',
+        printable(whole)
+      )
+    )
+  end
+end
+
 function mod.receive(msg)
   local rules = data.read 'reception'
-  local present = refuse_repeated_headers(msg)
+  check_recipient(msg, rules.recipients)
+  local headers = read_headers(msg)
   local domain = from_domain(msg)
   local known = data.read('sender_domains')[domain]
   if not known and rules.unknown_senders ~= 'accept' then
     refuse_unknown(domain)
   end
-  local missing = correlation.capture(msg)
+  local missing = correlation.capture(msg, headers)
   if missing and rules.missing_headers == 'refuse' then
     kumo.reject(550, '5.6.0 headers missing: ' .. missing)
   end
-  add_missing_headers(msg, present, domain)
+  add_missing_headers(msg, headers, domain)
+  remove(msg, headers, 'Bcc')
+  remove(msg, headers, correlation.TRACE_HEADER)
+  if rules.strip_correlation then
+    for _, name in ipairs(correlation.TRACED) do
+      remove(msg, headers, name)
+    end
+  end
   correlation.add_trace_header(msg)
   if known then
     msg:set_meta('tenant', known.brand)
@@ -148,7 +193,7 @@ function mod.receive(msg)
       move_envelope_sender(msg, domain, known.bounce)
     end
     -- Last: nothing may change the message after it is signed.
-    signing.sign(msg, domain, known.signers)
+    signing.sign(msg, domain, known.signers, headers)
   end
 end
 

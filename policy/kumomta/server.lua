@@ -61,12 +61,13 @@ local function configure_logs(server)
   if server.transport == 'outbox' then
     outbox_log.configure(server.disabled_records)
   end
-  kumo.configure_bounce_classifier {
-    files = {
-      data.path 'bounces.toml',
-      '/opt/kumomta/share/bounce_classifier/iana.toml',
-    },
-  }
+  -- The first rule that fits decides, and IANA's fit every code.
+  local rules = { data.path 'bounces.toml' }
+  if server.community_bounces then
+    table.insert(rules, '/opt/kumomta/share/community/bounces.toml')
+  end
+  table.insert(rules, '/opt/kumomta/share/bounce_classifier/iana.toml')
+  kumo.configure_bounce_classifier { files = rules }
 end
 
 local function start_listeners(server)
@@ -104,6 +105,8 @@ end
 function mod.init()
   local server = data.load 'server'
   check_environment()
+  -- Nothing else here is read again; to walk 100,000 folders of keys takes long.
+  kumo.set_config_monitor_globs { '/opt/kumomta/etc/policy/**/*.{lua,json,toml}' }
   ask_for_mta_sts(server)
   define_spools()
   configure_logs(server)

@@ -10,11 +10,11 @@ Lua is the same in every environment; what differs is data in `data/`:
 | `brands.json` | at run time | brand -> `pool`, `retry_interval`, `max_retry_interval`, `max_age` |
 | `listener_domains.json` | at run time | bounce or feedback domain -> true |
 | `inbox.json` | at run time | whose mail to people is kept: `local_parts`, `addresses` |
-| `reception.json` | at run time | `unknown_senders`, `missing_headers`, `envelope_sender` as in the settings |
+| `reception.json` | at run time | `unknown_senders`, `missing_headers`, `envelope_sender` as in the settings, `strip_correlation`, `recipients` (domain or address -> true, if not everybody) |
 | `webhook.json` | at run time | `batch_size`, `leave_out`, `failure_field`, `timeout`, and in seconds `retry_interval`, `max_retry_interval`, `max_event_age` |
 | `shaping.toml` | at run time | KumoMTA's shaping tables |
 | `warm_up.json` | at run time | `refresh`, `community`; `sources`: source -> `start` (date), `daily` (messages of each day), `pools` (the sources of each of its pools) |
-| `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `report_size_limit`, `transport`, `disabled_records`, `log_delayed`, `mta_sts`, `signers` (how many at most) |
+| `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `report_size_limit`, `transport`, `disabled_records`, `community_bounces`, `log_delayed`, `mta_sts`, `signers` (how many at most) |
 
 `ping8-outbox.service` reads `webhook.json` too, each time that it looks for events.
 """  # noqa: E501
@@ -90,18 +90,26 @@ def data_files(settings: Settings, addresses: Addresses) -> dict[str, bytes]:
         "listener_domains.json": _lines((name, True) for name in report_domains(settings)),
         "inbox.json": _json(inbox(settings)),
         "bounces.toml": _BOUNCES.encode(),
-        "reception.json": _json(
-            {
-                "unknown_senders": settings.reception.unknown_senders,
-                "missing_headers": settings.reception.missing_headers,
-                "envelope_sender": settings.reception.envelope_sender,
-            }
-        ),
+        "reception.json": _json(reception(settings)),
         "webhook.json": _json(webhook(settings)),
         "shaping.toml": shaping_toml(settings).encode(),
         "warm_up.json": _json(warm_up(settings)),
         "server.json": _json(server(settings)),
     }
+
+
+def reception(settings: Settings) -> dict[str, Any]:
+    """The rules of injection; without `recipients` everybody may get mail."""
+    chosen = settings.reception
+    content: dict[str, Any] = {
+        "unknown_senders": chosen.unknown_senders,
+        "missing_headers": chosen.missing_headers,
+        "envelope_sender": chosen.envelope_sender,
+        "strip_correlation": chosen.correlation_headers == "strip",
+    }
+    if chosen.recipients.only is not None:
+        content["recipients"] = dict.fromkeys(chosen.recipients.only, True)
+    return content
 
 
 def sources(settings: Settings, addresses: Addresses) -> dict[str, Any]:
@@ -235,6 +243,7 @@ def server(settings: Settings) -> dict[str, Any]:
         "report_size_limit": report_size_limit(settings),
         "transport": settings.webhook.transport,
         "disabled_records": sorted(left_out),
+        "community_bounces": settings.shaping.community_bounces,
         "log_delayed": "Delayed" not in settings.webhook.leave_out,
         "mta_sts": settings.shaping.mta_sts,
         "signers": _at_least(sum(1 + domain.dkim.ed25519 for domain in settings.domains)),

@@ -76,5 +76,7 @@ def _webhook_path(settings: Settings) -> dict[str, Any]:
         "max_connection_rate": "100/s",
         "max_message_rate": "10000/s",
         "max_deliveries_per_connection": 10_000,
+        # A sender that is given up takes its connection to PING8 with it.
+        "idle_timeout": "5m",
         "max_ready": 8192,
     }

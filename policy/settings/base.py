@@ -126,6 +126,13 @@ Cidr = Annotated[str, AfterValidator(_cidr), Kind(name="IPv4 network")]
 Email = Annotated[str, AfterValidator(_email), Kind(name="e-mail address")]
 """One e-mail address."""
 
+EmailOrDomain = Annotated[
+    str,
+    AfterValidator(lambda text: _email(text).lower() if "@" in text else names.host_name(text)),
+    Kind(name="domain name or e-mail address"),
+]
+"""A whole domain, or one e-mail address."""
+
 Region = Annotated[str, AfterValidator(_region), Kind(name="AWS region")]
 """An AWS region."""
 

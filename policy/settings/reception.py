@@ -5,8 +5,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from policy.settings.base import Duration, Email, Model, Name, unit
+from policy.settings.base import Duration, Email, EmailOrDomain, Model, Name, unit
 from policy.settings.urls import HttpsUrl
+
+
+class Recipients(Model):
+    """Whom an environment may mail."""
+
+    only: tuple[EmailOrDomain, ...] | None = Field(
+        default=None,
+        description="Domains and addresses that may get mail; unless set everybody.",
+        examples=[["example.com", "tester@example.net"]],
+    )
 
 
 class Reception(Model):
@@ -24,6 +34,12 @@ class Reception(Model):
         default="bounce-domain",
         description="Move the envelope sender to the bounce domain, or keep what PING8 gave.",
     )
+    correlation_headers: Literal["keep", "strip"] = Field(
+        default="keep",
+        description="The X-PING8 headers of mail that leaves: keep them, or strip them; reports "
+        "about the mail name them either way.",
+    )
+    recipients: Recipients = Field(default=Recipients(), description="Who may get mail.")
     max_message_mib: Annotated[int, unit("MiB")] = Field(
         default=10, ge=1, le=100, description="Largest injection request, in MiB."
     )
@@ -72,9 +88,17 @@ class WarmUp(Model):
 
 
 class Shaping(Model):
-    """Traffic shaping over KumoMTA's community rules."""
+    """Traffic shaping over KumoMTA's rules."""
 
-    community: bool = Field(default=True, description="Begin with KumoMTA's own rules.")
+    community: bool = Field(
+        default=True,
+        description="Begin with KumoMTA's own rules and those of its community for providers.",
+    )
+    community_bounces: bool = Field(
+        default=True,
+        description="Classify bounces by the rules of KumoMTA's community, which know spam blocks, "
+        "before those of IANA.",
+    )
     overrides: dict[str, dict[str, Any]] = Field(
         default={},
         description="KumoMTA shaping tables by domain, as in shaping.toml.",

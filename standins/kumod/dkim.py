@@ -53,11 +53,12 @@ class Signer(LuaObject):
         return head + base64.b64encode(self._sign(canonical)).decode()
 
     def _signed_names(self, fields: Sequence[tuple[str, bytes]]) -> list[str]:
-        names: list[str] = []
-        for name in self.params.headers:
-            count = sum(1 for present, _ in fields if present.lower() == name.lower())
-            names += [name] * (count + (1 if self.params.over_sign else 0))
-        return names
+        """Every configured name, there or not; to over-sign is each once more than it is there."""
+        configured = [name.lower() for name in self.params.headers]
+        if not self.params.over_sign:
+            return configured
+        present = [name.lower() for name, _ in fields]
+        return [name for name in sorted(set(configured)) for _ in range(present.count(name) + 1)]
 
     def _tags(self, signed: list[str], body: bytes, now: float) -> list[tuple[str, str]]:
         algorithm = "rsa" if isinstance(self._key, rsa.RSAPrivateKey) else "ed25519"
@@ -118,10 +119,12 @@ def _relaxed(raw: bytes) -> bytes:
 
 
 def _canonical_body(body: bytes, *, relaxed: bool) -> bytes:
-    if relaxed:
-        body = re.sub(rb"[ \t]+\r\n", b"\r\n", re.sub(rb"[ \t]+", b" ", body))
-        body = re.sub(rb"[ \t]+$", b"", body)
-    stripped = re.sub(rb"(\r\n)*$", b"", body)
-    if not stripped:
-        return b"" if relaxed else b"\r\n"
-    return stripped + b"\r\n"
+    """As kumod does it, faults included (KumoMTA #575): empty last lines go before white space
+    does, one line end stays of a body that has nothing else, and the simple form does not end a
+    last line."""
+    while body.endswith(b"\r\n\r\n"):
+        body = body[:-2]
+    if not relaxed:
+        return body or b"\r\n"
+    lines = body.removesuffix(b"\r\n").split(b"\r\n") if body else []
+    return b"".join(re.sub(rb"[ \t]+", b" ", line).rstrip(b" ") + b"\r\n" for line in lines)

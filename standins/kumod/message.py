@@ -14,6 +14,9 @@ from standins.kumod.errors import KumoError
 from standins.kumod.headers import AddressHeader, EnvelopeAddress
 from standins.kumod.objects import LuaObject
 
+#: kumod folds its own headers at this width.
+_FOLDED = 75
+
 
 @dataclass(frozen=True, kw_only=True)
 class QueueName:
@@ -140,7 +143,8 @@ class Message(LuaObject):
             payload[name] = self.meta.get(name)
         text = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
         encoded = base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()
-        self.prepend_header(options.get("header_name", "X-KumoRef"), encoded)
+        lines = [encoded[at : at + _FOLDED] for at in range(0, len(encoded), _FOLDED)]
+        self.prepend_header(options.get("header_name", "X-KumoRef"), "\r\n\t".join(lines))
 
     # Spool ------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ class HostPaths:
         return self._within_root(text)
 
     def package_path(self) -> str:
-        """Lua's search path: the policy first, then what KumoMTA ships."""
-        folders = [self.real(POLICY), self.real(SHARE)]
+        """Lua's search path: what KumoMTA ships, and only then the policy."""
+        folders = [self.real(SHARE), self.real(POLICY)]
         own = [f"{folder}/{pattern}" for folder in folders for pattern in ("?.lua", "?/init.lua")]
         return ";".join([*own, _LUA_PATH])

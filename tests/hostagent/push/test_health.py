@@ -5,10 +5,14 @@ import http.server
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
+import policy.release
 from hostagent.push import health
+from hostagent.push.effects import POLICY
 from hostagent.release.model import Check, Manifest, parse_manifest
 from policy.push import manifest_of
 from standins.kumod.proxy_server import Proxy
@@ -23,11 +27,13 @@ class Answers(http.server.BaseHTTPRequestHandler):
     """Nginx before a kumod that has no room on its spool, or a good one."""
 
     token_matters = True
+    posted: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         self._answer(503, b"disk is\n too full")
 
     def do_POST(self) -> None:
+        self.posted.append(self.path)
         known = self.headers.get("Authorization") == f"Bearer {TOKEN}"
         self._answer(400 if known or not self.token_matters else 401, b"<html>")
 
@@ -68,6 +74,26 @@ def test_a_kumod_that_is_not_alive_is_told_with_what_it_says(
     check = Check(kind="liveness", target=f"{url}/api/check-liveness/v1", token_file=None)
     (why,) = reasons(world, manifest, check)
     assert why.endswith("answers 503 instead of 200 (disk is too full)")
+
+
+def test_a_changed_policy_is_taken_up_at_once(world: World, url: str) -> None:
+    check = policy.release.Check(kind="liveness", target=f"{url}/api/check-liveness/v1")
+    Answers.posted.clear()
+    first = release(file(f"{POLICY}/data/brands.json", "{}"))
+    health.take_up_policy(parse_manifest(manifest_of(replace(first, checks=(check,)))))
+    assert Answers.posted == ["/api/admin/bump-config-epoch"]
+
+
+@pytest.mark.parametrize("changed", [f"{POLICY}/data/brands.json", "/etc/other"])
+def test_only_a_changed_policy_is_taken_up(
+    world: World, changed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.push(release(file(changed, "{}")))
+    taken: list[str] = []
+    monkeypatch.setattr(health, "take_up_policy", lambda manifest: taken.append(manifest.id))
+    second = release(file(changed, '{"a": 1}'))
+    world.push(second)
+    assert taken == ([second.id] if changed.startswith(POLICY) else [])
 
 
 def test_an_injection_path_that_knows_its_token_is_well(

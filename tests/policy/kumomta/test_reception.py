@@ -6,6 +6,7 @@ import email.policy
 import email.utils
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from email.message import EmailMessage
 
@@ -293,3 +294,59 @@ def test_any_from_header_is_taken_or_refused_clearly(mta: Mta, value: str) -> No
         result = mta.inject(headers={"From": address})
         refused = "".join(result["errors"])
         assert result["success_count"] or re.search("550 5\\.|Invalid header", refused)
+
+
+@pytest.mark.parametrize(
+    ("recipient", "taken"),
+    [
+        ("anybody@example.net", True),
+        ("Tester@EXAMPLE.org", True),
+        ("other@example.org", False),
+        ("u@sub.example.net", False),
+    ],
+)
+def test_only_the_named_recipients_get_mail(host: Host, recipient: str, taken: bool) -> None:
+    only = {"recipients": {"only": ["Example.net", "tester@example.org"]}}
+    mta = host(settings=settings(reception=only)).start()
+    answer = mta.inject(recipients=(recipient,))
+    mta.kumod.run()
+    assert answer["success_count"] == int(taken)
+    assert len(mta.sent) == int(taken)
+    if not taken:
+        assert f"recipient {recipient.lower()} is not among those" in answer["errors"][0]
+
+
+def test_nobody_can_forge_an_event_by_a_message_to_the_webhooks_queue(mta: Mta) -> None:
+    answer = mta.inject(recipients=("x@Ping8.Log-Hook",))
+    mta.kumod.run()
+    assert "5.1.2" in answer["errors"][0]
+    assert {event["type"] for event in mta.events()} <= {"Rejection"}
+
+
+@pytest.mark.parametrize("kept", ["keep", "strip"])
+def test_correlation_headers_can_stay_here_while_the_trace_carries_them(
+    host: Host, kept: str
+) -> None:
+    mta = host(settings=settings(reception={"correlationHeaders": kept})).start()
+    mta.inject()
+    mta.kumod.run()
+    data = mta.sent[0].data
+    assert (b"X-PING8-" in data) is (kept == "keep")
+    (delivery,) = mta.events("Delivery")
+    assert delivery["headers"]["X-PING8-Campaign-Id"] == "campaign-1"
+    traces = [
+        json.loads(base64.b64decode("".join(value.split())))
+        for name, value in email.message_from_bytes(data).items()
+        if name == "X-KumoRef"
+    ]
+    assert traces[-1]["X-PING8-Task-Id"] == "task-2"
+
+
+def test_the_headers_of_a_message_are_read_once(mta: Mta) -> None:
+    before = Counter(mta.kumod.counters)
+    mta.inject()
+    calls = Counter(mta.kumod.counters) - before
+    assert calls["Message:get_all_headers"] == 1
+    for name in ("get_first_named_header_value", "get_all_named_header_values",
+                 "remove_all_named_headers"):  # fmt: skip
+        assert calls[f"Message:{name}"] == 0

@@ -1,7 +1,9 @@
 """Starting: the environment file's variables, what happens once, and what validation catches."""
 
 import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +11,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+import standins.kumod
 from ops.stackfile import read_stack_file, stack_names
-from standins.kumod import FakeResolver
+from standins.kumod import FakeResolver, SmtpReply
 from standins.kumod.contract import contract
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import TOKEN, Mta
@@ -203,6 +206,29 @@ def test_a_kumod_without_the_switch_for_mta_sts_starts(
 ) -> None:
     monkeypatch.delitem(contract()["functions"], "kumo.dns.set_mta_sts_enabled")
     host(settings=settings(shaping={"mtaSts": False})).start()
+
+
+def test_a_file_that_kumomta_ships_takes_the_place_of_no_module_of_ours(host: Host) -> None:
+    mta = host()
+    share = mta.path("/opt/kumomta/share")
+    shutil.copytree(Path(standins.kumod.__file__).parent / "share", share)
+    for module in ("data", "events", "server"):
+        (share / f"{module}.lua").write_text("error('not ours')")
+    result = mta.kumod.validate()
+    assert (result.exit, result.errors) == (0, ())
+
+
+@pytest.mark.parametrize("community", [True, False])
+def test_rules_of_the_community_are_loaded_as_the_settings_say(host: Host, community: bool) -> None:
+    chosen = settings(shaping={"community": community, "communityBounces": community})
+    reply = SmtpReply(code=550, content="message blocked using a list")
+    mta = host(settings=chosen, exchanger=lambda _attempt: reply).start()
+    mta.inject(recipients=("u@gmx.net",))
+    mta.kumod.run()
+    (bounce,) = mta.events("Bounce")
+    assert (bounce["bounce_classification"] == "SpamBlock") is community
+    limits = [queue.path["connection_limit"] for queue in mta.kumod.scheduler.ready.values()]
+    assert (5 in limits) is community
 
 
 def test_without_report_domains_nothing_listens_on_port_25(host: Host) -> None:
