@@ -17,8 +17,11 @@ from sandbox.engine import ensure_engine
 from sandbox.layout import Layout
 from standins.pulumi.aws.images import IMAGES
 from standins.pulumi.service import Service
+from standins.pulumi.tests.conftest import _shared, hosts, service
 from standins.pulumi.tests.machine import RecordingHosts
 from standins.pulumi.tests.ssh_host import SshHost, ssh_host
+
+__all__ = ["_shared", "hosts", "service"]
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.usefixtures("able_machine")]
 
