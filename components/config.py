@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from components.credentials import Given, KeyPair
 from policy.errors import UserError
+from policy.render.check import check
 from policy.settings import (
     GivenSecrets,
     Settings,
@@ -43,6 +44,7 @@ def read() -> Configuration:
     region = values.get("aws:region", "")
     try:
         settings = load(raw, environment=pulumi.get_stack(), region=region, directory=STACKS)
+        check(settings)
     except UserError as error:
         raise pulumi.RunError(str(error)) from None
     _advise(settings)

@@ -16,9 +16,8 @@ import typer
 from ops.stackfile import read_stack_file
 from policy.errors import UserError
 from policy.release import Release
-from policy.render import render_mta, render_proxy
-from policy.render.example import example_addresses, throw_away_certificate, throw_away_secrets
-from policy.settings import Settings, advice
+from policy.render.check import example_releases
+from policy.settings import advice
 
 _MARK = ".ping8-render.json"
 """Names what an earlier run wrote into the folder, and so what this one may replace."""
@@ -42,14 +41,6 @@ def render(stack: str, out: Path, *, diff: bool) -> None:
     for release in releases:
         typer.echo(f"{out / release.host}: {len(release.files)} files", err=diff)
     typer.echo("Addresses are examples; keys and tokens are made up, good for nothing.", err=True)
-
-
-def example_releases(settings: Settings) -> tuple[Release, ...]:
-    """The release of each host; no secret of the stack is in them."""
-    settings = throw_away_certificate(settings)
-    addresses, secrets = example_addresses(settings), throw_away_secrets(settings)
-    proxies = (render_proxy(settings, proxy.name, addresses, secrets) for proxy in settings.proxies)
-    return (render_mta(settings, addresses, secrets), *proxies)
 
 
 def write(releases: Iterable[Release], out: Path) -> None:

@@ -22,6 +22,8 @@ def read_stack_file(stack: str, directory: Path = STACKS) -> Settings:
 
     Raises `UserError` where there is no such file, `SettingsError` for what it says.
     """
+    # Pulumi also takes `organization/project/stack` and `organization/stack`.
+    stack = stack.rpartition("/")[2]
     path = directory / f"Pulumi.{stack}.yaml"
     known = stack_names(directory)
     if stack not in known:

@@ -22,6 +22,11 @@ _FILLED_IN = {
 }
 """Fields of the settings that the program fills in."""
 
+_NO_REGION = (
+    "write it into the stack file, such as eu-central-1: AWS_REGION and AWS profiles are not read, "
+    "since everybody who runs this stack must mean the same region"
+)
+
 Values = Mapping[str, object]
 
 
@@ -105,10 +110,11 @@ def _plain_secrets(plain: Values, domains: DomainList) -> Iterator[Problem]:
 
 def _faults(reading: Reading, domains: DomainList) -> Iterator[Problem]:
     for fault in reading.faults:
+        missing = fault.path == ("region",) and not fault.value
         yield Problem(
             key=_place(fault.path, {}, domains),
             value=HIDDEN if fault.hide else shown(fault.value),
-            mend=fault.mend,
+            mend=_NO_REGION if missing else fault.mend,
         )
 
 

@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from typer.testing import CliRunner
 
 from ops.main import build
-from ops.render import example_releases, write
+from ops.render import write
 from ops.stackfile import stack_names
 from policy.errors import UserError
+from policy.render.check import example_releases
 from tests.examples import LARGE, SMALL, settings_of, text_of
 
 

@@ -100,3 +100,15 @@ def test_a_missing_region_is_a_problem_like_any_other(tmp_path: Path) -> None:
     write(tmp_path, SMALLEST.replace("aws:region", "aws:profile"))
     with pytest.raises(SettingsError, match="aws:region"):
         read_stack_file("test", tmp_path)
+
+
+@pytest.mark.parametrize("stack", ["acme/ping8-mail/dev", "acme/dev"])
+def test_a_stack_is_found_by_its_full_name(stack: str) -> None:
+    assert read_stack_file(stack).environment == "dev"
+
+
+def test_a_missing_region_is_named_with_its_place(tmp_path: Path) -> None:
+    text = SMALLEST.replace("  aws:region: eu-central-1\n", "")
+    (tmp_path / "Pulumi.lab.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=r"aws:region.*AWS_REGION and AWS profiles are not read"):
+        read_stack_file("lab", tmp_path)

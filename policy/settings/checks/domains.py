@@ -122,6 +122,30 @@ def bounce_domains_are_apart(settings: Settings) -> Iterator[Finding]:
         yield Finding(path=("domains", i, "bounce"), value=bounce, mend=mend)
 
 
+@check("zone", elements=["domains"])
+def report_domains_take_nothing_over(settings: Settings) -> Iterator[Finding]:
+    """Mail and records of these names become ours: they may have no other use."""
+    zones = {settings.zone, *(domain.zone for domain in settings.domains if domain.zone)}
+    senders = [domain.name for domain in settings.domains]
+    for i, domain in enumerate(settings.domains):
+        for key, name in (("bounce", domain.bounce), ("feedback", domain.feedback)):
+            if name is None:
+                continue
+            below = next((one for one in senders if one.endswith(f".{name}")), None)
+            if organisational_domain(name) in (name, None) or name in zones:
+                what = "a whole domain, with mail and records of its own"
+            elif below is not None:
+                what = f"above the sender domain {below}"
+            else:
+                continue
+            yield Finding(
+                path=("domains", i, key),
+                value=name,
+                mend=f"this is {what}, and its MX and SPF would become ours: choose a name below "
+                f"it that has no other use, such as bounce.{domain.name}",
+            )
+
+
 @check("domains")
 def feedback_domains_are_apart(settings: Settings) -> Iterator[Finding]:
     """As bounce domains; several sender domains may share one that is no bounce domain."""
@@ -227,6 +251,7 @@ CHECKS: tuple[Check, ...] = (
     zones_hold_their_domains,
     domains_are_no_hosts,
     bounce_domains_are_apart,
+    report_domains_take_nothing_over,
     feedback_domains_are_apart,
     bounce_domains_align,
     keys_are_strong,

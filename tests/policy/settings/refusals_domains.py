@@ -60,6 +60,21 @@ REFUSALS: Refusals = {
         "domains[0].bounce",
         "the MTA host",
     ),
+    "feedback domain that is a whole domain": (
+        {"domains[0].feedback": "example.org"},
+        "domains[0].feedback",
+        "choose a name below it",
+    ),
+    "bounce domain that is our zone": (
+        {"domains[0].zone": None, "domains[0].bounce": "mail.example.com"},
+        "domains[0].bounce",
+        "choose a name below it",
+    ),
+    "feedback domain above a sender domain": (
+        {"domains[2]": "a.news.example.org", "domains[0].feedback": "news.example.org"},
+        "domains[0].feedback",
+        "above the sender domain a.news.example.org",
+    ),
     "feedback domain that is a sender domain": (
         {"domains[0].feedback": "news.example.net"},
         "domains[0].feedback",
