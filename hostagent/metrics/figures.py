@@ -4,7 +4,8 @@ The names are those of the table of signals (`policy/metrics`) and of `ping8 doc
 cannot be had is left out and its reason noted: nothing here fails as a whole.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,16 +31,29 @@ class Collected:
 
     def guard(self, what: str, collect: Callable[[], Iterable[Figure]]) -> None:
         """Add what can be had."""
-        try:
+        with self._noted(what):
             self.gauges.extend(collect())
-        except (AgentError, WebError, OSError, ValueError, KeyError, TypeError) as error:
+
+    def count(self, what: str, collect: Callable[[], Iterable[Counter]]) -> None:
+        """The same for counters."""
+        with self._noted(what):
+            self.counters.extend(collect())
+
+    @contextmanager
+    def _noted(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (AgentError, WebError, OSError) as error:
             self.problems.append(f"{what}: {error}")
+        except Exception as error:  # noqa: BLE001 - one odd value must not hide the others
+            self.problems.append(f"{what}: {type(error).__name__}: {error}")
 
 
 def collect(config: Config, host: Host, oldest: Oldest) -> Collected:
     """Everything that can be had now; `oldest` is what the last look knew of the queue."""
     found = Collected(oldest=oldest)
-    found.guard("disks", lambda: disks.disks(config.volumes))
+    for name, volume in config.volumes.items():
+        found.guard(f"disk {name}", lambda name=name, volume=volume: disks.disks({name: volume}))
     found.guard("clock", lambda: system.clock(host))
     deadline = Deadline(_SECONDS)
     if config.role == "mta":
@@ -70,8 +84,8 @@ def _kumod(config: Config, found: Collected, deadline: Deadline) -> None:
     found.guard("kumod's metrics", lambda: kumod.gauges(metrics))
     found.guard("events", lambda: [events.backlog(config, metrics)])
     found.guard("oldest message", lambda: _age(config, found, metrics, deadline))
-    found.counters.extend(kumod.counters(metrics, config))
-    found.counters.append(events.unclean_stops(config))
+    found.count("kumod's counters", lambda: kumod.counters(metrics, config))
+    found.count("unclean stops", lambda: [events.unclean_stops(config)])
 
 
 def _age(
@@ -92,5 +106,5 @@ def _proxy(config: Config, found: Collected, deadline: Deadline) -> None:
     except WebError as error:
         found.problems.append(f"the proxy's metrics: {error}")
         return
-    found.gauges.append(proxy.connections(metrics))
-    found.counters.extend(proxy.counters(metrics))
+    found.guard("the proxy's connections", lambda: [proxy.connections(metrics)])
+    found.count("the proxy's counters", lambda: proxy.counters(metrics))

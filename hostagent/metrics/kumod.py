@@ -5,6 +5,7 @@ of tables with the labels and the number under `@`; a counter that never counted
 of a queue vanish with it and begin at nought again.
 """
 
+import math
 import time
 import urllib.parse
 from collections.abc import Iterator, Mapping
@@ -46,20 +47,38 @@ def metrics(config: Config, deadline: Deadline) -> dict[str, Any]:
 
 
 def rows(metrics: Metrics, name: str) -> Iterator[tuple[dict[str, str], float]]:
-    """Labels and number of each entry of a metric; none where kumod does not have it, or a null."""
-    value = (metrics.get(name) or {}).get("value")
-    if isinstance(value, (int, float)):
-        yield {}, float(value)
+    """Labels and number of each entry of a metric; none where kumod does not have it.
+
+    An entry without a number is left out, and a label without a text is empty: an odd row must not
+    hide the others.
+    """
+    entry = metrics.get(name)
+    value = entry.get("value") if isinstance(entry, Mapping) else None
+    if (number := _number(value)) is not None:
+        yield {}, number
     elif isinstance(value, Mapping):
         for label, entries in value.items():
-            for text, number in (entries or {}).items():
-                if number is not None:
-                    yield {label: text}, float(number)
+            for text, found in entries.items() if isinstance(entries, Mapping) else ():
+                if (number := _number(found)) is not None:
+                    yield {label: text}, number
     elif isinstance(value, list):
-        for entry in value:
-            labels = {key: text for key, text in entry.items() if key != "@"}
-            if entry["@"] is not None:
-                yield labels, float(entry["@"])
+        for row in value:
+            if isinstance(row, Mapping) and (number := _number(row.get("@"))) is not None:
+                yield {key: _text(text) for key, text in row.items() if key != "@"}, number
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def total(metrics: Metrics, name: str) -> float:
