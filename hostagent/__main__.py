@@ -16,6 +16,7 @@ _OTHERS = {
     "dial": "dial.run",
     "events": "events.events.main",
     "find": "find.main",
+    "inbox": "events.inbox.main",
     "life": "events.life.main",
     "outbox": "events.outbox.main",
     "prune": "logs.prune.main",

@@ -18,6 +18,7 @@ COMMANDS = {
     "queue": ("ops.cli.queue", "What waits; holding it back, letting it go, ending it."),
     "find": ("ops.cli.find", "Where a message is, and what happened to it."),
     "events": ("ops.cli.events", "Lists events and sends them to PING8 again."),
+    "inbox": ("ops.cli.inbox", "Mail to postmaster, abuse and report addresses."),
     "drift": ("ops.cli.drift", "How hosts differ from their releases."),
     "rollback": ("ops.cli.rollback", "A host goes back to a release that it kept."),
     "dns": ("ops.cli.dns", "Records that owners of domains publish; which are there already."),

@@ -65,8 +65,13 @@ def read_arrived(path: Path) -> dict[str, int]:
 
 
 def read_segments(directory: Path) -> list[Segment]:
-    """Regular files of the directory itself; one that vanishes meanwhile is no error."""
-    found = []
+    """Regular files of the directory itself; one that vanishes meanwhile is no error.
+
+    Neither is a directory that is not there yet.
+    """
+    found: list[Segment] = []
+    if not directory.is_dir():
+        return found
     for path in directory.iterdir():
         try:
             if path.is_symlink() or not path.is_file():

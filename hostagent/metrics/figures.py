@@ -45,7 +45,7 @@ class Collected:
             yield
         except (AgentError, WebError, OSError) as error:
             self.problems.append(f"{what}: {error}")
-        except Exception as error:  # noqa: BLE001 - one odd value must not hide the others
+        except Exception as error:
             self.problems.append(f"{what}: {type(error).__name__}: {error}")
 
 

@@ -1,4 +1,4 @@
-"""Renders an environment with example addresses, so that nothing fails in the middle of an update."""
+"""Renders an environment with example addresses, so that nothing fails in mid-update."""
 
 from policy.errors import UserError
 from policy.release import Release

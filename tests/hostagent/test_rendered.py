@@ -5,10 +5,10 @@ import pytest
 from hostagent.push.effects import difference
 from hostagent.release.links import link_paths
 from hostagent.release.model import empty_manifest, parse_bundle
-from policy.render.check import example_releases
 from ops.stackfile import read_stack_file, stack_names
 from policy.push import push_input
 from policy.release import HostFacts
+from policy.render.check import example_releases
 
 
 @pytest.mark.parametrize("stack", stack_names())

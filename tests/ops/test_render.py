@@ -59,7 +59,8 @@ def test_keys_are_valid_and_two_renders_are_the_same_bytes(tmp_path: Path) -> No
 
 def test_a_second_render_in_another_process_is_the_same() -> None:
     code = (
-        "from ops.render import example_releases; from tests.examples import LARGE, settings_of;"
+        "from policy.render.check import example_releases;"
+        "from tests.examples import LARGE, settings_of;"
         "import hashlib; print(hashlib.sha256(b''.join(f.content for r in"
         " example_releases(settings_of(LARGE)) for f in r.files)).hexdigest())"
     )

@@ -1,0 +1,25 @@
+"""`ping8 inbox`."""
+
+from typing import Annotated
+
+import typer
+
+from ops.cli.options import Json, Stack, chosen
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command()(inbox)
+
+
+def inbox(
+    stack: Stack = None,
+    show: Annotated[
+        str | None, typer.Option(metavar="ID", help="Show the message with that id.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Lists the mail that the MTA host keeps for people, or shows one message."""
+    from ops import inbox as work
+
+    work.inbox(chosen(stack), show=show, as_json=as_json)
