@@ -49,7 +49,8 @@ def transport_security(
             problem = _mta_sts_problem(name, resolver, ca_file, port)
             broken += [f"MTA-STS {name}: {problem}"] if problem else []
             found += [] if problem else [f"MTA-STS {name} holds"]
-        if resolver.txt(f"_smtp._tls.{name}"):
+        # A wildcard answers here with texts of another kind.
+        if any(text.startswith("v=TLSRPTv1") for text in resolver.txt(f"_smtp._tls.{name}")):
             report = checkdmarc.smtp_tls_reporting.check_smtp_tls_reporting(
                 name, resolver=resolver.dnspython, retries=0
             )

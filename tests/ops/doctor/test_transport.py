@@ -174,3 +174,13 @@ def test_a_network_that_lets_no_dns_out_leaves_it_unknown() -> None:
     with serving(ZONE) as resolver:
         asked = Resolver([resolver], seconds=0.2, authority_port=closed_port())
         assert domain_transport.authoritative(DOMAIN, asked, DEPLOYED).status is Status.UNKNOWN
+
+
+def test_a_wildcard_text_is_no_policy() -> None:
+    """What `*.example.com TXT "v=spf1 -all"` answers for every name below."""
+    names = [f"{label}.{name}" for label in ("_mta-sts", "_smtp._tls")
+             for name in ("example.com", "bounce.example.com")]  # fmt: skip
+    records = {**SOA, **{(name, "TXT"): ['"v=spf1 -all"'] for name in names}}
+    with serving(records) as address:
+        found = domain_transport.transport_security(DOMAIN, Resolver([address]), ca_file=None)
+    assert (found.status, found.saw) == (Status.PASS, "not published")
