@@ -52,7 +52,7 @@ def unfold(raw: bytes) -> str:
 
 def decode_value(text: str) -> str:
     """Encoded words decoded."""
-    if "=?" not in text:
+    if "=?" not in text or "=?utf-7?" in text.lower():
         return text
     try:
         return str(email.header.make_header(email.header.decode_header(text)))
@@ -123,6 +123,12 @@ class EnvelopeAddress(LuaObject):
         return hash(self.text)
 
 
+_WORD = r"(?:\"(?:[^\"\\]|\\.)*\"|[^\s@<>()\[\],;:\\\"]+)"
+_ADDRESS = rf"\s*{_LOCAL_PART.pattern}\s*@\s*{_DOMAIN.pattern}\s*"
+_MAILBOX = rf"(?:{_ADDRESS}|\s*(?:{_WORD}(?:\s+{_WORD})*)?\s*<{_ADDRESS}>\s*)"
+_MAILBOXES = re.compile(rf"{_MAILBOX}(?:,{_MAILBOX})*")
+
+
 class AddressHeader(LuaObject):
     """The mailboxes of an address header; its single fields need a single mailbox."""
 
@@ -133,6 +139,10 @@ class AddressHeader(LuaObject):
 
     @classmethod
     def parse(cls, name: str, text: str) -> AddressHeader:
+        # Python reads what kumod refuses: a name without a bracket, two brackets, a colon.
+        bare = re.sub(r"\([^()]*\)", " ", text)
+        if name.lower() == "from" and not _MAILBOXES.fullmatch(bare):
+            raise KumoError(f"Invalid header: parsing {name} header: {text}")
         found = getaddresses([text])
         mailboxes = [(decode_value(display), address) for display, address in found if address]
         if not mailboxes or any("@" not in address.strip("@") for _, address in mailboxes):
