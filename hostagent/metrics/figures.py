@@ -7,6 +7,7 @@ cannot be had is left out and its reason noted: nothing here fails as a whole.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from hostagent.errors import AgentError
@@ -53,7 +54,7 @@ def collect(config: Config, host: Host, oldest: Oldest) -> Collected:
     """Everything that can be had now; `oldest` is what the last look knew of the queue."""
     found = Collected(oldest=oldest)
     for name, volume in config.volumes.items():
-        found.guard(f"disk {name}", lambda name=name, volume=volume: disks.disks({name: volume}))
+        found.guard(f"disk {name}", partial(disks.disks, {name: volume}))
     found.guard("clock", lambda: system.clock(host))
     deadline = Deadline(_SECONDS)
     if config.role == "mta":
