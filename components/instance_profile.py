@@ -8,8 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.tagging import named
-
-METRICS_NAMESPACE = "PING8/Mail"
+from policy.metrics import load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +70,7 @@ _METRICS = {
             "Effect": "Allow",
             "Action": "cloudwatch:PutMetricData",
             "Resource": "*",
-            "Condition": {"StringEquals": {"cloudwatch:namespace": METRICS_NAMESPACE}},
+            "Condition": {"StringEquals": {"cloudwatch:namespace": load().namespace}},
         }
     ],
 }

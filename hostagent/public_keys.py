@@ -5,7 +5,9 @@ import json
 import pathlib
 import subprocess
 
-_DKIM = pathlib.Path("/opt/kumomta/etc/dkim")
+from hostagent.contract import DKIM_KEYS
+
+_DKIM = pathlib.Path(DKIM_KEYS)
 
 
 def run(_arguments: list[str]) -> int:

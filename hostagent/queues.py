@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hostagent.contract import EVENT_QUEUE
 from hostagent.errors import AgentError
-from hostagent.metrics.kumod import EVENT_QUEUE, Metrics, rows
+from hostagent.metrics.kumod import Metrics, rows
 from hostagent.metrics.web import Deadline, WebError, get_json
 
 KUMOD = "http://127.0.0.1:8000"

@@ -11,7 +11,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-DEAD_LETTERS = Path("/var/spool/kumomta/ping8/dead-letters.sqlite")
+from hostagent import contract
+
+DEAD_LETTERS = Path(contract.DEAD_LETTERS)
 _BUSY_SECONDS = 10
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS dead_letters (

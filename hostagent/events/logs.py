@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hostagent import contract
 from hostagent.events.segments import PATTERN, Segment
 
-LOGS = Path("/var/log/kumomta")
+LOGS = Path(contract.LOGS)
 # A record is dated when the event happened and lands in whichever segment is then open.
 _LEEWAY = 600
 

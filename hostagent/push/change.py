@@ -7,10 +7,11 @@ owed lets the next run finish or go back.
 import time
 from dataclasses import dataclass, replace
 
+from hostagent.contract import POLICY
 from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.push import health, owed
-from hostagent.push.effects import POLICY, Difference, difference
+from hostagent.push.effects import Difference, difference
 from hostagent.push.owed import Owed
 from hostagent.push.validate import KUMOD_UNIT, Staged, validate
 from hostagent.release import links

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from hostagent.release.model import Manifest
 
 UNIT_FILES = "/etc/systemd/system/"
-POLICY = "/opt/kumomta/etc/policy"
 
 
 @dataclass(frozen=True)

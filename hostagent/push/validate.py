@@ -9,17 +9,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hostagent.contract import ENVIRONMENT, POLICY
 from hostagent.errors import AgentError
 from hostagent.host import Host
-from hostagent.push.effects import POLICY, UNIT_FILES, Difference
+from hostagent.push.effects import UNIT_FILES, Difference
 from hostagent.release import links
 from hostagent.release.model import Manifest
 from hostagent.system.units import Units
 
-ENVIRONMENT = "/etc/default/kumomta"
 KUMOD = "/opt/kumomta/sbin/kumod"
-CERTIFICATE = "/usr/local/lib/ping8/certificate"
 KUMOD_UNIT = "kumomta.service"
+CERTIFICATE = "/usr/local/lib/ping8/certificate"
 _LIMIT = 120
 _MEND = "nothing was changed; correct what it names in the settings, then push again"
 _NOT_OURS = ("Unknown key name", "man page")

@@ -12,7 +12,7 @@ from ops.doctor import mends
 from ops.doctor.finding import Finding, failed, passed, unknown, warned
 from ops.doctor.resolver import Resolver
 from ops.stack import Deployment
-from policy.dns import names
+from policy import record_names as names
 from policy.dns.plan import zone_of
 from policy.settings.domains import SenderDomain
 

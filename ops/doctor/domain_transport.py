@@ -9,7 +9,7 @@ from ops.doctor import https, mends
 from ops.doctor.finding import Finding, failed, passed, unknown, warned
 from ops.doctor.resolver import Dnssec, LookupFailed, Resolver
 from ops.stack import Deployment
-from policy.dns import names
+from policy import record_names as names
 from policy.settings.domains import SenderDomain
 
 _POLICY_PATH = "/.well-known/mta-sts.txt"

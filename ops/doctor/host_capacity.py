@@ -4,8 +4,8 @@ from ops.doctor import mends
 from ops.doctor.finding import Finding, failed, passed, unknown, warned
 from ops.doctor.host_status import HostStatus
 from ops.stack import Deployment, HostAccess
+from policy.contract import KUMOD_REFUSES_BELOW, LOGS, SPOOL
 
-_KUMOD_REFUSES_BELOW = 10  # percent free
 _GIB = 2**30
 _FILE_SYSTEM_TAKES = 0.1
 """Share of a volume that its file system may need for itself."""
@@ -39,7 +39,7 @@ def _disk(
     return passed("host.disk", subject, saw)
 
 
-_PLACES = {"spool": "/var/spool/kumomta", "logs": "/var/log/kumomta"}
+_PLACES = {"spool": SPOOL, "logs": LOGS}
 _SIZES = {"spool": "mta.spoolGib", "logs": "mta.logGib"}
 
 
@@ -59,7 +59,7 @@ def backlog_room(access: HostAccess, status: HostStatus, deployment: Deployment)
             expected=f"{host.spool_gib} GiB (mta.spoolGib)",
             mend=f"{mends.push(deployment)} grows it to its volume",
         )
-    room = max(0.0, free - total * _KUMOD_REFUSES_BELOW / 100)
+    room = max(0.0, free - total * KUMOD_REFUSES_BELOW / 100)
     need = host.expected_backlog * host.expected_message_kib * 1024
     saw = f"{room / _GIB:.1f} GiB usable, {need / _GIB:.1f} GiB expected at the worst"
     if room < need:

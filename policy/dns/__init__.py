@@ -1,1 +1,1 @@
-"""What DNS must say for an environment: names, texts, the plan of records, and what to publish."""
+"""What DNS must say for an environment: texts, the plan of records, and what to publish."""

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from policy.dns import names, texts
+from policy import record_names as names
+from policy.contract import ED25519_SUFFIX
+from policy.dns import texts
 from policy.settings import Settings
 from policy.settings.domains import SenderDomain
 from policy.settings.names import lies_in
@@ -156,7 +158,11 @@ def _keys(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
     for selector, kind in domain.selectors():
         name = names.dkim(selector, domain.name)
         key = KeyOf(domain=domain.name, selector=selector)
-        role = "signs" if selector.removesuffix("-ed") == domain.active_selector else "is the next"
+        role = (
+            "signs"
+            if selector.removesuffix(ED25519_SUFFIX) == domain.active_selector
+            else "is the next"
+        )
         why = f"DKIM key of {domain.name} ({kind}) that {role}"
         zone = zone_of(settings, domain, name)
         if zone is None:

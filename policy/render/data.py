@@ -20,20 +20,20 @@ Lua is the same in every environment; what differs is data in `data/`:
 """  # noqa: E501
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from policy.addresses import Addresses
-from policy.dns.names import bounce_target
+from policy.contract import DEFAULT_POOL, DEFAULT_SOURCE, ED25519_SUFFIX, POLICY
 from policy.dns.plan import zone_of
+from policy.record_names import bounce_target
 from policy.release import ReleaseFile
 from policy.render.shaping import shaping_toml, warm_up
 from policy.settings import Settings
 from policy.settings.base import seconds
 from policy.settings.domains import SenderDomain
-
-POLICY_DIRECTORY = "/opt/kumomta/etc/policy"
 
 RESTART = ("restart kumomta.service",)
 
@@ -46,18 +46,12 @@ Unparsed = ["^550 5\\\\.0\\\\.0 Unparsed bounce:"]
 """
 
 _LUA = Path(__file__).parents[1] / "kumomta"
-_READ_BY_INIT = frozenset(
-    {
-        "bounces.toml",
-        "correlation.lua",
-        "environment.lua",
-        "log_hook.lua",
-        "outbox_log.lua",
-        "server.json",
-        "server.lua",
-        # A busy ready queue keeps its source as it was when the queue was made.
-        "sources.json",
-    }
+_REQUIRE = re.compile(r"require '(\w+)'")
+_DATA_READ_AT_START = (
+    "bounces.toml",
+    "server.json",
+    # A busy ready queue keeps its source as it was when the queue was made.
+    "sources.json",
 )
 _DERIVED_FROM_RECEPTION = frozenset({"Reception", "InboundReception"})
 
@@ -65,17 +59,30 @@ _DERIVED_FROM_RECEPTION = frozenset({"Reception", "InboundReception"})
 def policy_files(settings: Settings, addresses: Addresses) -> tuple[ReleaseFile, ...]:
     """Every Lua module and data file of the policy, by its live path, in order of paths."""
     contents = {path.name: path.read_bytes() for path in sorted(_LUA.glob("*.lua"))}
+    at_start = {*_DATA_READ_AT_START, *read_at_start()}
     contents |= {
         f"data/{name}": content for name, content in data_files(settings, addresses).items()
     }
     return tuple(
         ReleaseFile(
-            path=f"{POLICY_DIRECTORY}/{name}",
+            path=f"{POLICY}/{name}",
             content=content,
-            effects=RESTART if name.removeprefix("data/") in _READ_BY_INIT else (),
+            effects=RESTART if name.removeprefix("data/") in at_start else (),
         )
         for name, content in sorted(contents.items())
     )
+
+
+def read_at_start() -> frozenset[str]:
+    """The Lua modules that `pre_init` and `init` use: `server`, and what it requires."""
+    found: set[str] = set()
+    waiting = ["server"]
+    while waiting:
+        path = _LUA / f"{waiting.pop()}.lua"
+        if path.name not in found and path.is_file():
+            found.add(path.name)
+            waiting += _REQUIRE.findall(path.read_text(encoding="utf-8"))
+    return frozenset(found)
 
 
 def data_files(settings: Settings, addresses: Addresses) -> dict[str, bytes]:
@@ -137,13 +144,13 @@ def egress(settings: Settings) -> dict[str, Any]:
     return {
         "pools": pools,
         "default_source": default_source(settings),
-        "default_pool": _preferred("shared-default", [pool.name for pool in settings.pools]),
+        "default_pool": _preferred(DEFAULT_POOL, [pool.name for pool in settings.pools]),
     }
 
 
 def default_source(settings: Settings) -> str:
     """The source that `KUMOPROXY_*` describe: `proxy-default`, or the first one."""
-    return _preferred("proxy-default", [source.name for source in settings.sources])
+    return _preferred(DEFAULT_SOURCE, [source.name for source in settings.sources])
 
 
 def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
@@ -167,7 +174,7 @@ def sender_domain(domain: SenderDomain) -> dict[str, Any]:
     active = domain.active_selector
     signers = [{"selector": active, "algorithm": "rsa"}]
     if domain.dkim.ed25519:
-        signers.append({"selector": f"{active}-ed", "algorithm": "ed25519"})
+        signers.append({"selector": f"{active}{ED25519_SUFFIX}", "algorithm": "ed25519"})
     return {"brand": domain.brand, "bounce": domain.bounce_domain, "signers": signers}
 
 

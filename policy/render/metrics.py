@@ -7,6 +7,7 @@ part of every release, also where no alarms are made, for `ping8 status` reads i
 import json
 from typing import Any
 
+from policy.contract import DEAD_LETTERS, KUMOD_REFUSES_BELOW, LOGS, OUTBOX, SPOOL
 from policy.metrics import load
 from policy.metrics.plan import VOLUMES, metrics_of
 from policy.release import ReleaseFile, Role
@@ -19,8 +20,7 @@ SHIP_TIMER = "ping8-logs-ship.timer"
 SHIPPED = "/var/lib/ping8/shipped.json"
 
 _SYSTEM = "/etc/systemd/system"
-_PATHS = {"spool": "/var/spool/kumomta", "logs": "/var/log/kumomta", "root": "/"}
-_KUMOD_REFUSES_BELOW = 10
+_PATHS = {"spool": SPOOL, "logs": LOGS, "root": "/"}
 _GIB = 2**30
 
 
@@ -97,10 +97,10 @@ def configuration(settings: Settings, role: Role, host: str, listener: str = "")
         "tls": "127.0.0.1:443",
         "tls_name": settings.mta_host,
         "transport": settings.webhook.transport,
-        "outbox": "/var/spool/kumomta/ping8/outbox",
-        "life": "/var/spool/kumomta/ping8/kumod.json",
-        "reconciled": "/var/spool/kumomta/ping8/reconciled.json",
-        "dead_letters": "/var/spool/kumomta/ping8/dead-letters.sqlite",
+        "outbox": OUTBOX,
+        "life": f"{SPOOL}/ping8/kumod.json",
+        "reconciled": f"{SPOOL}/ping8/reconciled.json",
+        "dead_letters": DEAD_LETTERS,
         "shipped": SHIPPED if settings.logs.ship else "",
     }
 
@@ -108,6 +108,6 @@ def configuration(settings: Settings, role: Role, host: str, listener: str = "")
 def _volume(name: str, settings: Settings) -> dict[str, Any]:
     return {
         "path": _PATHS[name],
-        "limit_percent": 0 if name == "root" else _KUMOD_REFUSES_BELOW,
+        "limit_percent": 0 if name == "root" else KUMOD_REFUSES_BELOW,
         "kept_bytes": settings.logs.keep_gib * _GIB if name == "logs" else 0,
     }

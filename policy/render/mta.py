@@ -1,6 +1,7 @@
 """The MTA host: KumoMTA behind Nginx, with a resolver of its own."""
 
 from policy.addresses import Addresses
+from policy.contract import DKIM_KEYS, LOGS, OUTBOX, POLICY, SPOOL
 from policy.dns.plan import MTA
 from policy.release import Check, Directory, Mount, Release, ReleaseFile, build_release
 from policy.render import system
@@ -16,10 +17,7 @@ from policy.settings import Settings
 from policy.settings.base import seconds
 
 _SYSTEM = "/etc/systemd/system"
-_SPOOL = "/var/spool/kumomta"
-_LOGS = "/var/log/kumomta"
 _SMTP = "127.0.0.1:25"
-_DKIM = "/opt/kumomta/etc/dkim"
 _UNBOUND = ("restart unbound.service",)
 
 
@@ -51,22 +49,22 @@ def render_mta(settings: Settings, addresses: Addresses, secrets: Secrets) -> Re
             *system.system_files(settings),
             *system.masked("kumo-tsa-daemon.service"),
         ),
-        linked_directories=("/opt/kumomta/etc/policy", _DKIM),
+        linked_directories=(POLICY, DKIM_KEYS),
         directories=(
             *(
                 Directory(path=path, mode=0o2770, owner="kumod", group="kumod")
                 for path in (
-                    _SPOOL,
-                    f"{_SPOOL}/data",
-                    f"{_SPOOL}/meta",
-                    f"{_SPOOL}/ping8",
-                    f"{_SPOOL}/ping8/outbox",
-                    _LOGS,
+                    SPOOL,
+                    f"{SPOOL}/data",
+                    f"{SPOOL}/meta",
+                    f"{SPOOL}/ping8",
+                    OUTBOX,
+                    LOGS,
                 )
             ),
             *certificate_directories(settings),
         ),
-        mounts=(Mount(volume="spool", path=_SPOOL), Mount(volume="logs", path=_LOGS)),
+        mounts=(Mount(volume="spool", path=SPOOL), Mount(volume="logs", path=LOGS)),
         packages=_packages(settings),
         units=_units(settings),
         checks=_checks(settings, addresses),
@@ -79,7 +77,7 @@ def dkim_files(secrets: Secrets) -> tuple[ReleaseFile, ...]:
     """Every selector's key, also the next one's: a change of the active selector is data alone."""
     return tuple(
         ReleaseFile(
-            path=f"{_DKIM}/{domain}/{selector}.key",
+            path=f"{DKIM_KEYS}/{domain}/{selector}.key",
             content=key.encode(),
             mode=0o400,
             owner="kumod",

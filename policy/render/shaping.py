@@ -4,14 +4,10 @@ from typing import Any
 
 import tomli_w
 
+from policy.contract import EGRESS_PATH, EVENT_QUEUE
 from policy.settings import Settings
 
-WEBHOOK_QUEUE = "ping8.log-hook"
-
-_DEFAULT_PATH = {
-    "enable_tls": "OpportunisticInsecure",
-    "ip_lookup_strategy": "Ipv4Only",
-    "smtp_port": 25,
+_DEFAULT_PATH = EGRESS_PATH | {
     # What finds it full waits for up to a minute: at a large provider's 100 messages a second
     # fewer would leave the connections without work.
     "max_ready": 8192,
@@ -46,7 +42,7 @@ def shaping_toml(settings: Settings) -> str:
         default = default | {"enable_mta_sts": False}
     tables: dict[str, dict[str, Any]] = {
         "default": dict(default),
-        WEBHOOK_QUEUE: _webhook_path(settings),
+        EVENT_QUEUE: _webhook_path(settings),
     }
     for domain, table in settings.shaping.overrides.items():
         tables[domain] = tables.get(domain, {}) | table

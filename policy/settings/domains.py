@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from policy.contract import ED25519_SUFFIX
 from policy.settings.base import Email, HostName, Label, Model, Name, RecordName, unit
 
 
@@ -22,7 +23,8 @@ class Dkim(Model):
     )
     ed25519: bool = Field(
         default=False,
-        description="Sign with Ed25519 (RFC 8463) as well; its selectors end in `-ed`.",
+        description="Sign with Ed25519 (RFC 8463) as well; its selectors end in "
+        f"`{ED25519_SUFFIX}`.",
     )
 
 
@@ -129,5 +131,7 @@ class SenderDomain(Model):
         kinds: list[tuple[str, Literal["rsa", "ed25519"]]] = []
         kinds += [(selector, "rsa") for selector in self.dkim.selectors]
         if self.dkim.ed25519:
-            kinds += [(f"{selector}-ed", "ed25519") for selector in self.dkim.selectors]
+            kinds += [
+                (f"{selector}{ED25519_SUFFIX}", "ed25519") for selector in self.dkim.selectors
+            ]
         return tuple(kinds)

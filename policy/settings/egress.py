@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from policy.contract import RETRY
 from policy.settings.base import AllocationId, Duration, EhloName, Model, Name, unit
 
 
@@ -48,6 +49,10 @@ class Brand(Model):
     isolated: bool = Field(
         default=False, description="No other brand may use its pool or its sources."
     )
-    retry_interval: Duration = Field(default="5m", description="First wait before a retry.")
-    max_retry_interval: Duration = Field(default="24h", description="Longest wait.")
-    max_age: Duration = Field(default="7d", description="When mail expires.")
+    retry_interval: Duration = Field(
+        default=RETRY["retry_interval"], description="First wait before a retry."
+    )
+    max_retry_interval: Duration = Field(
+        default=RETRY["max_retry_interval"], description="Longest wait."
+    )
+    max_age: Duration = Field(default=RETRY["max_age"], description="When mail expires.")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from policy.contract import DEFAULT_POOL, DEFAULT_SOURCE
 from policy.settings import names
 from policy.settings.base import (
     Duration,
@@ -68,15 +69,15 @@ class Settings(Model):
         description="What sender domains have in common; each may say otherwise.",
     )
     brands: tuple[Brand, ...] = Field(
-        default=(Brand(name="default", pool="shared-default"),),
+        default=(Brand(name="default", pool=DEFAULT_POOL),),
         description="Brands: whose reputation a sender domain uses.",
     )
     pools: tuple[Pool, ...] = Field(
-        default=(Pool(name="shared-default", sources={"proxy-default": 1}),),
+        default=(Pool(name=DEFAULT_POOL, sources={DEFAULT_SOURCE: 1}),),
         description="Egress pools: weighted sets of egress sources.",
     )
     sources: tuple[Source, ...] = Field(
-        default=(Source(name="proxy-default", proxy="proxy-1", ehlo="out1"),),
+        default=(Source(name=DEFAULT_SOURCE, proxy="proxy-1", ehlo="out1"),),
         description="Egress sources: one public address with its EHLO name each.",
     )
     proxies: tuple[ProxyHost, ...] = Field(

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from policy.contract import DEFAULT_POOL
 from policy.settings.base import seconds
-from policy.settings.checks.egress import CONTRACT_POOL
 from policy.settings.checks.rule import Check, check
 from policy.settings.egress import Brand
 from policy.settings.model import Settings
@@ -26,7 +26,7 @@ def brands_name_known_pools(settings: Settings) -> Iterator[Finding]:
 @check("brands", elements=["pools"])
 def pools_are_used(settings: Settings) -> Iterator[Finding]:
     """The contract's pool may stand by: mail of unknown senders takes it."""
-    used = {brand.pool for brand in settings.brands} | {CONTRACT_POOL}
+    used = {brand.pool for brand in settings.brands} | {DEFAULT_POOL}
     for i, pool in enumerate(settings.pools):
         if pool.name not in used:
             yield Finding(
@@ -89,12 +89,12 @@ def unknown_senders_avoid_isolated_brands(settings: Settings) -> Iterator[Findin
         return
     sources = {pool.name: set(pool.sources) for pool in settings.pools}
     for brand in settings.brands:
-        shared = sources.get(brand.pool, set()) & sources.get(CONTRACT_POOL, set())
+        shared = sources.get(brand.pool, set()) & sources.get(DEFAULT_POOL, set())
         if brand.isolated and shared:
             yield Finding(
                 path=("reception", "unknownSenders"),
                 value="accept",
-                mend=f"such mail takes the pool {CONTRACT_POOL}, whose {', '.join(sorted(shared))} "
+                mend=f"such mail takes the pool {DEFAULT_POOL}, whose {', '.join(sorted(shared))} "
                 f"belongs to the isolated brand {brand.name}: refuse it, or separate the sources",
             )
 

@@ -5,6 +5,8 @@ from functools import cache
 
 from publicsuffixlist import PublicSuffixList
 
+from policy import record_names as dns
+from policy.contract import ED25519_SUFFIX
 from policy.settings import names
 from policy.settings.checks.rule import Check, check
 from policy.settings.domains import SenderDomain
@@ -207,7 +209,11 @@ def selectors_are_distinct(settings: Settings) -> Iterator[Finding]:
                 path=("domains", i, "dkim", "selectors"),
                 value=list(domain.dkim.selectors),
                 mend="choose two different selectors"
-                + (", and none that is another with `-ed`" if domain.dkim.ed25519 else ""),
+                + (
+                    f", and none that is another with `{ED25519_SUFFIX}`"
+                    if domain.dkim.ed25519
+                    else ""
+                ),
             )
         if domain.active_selector not in domain.dkim.selectors:
             yield Finding(
@@ -235,13 +241,13 @@ def derived_names_fit(settings: Settings) -> Iterator[Finding]:
 def _derived(settings: Settings, domain: SenderDomain) -> Iterator[tuple[tuple[str, ...], str]]:
     external = settings.zone_of(domain) is None
     for selector, _ in domain.selectors():
-        yield ("dkim", "selectors"), f"{selector}._domainkey.{domain.name}"
+        yield ("dkim", "selectors"), dns.dkim(selector, domain.name)
         if external:
-            yield ("dkim", "selectors"), f"{selector}.{domain.name}.dkim.{settings.zone}"
+            yield ("dkim", "selectors"), dns.dkim_target(selector, domain.name, settings.zone)
     yield ("bounce",), domain.bounce_domain
-    yield ("name",), f"_dmarc.{domain.name}"
+    yield ("name",), dns.dmarc(domain.name)
     if external:
-        yield ("bounce",), f"{domain.bounce or domain.name}.bounce.{settings.zone}"
+        yield ("bounce",), dns.bounce_target(domain.bounce or domain.name, settings.zone)
 
 
 CHECKS: tuple[Check, ...] = (

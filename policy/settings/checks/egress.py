@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from policy.contract import DEFAULT_POOL, DEFAULT_SOURCE
 from policy.settings import names
 from policy.settings.checks.rule import Check, check
 from policy.settings.model import Settings
@@ -10,9 +11,6 @@ from policy.settings.problems import Finding, one_of
 
 MTA = "mta"
 """How the MTA host is called among the hosts of an environment."""
-
-CONTRACT_SOURCE = "proxy-default"
-CONTRACT_POOL = "shared-default"
 
 MOST_TURNS = 64
 """How long the list of a pool's turns may be: each queue keeps one."""
@@ -65,16 +63,16 @@ def names_are_not_reserved(settings: Settings) -> Iterator[Finding]:
 @check("sources", "pools")
 def contract_names_exist(settings: Settings) -> Iterator[Finding]:
     """The contract with PING8 names one source and one pool, and KUMOPROXY_* describe them."""
-    if CONTRACT_SOURCE not in {source.name for source in settings.sources}:
+    if DEFAULT_SOURCE not in {source.name for source in settings.sources}:
         yield Finding(
             path=("sources",),
-            mend=f"define the source {CONTRACT_SOURCE}: the contract with PING8 names it",
+            mend=f"define the source {DEFAULT_SOURCE}: the contract with PING8 names it",
         )
-    pool = next((pool for pool in settings.pools if pool.name == CONTRACT_POOL), None)
-    if pool is None or CONTRACT_SOURCE not in pool.sources:
+    pool = next((pool for pool in settings.pools if pool.name == DEFAULT_POOL), None)
+    if pool is None or DEFAULT_SOURCE not in pool.sources:
         yield Finding(
             path=("pools",),
-            mend=f"define the pool {CONTRACT_POOL} with the source {CONTRACT_SOURCE}: the contract "
+            mend=f"define the pool {DEFAULT_POOL} with the source {DEFAULT_SOURCE}: the contract "
             "with PING8 names them",
         )
 

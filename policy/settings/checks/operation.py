@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.dsa import DSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
+from policy.contract import KUMOD_REFUSES_BELOW
 from policy.settings.base import seconds
 from policy.settings.checks.network import PRIVATE_NETWORKS
 from policy.settings.checks.rule import Check, check
@@ -25,7 +26,6 @@ MOST_TAGS = 40
 """AWS takes 50 for each resource; the others are ours."""
 
 _RSA_BITS = 2048
-_KUMOD_REFUSES_BELOW = 10
 _SHORTEST_INTERVAL, _LONGEST_INTERVAL = 60, 300
 _LONGEST_PERIOD = 86400
 _LONGEST_FORECAST = 29 * 86400
@@ -95,11 +95,11 @@ def ssh_keys_are_public(settings: Settings) -> Iterator[Finding]:
 def disk_alarms_come_before_kumod_refuses(settings: Settings) -> Iterator[Finding]:
     """Warning, alarm, and only then the tenth below which kumod refuses mail."""
     alarms = settings.alarms
-    if alarms.disk_free_critical <= _KUMOD_REFUSES_BELOW:
+    if alarms.disk_free_critical <= KUMOD_REFUSES_BELOW:
         yield Finding(
             path=("alarms", "diskFreeCritical"),
             value=alarms.disk_free_critical,
-            mend="use more than 10: kumod refuses mail at 10 percent free",
+            mend=f"use more than {KUMOD_REFUSES_BELOW}: kumod refuses mail at that percentage",
         )
     if alarms.disk_free_warning <= alarms.disk_free_critical:
         yield Finding(

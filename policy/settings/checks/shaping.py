@@ -7,18 +7,14 @@ from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
 
+from policy.contract import EGRESS_PATH, EVENT_QUEUE
 from policy.settings import names
 from policy.settings.checks.rule import Check, check
 from policy.settings.model import Settings
 from policy.settings.plain_secrets import Path
 from policy.settings.problems import Finding, one_of
 
-_AGREED = {
-    "enable_tls": "OpportunisticInsecure",
-    "ip_lookup_strategy": "Ipv4Only",
-    "smtp_port": 25,
-}
-_NO_DOMAINS = ("default", "provider", "ping8.log-hook")
+_NO_DOMAINS = ("default", "provider", EVENT_QUEUE)
 _NUMBER = r"[0-9][0-9_,]*"
 _RATE = re.compile(
     rf"(?:local:)?(?P<limit>{_NUMBER})/[0-9]*"
@@ -77,7 +73,7 @@ def shaping_tables_are_of_domains(settings: Settings) -> Iterator[Finding]:
 def shaping_keeps_the_contract(settings: Settings) -> Iterator[Finding]:
     """TLS, port and address family of every path are agreed with PING8."""
     default = settings.shaping.overrides.get("default", {})
-    for key, value in _AGREED.items():
+    for key, value in EGRESS_PATH.items():
         if key in default and default[key] != value:
             yield Finding(
                 path=("shaping", "overrides", "default", key),

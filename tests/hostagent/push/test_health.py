@@ -11,8 +11,8 @@ from typing import ClassVar
 import pytest
 
 import policy.release
+from hostagent.contract import POLICY
 from hostagent.push import health
-from hostagent.push.effects import POLICY
 from hostagent.release.model import Check, Manifest, parse_manifest
 from policy.push import manifest_of
 from standins.kumod.proxy_server import Proxy

@@ -14,6 +14,7 @@ from typing import Any
 import zstandard
 
 from policy.addresses import Addresses
+from policy.contract import POLICY
 from policy.render import data
 from policy.render.example import example_addresses, throw_away_secrets
 from policy.render.mta import dkim_files
@@ -91,7 +92,7 @@ class Mta:
     def new_kumod(self, policy: str = "init.lua") -> Kumod:
         """A kumod on this host; a second one is the first after a restart."""
         return Kumod(
-            f"{data.POLICY_DIRECTORY}/{policy}",
+            f"{POLICY}/{policy}",
             env=self.variables(),
             root=self.root,
             http=self._receive,

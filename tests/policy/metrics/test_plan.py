@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from hostagent.metrics import configuration as host_configuration
-from hostagent.metrics import disks, kumod
+from hostagent.metrics import disks
 from policy.metrics import load, planned_alarms, reference
 from policy.metrics.cost import costs, shared
 from policy.metrics.model import OTHER, TABLE, Signals
@@ -156,7 +156,6 @@ def test_a_host_reads_what_is_rendered_for_it(tmp_path: Path) -> None:
         config = host_configuration.read(path)
         assert (config.role, config.host, config.environment) == (role, host, "large")
         assert set(config.volumes) == set(VOLUMES[role])  # type: ignore[index]
-    assert kumod.EVENT_QUEUE == "ping8.log-hook"
 
 
 def test_the_price_is_that_of_the_most_that_can_be_sent() -> None:

@@ -2,14 +2,19 @@
 
 import json
 import tomllib
+from pathlib import Path
 from typing import Any
 
+from policy.contract import POLICY
 from policy.dns.plan import mail_records
 from policy.render import data
 from policy.render.environment import mta_environment
 from policy.render.example import example_addresses, throw_away_secrets
 from policy.settings import Settings
 from tests.policy.kumomta.environments import settings
+from tests.policy.kumomta.mta import Mta
+
+LUA = Path(data.__file__).parents[1] / "kumomta"
 
 
 def load(chosen: Settings, name: str) -> Any:
@@ -146,3 +151,15 @@ def test_reports_are_taken_at_every_name_that_has_our_mx() -> None:
     )
     with_mx = {record.name for record in mail_records(chosen) if record.type == "MX"}
     assert with_mx <= set(load(chosen, "listener_domains.json"))
+
+
+def test_kumod_restarts_for_every_module_that_its_start_runs(tmp_path: Path) -> None:
+    mta = Mta(root=tmp_path)
+    mta.path(f"{POLICY}/loaded.lua").write_text(
+        "require 'server'\nfor name in pairs(package.loaded) do print(name) end"
+    )
+    kumod = mta.new_kumod("loaded.lua")
+    kumod.validate()
+    ours = {path.stem for path in LUA.glob("*.lua")}
+    assert {f"{name}.lua" for name in ours & set(kumod.printed)} == data.read_at_start()
+    assert {"egress.lua", "environment.lua"} <= data.read_at_start()

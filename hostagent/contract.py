@@ -1,0 +1,15 @@
+"""Names, paths and thresholds that the agent shares with the policy and the operators' side.
+
+`policy.contract` hands them on and adds what no host needs.
+"""
+
+SPOOL = "/var/spool/kumomta"
+LOGS = "/var/log/kumomta"
+OUTBOX = f"{SPOOL}/ping8/outbox"
+DEAD_LETTERS = f"{SPOOL}/ping8/dead-letters.sqlite"
+POLICY = "/opt/kumomta/etc/policy"
+DKIM_KEYS = "/opt/kumomta/etc/dkim"
+ENVIRONMENT = "/etc/default/kumomta"
+
+EVENT_QUEUE = "ping8.log-hook"
+"""The queue of the events on their way to the webhook."""

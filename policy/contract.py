@@ -1,0 +1,64 @@
+"""What is agreed with PING8, with KumoMTA and between our languages: each fact here alone.
+
+The Lua modules are the same in every environment and read no Python:
+`tests/policy/test_contract.py` holds their constants to these.
+"""
+
+from hostagent.contract import (
+    DEAD_LETTERS,
+    DKIM_KEYS,
+    ENVIRONMENT,
+    EVENT_QUEUE,
+    LOGS,
+    OUTBOX,
+    POLICY,
+    SPOOL,
+)
+
+SENDER = "ping8_webhook_sender"
+"""The Lua event that makes the sender of the event queue."""
+
+LOG_HOOK = "ping8"
+SOCKS_USER = "ping8"
+"""As whom kumod logs in at a proxy that asks for a password."""
+
+DEFAULT_SOURCE = "proxy-default"
+DEFAULT_POOL = "shared-default"
+"""The source and the pool that the contract with PING8 names."""
+
+EGRESS_PATH = {
+    "enable_tls": "OpportunisticInsecure",
+    "ip_lookup_strategy": "Ipv4Only",
+    "smtp_port": 25,
+}
+"""How mail leaves unless a shaping rule says otherwise."""
+
+RETRY = {"retry_interval": "5m", "max_retry_interval": "24h", "max_age": "7d"}
+"""Retries and expiry of mail of a brand that sets none, and of mail without a brand."""
+
+KUMOD_REFUSES_BELOW = 10
+"""Percent of free space or inodes of spool or logs below which kumod takes no mail, by default
+(docs.kumomta.com/reference/kumo/define_spool, `min_free_space`)."""
+
+ED25519_SUFFIX = "-ed"
+"""What the selectors of Ed25519 keys end in."""
+
+__all__ = [
+    "DEAD_LETTERS",
+    "DEFAULT_POOL",
+    "DEFAULT_SOURCE",
+    "DKIM_KEYS",
+    "ED25519_SUFFIX",
+    "EGRESS_PATH",
+    "ENVIRONMENT",
+    "EVENT_QUEUE",
+    "KUMOD_REFUSES_BELOW",
+    "LOGS",
+    "LOG_HOOK",
+    "OUTBOX",
+    "POLICY",
+    "RETRY",
+    "SENDER",
+    "SOCKS_USER",
+    "SPOOL",
+]
