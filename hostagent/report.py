@@ -60,6 +60,8 @@ class Reporter:
         """The text without secrets."""
         for word in self._secrets:
             text = text.replace(word, MASK)
+        # Journals hold what strangers send; none of it may speak to the operator's terminal.
+        text = "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
         return _KEY_LINE.sub(self._mask, text) if self._key_lines else text
 
     def _mask(self, match: re.Match[str]) -> str:

@@ -5,6 +5,7 @@ owed lets the next run finish or go back.
 """
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hostagent.contract import POLICY
@@ -31,6 +32,8 @@ class Outcome:
     changed: tuple[str, ...]
     effects: tuple[str, ...]
     set_aside: tuple[str, ...] = ()
+    bad_before: tuple[str, ...] = ()
+    bad_still: tuple[str, ...] = ()
 
 
 def make_live(
@@ -52,7 +55,9 @@ def make_live(
         effects=found.effects,
         set_aside=links.foreign(host.layout, new),
         aside=f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{new.id}",
+        before=health.state(host, old),
     )
+    tell_bad(host, "before this push", note.before.values())
     try:
         owed.write(host.layout, note)
         host.done("owed")
@@ -71,12 +76,21 @@ def make_live(
     since = health.moment()
     try:
         activate(host, store, note)
-        health.wait(host, new, since=since, limit=patience)
+        still = health.wait(
+            host, new, since=since, before=note.before, told=note.effects, limit=patience
+        )
     except Exception as error:  # whatever it is, the host must not be left half way
         raise _rolled_back(host, store, note, error) from error
     host.done("healthy")
     finish(host, store, note)
-    return Outcome(found.changed, found.effects, note.set_aside)
+    tell_bad(host, "as before", still)
+    return Outcome(found.changed, found.effects, note.set_aside, tuple(note.before.values()), still)
+
+
+def tell_bad(host: Host, when: str, reasons: Iterable[str]) -> None:
+    """What a push did not break is told, and rolls nothing back."""
+    for why in dict.fromkeys(reasons):
+        host.report.warn(f"bad {when}: {why}")
 
 
 def _validated(
@@ -129,12 +143,24 @@ def activate(host: Host, store: Store, note: Owed) -> None:
     if found.daemon_reload:
         units.reload_manager()
     for effect in note.effects:
-        units.apply(effect)
+        _tell(host, effect, note)
         host.done(effect)
     if any(path.startswith(POLICY) for path in found.changed):
         health.take_up_policy(target)
-    units.start_missing(target.units)
+    for unit, state in units.states(target.units).items():
+        if state != "active":
+            _tell(host, f"start {unit}", note)
     host.done("started")
+
+
+def _tell(host: Host, effect: str, note: Owed) -> None:
+    """A unit that was bad before may fail again: the push may be the repair of another one."""
+    try:
+        Units(host).apply(effect)
+    except AgentError as error:
+        if effect.split(" ")[1] not in note.before:
+            raise
+        host.report.warn(f"bad as before: {error.what}")
 
 
 def finish(host: Host, store: Store, note: Owed) -> None:
@@ -184,12 +210,12 @@ def go_back(host: Host, store: Store, note: Owed) -> str:
     since = health.moment()
     activate(host, store, back)
     try:
-        health.wait(host, origin, since=since)
+        still = health.wait(host, origin, since=since, before=note.before, told=back.effects)
     except AgentError as error:
         owed.clear(host.layout)
         return f"which is not healthy either ({error.what})"
     finish(host, store, back)
-    return "which is healthy"
+    return f"which is as before ({'; '.join(still)})" if still else "which is healthy"
 
 
 def _rolled_back(host: Host, store: Store, note: Owed, error: Exception) -> AgentError:

@@ -7,7 +7,9 @@ import socket
 import ssl
 import time
 import urllib.parse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from hostagent.errors import AgentError, OutOfTimeError
 from hostagent.host import Host
@@ -18,44 +20,90 @@ LIMIT = 180.0
 """kumod opens its spools before it answers; a large one takes its time."""
 _EACH = 5.0
 _TOLD = 200
-_FLAPPING = 3
 _BEARER = re.compile(rb"Bearer\s+([A-Za-z0-9._~+/=-]+)")
 _NO_PASSWORD, _NO_METHOD = 0, 255
 _UDP = bytes((5, 3, 0, 1, 0, 0, 0, 0, 0, 0))
 """A request for UDP (RFC 1928, 4), which KumoProxy does not serve."""
+_KINDS = frozenset({"liveness", "injection", "socks5", "banner"})
+"""A release that is live may be of an older policy, with checks of other kinds."""
+_SETTLES = 5.0
+"""A service that ends at once is seen only when one waits for it a little."""
+_HEALS = 15.0
+"""How long a push that told units waits for what was bad before it."""
 _MEND = "correct the settings by the journal lines above, then push again"
-_TROUBLE = re.compile(
-    r"stack traceback|panicked at|\bERROR\b.*\b(lua|policy|init\.lua)\b|\[emerg\]", re.I
-)
-
-Test = Callable[[], "str | None"]
-"""Says why something does not hold, or None."""
 
 
-def wait(host: Host, manifest: Manifest, *, since: float, limit: float = LIMIT) -> None:
-    """Return when all is well; raise with what is not, after `limit` seconds or when hopeless."""
+@dataclass(frozen=True)
+class Test:
+    """One thing that must hold; asked, it says why it does not, or None."""
+
+    name: str
+    why: Callable[[], "str | None"]
+
+    def __call__(self) -> "str | None":
+        """Ask."""
+        return self.why()
+
+
+def state(host: Host, manifest: Manifest) -> dict[str, str]:
+    """What is bad on a host now: a test's name, and why it does not hold.
+
+    A push is judged by what it changed, so this is taken before it.
+    """
+    known = replace(manifest, checks=tuple(one for one in manifest.checks if one.kind in _KINDS))
+    return {test.name: why for test in _tests(host, known) if (why := test())}
+
+
+def wait(
+    host: Host,
+    manifest: Manifest,
+    *,
+    since: float,
+    before: Mapping[str, str],
+    told: Iterable[str] = (),
+    limit: float = LIMIT,
+) -> tuple[str, ...]:
+    """Return when all is well; raise with what is not, after `limit` seconds or when hopeless.
+
+    What was bad `before` and is so still is returned, not raised. `told` are the effects that units
+    were told. The journal has no say: what strangers send is in it.
+    """
     units = Units(host)
-    deadline = host.now() + limit
-    tests = list(_tests(host, manifest))
+    services = [unit for unit in manifest.units if unit.endswith(".service")]
+    judged = [unit for unit in services if unit not in before]
+    counted = units.restarts(judged)
+    began = host.now()
+    settled, healed = (began + _SETTLES, began + _HEALS) if told else (began, began)
+    every = list(_tests(host, manifest))
+    required = [test for test in every if test.name not in before]
+    excused = [test for test in every if test.name in before]
+    tests = required
     while True:
         failing = [(test, why) for test in tests if (why := test())]
-        if not failing:
-            break
+        if not failing and host.now() >= settled:
+            failing = [(test, why) for test in required if (why := test())]
+            still = tuple(why for test in excused if (why := test()))
+            if not failing and (not still or host.now() >= healed):
+                break
         tests = [test for test, _ in failing]
-        reasons = "; ".join(why for _, why in failing)
+        reasons = "; ".join(dict.fromkeys(why for _, why in failing))
         try:
-            broken = _hopeless(units, manifest.units)
+            broken = _hopeless(units, judged, counted)
             host.pause(0.25)
         except OutOfTimeError as error:
             raise AgentError(f"{error.what} and {reasons}", error.mend) from error
-        if broken or host.now() >= deadline:
-            units.show_journal(manifest.units, since)
+        if broken or (failing and host.now() >= began + limit):
+            units.show_journal(services, since)
             raise AgentError(broken or f"not healthy after {limit:.0f} s: {reasons}", _MEND)
-    _check_journal(units, manifest, since)
+    if broken := _hopeless(units, judged, counted):
+        units.show_journal(services, since)
+        raise AgentError(broken, _MEND)
+    return still
 
 
 def _tests(host: Host, manifest: Manifest) -> Iterable[Test]:
-    yield lambda: inactive(host, manifest.units)
+    for unit in manifest.units:
+        yield Test(unit, partial(inactive, host, [unit]))
     for check in manifest.checks:
         yield from tests_of(host, manifest, check)
 
@@ -69,17 +117,24 @@ def inactive(host: Host, units: Iterable[str]) -> str | None:
 
 def tests_of(host: Host, manifest: Manifest, check: Check) -> Iterable[Test]:
     """What a check of the release asks; each says why it does not hold, or None."""
+    name = f"{check.kind} {check.target}"
+    if check.kind in ("liveness", "injection"):
+        # By itself: a server that was unwell before must not be silent after.
+        yield Test(f"{name} at all", lambda: _expect(check.target, None, bool, ""))
     if check.kind == "liveness":
-        yield lambda: _expect(check.target, None, lambda code: code == 200, "200")
+        yield Test(name, lambda: _expect(check.target, None, lambda code: code == 200, "200"))
     elif check.kind == "socks5":
-        yield lambda: socks5(check.target)
+        yield Test(name, lambda: socks5(check.target))
     elif check.kind == "banner":
-        yield lambda: banner(check.target)
+        yield Test(name, lambda: banner(check.target))
     elif check.kind == "injection":
-        yield lambda: _expect(check.target, None, lambda code: code == 401, "401")
+        yield Test(name, lambda: _expect(check.target, None, lambda code: code == 401, "401"))
         token = _token(host, manifest, check.token_file)
-        yield lambda: _expect(
-            check.target, token, lambda code: code not in (401, 403) and code < 500, "not 401"
+        yield Test(
+            f"{name} with the token",
+            lambda: _expect(
+                check.target, token, lambda code: code not in (401, 403) and code < 500, "not 401"
+            ),
         )
     else:
         raise AgentError(f"health check {check.kind!r} is not known", "push with the newer agent")
@@ -191,25 +246,15 @@ def _read(connection: socket.socket, length: int) -> bytes:
     return said
 
 
-def _hopeless(units: Units, names: Iterable[str]) -> str:
-    """Why waiting longer will not help, or nothing."""
-    services = [unit for unit in names if unit.endswith(".service")]
+def _hopeless(units: Units, services: Sequence[str], counted: Mapping[str, int]) -> str:
+    """Why waiting longer will not help, or nothing. `counted` are restarts by then."""
     failed = [unit for unit, state in units.states(services).items() if state == "failed"]
     if failed:
         return f"{', '.join(failed)} failed"
-    pending = [unit for unit, state in units.states(services).items() if state == "activating"]
-    flapping = [unit for unit, count in units.restarts(pending).items() if count >= _FLAPPING]
+    flapping = [
+        unit for unit, count in units.restarts(services).items() if count > counted.get(unit, 0)
+    ]
     return f"{', '.join(flapping)} does not stay up" if flapping else ""
-
-
-def _check_journal(units: Units, manifest: Manifest, since: float) -> None:
-    """Errors that no check saw: of the services themselves, and in what kumod prints."""
-    services = [unit for unit in manifest.units if unit.endswith(".service")]
-    text = units.journal(services, since)
-    lines = [line for line in text.splitlines() if _TROUBLE.search(line)]
-    if lines:
-        units.show_journal(services, since)
-        raise AgentError(f"the journal holds an error since the switch: {lines[0][:300]}", _MEND)
 
 
 def moment() -> float:

@@ -1,6 +1,7 @@
 """The durable note of a switch under way: who finds it knows what is left to do."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from hostagent.layout import Layout
@@ -12,7 +13,8 @@ class Owed:
     """Written before anything live is touched, removed when the host is healthy or back.
 
     `back` marks a switch back: its target is not given up again. `stopped` are units to start
-    again when nothing was switched. `package` is the exact KumoMTA version to return to.
+    again when nothing was switched. `package` is the exact KumoMTA version to return to. `before`
+    is what was bad on the host then (`health.state`).
     """
 
     origin: str
@@ -23,6 +25,7 @@ class Owed:
     stopped: tuple[str, ...] = ()
     package: str = ""
     back: bool = False
+    before: Mapping[str, str] = field(default_factory=dict)
 
     def reverse(self, effects: tuple[str, ...]) -> "Owed":
         """The note of the switch back."""
@@ -50,6 +53,7 @@ def read(layout: Layout) -> Owed | None:
         stopped=tuple(data["stopped"]),
         package=data["package"],
         back=data["back"],
+        before=data.get("before", {}),
     )
 
 

@@ -69,6 +69,8 @@ def _decide(host: Host, store: Store, bundle: Bundle, live: Manifest) -> dict[st
         "restarted": list(outcome.effects),
         "repaired": [],
         "set_aside": list(outcome.set_aside),
+        "bad_before": list(outcome.bad_before),
+        "bad_still": list(outcome.bad_still),
         "kumomta": upgrade.target if upgrade else manifest.kumomta_version,
     }
 

@@ -28,7 +28,13 @@ def _finish(host: Host, store: Store, note: Owed) -> str:
     since = health.moment()
     try:
         change.activate(host, store, note)
-        health.wait(host, store.manifest(note.target), since=since)
+        still = health.wait(
+            host,
+            store.manifest(note.target),
+            since=since,
+            before=note.before,
+            told=note.effects,
+        )
     except AgentError as error:
         if note.back:
             owed.clear(host.layout)
@@ -39,6 +45,7 @@ def _finish(host: Host, store: Store, note: Owed) -> str:
         state = change.go_back(host, store, note)
         return f"release {note.target} failed ({error.what}); back at {note.origin}, {state}"
     change.finish(host, store, note)
+    change.tell_bad(host, "as before", still)
     return f"the switch to release {note.target} is complete"
 
 

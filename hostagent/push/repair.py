@@ -34,12 +34,20 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
     units = Units(host)
     using = units.running_from(manifest.units, "/opt/kumomta/") if upgrade else ()
     told += [f"restart {unit}" for unit in using]
+    # Only what the host asks of others: its own units are what a repair is for.
+    bad = {
+        name: why
+        for name, why in health.state(host, manifest).items()
+        if name not in manifest.units
+    }
+    change.tell_bad(host, "before this push", bad.values())
     note = Owed(
         origin=manifest.id,
         target=manifest.id,
         effects=ordered(told, manifest.units),
         aside=aside,
         back=True,
+        before=bad,
     )
     owed.write(host.layout, note)
     host.done("owed")
@@ -54,13 +62,18 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
     if upgrade:
         packages.change_kumomta(host, upgrade.target)
     change.activate(host, store, note)
-    health.wait(host, manifest, since=since, limit=bundle.patience)
+    still = health.wait(
+        host, manifest, since=since, before=bad, told=note.effects, limit=bundle.patience
+    )
+    change.tell_bad(host, "as before", still)
     change.finish(host, store, note)
     return {
         "changed": [],
         "restarted": list(note.effects),
         "repaired": sorted({*wrong, *added}),
         "set_aside": list(foreign),
+        "bad_before": list(bad.values()),
+        "bad_still": list(still),
     }
 
 

@@ -41,6 +41,8 @@ def rollback(host: Host, release_id: str | None) -> dict[str, Any]:
         "recovered": recovered,
         "changed": list(outcome.changed),
         "restarted": list(outcome.effects),
+        "bad_before": list(outcome.bad_before),
+        "bad_still": list(outcome.bad_still),
         "timings": host.report.timings,
     }
 

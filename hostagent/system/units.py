@@ -54,14 +54,6 @@ class Units:
                     f"`systemctl stop {unit}` failed: {result.tail(4)}", _LOOK.format(unit=unit)
                 )
 
-    def start_missing(self, units: Iterable[str]) -> tuple[str, ...]:
-        """Start what is not active; returns what that was."""
-        states = self.states(units)
-        missing = tuple(unit for unit, state in states.items() if state != "active")
-        for unit in missing:
-            self.apply(f"start {unit}")
-        return missing
-
     def states(self, units: Iterable[str]) -> dict[str, str]:
         """The state of each unit, in systemd's words."""
         names = list(units)

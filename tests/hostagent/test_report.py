@@ -22,6 +22,10 @@ def test_a_value_of_the_environment_file_is_masked_with_or_without_quotes() -> N
     assert TOKEN not in said(f"x{TOKEN}y", f'PING8_WEBHOOK_TOKEN="{TOKEN}"\n')
 
 
+def test_what_a_stranger_wrote_cannot_speak_to_the_terminal() -> None:
+    assert "\x1b" not in said("journal: \x1b]52;c;cm0gLXJmIC8=\x07\x9b31m")
+
+
 def test_a_bearer_token_is_masked() -> None:
     assert "[secret]" in said(f"Bearer {TOKEN}", f'    "~^Bearer {TOKEN}$" ok;\n')
 

@@ -45,6 +45,7 @@ class Play(Commands):
         self.once: dict[str, Result] = {}
         self.packages: dict[str, str] = {"kumomta": "2026.09.29-b90d8bc1"}
         self.journal = ""
+        self.restarts: dict[str, int] = {}
         self.on: dict[str, Callable[[], None]] = {}
 
     def run(
@@ -97,7 +98,7 @@ class Play(Commands):
             states = ["enabled" if unit in self.enabled else "disabled" for unit in units]
             return Result(0 if set(states) == {"enabled"} else 1, "\n".join(states))
         elif verb == "show" and "NRestarts" in words[2]:
-            return Result(0, "0")
+            return Result(0, str(self.restarts.get(words[-1], 0)))
         elif verb == "show":
             return Result(
                 0, f"ExecStart={PROGRAMS.get(words[-1])}\nActiveState={self.state.get(words[-1])}"

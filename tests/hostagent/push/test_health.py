@@ -28,6 +28,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
     token_matters = True
     posted: ClassVar[list[str]] = []
+    known_answer = 400
 
     def do_GET(self) -> None:
         self._answer(503, b"disk is\n too full")
@@ -35,7 +36,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.posted.append(self.path)
         known = self.headers.get("Authorization") == f"Bearer {TOKEN}"
-        self._answer(400 if known or not self.token_matters else 401, b"<html>")
+        good = known or not self.token_matters
+        self._answer(self.known_answer if good else 401, b"<html>")
 
     def _answer(self, code: int, body: bytes) -> None:
         self.send_response(code)
@@ -101,6 +103,16 @@ def test_an_injection_path_that_knows_its_token_is_well(
 ) -> None:
     check = Check(kind="injection", target=f"{url}/api/inject/v1", token_file=TOKENS)
     assert reasons(world, manifest, check) == []
+
+
+@pytest.mark.parametrize("code", [403, 500, 503])
+def test_an_injection_path_that_refuses_its_token_or_fails_is_not_well(
+    world: World, manifest: Manifest, url: str, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(Answers, "known_answer", code)
+    check = Check(kind="injection", target=f"{url}/api/inject/v1", token_file=TOKENS)
+    (why,) = reasons(world, manifest, check)
+    assert f"with the token answers {code} instead of not 401" in why
 
 
 def test_an_injection_path_that_asks_for_no_token_is_not_well(

@@ -119,6 +119,20 @@ def test_what_is_no_block_device_is_refused(world: World) -> None:
         mount(world, ("spool", VOLUME))
 
 
+@pytest.mark.parametrize("offset", [0, 4096, 2**20 - 1])
+def test_a_volume_with_data_that_no_probe_knows_is_never_formatted(
+    world: World, monkeypatch: pytest.MonkeyPatch, offset: int
+) -> None:
+    device = world.root / volumes.device_link(VOLUME).lstrip("/")
+    device.parent.mkdir(parents=True)
+    device.write_bytes(b"\0" * offset + b"somebody's" + b"\0" * 2**20)
+    monkeypatch.setattr("stat.S_ISBLK", lambda mode: True)
+    world.play.refuse["blkid"] = Result(2, "")
+    with pytest.raises(AgentError, match="holds data that is no known file system"):
+        mount(world, ("spool", VOLUME))
+    assert not any(words[0].startswith("mkfs") for words in world.play.asked)
+
+
 def test_what_is_not_mounted_is_told(world: World) -> None:
     mounts = (Mount(volume="spool", path=SPOOL),)
     assert volumes.unmounted(world.host(), mounts) == (SPOOL,)
