@@ -12,7 +12,7 @@ from typing import Any
 
 from hostagent.errors import AgentError
 from hostagent.host import Host
-from hostagent.metrics import certificate, disks, events, kumod, proxy, system
+from hostagent.metrics import certificate, disks, events, injection, kumod, proxy, system
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.model import Counter, Figure, Oldest
 from hostagent.metrics.web import Deadline, WebError
@@ -23,11 +23,12 @@ _SECONDS = 20.0
 
 @dataclass
 class Collected:
-    """One look at the host. `problems` says why something is missing."""
+    """One look at the host. `problems` says why something is missing, `failed` how much."""
 
     gauges: list[Figure] = field(default_factory=list)
     counters: list[Counter] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    failed: int = 0
     oldest: Oldest = field(default_factory=Oldest)
 
     def guard(self, what: str, collect: Callable[[], Iterable[Figure]]) -> None:
@@ -46,8 +47,10 @@ class Collected:
             yield
         except (AgentError, WebError, OSError) as error:
             self.problems.append(f"{what}: {error}")
+            self.failed += 1
         except Exception as error:
             self.problems.append(f"{what}: {type(error).__name__}: {error}")
+            self.failed += 1
 
 
 def collect(config: Config, host: Host, oldest: Oldest) -> Collected:
@@ -64,6 +67,7 @@ def collect(config: Config, host: Host, oldest: Oldest) -> Collected:
         found.guard("reconciliation", lambda: events.unknown(config))
         found.guard("log shipping", lambda: events.unshipped(config))
         found.guard("certificate", lambda: [certificate.days_left(config)])
+        found.gauges.append(injection.injection_up(config))
     else:
         found.guard("memory", lambda: [system.memory()])
         _proxy(config, found, deadline)

@@ -4,8 +4,6 @@ Up to release 2026.09.29 any error of accept() ends KumoProxy's SOCKS5 listener,
 port 25, for good, while the process goes on: systemd sees nothing.
 """
 
-import fcntl
-import os
 import sys
 from collections.abc import Iterable
 
@@ -13,6 +11,7 @@ from hostagent.host import Host
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.model import Figure
 from hostagent.metrics.run_state import State
+from hostagent.push import lock
 from hostagent.push.health import banner, socks5
 from hostagent.system.units import Units
 
@@ -48,22 +47,8 @@ def _look(config: Config, host: Host, gauges: Iterable[Figure]) -> tuple[str, st
     if (
         not config.listener
         or Units(host).states([unit])[unit] != "active"
-        or _push_at_work(host)
+        or lock.held(host)
         or not known.get("kumod_accepting", 1.0)
     ):
         return "", None
     return unit, socks5(config.listener) if config.role == "proxy" else banner(config.listener)
-
-
-def _push_at_work(host: Host) -> bool:
-    try:
-        descriptor = os.open(host.layout.lock, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

@@ -38,6 +38,11 @@ def liveness(config: Config, deadline: Deadline) -> tuple[Figure, Figure]:
     )
 
 
+def refusal(config: Config, deadline: Deadline) -> str:
+    """What its liveness check says, as text."""
+    return get(f"{config.kumod}/api/check-liveness/v1", deadline)[1].decode("utf-8", "replace")
+
+
 def metrics(config: Config, deadline: Deadline) -> dict[str, Any]:
     """All of kumod's metrics."""
     answer = get_json(f"{config.kumod}/metrics.json", deadline)

@@ -24,7 +24,8 @@ class State:
 
     `seen` says of which kind counters are known: what a process first tells is no flow.
     `silent` counts the runs in which the listener did not greet since it last did or was restarted,
-    `revived` the restarts since it last did.
+    `revived` the restarts since it last did; `stuck` and `stuck_restarts` are of the spool
+    (`stuck.py`), `restarts` systemd's own of each unit.
     """
 
     at: float = 0.0
@@ -37,6 +38,9 @@ class State:
     oldest: Oldest = field(default_factory=Oldest)
     silent: int = 0
     revived: int = 0
+    stuck: int = 0
+    stuck_restarts: int = 0
+    restarts: dict[str, int] = field(default_factory=dict)
     drift: float | None = None
     drift_at: float = 0.0
     drift_of: str = ""

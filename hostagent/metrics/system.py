@@ -11,7 +11,8 @@ _QUICK = 5.0
 _OFFSET, _LEAP = 4, 13
 """Fields of `chronyc -c tracking`."""
 
-_UP = frozenset({"active", "activating", "reloading"})
+_UP = frozenset({"active", "reloading"})
+"""A unit between two restarts is `activating`, which is down."""
 
 
 def memory(path: Path = MEMINFO) -> Figure:
@@ -35,7 +36,19 @@ def clock(host: Host) -> Iterable[Figure]:
     return [Figure("clock_offset_seconds", float(fields[_OFFSET]), "Seconds")]
 
 
-def units_down(states: Mapping[str, str]) -> Figure:
-    """How many of the release's units do not run."""
-    down = sum(1 for state in states.values() if state not in _UP)
-    return Figure("units_down", down, "Count")
+def units_down(
+    states: Mapping[str, str],
+    restarts: Mapping[str, int] | None = None,
+    before: Mapping[str, int] | None = None,
+    helpers: Mapping[str, str] | None = None,
+) -> Figure:
+    """How many of the release's units do not run, or were restarted by systemd since `before`.
+
+    A unit in a crash loop may be active at the very moment of each look. `helpers` are the services
+    that timers start, which are down when they ended with an error.
+    """
+    known, now = before or {}, restarts or {}
+    down = {unit for unit, state in states.items() if state not in _UP}
+    down |= {unit for unit, count in now.items() if count > known.get(unit, count)}
+    down |= {unit for unit, state in (helpers or {}).items() if state == "failed"}
+    return Figure("units_down", len(down), "Count")

@@ -23,6 +23,7 @@ from hostagent.metrics.figures import Collected, collect
 from hostagent.metrics.guard import guard
 from hostagent.metrics.model import Figure
 from hostagent.metrics.run_state import Flow, State
+from hostagent.metrics.stuck import restart_stuck
 from hostagent.metrics.system import units_down
 from hostagent.release.store import Store
 from hostagent.system.units import Units
@@ -88,11 +89,19 @@ def look(config: Config, host: Host, state: State, now: float) -> Collected:
     state.oldest = found.oldest
     state.advance(found.counters, now)
     found.guard("listener", lambda: guard(config, host, found.gauges, state))
+    found.guard("spool", lambda: _unstick(config, host, found, state))
     found.guard("growth", lambda: _forecasts(config, state, now))
     if host.layout.current.is_symlink():
-        found.guard("release", lambda: _release(host))
+        found.guard("release", lambda: _release(host, state))
         found.guard("drift", lambda: [_drift(host, state, now)])
+    found.gauges.append(Figure("metrics_missing", found.failed, "Count"))
     return found
+
+
+def _unstick(config: Config, host: Host, found: Collected, state: State) -> list[Figure]:
+    if config.role == "mta":
+        restart_stuck(config, host, found.gauges, state)
+    return []
 
 
 def to_send(config: Config, found: Collected, state: State) -> list[Figure]:
@@ -138,12 +147,18 @@ def _forecasts(config: Config, state: State, now: float) -> list[Figure]:
     return figures
 
 
-def _release(host: Host) -> list[Figure]:
+def _release(host: Host, state: State) -> list[Figure]:
     """The units of the live release, and its id as a number."""
     store = Store(host.layout)
     manifest = store.manifest(store.current_id())
+    units = Units(host)
+    services = [unit for unit in manifest.units if unit.endswith(".service")]
+    helpers = [
+        unit[: -len("timer")] + "service" for unit in manifest.units if unit.endswith(".timer")
+    ]
+    before, state.restarts = state.restarts, units.restarts(services)
     return [
-        units_down(Units(host).states(manifest.units)),
+        units_down(units.states(manifest.units), state.restarts, before, units.states(helpers)),
         Figure("release", int(manifest.id[:8], 16), "None"),
     ]
 

@@ -128,7 +128,7 @@ def tests_of(host: Host, manifest: Manifest, check: Check) -> Iterable[Test]:
     elif check.kind == "banner":
         yield Test(name, lambda: banner(check.target))
     elif check.kind == "injection":
-        yield Test(name, lambda: _expect(check.target, None, lambda code: code == 401, "401"))
+        yield Test(name, lambda: refuses_strangers(check.target))
         token = _token(host, manifest, check.token_file)
         yield Test(
             f"{name} with the token",
@@ -148,6 +148,11 @@ def take_up_policy(manifest: Manifest) -> None:
             url = urllib.parse.urljoin(check.target, "/api/admin/bump-config-epoch")
             with contextlib.suppress(OSError, http.client.HTTPException):
                 _ask(url, None)
+
+
+def refuses_strangers(url: str) -> str | None:
+    """Why the way of injection does not refuse a request without a token, or None."""
+    return _expect(url, None, lambda code: code == 401, "401")
 
 
 def _token(host: Host, manifest: Manifest, path: str | None) -> str:

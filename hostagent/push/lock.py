@@ -32,6 +32,21 @@ def locked(host: Host, verb: str, *, wait: float) -> Iterator[None]:
         os.close(descriptor)
 
 
+def held(host: Host) -> bool:
+    """Whether somebody changes this host now."""
+    try:
+        descriptor = os.open(host.layout.lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _take(host: Host, descriptor: int, wait: float) -> None:
     deadline = host.now() + wait
     told = False

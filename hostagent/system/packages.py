@@ -89,14 +89,16 @@ def install(host: Host, names: Iterable[str], *extra: str) -> None:
     host.report.say(f"installing {' '.join(wanted)}")
     with _nothing_starts(host):
         _apt(host, "install", "--allow-change-held-packages", *extra, *wanted)
-    if any(name.split("=")[0] == _KUMOMTA for name in wanted):
+    if any(Path(name.split("=")[0]).name.startswith(_KUMOMTA) for name in wanted):
         host.commands.must(["apt-mark", "hold", _KUMOMTA], limit=60, mend=_MEND)
 
 
 def change_kumomta(host: Host, version: str) -> None:
     """Put an exact KumoMTA version in, older or newer."""
     if installed(host, [_KUMOMTA]).get(_KUMOMTA) != version:
-        install(host, [f"{_KUMOMTA}={version}"], "--allow-downgrades")
+        # From the file that was fetched before anything stopped, whatever the sources have now.
+        files = _files(host, version)
+        install(host, [str(files[-1]) if files else f"{_KUMOMTA}={version}"], "--allow-downgrades")
 
 
 def forget_policy(host: Host) -> None:
@@ -115,20 +117,29 @@ def _fetch(host: Host, origin: str, pinned: str) -> Upgrade:
     target = _available(host, pinned)
     host.report.say(f"fetching kumomta {target}, installed is {origin}")
     for version in (origin, target):
+        if version == origin and _files(host, origin):
+            continue  # the sources may have dropped it
         _apt(
             host, "install", "--download-only", "--reinstall", "--allow-downgrades",
             "--allow-change-held-packages", f"{_KUMOMTA}={version}",
         )  # fmt: skip
-    archives = host.layout.live("/var/cache/apt/archives")
-    escaped = target.replace(":", "%3a")
-    files = sorted(archives.glob(f"{_KUMOMTA}_{escaped}_*.deb"))
-    if not files:
-        raise AgentError(f"apt-get left no package file of kumomta {target}", _MEND)
+    for version in (origin, target):
+        if not _files(host, version):
+            raise AgentError(f"apt-get left no package file of kumomta {version}", _MEND)
     tree = host.layout.kumomta / "next"
     host.commands.must(["rm", "-rf", str(tree)], limit=60, mend=_MEND)
     tree.mkdir(mode=0o755, parents=True)
-    host.commands.must(["dpkg-deb", "--extract", str(files[-1]), str(tree)], limit=300, mend=_MEND)
+    host.commands.must(
+        ["dpkg-deb", "--extract", str(_files(host, target)[-1]), str(tree)], limit=300, mend=_MEND
+    )
     return Upgrade(origin=origin, target=target, tree=tree)
+
+
+def _files(host: Host, version: str) -> list[Path]:
+    """Package files of a version of KumoMTA that are on the host."""
+    escaped = version.replace(":", "%3a")
+    archives = host.layout.live("/var/cache/apt/archives")
+    return sorted(archives.glob(f"{_KUMOMTA}_{escaped}_*.deb"))
 
 
 def _available(host: Host, pinned: str) -> str:

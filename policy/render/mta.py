@@ -134,7 +134,7 @@ def _units(settings: Settings) -> tuple[str, ...]:
         units.append(TIMER)
     if settings.logs.ship:
         units.append(SHIP_TIMER)
-    return (*units, SIGNALS_TIMER)
+    return (*units, SIGNALS_TIMER, system.FINISH_TIMER)
 
 
 def _checks(settings: Settings, addresses: Addresses) -> tuple[Check, ...]:

@@ -47,7 +47,7 @@ def render_proxy(
         ),
         packages=tuple(sorted((*system.PACKAGES, "iproute2", "nftables"))),
         users=("kumoproxy",),
-        units=("ping8-addresses.timer", "kumoproxy.service", TIMER),
+        units=("ping8-addresses.timer", "kumoproxy.service", TIMER, system.FINISH_TIMER),
         checks=(Check(kind="socks5", target=listens),),
         kumomta_version=settings.kumomta.version,
         kumomta_preinstalled=settings.kumomta.preinstalled,

@@ -8,6 +8,8 @@ from policy.contract import EGRESS_PATH, EVENT_QUEUE
 from policy.settings import Settings
 
 _DEFAULT_PATH = EGRESS_PATH | {
+    # Below the TimeoutStopSec of 300 s: after it comes SIGKILL, and the last events are gone.
+    "system_shutdown_timeout": "240s",
     # What finds it full waits for up to a minute: at a large provider's 100 messages a second
     # fewer would leave the connections without work.
     "max_ready": 8192,

@@ -8,6 +8,7 @@ from policy.settings import Settings
 from policy.settings.base import seconds
 
 PACKAGES = ("chrony", "unattended-upgrades")
+FINISH_TIMER = "ping8-finish.timer"
 _CHRONY = ("restart chrony.service",)
 SYSCTL = ("restart systemd-sysctl.service",)
 
@@ -30,6 +31,11 @@ def system_files(settings: Settings) -> tuple[ReleaseFile, ...]:
         template_file("common", "/etc/apt/apt.conf.d/52ping8-upgrades"),
         template_file("common", "/etc/needrestart/conf.d/ping8.conf"),
         template_file("common", "/etc/systemd/system/ping8-finish.service"),
+        template_file(
+            "common",
+            f"/etc/systemd/system/{FINISH_TIMER}",
+            effects=(f"restart {FINISH_TIMER}",),
+        ),
         template_file("common", "/etc/systemd/system/multi-user.target.d/ping8.conf"),
         _operators_keys(settings),
         ReleaseFile(path="/usr/local/sbin/ping8-agent", content=agent_zipapp(), mode=0o755),

@@ -45,6 +45,7 @@ class Server:
     def __init__(self, metrics: Mapping[str, Any]) -> None:
         self.metrics: Mapping[str, Any] | bytes = metrics
         self.liveness = 200
+        self.says = b"OK"
         self.queues: dict[str, list[str]] = {}
         self.asked: list[str] = []
         self.hold = threading.Event()
@@ -63,7 +64,7 @@ class Server:
 
     def answer(self, path: str, query: Mapping[str, str]) -> tuple[int, bytes]:
         if path == "/api/check-liveness/v1":
-            return self.liveness, b"OK"
+            return self.liveness, self.says
         if path == "/proxy/status":
             return 401, b"not permitted GET on /proxy/status"
         if path == "/metrics.json":
@@ -188,9 +189,22 @@ def station(
     return Station(Places(config=config, state=state, sender=sent), host, sent)
 
 
+class Nginx(BaseHTTPRequestHandler):
+    """Refuses a request without a token, as Nginx does."""
+
+    refusal = 401
+
+    def do_POST(self) -> None:
+        self.send_response(self.refusal)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Standard error is for what the agent says."""
+
+
 def tls_server(certificate: Path, key: Path) -> tuple[ThreadingHTTPServer, str]:
     """Nginx's place: something that shows a certificate."""
-    http = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Nginx)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
     http.socket = context.wrap_socket(http.socket, server_side=True)

@@ -175,8 +175,9 @@ def test_a_clock_without_a_source_is_told_as_missing(
     assert "no time source" in capsys.readouterr().err
 
 
-def test_a_unit_that_is_down_counts(mta: Make, host: World) -> None:
-    host.play.state["nginx.service"] = "failed"
+@pytest.mark.parametrize("state", ["failed", "activating", "inactive"])
+def test_a_unit_that_is_down_counts(mta: Make, host: World, state: str) -> None:
+    host.play.state["nginx.service"] = state
     here = mta()
     here.run()
     assert here.figures()["units_down", ()] == 1

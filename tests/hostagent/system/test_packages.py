@@ -1,6 +1,7 @@
 """Packages: what is missing, the pinned KumoMTA, and the way back to the old one."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,9 @@ def apt(world: World) -> World:
         if arguments[0] == "apt-get" and "install" in arguments and result.good:
             for word in arguments:
                 name, _, version = word.partition("=")
+                if word.endswith(".deb"):  # a file that is there, whatever the sources have
+                    assert Path(word).exists()
+                    play.packages["kumomta"] = Path(word).name.split("_")[1]
                 if name == "kumomta" and "--download-only" not in arguments:
                     play.packages["kumomta"] = version
                 elif name == "kumomta":
@@ -72,7 +76,7 @@ def test_another_version_is_validated_before_it_is_installed_and_kumod_restarts(
     installed = next(
         number
         for number, text in enumerate(texts)
-        if f"kumomta={NEW}" in text and "download-only" not in text
+        if text.endswith(f"kumomta_{NEW}_amd64.deb") and "apt-get" in text
     )
     assert validated < installed
     fetched = [text for text in texts[:validated] if "--download-only" in text]
@@ -91,6 +95,32 @@ def test_a_version_that_fails_makes_room_for_the_old_one_again(apt: World) -> No
     assert apt.play.packages["kumomta"] == OLD
     assert apt.live() == pinned(OLD).id
     assert apt.play.state["kumomta.service"] == "active"
+
+
+def test_a_source_that_drops_the_old_version_does_not_close_the_way_back(apt: World) -> None:
+    apt.push(pinned(OLD))
+    apt.play.on["systemctl restart kumomta.service"] = lambda: apt.play.refuse.update(
+        {f"kumomta={OLD}": Result(100, "Version not found"), "apt-get update": Result(100, "404")}
+    )
+    apt.play.once["systemctl restart kumomta.service"] = Result(1, "Job failed")
+    with pytest.raises(AgentError, match="rolled back"):
+        apt.push(pinned(NEW))
+    assert apt.play.packages["kumomta"] == OLD
+    assert apt.play.state["kumomta.service"] == "active"
+
+
+def test_an_old_version_that_is_nowhere_stops_the_upgrade_before_anything_stops(
+    apt: World,
+) -> None:
+    apt.push(pinned(OLD))
+    for path in (apt.root / "var/cache/apt/archives").glob("*.deb"):
+        path.unlink()
+    apt.play.refuse[f"kumomta={OLD}"] = Result(100, "Version not found")
+    apt.play.asked.clear()
+    with pytest.raises(AgentError, match="Version not found"):
+        apt.push(pinned(NEW))
+    assert apt.play.changes() == []
+    assert apt.play.packages["kumomta"] == OLD
 
 
 def test_a_rollback_by_hand_brings_the_old_version_back_too(apt: World) -> None:
@@ -114,7 +144,7 @@ def test_a_version_that_does_not_validate_is_never_installed(apt: World) -> None
 
 def test_an_installation_that_fails_leaves_the_old_version_running(apt: World) -> None:
     apt.push(pinned(OLD))
-    apt.play.refuse[f"--allow-downgrades kumomta={NEW}"] = Result(100, "dpkg was interrupted")
+    apt.play.refuse[f"archives/kumomta_{NEW}_amd64.deb"] = Result(100, "dpkg was interrupted")
     with pytest.raises(AgentError, match="dpkg was interrupted"):
         apt.push(pinned(NEW))
     assert apt.live() == pinned(OLD).id

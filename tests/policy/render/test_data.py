@@ -118,6 +118,7 @@ def test_shaping_opens_the_webhook_queue_and_layers_the_settings_over_the_defaul
         "enable_tls": "OpportunisticInsecure",
         "ip_lookup_strategy": "Ipv4Only",
         "smtp_port": 25,
+        "system_shutdown_timeout": "240s",
         "connection_limit": 3,
     }
     assert tables["gmail.com"] == {"max_ready": 10}

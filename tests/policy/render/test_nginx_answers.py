@@ -236,7 +236,9 @@ def test_without_a_token_the_answer_is_401_also_while_kumod_is_away(tmp_path: Pa
         assert nginx.ask(token=None).status == 401
 
 
-def test_a_kumod_that_hangs_is_a_503(upstream: Upstream, tmp_path: Path) -> None:
+def test_a_kumod_that_hangs_may_have_taken_the_mail_so_nobody_is_told_to_try_again(
+    upstream: Upstream, tmp_path: Path
+) -> None:
     release = threading.Event()
 
     def hang(_: BaseHTTPRequestHandler) -> None:
@@ -247,7 +249,20 @@ def test_a_kumod_that_hangs_is_a_503(upstream: Upstream, tmp_path: Path) -> None
     with running_nginx(mta_of(SMALL), tmp_path, upstream.port, changes) as nginx:
         answer = nginx.ask()
     release.set()
-    assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+    assert answer.status == 504
+    assert "Retry-After" not in answer.headers
+    assert "outcome is not known" in json.loads(answer.body)["error"]
+
+
+def test_a_flood_for_what_is_not_there_is_limited_and_leaves_no_line(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    # However slow this machine is, no allowance comes back meanwhile.
+    slower = {"zone=ping8_liveness:10m rate=5r/s": "zone=ping8_liveness:10m rate=1r/m"}
+    with running_nginx(mta_of(SMALL), tmp_path, upstream.port, slower) as nginx:
+        answers = [nginx.ask("GET", "/panicked%20at", token=None) for _ in range(25)]
+        assert (answers[0].status, answers[-1].status) == (404, 429)
+        assert "panicked" not in nginx.log("access") + nginx.log("error")
 
 
 def test_a_kumod_that_dies_before_it_answers_is_a_503(nginx: Nginx, upstream: Upstream) -> None:

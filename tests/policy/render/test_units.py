@@ -3,12 +3,15 @@
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from hostagent.system import units
 from policy.release import Release
-from tests.examples import LARGE, SMALL, mta_of, proxy_of, text_of
+from policy.render.shaping import shaping_toml
+from tests.examples import LARGE, SMALL, mta_of, proxy_of, settings_of, text_of
 
 UNITS = "/etc/systemd/system/"
 PACKAGED = {
@@ -83,10 +86,34 @@ def test_a_push_never_starts_the_unit_that_waits_for_its_lock(release: Release) 
     text = text_of(release, f"{UNITS}ping8-finish.service")
     assert "[Install]" not in text
     assert "ping8-finish.service" not in release.units
-    assert not any("ping8-finish" in effect for file in release.files for effect in file.effects)
+    assert not any(
+        "ping8-finish.service" in effect for file in release.files for effect in file.effects
+    )
     assert "Wants=ping8-finish.service" in text_of(
         release, f"{UNITS}multi-user.target.d/ping8.conf"
     )
+
+
+@pytest.mark.parametrize("release", ALL)
+def test_a_killed_push_is_looked_for_every_two_minutes(release: Release) -> None:
+    text = text_of(release, f"{UNITS}ping8-finish.timer")
+    assert "OnActiveSec=2min" in text
+    assert "OnUnitInactiveSec=2min" in text
+    assert "ping8-finish.timer" in release.units
+
+
+def test_a_push_waits_longer_than_kumod_may_take_to_stop() -> None:
+    text = text_of(mta_of(SMALL), f"{UNITS}kumomta.service.d/ping8.conf")
+    (limit,) = re.findall(r"^TimeoutStopSec=(\d+)s$", text, re.MULTILINE)
+    default = tomllib.loads(shaping_toml(settings_of(SMALL)))["default"]
+    assert int(default["system_shutdown_timeout"][:-1]) < int(limit) < units._START
+
+
+@pytest.mark.parametrize("drop_in", ["kumomta", "nginx"])
+def test_what_strangers_talk_to_reaches_no_credentials_and_dumps_no_core(drop_in: str) -> None:
+    text = text_of(mta_of(SMALL), f"{UNITS}{drop_in}.service.d/ping8.conf")
+    assert "IPAddressDeny=169.254.169.254" in text
+    assert "LimitCORE=0" in text
 
 
 def test_kumod_starts_on_its_volumes_or_not_at_all() -> None:
