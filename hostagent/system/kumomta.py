@@ -6,6 +6,7 @@ import pkgutil
 import re
 from typing import TypedDict
 
+from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.release.model import Manifest
 from hostagent.system import packages
@@ -49,6 +50,11 @@ def warn_of_faults(host: Host, manifest: Manifest) -> None:
     release that was pushed long ago pins one."""
     version = manifest.kumomta_version
     if manifest.kumomta_preinstalled:
-        version = present(host, manifest) or ""
+        try:
+            version = present(host, manifest) or ""
+        except AgentError as error:
+            # A kumod that does not answer is a reason to push, not to refuse a push.
+            host.report.warn(f"the version of KumoMTA is not known: {error.what}")
+            return
     for fault in faults(version):
         host.report.warn(f"KumoMTA {version}: {fault}")

@@ -64,6 +64,18 @@ def test_a_push_names_the_known_faults_of_an_old_version(world: World) -> None:
     assert not any("spool write" in warning for warning in report["warnings"])
 
 
+def test_a_kumod_that_does_not_say_its_version_vetoes_no_push(world: World) -> None:
+    def hang() -> None:
+        raise AgentError("`kumod --version` took longer than 10 s", "look why")
+
+    kumod = world.root / "opt/kumomta/sbin/kumod"
+    kumod.parent.mkdir(parents=True)
+    kumod.touch()
+    world.play.on["/opt/kumomta/sbin/kumod --version"] = hang
+    report = world.push(release(kumomta_preinstalled=True))
+    assert any("took longer than 10 s" in warning for warning in report["warnings"])
+
+
 def test_another_version_is_validated_before_it_is_installed_and_kumod_restarts(
     apt: World,
 ) -> None:
