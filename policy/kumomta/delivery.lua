@@ -119,7 +119,8 @@ local function settle(client, batch, failing)
   if first.class == answers.RETRY then
     return one, first
   end
-  local other, second = settle(client, slice(batch, middle + 1, #batch), failing)
+  local other, second =
+    settle(client, slice(batch, middle + 1, #batch), failing)
   local bad = second.class == answers.DELIVERED and first or second
   return one or other, bad
 end

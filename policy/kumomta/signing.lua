@@ -41,7 +41,7 @@ end
 -- white space stands in it or in its last lines (KumoMTA #575).
 local function ends_with_empty_lines(text)
   local last = text:sub(-1000):match '%s*$'
-  return #last == 1000 or last:find('\n[ \t\r\n]') ~= nil
+  return #last == 1000 or last:find '\n[ \t\r\n]' ~= nil
 end
 
 -- The form of the body, in which both sides come to the same. The simple form
