@@ -5,7 +5,9 @@ stack owns never counts, nor what a failed update made before it failed.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 import pulumi
@@ -22,6 +24,9 @@ _OFF = "or set accountChecks: false to go on without this check"
 Hooks = pulumi.ResourceHookBinding
 _Answer = TypeVar("_Answer")
 
+_THREADS = 4096
+"""More than the engine has resources under way at a time; a thread is made when it is needed."""
+
 
 class Rejected(Exception):
     """What AWS would reject in the middle of an update. The message says what to do."""
@@ -31,6 +36,7 @@ class AccountChecks:
     """Hooks for records, Elastic IPs and instances. What may not be read is not checked."""
 
     def __init__(self, name: str, settings: Settings, parent: pulumi.Resource) -> None:
+        _make_room_for_hooks()
         self._settings = settings
         self._opts = pulumi.InvokeOutputOptions(parent=parent)
         self._asked: dict[str, asyncio.Task[Any]] = {}
@@ -154,3 +160,14 @@ async def _answer(key: str, ask: Callable[[], pulumi.Output[_Answer]]) -> _Answe
     except Exception as error:
         pulumi.log.debug(f"not checked, {key}: {error}")
         return None
+
+
+def _make_room_for_hooks() -> None:
+    """Let the look-ups of hooks run while resources wait for them.
+
+    The SDK holds a thread for each resource that the engine works on, and takes one from the same
+    pool for a look-up. Where all wait for hooks, none is left and the update hangs for good.
+    """
+    with contextlib.suppress(RuntimeError):  # no loop runs in some tests with mocks
+        pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="pulumi")
+        asyncio.get_running_loop().set_default_executor(pool)
