@@ -54,7 +54,7 @@ class Places:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs until SIGTERM, or until another agent has taken this one's place."""
+    """Runs until SIGTERM. A release that brings another agent restarts it."""
     if arguments:
         print(f"ping8: {arguments[0]!r} is not known here", file=sys.stderr)
         return 1
@@ -67,11 +67,10 @@ def main(arguments: Sequence[str]) -> int:
             raise Stopped
 
     program = Path(sys.argv[0])
-    started = program.stat().st_ino
     try:
         outbox = Outbox(Places(), os.environ, now=time.time, pause=pause)
         reconciling = Reconciling([sys.executable, str(program), "events", "reconcile", "--due"])
-        while program.stat().st_ino == started:
+        while True:
             outbox.work()
             reconciling.look()
             pause(_LOOK_EVERY)

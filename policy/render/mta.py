@@ -46,7 +46,7 @@ def render_mta(settings: Settings, addresses: Addresses, secrets: Secrets) -> Re
             *_prune_files(settings),
             *shipping_files(settings),
             *signals_files(settings, "mta", MTA, _SMTP if settings.takes_reports() else ""),
-            *system.system_files(settings),
+            *system.system_files(settings, agent_effects=("restart ping8-outbox.service",)),
             *system.masked("kumo-tsa-daemon.service"),
         ),
         linked_directories=(POLICY, DKIM_KEYS),

@@ -13,8 +13,10 @@ _CHRONY = ("restart chrony.service",)
 SYSCTL = ("restart systemd-sysctl.service",)
 
 
-def system_files(settings: Settings) -> tuple[ReleaseFile, ...]:
-    """The files under `/etc` that both hosts have."""
+def system_files(
+    settings: Settings, *, agent_effects: tuple[str, ...] = ()
+) -> tuple[ReleaseFile, ...]:
+    """The files that both hosts have; `agent_effects` restart what runs the agent all the time."""
     return (
         template_file("common", "/etc/sysctl.d/60-ping8.conf", effects=SYSCTL),
         template_file(
@@ -38,7 +40,12 @@ def system_files(settings: Settings) -> tuple[ReleaseFile, ...]:
         ),
         template_file("common", "/etc/systemd/system/multi-user.target.d/ping8.conf"),
         _operators_keys(settings),
-        ReleaseFile(path="/usr/local/sbin/ping8-agent", content=agent_zipapp(), mode=0o755),
+        ReleaseFile(
+            path="/usr/local/sbin/ping8-agent",
+            content=agent_zipapp(),
+            mode=0o755,
+            effects=agent_effects,
+        ),
     )
 
 

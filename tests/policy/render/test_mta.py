@@ -112,3 +112,8 @@ def test_port_25_is_asked_for_its_banner_where_it_is_open() -> None:
         assert banners == ([expected] if expected else [])
         assert json.loads(text_of(release, "/etc/ping8/signals.json"))["listener"] == expected
         assert any(check.kind == "socks5" for check in release.checks)
+
+
+def test_another_agent_restarts_the_outbox() -> None:
+    (agent,) = [file for file in mta_of(SMALL).files if file.path.endswith("/ping8-agent")]
+    assert agent.effects == ("restart ping8-outbox.service",)
