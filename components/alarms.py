@@ -1,4 +1,4 @@
-"""Who is told when: the table of signals as CloudWatch alarms, a topic for them, a dashboard."""
+"""Who is told when: the table of metrics as CloudWatch alarms, a topic for them, a dashboard."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -110,14 +110,14 @@ class Alarms(pulumi.ComponentResource):
             datapoints_to_alarm=alarm.periods,
             treat_missing_data=alarm.missing,
             actions_enabled=not self._settings.alarms.maintenance,
-            alarm_actions=[*told, *self._mends(planned)],
+            alarm_actions=[*told, *self._fixes(planned)],
             ok_actions=told,
             tags={**named(self._args.tags, name), "Severity": alarm.severity},
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(self._args.pushed)),
             **self._looks_at(planned),
         )
 
-    def _mends(self, planned: Planned) -> list[str]:
+    def _fixes(self, planned: Planned) -> list[str]:
         """What EC2 does by itself."""
         if planned.alarm.action is None:
             return []

@@ -20,7 +20,7 @@ ROLES: tuple[Role, ...] = ("mta", "proxy")
 
 HOUSE = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- firewall: begin -->\n", "<!-- firewall: end -->"
-"""Between them stands the README's table."""
+"""Between them is the README's table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +145,7 @@ class Firewall(pulumi.ComponentResource):
 
     group_ids: Mapping[Role, pulumi.Output[str]]
     rules: tuple[pulumi.Resource, ...]
-    """Every rule: a host that boots before they stand cannot fetch its packages."""
+    """Every rule: a host that boots before they exist cannot fetch its packages."""
 
     def __init__(
         self, name: str, args: FirewallArgs, opts: pulumi.ResourceOptions | None = None

@@ -75,7 +75,7 @@ class Network(pulumi.ComponentResource):
                 tags=named(args.tags, f"{name}-{index}"),
                 opts=pulumi.ResourceOptions(
                     parent=self,
-                    # A zone that AWS adds later must not move what stands.
+                    # A zone that AWS adds later must not move what exists.
                     ignore_changes=None
                     if args.network.availability_zones
                     else ["availability_zone"],

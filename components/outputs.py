@@ -1,4 +1,4 @@
-"""What a deployed environment tells: for operators, for PING8 and for the `ping8` command."""
+"""What a deployed environment exports: for operators, for PING8 and for the `ping8` command."""
 
 from typing import Any
 

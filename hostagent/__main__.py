@@ -23,7 +23,7 @@ _OTHERS = {
     "public-keys": "public_keys.run",
     "queue": "queues.main",
     "ship": "logs.ship.main",
-    "signals": "metrics.timer.main",
+    "metrics": "metrics.timer.main",
     "webhook": "events.probe.run",
 }
 """Verbs that are functions of modules of their own, from arguments to an exit status."""
@@ -78,7 +78,7 @@ VERBS: dict[str, Callable[[Host, Sequence[str]], dict[str, Any]]] = {
 
 
 def main(arguments: Sequence[str], host: Host | None = None) -> int:
-    """Run one verb; a failure ends with one line that says what happened and the mend."""
+    """Run one verb; a failure ends with one line that says what happened and the fix."""
     verb, rest = (arguments[0], list(arguments[1:])) if arguments else ("", [])
     if verb in _OTHERS:
         module, _, function = _OTHERS[verb].rpartition(".")
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str], host: Host | None = None) -> int:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         host.report.write(VERBS.get(verb, _unknown)(host, rest))
     except AgentError as error:
-        host.report.fail(f"{error.what}; {error.mend}")
+        host.report.fail(f"{error.what}; {error.fix}")
         return 1
     except OSError as error:
         what = f"{error.strerror or error} ({error.filename or 'no file named'})"

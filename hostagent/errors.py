@@ -2,15 +2,15 @@
 
 
 class AgentError(Exception):
-    """What happened, and the mend; both without a secret and each on one line."""
+    """What happened, and the fix; both without a secret and each on one line."""
 
-    def __init__(self, what: str, mend: str) -> None:
-        super().__init__(what, mend)
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(what, fix)
         self.what = what
-        self.mend = mend
+        self.fix = fix
 
     def __str__(self) -> str:
-        return f"{self.what}; {self.mend}"
+        return f"{self.what}; {self.fix}"
 
 
 class OutOfTimeError(AgentError):

@@ -92,7 +92,7 @@ def _queue(steps: Sequence[dict[str, Any]]) -> str:
 def _waiting(kumod: str, message: str, queue: str = "") -> dict[str, Any] | None:
     """What kumod has of a message that waits: its queue, attempts and when it is due.
 
-    Asked for one message, kumod tells neither attempts nor time; asked for its queue, it does.
+    Asked for one message, kumod gives neither attempts nor time; asked for its queue, it does.
     """
     deadline = Deadline(_SECONDS)
     inner = _asked(kumod, "inspect-message", {"id": message}, deadline).get("message")

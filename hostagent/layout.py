@@ -31,9 +31,9 @@ class Layout:
         return self.base / "current"
 
     @property
-    def owed(self) -> Path:
+    def pending(self) -> Path:
         """What an interrupted switch still owes."""
-        return self.base / "owed.json"
+        return self.base / "pending.json"
 
     @property
     def history(self) -> Path:
@@ -46,9 +46,9 @@ class Layout:
         return self.base / "lock"
 
     @property
-    def aside(self) -> Path:
-        """What stood in a release's way, and drifted files."""
-        return self.base / "aside"
+    def backup(self) -> Path:
+        """What was in a release's way, and drifted files."""
+        return self.base / "backup"
 
     @property
     def kumomta(self) -> Path:

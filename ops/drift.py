@@ -13,7 +13,7 @@ from ops.stack import HostAccess, read_deployment
 
 _FIX = (
     "`pulumi up` with `push: always` in the stack file puts them right; drifted files are kept "
-    "under /opt/ping8/aside."
+    "under /opt/ping8/backup."
 )
 
 

@@ -122,7 +122,7 @@ def _listen(stream: IO[str], said: list[str], progress: Callable[[str], None] | 
 
 
 def _why(host: HostAccess, code: int, said: Sequence[str]) -> str:
-    """One line from what ssh, sudo or the agent said, with the mend."""
+    """One line from what ssh, sudo or the agent said, with the fix."""
     last = next((line for line in reversed(said) if line.strip()), "")
     text = "\n".join(said)
     if last.startswith(_AGENT_SAYS):

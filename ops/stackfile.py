@@ -28,8 +28,8 @@ def read_stack_file(stack: str, directory: Path = STACKS) -> Settings:
     known = stack_names(directory)
     if stack not in known:
         near = nearest(stack, known)
-        mend = f"did you mean {near}?" if near else f"there are: {', '.join(known) or 'none'}"
-        raise UserError(f"stack {stack!r}: no file {path.name} in {directory.name}/; {mend}")
+        fix = f"did you mean {near}?" if near else f"there are: {', '.join(known) or 'none'}"
+        raise UserError(f"stack {stack!r}: no file {path.name} in {directory.name}/; {fix}")
     file = stack_file.read_stack_file(path)
     return load(
         from_stack_file(file.config),

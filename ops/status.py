@@ -154,7 +154,7 @@ def lines(answer: Mapping[str, Any], access: HostAccess, settings: Settings) -> 
     order = {metric.name: place for place, metric in enumerate(load().metrics)}
     flows = {metric.name for metric in load().metrics if metric.kind == "flow"}
     seconds = answer.get("flow_seconds") or 0.0
-    found = sorted(answer.get("figures", ()), key=lambda one: order.get(one["name"], len(order)))
+    found = sorted(answer.get("metrics", ()), key=lambda one: order.get(one["name"], len(order)))
     result = []
     for one in found:
         value = number(one["value"], one["unit"])

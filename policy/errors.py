@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: the message names the place, the value and the mend.
+    """A mistake that the user can fix: the message names the place, the value and the fix.
 
     Commands print it without a traceback.
     """

@@ -124,7 +124,7 @@ class PushReport:
     changed: tuple[str, ...] = ()
     restarted: tuple[str, ...] = ()
     repaired: tuple[str, ...] = ()
-    set_aside: tuple[str, ...] = ()
+    backed_up: tuple[str, ...] = ()
     recovered: str = ""
     warnings: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
@@ -141,7 +141,7 @@ def parse_report(stdout: str) -> PushReport:
             changed=tuple(data.get("changed", ())),
             restarted=tuple(data.get("restarted", ())),
             repaired=tuple(data.get("repaired", ())),
-            set_aside=tuple(data.get("set_aside", ())),
+            backed_up=tuple(data.get("backed_up", ())),
             recovered=data.get("recovered", ""),
             warnings=tuple(data.get("warnings", ())),
             files=data.get("files", {}),

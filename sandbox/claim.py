@@ -6,11 +6,11 @@ from sandbox.failures import SandboxError
 from sandbox.layout import Layout
 
 HOLDER = Path("/run/ping8-sandbox")
-"""Names the checkout whose sandbox stands; gone after a reboot, as the sandbox is."""
+"""Names the checkout whose sandbox is up; gone after a reboot, as the sandbox is."""
 
 
 def take(layout: Layout, holder: Path = HOLDER) -> None:
-    """Hold the machine for this checkout, unless the sandbox of another stands."""
+    """Hold the machine for this checkout, unless the sandbox of another is up."""
     require_ours(layout, holder)
     holder.write_text(f"{layout.root}\n")
 
@@ -35,5 +35,5 @@ def _other(layout: Layout, holder: Path) -> Path | None:
         root = Path(holder.read_text().strip())
     except FileNotFoundError:
         return None
-    stands = Layout(root=root).state.exists()
-    return root if stands and root != layout.root else None
+    exists = Layout(root=root).state.exists()
+    return root if exists and root != layout.root else None

@@ -1,6 +1,6 @@
 """Hosts: podman containers that boot real systemd, with real cloud-init running the very user data.
 
-A host's network stands before it boots, in a namespace that outlives its restarts. Volumes come and
+A host's network exists before it boots, in a namespace that outlives its restarts. Volumes come and
 go while it runs, as on EC2.
 """
 
@@ -289,7 +289,7 @@ def _limit(which: int) -> int:
 
 
 def _furnish(root: Path, host: Host) -> None:
-    """Everything that stands in a host's file system before its first boot."""
+    """Everything in a host's file system before its first boot."""
     for target, source in host.trees.items():
         shutil.copytree(source, root / target.lstrip("/"), symlinks=True, dirs_exist_ok=True)
     for target, content in host.files.items():

@@ -101,7 +101,7 @@ class Authority:
 
     @property
     def _socket(self) -> Path:
-        # A socket's path holds 107 characters; a checkout may stand deep.
+        # A socket's path holds 107 characters; a checkout may be deep.
         return Path("/run") / f"ping8-dns-{_digest(str(self.folder.resolve()))}.sock"
 
     @property

@@ -4,4 +4,4 @@ from policy.errors import UserError
 
 
 class SandboxError(UserError):
-    """Something that the sandbox cannot do, with its reason and, where there is one, the mend."""
+    """Something that the sandbox cannot do, with its reason and, where there is one, the fix."""

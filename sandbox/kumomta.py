@@ -41,7 +41,7 @@ PREPARE = (
 
 @dataclass(frozen=True, kw_only=True)
 class KumoTree:
-    """A tree for `/opt/kumomta`; `real` tells KumoMTA itself from its stand-in."""
+    """A tree for `/opt/kumomta`; `real` is whether it is KumoMTA itself, not its stand-in."""
 
     path: Path
     real: bool

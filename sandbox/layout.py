@@ -15,7 +15,7 @@ class Layout:
 
     @classmethod
     def of_checkout(cls) -> "Layout":
-        """The checkout that this code stands in."""
+        """The checkout that this code is in."""
         return cls(root=Path(__file__).resolve().parent.parent)
 
     @property

@@ -28,7 +28,7 @@ def open_stack(
 
     The engine attaches to the stand-in providers but those in `real`, whose plugins it finds. The
     stack file is a copy, so that a run, or a test that changes settings, leaves the checkout
-    clean; state stands in files, encrypted with a passphrase that never leaves the checkout.
+    clean; state is in files, encrypted with a passphrase that never leaves the checkout.
     """
     folder = layout.state / "project"
     for path in (folder / "stacks", layout.backend):

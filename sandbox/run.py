@@ -41,7 +41,7 @@ _WORDS = {"create": "created", "update": "updated", "delete": "deleted", "replac
 
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
-    """A sandbox that stands: what commands and tests work with."""
+    """A sandbox that is up: what commands and tests work with."""
 
     layout: Layout
     tree: KumoTree
@@ -96,7 +96,7 @@ def trusted(layout: Layout) -> str:
     return "".join(path.read_text() for path in paths if path.exists())
 
 
-def stand(layout: Layout, say: Say) -> Sandbox:
+def existing(layout: Layout, say: Say) -> Sandbox:
     """Everything but the program: machine, network, DNS, ACME, the world, AWS. Again: quick."""
     system.prepare(say)
     claim.take(layout)
@@ -128,16 +128,16 @@ def stand(layout: Layout, say: Say) -> Sandbox:
 
 
 def standing(layout: Layout) -> Sandbox:
-    """The sandbox that stands; refuses where none does."""
+    """The sandbox that is up; refuses if there is none."""
     system.require_fit_system()
     if not cloud.running(layout) or not layout.backend.exists():
-        raise SandboxError("no sandbox stands here; `make sandbox` brings one up")
-    return stand(layout, lambda _text: None)
+        raise SandboxError("no sandbox is up here; `make sandbox` brings one up")
+    return existing(layout, lambda _text: None)
 
 
 def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox:
     """`pulumi up` of the sandbox's stack over everything that it needs."""
-    sandbox = stand(layout, say)
+    sandbox = existing(layout, say)
     operator.let_in(layout, sandbox.stack)
     say("pulumi up")
     result = deploy(sandbox, engine_output)
@@ -268,13 +268,13 @@ def _world(layout: Layout) -> World:
 
 
 def _require_same(layout: Layout, tree: KumoTree) -> None:
-    """Hosts that boot from now on would differ from those that stand."""
+    """Hosts that boot from now on would differ from those that are up."""
     if not cloud.running(layout):
         return
     machine = settings_of(layout.daemons).machine
     if machine and machine.kumomta != str(tree.path):
         raise SandboxError(
-            f"the sandbox stands with KumoMTA from {machine.kumomta}, and now {tree.path} is asked "
+            f"the sandbox runs KumoMTA from {machine.kumomta}, and now {tree.path} is asked "
             "for; `ping8 sandbox down` first"
         )
 

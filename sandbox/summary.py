@@ -1,4 +1,4 @@
-"""What stands, as an operator would recognise it."""
+"""What is running, as an operator would recognise it."""
 
 from collections.abc import Iterator, Sequence
 

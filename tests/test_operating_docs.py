@@ -42,7 +42,7 @@ TOLD = re.compile(r"(?:^ {4,7}|`)(?:\.venv/bin/)?ping8 ([a-z][^`#|\n]*)", re.MUL
 
 
 def commands_told(path: Path) -> list[list[str]]:
-    """The words of each command line of ours that a page tells people to type."""
+    """The words of each command line of ours that a page asks people to type."""
     return [shlex.split(told, posix=True) for told in TOLD.findall(path.read_text("utf-8"))]
 
 

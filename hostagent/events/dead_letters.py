@@ -86,7 +86,7 @@ class Store:
             )
             db.execute("DELETE FROM waiting WHERE event_id = ?", (event_id,))
 
-    def set_aside(
+    def keep_alone(
         self, event_id: str, record: str, answer: str, due: float, attempts: int = 1
     ) -> None:
         """To be tried by itself, from `due` on."""

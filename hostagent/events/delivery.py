@@ -100,7 +100,7 @@ class Delivery:
                 if one.took or one.thorough:
                     for event in one.failing:
                         due = self._now() + self._wait(1)
-                        self._store.set_aside(event.id, event.text, text, due)
+                        self._store.keep_alone(event.id, event.text, text, due)
                     rest = one.rest
                 rest = [event for event in rest if not self._grew_old(event, text)]
             except sqlite3.Error as error:
@@ -125,7 +125,7 @@ class Delivery:
                     return
                 tries = waiting.attempts + 1
                 due = self._now() + self._wait(tries)
-                self._store.set_aside(event.id, event.text, answer.text, due, tries)
+                self._store.keep_alone(event.id, event.text, answer.text, due, tries)
 
     def _round(self, batch: list[Event], *, thorough: bool) -> _Round:
         one = _Round(post=self._post, bury=self._bury, thorough=thorough)

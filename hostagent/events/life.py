@@ -1,4 +1,4 @@
-"""Verb `life`: kumod's unit tells of its start and its end, so that no unclean stop is silent.
+"""Verb `life`: kumod's unit reports its start and its end, so that no unclean stop is silent.
 
 A killed kumod, one that did not end in time, a power cut and a lost instance all leave the mark
 that a start makes: it lies on the spool's volume, and only a clean end takes it away.

@@ -77,7 +77,7 @@ def main(arguments: Sequence[str]) -> int:
     except Stopped:
         pass
     except AgentError as error:
-        print(f"ping8: {error.what}; {error.mend}", file=sys.stderr)
+        print(f"ping8: {error.what}; {error.fix}", file=sys.stderr)
         return 1
     return 0
 

@@ -37,7 +37,7 @@ def event_type(record: Mapping[str, Any]) -> str:
 
 
 def as_event(logged: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of the local logs as PING8 gets it: correlation values stand in `headers`, and the
+    """A record of the local logs as PING8 gets it: correlation values are in `headers`, and the
     pool is named without the place that policy/kumomta/egress.lua puts behind it."""
     meta = {name: value for name, value in logged.get("meta", {}).items() if name[:1].isupper()}
     pool = logged.get("egress_pool")

@@ -70,7 +70,7 @@ def _says_failure(body: str, field: str) -> bool:
 
 
 def _says_its_end(response: http.client.HTTPResponse) -> bool:
-    """Whether it tells where its body ends: http.client takes headers that break off for whole."""
+    """Whether it says where its body ends: http.client takes headers that break off for whole."""
     return (
         response.length is not None
         or response.chunked

@@ -6,13 +6,13 @@ import ssl
 import time
 
 from hostagent.metrics.configuration import Config
-from hostagent.metrics.model import Figure
+from hostagent.metrics.model import Metric
 
 _LIMIT = 5.0
 _SEQUENCE, _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0xA0, 0x17, 0x18
 
 
-def days_left(config: Config) -> Figure:
+def days_left(config: Config) -> Metric:
     """By a TLS session over loopback."""
     # Whether it is to be trusted is the doctor's question; here it is only read.
     context = ssl._create_unverified_context()  # noqa: S323
@@ -24,7 +24,7 @@ def days_left(config: Config) -> Figure:
         certificate = session.getpeercert(binary_form=True)
     if not certificate:
         raise ValueError("Nginx shows no certificate")
-    return Figure("certificate_days", (not_after(certificate) - time.time()) / 86400, "None")
+    return Metric("certificate_days", (not_after(certificate) - time.time()) / 86400, "None")
 
 
 def not_after(certificate: bytes) -> float:

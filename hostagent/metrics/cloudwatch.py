@@ -13,7 +13,7 @@ import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hostagent.metrics.model import Figure
+from hostagent.metrics.model import Metric
 
 METADATA = "169.254.169.254"
 MOST = 1000
@@ -74,22 +74,22 @@ def _ask(
 
 def form(
     namespace: str,
-    figures: Sequence[Figure],
+    metrics: Sequence[Metric],
     dimensions: Mapping[str, str],
     moment: int,
 ) -> bytes:
-    """The call's body; the figures' own dimensions come after those that all have."""
+    """The call's body; the metrics' own dimensions come after those that all have."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
     fields = {"Action": "PutMetricData", "Version": _VERSION, "Namespace": namespace}
-    for number, figure in enumerate(figures[:MOST], start=1):
+    for number, metric in enumerate(metrics[:MOST], start=1):
         row = f"MetricData.member.{number}"
         fields |= {
-            f"{row}.MetricName": figure.name,
-            f"{row}.Value": repr(round(float(figure.value), 6)),
-            f"{row}.Unit": figure.unit,
+            f"{row}.MetricName": metric.name,
+            f"{row}.Value": repr(round(float(metric.value), 6)),
+            f"{row}.Unit": metric.unit,
             f"{row}.Timestamp": stamp,
         }
-        own = {name.capitalize(): value for name, value in figure.dimensions.items()}
+        own = {name.capitalize(): value for name, value in metric.dimensions.items()}
         for place, (name, value) in enumerate({**dimensions, **own}.items(), start=1):
             fields[f"{row}.Dimensions.member.{place}.Name"] = name
             fields[f"{row}.Dimensions.member.{place}.Value"] = value
@@ -170,9 +170,9 @@ def _said(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def absolute(figures: Iterable[Figure], names: frozenset[str]) -> list[Figure]:
-    """Figures of these names without their sign: an alarm looks at one side only."""
+def absolute(metrics: Iterable[Metric], names: frozenset[str]) -> list[Metric]:
+    """Metrics of these names without their sign: an alarm looks at one side only."""
     return [
-        Figure(one.name, abs(one.value), one.unit, one.dimensions) if one.name in names else one
-        for one in figures
+        Metric(one.name, abs(one.value), one.unit, one.dimensions) if one.name in names else one
+        for one in metrics
     ]

@@ -8,13 +8,13 @@ from pathlib import Path
 from hostagent.errors import AgentError
 from hostagent.metrics.disks import Volume
 
-PATH = Path("/etc/ping8/signals.json")
+PATH = Path("/etc/ping8/metrics.json")
 OTHER = "other"
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A figure that CloudWatch gets."""
+class SentMetric:
+    """A metric that CloudWatch gets."""
 
     name: str
     unit: str
@@ -36,7 +36,7 @@ class Config:
     region: str
     namespace: str
     send: bool
-    metrics: tuple[Metric, ...]
+    metrics: tuple[SentMetric, ...]
     volumes: Mapping[str, Volume]
     providers: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
@@ -66,7 +66,8 @@ def read(path: Path = PATH) -> Config:
     try:
         data = json.loads(path.read_bytes())
         metrics = tuple(
-            Metric(**{**entry, "by": tuple(entry.get("by", ()))}) for entry in data.pop("metrics")
+            SentMetric(**{**entry, "by": tuple(entry.get("by", ()))})
+            for entry in data.pop("metrics")
         )
         volumes = {name: Volume(**entry) for name, entry in data.pop("volumes").items()}
         sources = tuple(data.pop("sources", ()))

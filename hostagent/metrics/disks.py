@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hostagent.metrics.model import Figure
+from hostagent.metrics.model import Metric
 
 FOREVER = 720.0
 """Hours that stand for "it does not grow"."""
@@ -49,7 +49,7 @@ def use(path: str) -> Use:
     )
 
 
-def disks(volumes: Mapping[str, Volume]) -> Iterator[Figure]:
+def disks(volumes: Mapping[str, Volume]) -> Iterator[Metric]:
     """Space and inodes of each volume; a file system without a number of inodes has all free."""
     for name, volume in volumes.items():
         found = use(volume.path)
@@ -58,10 +58,10 @@ def disks(volumes: Mapping[str, Volume]) -> Iterator[Figure]:
         inodes = 100.0
         if found.inodes_total:
             inodes = 100.0 * (found.inodes_total - found.inodes_used) / found.inodes_total
-        yield Figure("disk_free_percent", free, "Percent", of)
-        yield Figure("inodes_free_percent", inodes, "Percent", of)
-        yield Figure("disk_free_bytes", found.total - found.used, "Bytes", of)
-        yield Figure("disk_total_bytes", found.total, "Bytes", of)
+        yield Metric("disk_free_percent", free, "Percent", of)
+        yield Metric("inodes_free_percent", inodes, "Percent", of)
+        yield Metric("disk_free_bytes", found.total - found.used, "Bytes", of)
+        yield Metric("disk_total_bytes", found.total, "Bytes", of)
 
 
 Look = tuple[float, int, int]

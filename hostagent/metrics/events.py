@@ -14,7 +14,7 @@ from hostagent.events.outbox import DAMAGED
 from hostagent.events.segments import PATTERN
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.kumod import events_ready, events_scheduled
-from hostagent.metrics.model import Counter, Figure
+from hostagent.metrics.model import Counter, Metric
 
 _BYTES_EACH = 256
 """Of one event in a short compressed segment; see `backlog`."""
@@ -22,7 +22,7 @@ _BYTES_EACH = 256
 _BUSY_SECONDS = 2.0
 
 
-def backlog(config: Config, metrics: Mapping[str, Any]) -> Figure:
+def backlog(config: Config, metrics: Mapping[str, Any]) -> Metric:
     """Events that PING8 does not have yet, in kumod's queue and in the outbox.
 
     In the outbox this is an estimate from the size of the segments that wait: to count their lines
@@ -30,18 +30,18 @@ def backlog(config: Config, metrics: Mapping[str, Any]) -> Figure:
     """
     size = sum(status.st_size for status in _segments(config))
     queued = events_scheduled(metrics) + events_ready(metrics)
-    return Figure("event_backlog", queued + size // _BYTES_EACH, "Count")
+    return Metric("event_backlog", queued + size // _BYTES_EACH, "Count")
 
 
-def outbox(config: Config, now: float | None = None) -> list[Figure]:
+def outbox(config: Config, now: float | None = None) -> list[Metric]:
     """What lies in the outbox: all of it waits, for a segment is deleted when PING8 has it."""
     found = _segments(config)
     now = time.time() if now is None else now
     oldest = min((status.st_mtime for status in found), default=now)
     return [
-        Figure("outbox_seconds", max(0.0, now - oldest), "Seconds"),
-        Figure("outbox_bytes", sum(status.st_size for status in found), "None"),
-        Figure("outbox_segments", len(found), "Count"),
+        Metric("outbox_seconds", max(0.0, now - oldest), "Seconds"),
+        Metric("outbox_bytes", sum(status.st_size for status in found), "None"),
+        Metric("outbox_segments", len(found), "Count"),
     ]
 
 
@@ -54,17 +54,17 @@ def _segments(config: Config) -> list[os.stat_result]:
     return found
 
 
-def damaged(config: Config) -> Figure:
+def damaged(config: Config) -> Metric:
     """Segments that could not be read to their end, and stores that were no database any more."""
     store = Path(config.dead_letters)
     count = sum(1 for _ in (Path(config.outbox) / DAMAGED).glob(PATTERN))
     count += sum(
         1 for path in store.parent.glob(f"{store.name}.damaged-*") if path.suffix[-1].isdigit()
     )
-    return Figure("events_damaged", count, "Count")
+    return Metric("events_damaged", count, "Count")
 
 
-def stored(config: Config) -> list[Figure]:
+def stored(config: Config) -> list[Metric]:
     """How many events are dead letters, and how many are tried by themselves."""
     counts = {"dead_letters": 0, "waiting": 0}
     if Path(config.dead_letters).exists():
@@ -78,8 +78,8 @@ def stored(config: Config) -> list[Figure]:
         except sqlite3.Error as error:
             raise ValueError(f"{config.dead_letters}: {error}") from None
     return [
-        Figure("dead_letters", counts["dead_letters"], "Count"),
-        Figure("events_alone", counts["waiting"], "Count"),
+        Metric("dead_letters", counts["dead_letters"], "Count"),
+        Metric("events_alone", counts["waiting"], "Count"),
     ]
 
 
@@ -89,17 +89,17 @@ def unclean_stops(config: Config) -> Counter:
     return Counter("unclean_stops", count, (("unclean_stops", ()),))
 
 
-def unknown(config: Config) -> Iterator[Figure]:
+def unknown(config: Config) -> Iterator[Metric]:
     """Messages of which the last `events reconcile` found no fate."""
     if config.reconciled and Path(config.reconciled).exists():
         found = json.loads(Path(config.reconciled).read_bytes())
-        yield Figure("messages_unknown", found["unknown"], "Count")
+        yield Metric("messages_unknown", found["unknown"], "Count")
     else:
-        yield Figure("messages_unknown", 0, "Count")
+        yield Metric("messages_unknown", 0, "Count")
 
 
-def unshipped(config: Config) -> Iterator[Figure]:
+def unshipped(config: Config) -> Iterator[Metric]:
     """Segments that wait for S3, as the last run of `ping8-agent ship` left them."""
     if config.shipped:
         with Path(config.shipped).open(encoding="utf-8") as file:
-            yield Figure("segments_unshipped", json.load(file)["waiting"], "Count")
+            yield Metric("segments_unshipped", json.load(file)["waiting"], "Count")

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from hostagent.host import Host
 from hostagent.metrics.configuration import Config
-from hostagent.metrics.model import Figure
+from hostagent.metrics.model import Metric
 from hostagent.metrics.run_state import State
 from hostagent.push import lock
 from hostagent.push.health import banner, socks5
@@ -20,7 +20,7 @@ _LONGEST = 5
 """After each restart that did not help, the next one waits twice as many runs, this often."""
 
 
-def guard(config: Config, host: Host, gauges: Iterable[Figure], state: State) -> list[Figure]:
+def guard(config: Config, host: Host, gauges: Iterable[Metric], state: State) -> list[Metric]:
     """Look once; some silent runs in a row restart the unit. The restart is counted."""
     state.add("listener_restarts", 0)
     unit, why = _look(config, host, gauges)
@@ -36,14 +36,14 @@ def guard(config: Config, host: Host, gauges: Iterable[Figure], state: State) ->
     return []
 
 
-def _look(config: Config, host: Host, gauges: Iterable[Figure]) -> tuple[str, str | None]:
+def _look(config: Config, host: Host, gauges: Iterable[Metric]) -> tuple[str, str | None]:
     """The unit whose listener was asked, or nothing, and why it does not greet.
 
     A unit that is not active is systemd's to start, a push restarts as it needs, and a kumod that
     takes no mail yet may still be opening its spools.
     """
     unit = {"proxy": "kumoproxy.service", "mta": "kumomta.service"}[config.role]
-    known = {figure.name: figure.value for figure in gauges}
+    known = {metric.name: metric.value for metric in gauges}
     if (
         not config.listener
         or Units(host).states([unit])[unit] != "active"

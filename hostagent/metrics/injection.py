@@ -1,11 +1,11 @@
 """Whether PING8 finds Nginx at its place: not kumod alone takes mail."""
 
 from hostagent.metrics.configuration import Config
-from hostagent.metrics.model import Figure
+from hostagent.metrics.model import Metric
 from hostagent.push.health import refuses_strangers
 
 
-def injection_up(config: Config) -> Figure:
+def injection_up(config: Config) -> Metric:
     """Nginx answers, and refuses a request without a token."""
     why = refuses_strangers(f"https://{config.tls}/api/inject/v1")
-    return Figure("injection_up", float(why is None), "None")
+    return Metric("injection_up", float(why is None), "None")

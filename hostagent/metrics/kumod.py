@@ -1,4 +1,4 @@
-"""kumod's own metrics as figures.
+"""What kumod's `/metrics.json` says, as our metrics.
 
 `/metrics.json` holds for each metric a number, a table by the values of its one label, or a list
 of tables with the labels and the number under `@`; a counter that never counted is absent. Counters
@@ -13,7 +13,7 @@ from typing import Any
 
 from hostagent.contract import EVENT_QUEUE
 from hostagent.metrics.configuration import Config
-from hostagent.metrics.model import Counter, Figure, Oldest
+from hostagent.metrics.model import Counter, Metric, Oldest
 from hostagent.metrics.web import Deadline, WebError, get, get_json
 
 _UUID_EPOCH = 0x01B21DD213814000
@@ -26,15 +26,15 @@ _DISPOSITIONS = (("delivered", "delivered"), ("deferred", "transfail"), ("bounce
 Metrics = Mapping[str, Any]
 
 
-def liveness(config: Config, deadline: Deadline) -> tuple[Figure, Figure]:
+def liveness(config: Config, deadline: Deadline) -> tuple[Metric, Metric]:
     """Whether kumod answers at all, and whether it takes mail."""
     try:
         status, _ = get(f"{config.kumod}/api/check-liveness/v1", deadline)
     except WebError:
         status = 0
     return (
-        Figure("kumod_up", float(status > 0), "None"),
-        Figure("kumod_accepting", float(status == 200), "None"),
+        Metric("kumod_up", float(status > 0), "None"),
+        Metric("kumod_accepting", float(status == 200), "None"),
     )
 
 
@@ -107,18 +107,18 @@ def events_ready(metrics: Metrics) -> float:
     return sum(n for name, n in services.items() if "->" in name and EVENT_QUEUE in name)
 
 
-def gauges(metrics: Metrics) -> Iterator[Figure]:
+def gauges(metrics: Metrics) -> Iterator[Metric]:
     """States of kumod."""
     scheduled = total(metrics, "scheduled_count_total") - events_scheduled(metrics)
     # Each queue is listed, and beside it the sum of each kind of queues.
     services = by_label(metrics, "ready_count", "service")
     ready = sum(n for name, n in services.items() if "->" in name and EVENT_QUEUE not in name)
-    yield Figure("messages_scheduled", max(0.0, scheduled), "Count")
-    yield Figure("messages_ready", ready, "Count")
+    yield Metric("messages_scheduled", max(0.0, scheduled), "Count")
+    yield Metric("messages_ready", ready, "Count")
     limit = total(metrics, "memory_limit")
     if limit > 0:
         used = 100.0 * total(metrics, "memory_usage") / limit
-        yield Figure("memory_used_percent", used, "Percent")
+        yield Metric("memory_used_percent", used, "Percent")
 
 
 def counters(metrics: Metrics, config: Config) -> Iterator[Counter]:
@@ -126,8 +126,8 @@ def counters(metrics: Metrics, config: Config) -> Iterator[Counter]:
     received = by_label(metrics, "total_messages_received", "service")
     for service in _RECEIVERS:
         yield _plain(f"received {service}", received.get(service, 0.0), "messages_received")
-    for figure, kumod in _DISPOSITIONS:
-        yield from _dispositions(metrics, config, figure, kumod)
+    for metric, kumod in _DISPOSITIONS:
+        yield from _dispositions(metrics, config, metric, kumod)
     for name in ("proxy_connection_failures", "bind_failures"):
         yield _plain(name, total(metrics, name), name)
     for name in ("log_hook_backlog_count", "log_submit_full"):
@@ -137,11 +137,11 @@ def counters(metrics: Metrics, config: Config) -> Iterator[Counter]:
         yield _plain(f"denied {' '.join(labels.values())}", number, "connections_denied")
 
 
-def _plain(key: str, value: float, figure: str) -> Counter:
-    return Counter(key, value, ((figure, ()),))
+def _plain(key: str, value: float, metric: str) -> Counter:
+    return Counter(key, value, ((metric, ()),))
 
 
-def _dispositions(metrics: Metrics, config: Config, figure: str, kumod: str) -> Iterator[Counter]:
+def _dispositions(metrics: Metrics, config: Config, metric: str, kumod: str) -> Iterator[Counter]:
     for labels, number in rows(metrics, f"total_messages_{kumod}_by_provider_and_source"):
         if EVENT_QUEUE in labels.get("provider", ""):
             continue
@@ -149,8 +149,8 @@ def _dispositions(metrics: Metrics, config: Config, figure: str, kumod: str) -> 
             ("provider", config.provider(labels.get("provider", ""))),
             ("source", config.source(labels.get("source", ""))),
         )
-        key = " ".join((figure, *(labels.get(name, "") for name in ("provider", "source", "pool"))))
-        yield Counter(key, number, ((f"messages_{figure}", ()), (figure, dimensions)))
+        key = " ".join((metric, *(labels.get(name, "") for name in ("provider", "source", "pool"))))
+        yield Counter(key, number, ((f"messages_{metric}", ()), (metric, dimensions)))
 
 
 # Age --------------------------------------------------------------------------
@@ -162,18 +162,18 @@ def created(message: str) -> float:
     return (number - _UUID_EPOCH) / 1e7
 
 
-def age(oldest: Oldest, now: float | None = None) -> Figure:
+def age(oldest: Oldest, now: float | None = None) -> Metric:
     """Of the oldest message known; nought where none waits."""
     now = time.time() if now is None else now
     seconds = max(0.0, now - created(oldest.message)) if oldest.message else 0.0
-    return Figure("oldest_message_seconds", seconds, "Seconds")
+    return Metric("oldest_message_seconds", seconds, "Seconds")
 
 
 def oldest(config: Config, metrics: Metrics, known: Oldest, deadline: Deadline) -> Oldest:
     """The oldest message that is seen: the known one while it waits, or one of a sample.
 
     The sample is of the fullest queues and, in turn from run to run, of all others: kumod lists a
-    queue's messages in no order, and to list them all would cost more than it tells.
+    queue's messages in no order, and to list them all would cost more than it is worth.
     """
     waiting = {
         name: number

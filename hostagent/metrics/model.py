@@ -1,4 +1,4 @@
-"""Figures and the counters that they come from."""
+"""Metrics and the counters that they come from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One number. `dimensions` tell figures of one name apart, such as `volume`."""
+class Metric:
+    """One number. `dimensions` tell metrics of one name apart, such as `volume`."""
 
     name: str
     value: float

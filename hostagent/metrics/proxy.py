@@ -1,11 +1,11 @@
-"""KumoProxy's greeting and metrics as figures."""
+"""KumoProxy's greeting and its own metrics, as ours."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.kumod import total
-from hostagent.metrics.model import Counter, Figure
+from hostagent.metrics.model import Counter, Metric
 from hostagent.metrics.web import Deadline, WebError, get_json
 from hostagent.push.health import socks5
 
@@ -15,9 +15,9 @@ _FLOWS = {
 }
 
 
-def up(config: Config) -> Figure:
+def up(config: Config) -> Metric:
     """Whether the proxy greets; its HTTP listener can live on without the one for SOCKS5."""
-    return Figure("proxy_up", float(socks5(config.listener) is None), "None")
+    return Metric("proxy_up", float(socks5(config.listener) is None), "None")
 
 
 def metrics(config: Config, deadline: Deadline) -> dict[str, Any]:
@@ -28,12 +28,12 @@ def metrics(config: Config, deadline: Deadline) -> dict[str, Any]:
     return answer
 
 
-def connections(metrics: Mapping[str, Any]) -> Figure:
+def connections(metrics: Mapping[str, Any]) -> Metric:
     """Open at this moment."""
-    return Figure("proxy_connections", total(metrics, "proxy_active_connections"), "Count")
+    return Metric("proxy_connections", total(metrics, "proxy_active_connections"), "Count")
 
 
 def counters(metrics: Mapping[str, Any]) -> Iterator[Counter]:
     """What the proxy counts."""
-    for name, figure in _FLOWS.items():
-        yield Counter(name, total(metrics, name), ((figure, ()),))
+    for name, metric in _FLOWS.items():
+        yield Counter(name, total(metrics, name), ((metric, ()),))

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from hostagent.metrics.disks import Look
-from hostagent.metrics.model import Counter, Figure, Oldest
+from hostagent.metrics.model import Counter, Metric, Oldest
 
-PATH = Path("/var/lib/ping8/signals.json")
+PATH = Path("/var/lib/ping8/metrics.json")
 
 Flow = tuple[str, tuple[tuple[str, str], ...]]
 """A name with its dimensions."""
@@ -22,7 +22,7 @@ Flow = tuple[str, tuple[tuple[str, str], ...]]
 class State:
     """Counters as last seen, by key; flows of the last interval, and those not sent yet.
 
-    `seen` says of which kind counters are known: what a process first tells is no flow.
+    `seen` says of which kind counters are known: the first value of a process is no flow.
     `silent` counts the runs in which the listener did not greet since it last did or was restarted,
     `revived` the restarts since it last did; `stuck` and `stuck_restarts` are of the spool
     (`stuck.py`), `restarts` systemd's own of each unit.
@@ -73,9 +73,9 @@ class State:
         self.unsent[flow] = self.unsent.get(flow, 0.0) + value
 
 
-def figures(flows: Mapping[Flow, float], unit: str = "Count") -> list[Figure]:
-    """Flows as figures."""
-    return [Figure(name, value, unit, dict(by)) for (name, by), value in flows.items()]
+def metrics(flows: Mapping[Flow, float], unit: str = "Count") -> list[Metric]:
+    """Flows as metrics."""
+    return [Metric(name, value, unit, dict(by)) for (name, by), value in flows.items()]
 
 
 def read(path: Path = PATH) -> State:

@@ -1,4 +1,4 @@
-"""The verb `status`: what is live, what is kept, what runs, and the figures of this moment."""
+"""The verb `status`: what is live, what is kept, what runs, and the metrics of this moment."""
 
 import time
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.metrics import configuration, run_state
+from hostagent.metrics.collect import collect
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.disks import hours_until_full, use
-from hostagent.metrics.figures import collect
-from hostagent.metrics.model import Figure
+from hostagent.metrics.model import Metric
 from hostagent.metrics.run_state import State
 from hostagent.metrics.system import units_down
-from hostagent.push import owed
+from hostagent.push import pending
 from hostagent.release.store import Store
 from hostagent.system import kumomta
 from hostagent.system.units import Units
@@ -22,9 +22,9 @@ def status(host: Host) -> dict[str, Any]:
     """For operators and the doctor; reads only."""
     store = Store(host.layout)
     if not host.layout.current.is_symlink():
-        return {"release": None, "kumomta": None, "kept": [], "units": [], "owed": None}
+        return {"release": None, "kumomta": None, "kept": [], "units": [], "pending": None}
     manifest = store.manifest(store.current_id())
-    note = owed.read(host.layout)
+    note = pending.read(host.layout)
     units = Units(host)
     states, restarts = units.states(manifest.units), units.restarts(manifest.units)
     answer = {
@@ -39,36 +39,36 @@ def status(host: Host) -> dict[str, Any]:
             {"unit": unit, "active": state, "restarts": restarts.get(unit, 0)}
             for unit, state in states.items()
         ],
-        "owed": None if note is None else {"origin": note.origin, "target": note.target},
+        "pending": None if note is None else {"origin": note.origin, "target": note.target},
         "kumomta": kumomta.present(host, manifest),
     }
-    return answer | _figures(host, [units_down(states)])
+    return answer | _metrics(host, [units_down(states)])
 
 
-def _figures(host: Host, figures: list[Figure]) -> dict[str, Any]:
+def _metrics(host: Host, metrics: list[Metric]) -> dict[str, Any]:
     """States of this moment; flows are those of the timer's last interval, `flow_seconds` long."""
     path = host.layout.live(str(configuration.PATH))
     try:
         config = configuration.read(path)
     except AgentError as error:
-        return {"figures": [one.as_dict() for one in figures], "missing": [str(error)]}
+        return {"metrics": [one.as_dict() for one in metrics], "missing": [str(error)]}
     state = run_state.read(host.layout.live(str(run_state.PATH)))
     found = collect(config, host, state.oldest)
     found.guard("growth", lambda: _forecasts(config, state))
     if state.drift is not None:
-        figures.append(Figure("drift", state.drift, "Count"))
-    figures += [*found.gauges, *run_state.figures(state.flows)]
+        metrics.append(Metric("drift", state.drift, "Count"))
+    metrics += [*found.gauges, *run_state.metrics(state.flows)]
     return {
-        "figures": [one.as_dict() for one in figures],
+        "metrics": [one.as_dict() for one in metrics],
         "missing": found.problems,
         "flow_seconds": state.seconds,
         "flow_age": round(time.time() - state.at, 1) if state.at else None,
     }
 
 
-def _forecasts(config: Config, state: State) -> list[Figure]:
+def _forecasts(config: Config, state: State) -> list[Metric]:
     return [
-        Figure(
+        Metric(
             "hours_until_full",
             hours_until_full(state.growth.get(name, []), use(volume.path), volume),
             "None",

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from hostagent.host import Host
 from hostagent.metrics import kumod
 from hostagent.metrics.configuration import Config
-from hostagent.metrics.model import Figure
+from hostagent.metrics.model import Metric
 from hostagent.metrics.run_state import State
 from hostagent.metrics.web import Deadline
 from hostagent.push import lock
@@ -22,7 +22,7 @@ _LONGEST = 5
 """After each restart that did not help, the next one waits twice as many runs, this often."""
 
 
-def restart_stuck(config: Config, host: Host, gauges: Iterable[Figure], state: State) -> None:
+def restart_stuck(config: Config, host: Host, gauges: Iterable[Metric], state: State) -> None:
     """Look once; some runs with room and without writes restart kumod. It is counted."""
     state.add("spool_restarts", 0)
     known = list(gauges)
@@ -44,7 +44,7 @@ def restart_stuck(config: Config, host: Host, gauges: Iterable[Figure], state: S
         state.add("spool_restarts", 1)
 
 
-def _room(config: Config, gauges: list[Figure]) -> bool:
+def _room(config: Config, gauges: list[Metric]) -> bool:
     """Whether every volume has more free than kumod asks for."""
     return all(
         one.value > config.volumes[one.dimensions["volume"]].limit_percent

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from hostagent.host import Host
-from hostagent.metrics.model import Figure
+from hostagent.metrics.model import Metric
 
 MEMINFO = Path("/proc/meminfo")
 _QUICK = 5.0
@@ -15,17 +15,17 @@ _UP = frozenset({"active", "reloading"})
 """A unit between two restarts is `activating`, which is down."""
 
 
-def memory(path: Path = MEMINFO) -> Figure:
+def memory(path: Path = MEMINFO) -> Metric:
     """Of the machine; caches are not in use."""
     sizes = {}
     for line in path.read_text("ascii").splitlines():
         name, _, rest = line.partition(":")
         sizes[name] = int(rest.split()[0])
     used = 100.0 * (1 - sizes["MemAvailable"] / sizes["MemTotal"])
-    return Figure("memory_used_percent", used, "Percent")
+    return Metric("memory_used_percent", used, "Percent")
 
 
-def clock(host: Host) -> Iterable[Figure]:
+def clock(host: Host) -> Iterable[Metric]:
     """Offset from the true time; none where chrony does not know it."""
     result = host.commands.run(["chronyc", "-n", "-c", "tracking"], limit=_QUICK)
     fields = result.output.strip().split(",")
@@ -33,7 +33,7 @@ def clock(host: Host) -> Iterable[Figure]:
         raise ValueError(f"chronyc says {result.tail(1) or 'nothing'}")
     if fields[_LEAP] == "Not synchronised":
         raise ValueError("chrony has no time source yet")
-    return [Figure("clock_offset_seconds", float(fields[_OFFSET]), "Seconds")]
+    return [Metric("clock_offset_seconds", float(fields[_OFFSET]), "Seconds")]
 
 
 def units_down(
@@ -41,7 +41,7 @@ def units_down(
     restarts: Mapping[str, int] | None = None,
     before: Mapping[str, int] | None = None,
     helpers: Mapping[str, str] | None = None,
-) -> Figure:
+) -> Metric:
     """How many of the release's units do not run, or were restarted by systemd since `before`.
 
     A unit in a crash loop may be active at the very moment of each look. `helpers` are the services
@@ -51,4 +51,4 @@ def units_down(
     down = {unit for unit, state in states.items() if state not in _UP}
     down |= {unit for unit, count in now.items() if count > known.get(unit, count)}
     down |= {unit for unit, state in (helpers or {}).items() if state == "failed"}
-    return Figure("units_down", len(down), "Count")
+    return Metric("units_down", len(down), "Count")

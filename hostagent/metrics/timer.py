@@ -1,7 +1,7 @@
-"""`ping8-agent signals`: what a timer runs. Looks at the host and tells CloudWatch, once.
+"""`ping8-agent metrics`: what a timer runs. Looks at the host and reports to CloudWatch, once.
 
 Nothing waits for it and nothing piles up: a run that finds another one at work ends, and what
-could not be sent goes, summed up, with the next run's figures.
+could not be sent goes, summed up, with the next run's metrics.
 """
 
 import fcntl
@@ -17,11 +17,11 @@ from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.metrics import configuration, run_state
 from hostagent.metrics.cloudwatch import SendError, absolute, credentials, form, send
+from hostagent.metrics.collect import Collected, collect
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.disks import hours_until_full, remember, use
-from hostagent.metrics.figures import Collected, collect
 from hostagent.metrics.guard import guard
-from hostagent.metrics.model import Figure
+from hostagent.metrics.model import Metric
 from hostagent.metrics.run_state import Flow, State
 from hostagent.metrics.stuck import restart_stuck
 from hostagent.metrics.system import units_down
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str], host: Host | None = None, places: Places | No
         print("ping8: another run is at work", file=sys.stderr)
         return 0
     except AgentError as error:
-        print(f"ping8: {error.what}; {error.mend}", file=sys.stderr)
+        print(f"ping8: {error.what}; {error.fix}", file=sys.stderr)
         return 1
     finally:
         os.close(descriptor)
@@ -94,18 +94,18 @@ def look(config: Config, host: Host, state: State, now: float) -> Collected:
     if host.layout.current.is_symlink():
         found.guard("release", lambda: _release(host, state))
         found.guard("drift", lambda: [_drift(host, state, now)])
-    found.gauges.append(Figure("metrics_missing", found.failed, "Count"))
+    found.gauges.append(Metric("metrics_missing", found.failed, "Count"))
     return found
 
 
-def _unstick(config: Config, host: Host, found: Collected, state: State) -> list[Figure]:
+def _unstick(config: Config, host: Host, found: Collected, state: State) -> list[Metric]:
     if config.role == "mta":
         restart_stuck(config, host, found.gauges, state)
     return []
 
 
-def to_send(config: Config, found: Collected, state: State) -> list[Figure]:
-    """The figures that the table of signals has, in its units.
+def to_send(config: Config, found: Collected, state: State) -> list[Metric]:
+    """The metrics that the table of metrics has, in its units.
 
     A provider and source without mail in this interval cost nothing; all else is told, also
     nought.
@@ -117,37 +117,37 @@ def to_send(config: Config, found: Collected, state: State) -> list[Figure]:
         if metric.flow and not metric.by and found.counters
     }
     flows |= {flow: value for flow, value in state.unsent.items() if value or not flow[1]}
-    figures = [*found.gauges, *run_state.figures(flows)]
+    metrics = [*found.gauges, *run_state.metrics(flows)]
     chosen = [
-        Figure(one.name, one.value, known[one.name].unit, one.dimensions)
-        for one in figures
+        Metric(one.name, one.value, known[one.name].unit, one.dimensions)
+        for one in metrics
         if one.name in known and tuple(one.dimensions) == known[one.name].by
     ]
     return absolute(chosen, frozenset(name for name, metric in known.items() if metric.absolute))
 
 
 def _send(config: Config, found: Collected, state: State, sender: Sender) -> tuple[int, int]:
-    figures = to_send(config, found, state) if config.send else []
+    metrics = to_send(config, found, state) if config.send else []
     size = 0
-    if figures:
+    if metrics:
         common = {"Environment": config.environment, "Host": config.host}
-        size = sender(config, form(config.namespace, figures, common, int(state.at)))
+        size = sender(config, form(config.namespace, metrics, common, int(state.at)))
     state.unsent.clear()
-    return len(figures), size
+    return len(metrics), size
 
 
-def _forecasts(config: Config, state: State, now: float) -> list[Figure]:
-    figures = []
+def _forecasts(config: Config, state: State, now: float) -> list[Metric]:
+    metrics = []
     for name, volume in config.volumes.items():
         found = use(volume.path)
         looks = remember(state.growth.get(name, []), (now, found.used, found.inodes_used))
         state.growth[name] = looks
         hours = hours_until_full(looks, found, volume)
-        figures.append(Figure("hours_until_full", hours, "None", {"volume": name}))
-    return figures
+        metrics.append(Metric("hours_until_full", hours, "None", {"volume": name}))
+    return metrics
 
 
-def _release(host: Host, state: State) -> list[Figure]:
+def _release(host: Host, state: State) -> list[Metric]:
     """The units of the live release, and its id as a number."""
     store = Store(host.layout)
     manifest = store.manifest(store.current_id())
@@ -159,11 +159,11 @@ def _release(host: Host, state: State) -> list[Figure]:
     before, state.restarts = state.restarts, units.restarts(services)
     return [
         units_down(units.states(manifest.units), state.restarts, before, units.states(helpers)),
-        Figure("release", int(manifest.id[:8], 16), "None"),
+        Metric("release", int(manifest.id[:8], 16), "None"),
     ]
 
 
-def _drift(host: Host, state: State, now: float) -> Figure:
+def _drift(host: Host, state: State, now: float) -> Metric:
     """Looked for now and then, for it reads every file of the release; and after each push."""
     live = Store(host.layout).current_id()
     if (
@@ -175,4 +175,4 @@ def _drift(host: Host, state: State, now: float) -> Figure:
 
         state.drift = float(len(drift(host)["differences"]))
         state.drift_at, state.drift_of = now, live
-    return Figure("drift", state.drift, "Count")
+    return Metric("drift", state.drift, "Count")

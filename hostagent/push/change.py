@@ -1,7 +1,7 @@
 """From one release to another: everything between a release on disk and a healthy host.
 
 Whatever cuts this off, the files that are live are those of one release, and the note of what is
-owed lets the next run finish or go back.
+pending lets the next run finish or go back.
 """
 
 import time
@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from hostagent.contract import POLICY
 from hostagent.errors import AgentError
 from hostagent.host import Host
-from hostagent.push import health, owed
+from hostagent.push import health, pending
 from hostagent.push.effects import Difference, difference
-from hostagent.push.owed import Owed
+from hostagent.push.pending import Pending
 from hostagent.push.validate import KUMOD_UNIT, Staged, validate
 from hostagent.release import links
 from hostagent.release.model import NOTHING, Manifest
@@ -31,7 +31,7 @@ class Outcome:
 
     changed: tuple[str, ...]
     effects: tuple[str, ...]
-    set_aside: tuple[str, ...] = ()
+    backed_up: tuple[str, ...] = ()
     bad_before: tuple[str, ...] = ()
     bad_still: tuple[str, ...] = ()
 
@@ -49,18 +49,18 @@ def make_live(
     units = Units(host)
     using = units.running_from(old.units, _KUMOMTA_FILES) if upgrade else ()
     found = difference(old, new, extra=[f"restart {unit}" for unit in using])
-    note = Owed(
+    note = Pending(
         origin=old.id,
         target=new.id,
         effects=found.effects,
-        set_aside=links.foreign(host.layout, new),
-        aside=f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{new.id}",
+        backed_up=links.foreign(host.layout, new),
+        backup=f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{new.id}",
         before=health.state(host, old),
     )
     tell_bad(host, "before this push", note.before.values())
     try:
-        owed.write(host.layout, note)
-        host.done("owed")
+        pending.write(host.layout, note)
+        host.done("pending")
         stop = _validated(host, old, new, found, upgrade)
         note = replace(
             note,
@@ -84,7 +84,7 @@ def make_live(
     host.done("healthy")
     finish(host, store, note)
     tell_bad(host, "as before", still)
-    return Outcome(found.changed, found.effects, note.set_aside, tuple(note.before.values()), still)
+    return Outcome(found.changed, found.effects, note.backed_up, tuple(note.before.values()), still)
 
 
 def tell_bad(host: Host, when: str, reasons: Iterable[str]) -> None:
@@ -112,11 +112,11 @@ def _validated(
     return (KUMOD_UNIT,)
 
 
-def _make_way(host: Host, old: Manifest, note: Owed, upgrade: Upgrade | None) -> None:
+def _make_way(host: Host, old: Manifest, note: Pending, upgrade: Upgrade | None) -> None:
     """The last steps before the switch; mail still flows unless units must stop for it."""
     if note.stopped or note.package:
-        owed.write(host.layout, note)
-    links.adopt(host.layout, note.set_aside, old, aside=note.aside)
+        pending.write(host.layout, note)
+    links.adopt(host.layout, note.backed_up, old, backup=note.backup)
     host.done("adopted")
     Units(host).stop(note.stopped)
     if note.stopped:
@@ -126,14 +126,14 @@ def _make_way(host: Host, old: Manifest, note: Owed, upgrade: Upgrade | None) ->
         host.done("installed")
 
 
-def activate(host: Host, store: Store, note: Owed) -> None:
+def activate(host: Host, store: Store, note: Pending) -> None:
     """Make the host follow the release that is live now. May be repeated."""
     target, origin = store.manifest(note.target), store.manifest(note.origin)
     units = Units(host)
     others = [store.manifest(item) for item in store.kept() if item != target.id]
     if note.back:
-        links.bring_back(host.layout, target, note.set_aside, aside=note.aside)
-    links.settle(host.layout, target, others, aside=note.aside)
+        links.bring_back(host.layout, target, note.backed_up, backup=note.backup)
+    links.settle(host.layout, target, others, backup=note.backup)
     if note.back and note.package:
         packages.change_kumomta(host, note.package)
     host.done("settled")
@@ -153,7 +153,7 @@ def activate(host: Host, store: Store, note: Owed) -> None:
     host.done("started")
 
 
-def _tell(host: Host, effect: str, note: Owed) -> None:
+def _tell(host: Host, effect: str, note: Pending) -> None:
     """A unit that was bad before may fail again: the push may be the repair of another one."""
     try:
         Units(host).apply(effect)
@@ -163,17 +163,17 @@ def _tell(host: Host, effect: str, note: Owed) -> None:
         host.report.warn(f"bad as before: {error.what}")
 
 
-def finish(host: Host, store: Store, note: Owed) -> None:
-    """The host is healthy: nothing is owed any more, old releases go."""
+def finish(host: Host, store: Store, note: Pending) -> None:
+    """The host is healthy: nothing is pending any more, old releases go."""
     if note.target != NOTHING:
         store.remember(note.target)
-    owed.clear(host.layout)
+    pending.clear(host.layout)
     host.commands.run(["rm", "-rf", str(host.layout.kumomta / "next")], limit=60)
     store.prune(spare=note.origin if note.back else "")
     host.done("finished")
 
 
-def _give_up_quietly(host: Host, store: Store, note: Owed) -> None:
+def _give_up_quietly(host: Host, store: Store, note: Pending) -> None:
     """As `give_up`, without hiding why: what cannot be undone now is undone by the next run."""
     try:
         give_up(host, store, note)
@@ -181,29 +181,29 @@ def _give_up_quietly(host: Host, store: Store, note: Owed) -> None:
         host.report.warn(f"not all could be undone at once, the next push does it: {error}")
 
 
-def give_up(host: Host, store: Store, note: Owed) -> None:
+def give_up(host: Host, store: Store, note: Pending) -> None:
     """Nothing was switched: take away what was laid out for it."""
     live = store.manifest(store.current_id())
     others = [store.manifest(item) for item in store.kept() if item != live.id]
-    links.bring_back(host.layout, live, note.set_aside, aside=note.aside)
+    links.bring_back(host.layout, live, note.backed_up, backup=note.backup)
     links.drop_stale(host.layout, live, others)
-    if owed.read(host.layout) is None:
+    if pending.read(host.layout) is None:
         return
     if note.package:
         packages.change_kumomta(host, note.package)
     for unit in note.stopped:
         Units(host).apply(f"start {unit}")
-    owed.clear(host.layout)
+    pending.clear(host.layout)
 
 
-def go_back(host: Host, store: Store, note: Owed) -> str:
+def go_back(host: Host, store: Store, note: Pending) -> str:
     """Switch back; returns how the host is then, in a few words."""
     origin, target = store.manifest(note.origin), store.manifest(note.target)
-    # What the way there did to units is owed to them again: not all of it comes from a file.
+    # Units that the switch touched are touched again: not all of it comes from a file.
     extra = [effect for effect in note.effects if effect.split(" ")[1] in origin.units]
     back = note.reverse(difference(target, origin, extra=extra).effects)
     host.report.say(f"going back to release {origin.id}")
-    owed.write(host.layout, back)
+    pending.write(host.layout, back)
     links.place_missing(host.layout, origin)
     store.switch(origin.id)
     host.done("switched back")
@@ -212,17 +212,17 @@ def go_back(host: Host, store: Store, note: Owed) -> str:
     try:
         still = health.wait(host, origin, since=since, before=note.before, told=back.effects)
     except AgentError as error:
-        owed.clear(host.layout)
+        pending.clear(host.layout)
         return f"which is not healthy either ({error.what})"
     finish(host, store, back)
     return f"which is as before ({'; '.join(still)})" if still else "which is healthy"
 
 
-def _rolled_back(host: Host, store: Store, note: Owed, error: Exception) -> AgentError:
+def _rolled_back(host: Host, store: Store, note: Pending, error: Exception) -> AgentError:
     if isinstance(error, AgentError):
-        what, mend = error.what, error.mend
+        what, fix = error.what, error.fix
     else:
-        what, mend = f"{type(error).__name__}: {error}", "see the host's disk, then push again"
+        what, fix = f"{type(error).__name__}: {error}", "see the host's disk, then push again"
     host.report.say(f"release {note.target} fails: {what}")
     try:
         state = go_back(host, store, note)
@@ -233,7 +233,7 @@ def _rolled_back(host: Host, store: Store, note: Owed, error: Exception) -> Agen
             "push again, or run `ping8-agent finish` on the host: either takes it up from here",
         )
     if note.origin == NOTHING:
-        return AgentError(f"release {note.target} was taken away again: {what}", mend)
+        return AgentError(f"release {note.target} was taken away again: {what}", fix)
     return AgentError(
-        f"release {note.target} was rolled back to {note.origin}, {state}: {what}", mend
+        f"release {note.target} was rolled back to {note.origin}, {state}: {what}", fix
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from hostagent.errors import AgentError
 from hostagent.host import Host
-from hostagent.push import owed
+from hostagent.push import pending
 from hostagent.release import links
 from hostagent.release.model import Directory, Manifest
 from hostagent.release.store import Store, owner_ids
@@ -49,7 +49,7 @@ def differences(host: Host, store: Store, manifest: Manifest) -> Iterator[tuple[
     for unit in units.disabled(manifest.units):
         yield unit, "unit", "does not start at boot"
     yield from _packages(host, manifest)
-    note = owed.read(host.layout)
+    note = pending.read(host.layout)
     if note is not None:
         yield (
             note.target,
@@ -62,7 +62,7 @@ def _links(host: Host, manifest: Manifest) -> Iterator[tuple[str, str, str]]:
     for path in links.link_paths(manifest):
         if not links.is_ours(host.layout, path):
             there = os.path.lexists(host.layout.live(path))
-            yield path, "link", "something else stands there" if there else "missing"
+            yield path, "link", "something else is there" if there else "missing"
 
 
 def _directory(host: Host, directory: Directory) -> str:

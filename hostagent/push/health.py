@@ -30,7 +30,7 @@ _SETTLES = 5.0
 """A service that ends at once is seen only when one waits for it a little."""
 _HEALS = 15.0
 """How long a push that told units waits for what was bad before it."""
-_MEND = "correct the settings by the journal lines above, then push again"
+_FIX = "correct the settings by the journal lines above, then push again"
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,13 @@ def wait(
             broken = _hopeless(units, judged, counted)
             host.pause(0.25)
         except OutOfTimeError as error:
-            raise AgentError(f"{error.what} and {reasons}", error.mend) from error
+            raise AgentError(f"{error.what} and {reasons}", error.fix) from error
         if broken or (failing and host.now() >= began + limit):
             units.show_journal(services, since)
-            raise AgentError(broken or f"not healthy after {limit:.0f} s: {reasons}", _MEND)
+            raise AgentError(broken or f"not healthy after {limit:.0f} s: {reasons}", _FIX)
     if broken := _hopeless(units, judged, counted):
         units.show_journal(services, since)
-        raise AgentError(broken, _MEND)
+        raise AgentError(broken, _FIX)
     return still
 
 
@@ -170,7 +170,7 @@ def _expect(url: str, token: str | None, good: Callable[[int], bool], expected: 
         code, body = _ask(url, token)
     except (OSError, http.client.HTTPException) as error:
         return f"{what} does not answer ({error})"
-    # kumod tells why it refuses: too little disk or memory is no fault of the release.
+    # kumod says why it refuses: too little disk or memory is no fault of the release.
     told = f" ({body})" if body and code >= 500 else ""
     return None if good(code) else f"{what} answers {code} instead of {expected}{told}"
 

@@ -86,7 +86,7 @@ def ensure_user(host: Host, name: str) -> None:
                 "--home-dir=/nonexistent", "--shell=/usr/sbin/nologin", name,
             ],
             limit=60,
-            mend="see `getent passwd` and `getent group` on the host, then push again",
+            fix="see `getent passwd` and `getent group` on the host, then push again",
         )  # fmt: skip
 
 
@@ -118,5 +118,5 @@ def _hand_over(host: Host, path: Path, before: int, uid: int, gid: int) -> None:
     host.commands.must(
         ["chown", "--recursive", "--no-dereference", f"--from={before}", f"{uid}:{gid}", str(path)],
         limit=900,
-        mend=f"see who owns what below {path}, then push again",
+        fix=f"see who owns what below {path}, then push again",
     )

@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from hostagent.host import Host
-from hostagent.push import change, health, lock, owed, prepare, recover, repair
+from hostagent.push import change, health, lock, pending, prepare, recover, repair
 from hostagent.release import links
 from hostagent.release.masking import mask
 from hostagent.release.model import Bundle, Manifest, parse_bundle
@@ -68,7 +68,7 @@ def _decide(host: Host, store: Store, bundle: Bundle, live: Manifest) -> dict[st
         "changed": list(outcome.changed),
         "restarted": list(outcome.effects),
         "repaired": [],
-        "set_aside": list(outcome.set_aside),
+        "backed_up": list(outcome.backed_up),
         "bad_before": list(outcome.bad_before),
         "bad_still": list(outcome.bad_still),
         "kumomta": upgrade.target if upgrade else manifest.kumomta_version,
@@ -80,7 +80,7 @@ def _left_over(host: Host, store: Store, release_id: str) -> bool:
     return (
         store.current_id() != release_id
         and release_id not in store.history()
-        and owed.read(host.layout) is None
+        and pending.read(host.layout) is None
     )
 
 

@@ -2,8 +2,8 @@
 
 from hostagent.errors import AgentError
 from hostagent.host import Host
-from hostagent.push import change, health, lock, owed
-from hostagent.push.owed import Owed
+from hostagent.push import change, health, lock, pending
+from hostagent.push.pending import Pending
 from hostagent.release.masking import mask
 from hostagent.release.store import Store
 
@@ -11,7 +11,7 @@ from hostagent.release.store import Store
 def recover(host: Host, store: Store) -> str:
     """Bring the host to exactly one release; says what was done, or nothing."""
     store.clean()
-    note = owed.read(host.layout)
+    note = pending.read(host.layout)
     if note is None:
         return ""
     mask(host, store, note.origin, note.target)
@@ -24,7 +24,7 @@ def recover(host: Host, store: Store) -> str:
     return _finish(host, store, note)
 
 
-def _finish(host: Host, store: Store, note: Owed) -> str:
+def _finish(host: Host, store: Store, note: Pending) -> str:
     since = health.moment()
     try:
         change.activate(host, store, note)
@@ -37,10 +37,10 @@ def _finish(host: Host, store: Store, note: Owed) -> str:
         )
     except AgentError as error:
         if note.back:
-            owed.clear(host.layout)
+            pending.clear(host.layout)
             raise AgentError(
                 f"release {note.target}, to which the host went back, is not healthy: {error.what}",
-                error.mend,
+                error.fix,
             ) from error
         state = change.go_back(host, store, note)
         return f"release {note.target} failed ({error.what}); back at {note.origin}, {state}"

@@ -1,13 +1,13 @@
-"""Pushing the live release again: drifted files are kept aside and put right."""
+"""Pushing the live release again: drifted files are backed up and put right."""
 
 import os
 import time
 from typing import Any
 
 from hostagent.host import Host
-from hostagent.push import change, health, owed, prepare
+from hostagent.push import change, health, pending, prepare
 from hostagent.push.effects import UNIT_FILES, ordered
-from hostagent.push.owed import Owed
+from hostagent.push.pending import Pending
 from hostagent.release import links
 from hostagent.release.model import Bundle, File
 from hostagent.release.store import Store
@@ -30,7 +30,7 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
     told = [
         effect for file in manifest.files if _covers(file.path, wrong) for effect in file.effects
     ]
-    aside = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-drift"
+    backup = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-drift"
     units = Units(host)
     using = units.running_from(manifest.units, "/opt/kumomta/") if upgrade else ()
     told += [f"restart {unit}" for unit in using]
@@ -41,23 +41,23 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
         if name not in manifest.units
     }
     change.tell_bad(host, "before this push", bad.values())
-    note = Owed(
+    note = Pending(
         origin=manifest.id,
         target=manifest.id,
         effects=ordered(told, manifest.units),
-        aside=aside,
+        backup=backup,
         back=True,
         before=bad,
     )
-    owed.write(host.layout, note)
-    host.done("owed")
-    _put_right(host, store, bundle, damaged, added, aside)
+    pending.write(host.layout, note)
+    host.done("pending")
+    _put_right(host, store, bundle, damaged, added, backup)
     for path in foreign:
-        host.report.say(f"repairing {path}: something else stands there")
+        host.report.say(f"repairing {path}: something else is there")
     host.done("restored")
     since = health.moment()
     if any(path.startswith(UNIT_FILES) for path in wrong):
-        links.settle(host.layout, manifest, [], aside=aside)
+        links.settle(host.layout, manifest, [], backup=backup)
         units.reload_manager()
     if upgrade:
         packages.change_kumomta(host, upgrade.target)
@@ -71,7 +71,7 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
         "changed": [],
         "restarted": list(note.effects),
         "repaired": sorted({*wrong, *added}),
-        "set_aside": list(foreign),
+        "backed_up": list(foreign),
         "bad_before": list(bad.values()),
         "bad_still": list(still),
     }
@@ -83,11 +83,11 @@ def _put_right(
     bundle: Bundle,
     damaged: list[tuple[File, str]],
     added: list[str],
-    aside: str,
+    backup: str,
 ) -> None:
-    """Files of the live release as they were pushed; what stood there is kept aside."""
+    """Files of the live release as they were pushed; what was there is backed up."""
     release = bundle.manifest.id
-    kept = host.layout.aside / aside / "stored"
+    kept = host.layout.backup / backup / "stored"
     for file, why in damaged:
         host.report.say(f"repairing {file.path}: {why}")
         stored = host.layout.stored(release, file.path)

@@ -21,7 +21,7 @@ KUMOD = "/opt/kumomta/sbin/kumod"
 KUMOD_UNIT = "kumomta.service"
 CERTIFICATE = "/usr/local/lib/ping8/certificate"
 _LIMIT = 120
-_MEND = "nothing was changed; correct what it names in the settings, then push again"
+_FIX = "nothing was changed; correct what it names in the settings, then push again"
 _NOT_OURS = ("Unknown key name", "man page")
 _MASKED = hashlib.sha256(b"").hexdigest()
 """An empty unit file masks the unit, and `systemd-analyze verify` refuses masked units."""
@@ -120,7 +120,7 @@ def _check_units(staged: Staged) -> None:
         if any(name in line for name in names) and not any(word in line for word in _NOT_OURS)
     ]
     if code != 0 and lines:
-        raise AgentError(f"`systemd-analyze verify` refuses: {' | '.join(lines[:6])}", _MEND)
+        raise AgentError(f"`systemd-analyze verify` refuses: {' | '.join(lines[:6])}", _FIX)
 
 
 def _must(
@@ -131,7 +131,7 @@ def _must(
         lines = [line.strip() for line in output.splitlines() if line.strip()]
         for line in lines[-20:]:
             staged.host.report.say(f"{name}: {line}")
-        raise AgentError(f"`{name}` refuses the release: {' | '.join(lines[-3:])[:600]}", _MEND)
+        raise AgentError(f"`{name}` refuses the release: {' | '.join(lines[-3:])[:600]}", _FIX)
 
 
 def _run(

@@ -1,4 +1,4 @@
-"""Live paths as links into the current release, and what stood there before.
+"""Live paths as links into the current release, and what was there before.
 
 A live path says the same as the current release at every moment: a link for a file that only the
 other release has dangles, which reads as no file.
@@ -30,7 +30,7 @@ def is_ours(layout: Layout, path: str) -> bool:
 
 
 def foreign(layout: Layout, manifest: Manifest) -> tuple[str, ...]:
-    """Live paths where something else stands, such as a package's own configuration."""
+    """Live paths where something else is, such as a package's own configuration."""
     return tuple(
         path
         for path in link_paths(manifest)
@@ -39,7 +39,7 @@ def foreign(layout: Layout, manifest: Manifest) -> tuple[str, ...]:
 
 
 def place_missing(layout: Layout, manifest: Manifest) -> None:
-    """Links where nothing stands: they dangle, or say what the current release says."""
+    """Links to nothing: they dangle, or say what the current release says."""
     for path in link_paths(manifest):
         live = layout.live(path)
         if not os.path.lexists(live):
@@ -48,16 +48,16 @@ def place_missing(layout: Layout, manifest: Manifest) -> None:
 
 
 def settle(
-    layout: Layout, manifest: Manifest, others: Iterable[Manifest], *, aside: str
+    layout: Layout, manifest: Manifest, others: Iterable[Manifest], *, backup: str
 ) -> tuple[str, ...]:
-    """Make the links exactly the manifest's; returns what was set aside.
+    """Make the links exactly the manifest's; returns what was backed up.
 
     Links that only `others` have are removed. May be repeated after an interruption.
     """
     drop_stale(layout, manifest, others)
     moved = foreign(layout, manifest)
     for path in moved:
-        set_aside(layout, path, aside)
+        back_up(layout, path, backup)
         durable.put_link(layout.live(path), layout.link_target(path))
     place_missing(layout, manifest)
     return moved
@@ -72,10 +72,10 @@ def drop_stale(layout: Layout, manifest: Manifest, others: Iterable[Manifest]) -
                 layout.live(path).unlink()
 
 
-def adopt(layout: Layout, paths: Iterable[str], live: Manifest, *, aside: str) -> None:
-    """Replace what stands in the way by links, before the switch and without a visible change.
+def adopt(layout: Layout, paths: Iterable[str], live: Manifest, *, backup: str) -> None:
+    """Replace what is in the way by links, before the switch and without a visible change.
 
-    The live release gets a copy, so that each link reads as what stood there until the switch; a
+    The live release gets a copy, so that each link reads as what was there until the switch; a
     path that the live release has itself (somebody put a file in its link's place) reads as that.
     """
     own = set(link_paths(live))
@@ -83,16 +83,16 @@ def adopt(layout: Layout, paths: Iterable[str], live: Manifest, *, aside: str) -
         there = layout.live(path)
         if is_ours(layout, path):
             continue
-        set_aside(layout, path, aside)
+        back_up(layout, path, backup)
         if path not in own:
             durable.discard(layout.stored(live.id, path))
             keep(there, layout.stored(live.id, path), mode=0o755)
         durable.put_link(there, layout.link_target(path))
 
 
-def set_aside(layout: Layout, path: str, aside: str) -> None:
-    """Keep a copy of what stands at a live path."""
-    keep(layout.live(path), layout.aside / aside / path.lstrip("/"))
+def back_up(layout: Layout, path: str, backup: str) -> None:
+    """Keep a copy of what is at a live path."""
+    keep(layout.live(path), layout.backup / backup / path.lstrip("/"))
 
 
 def keep(source: Path, kept: Path, *, mode: int = 0o700) -> None:
@@ -123,11 +123,11 @@ def copy_owner(source: Path, target: Path) -> None:
     os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
-def bring_back(layout: Layout, manifest: Manifest, paths: Iterable[str], *, aside: str) -> None:
-    """Undo setting aside, for paths that the manifest does not want."""
+def bring_back(layout: Layout, manifest: Manifest, paths: Iterable[str], *, backup: str) -> None:
+    """Undo backing up, for paths that the manifest does not want."""
     wanted = set(link_paths(manifest))
     for path in paths:
-        kept = layout.aside / aside / path.lstrip("/")
+        kept = layout.backup / backup / path.lstrip("/")
         if path in wanted or not os.path.lexists(kept) or not is_ours(layout, path):
             continue
         partial = durable.partial(layout.live(path))

@@ -29,7 +29,7 @@ class Store:
         """Make the folders, and give a fresh host the release without files as its live one."""
         for folder in (self.layout.base, self.layout.releases):
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self.layout.aside.mkdir(mode=0o700, exist_ok=True)
+        self.layout.backup.mkdir(mode=0o700, exist_ok=True)
         nothing = self.layout.release(NOTHING)
         if not (nothing / "manifest.json").exists():
             (nothing / "root").mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -81,17 +81,17 @@ class Store:
 
     def check_space(self, needed: int, count: int) -> None:
         """Refuse to begin what would fill the disk."""
-        figures = os.statvfs(self.layout.releases)
-        free = figures.f_bavail * figures.f_frsize
+        space = os.statvfs(self.layout.releases)
+        free = space.f_bavail * space.f_frsize
         if free < needed + min(_MARGIN, needed * 4 + 1024 * 1024):
             raise AgentError(
                 f"{self.layout.releases} has {free // 1024} KiB free and the release needs "
                 f"{needed // 1024} KiB and a margin",
                 "free space on the root volume (journal, package cache), then push again",
             )
-        if figures.f_files and figures.f_favail < count + _SPARE_INODES:
+        if space.f_files and space.f_favail < count + _SPARE_INODES:
             raise AgentError(
-                f"{self.layout.releases} has {figures.f_favail} inodes free and the release "
+                f"{self.layout.releases} has {space.f_favail} inodes free and the release "
                 f"needs {count} and a margin",
                 "remove files from the root volume, then push again",
             )

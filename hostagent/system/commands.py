@@ -79,13 +79,13 @@ class Commands:
         arguments: Sequence[str],
         *,
         limit: float,
-        mend: str,
+        fix: str,
         environment: Mapping[str, str] | None = None,
     ) -> str:
         """Its output; a failure is an AgentError with the end of the output."""
         result = self.run(arguments, limit=limit, environment=environment)
         if not result.good:
             raise AgentError(
-                f"`{' '.join(arguments)}` failed with {result.code}: {result.tail()}", mend
+                f"`{' '.join(arguments)}` failed with {result.code}: {result.tail()}", fix
             )
         return result.output

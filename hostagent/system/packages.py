@@ -27,7 +27,7 @@ _APT = [
 ]
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l", "NEEDRESTART_SUSPEND": "1"}
 _UPDATE, _INSTALL = 300.0, 1200.0
-_MEND = "see whether the host reaches its package sources (`apt-get update`), then push again"
+_FIX = "see whether the host reaches its package sources (`apt-get update`), then push again"
 _KUMOMTA = "kumomta"
 _POLICY_RC = "/usr/sbin/policy-rc.d"
 _POLICY_TEXT = b"#!/bin/sh\n# ping8-agent: nothing starts because it was installed.\nexit 101\n"
@@ -90,7 +90,7 @@ def install(host: Host, names: Iterable[str], *extra: str) -> None:
     with _nothing_starts(host):
         _apt(host, "install", "--allow-change-held-packages", *extra, *wanted)
     if any(Path(name.split("=")[0]).name.startswith(_KUMOMTA) for name in wanted):
-        host.commands.must(["apt-mark", "hold", _KUMOMTA], limit=60, mend=_MEND)
+        host.commands.must(["apt-mark", "hold", _KUMOMTA], limit=60, fix=_FIX)
 
 
 def change_kumomta(host: Host, version: str) -> None:
@@ -125,12 +125,12 @@ def _fetch(host: Host, origin: str, pinned: str) -> Upgrade:
         )  # fmt: skip
     for version in (origin, target):
         if not _files(host, version):
-            raise AgentError(f"apt-get left no package file of kumomta {version}", _MEND)
+            raise AgentError(f"apt-get left no package file of kumomta {version}", _FIX)
     tree = host.layout.kumomta / "next"
-    host.commands.must(["rm", "-rf", str(tree)], limit=60, mend=_MEND)
+    host.commands.must(["rm", "-rf", str(tree)], limit=60, fix=_FIX)
     tree.mkdir(mode=0o755, parents=True)
     host.commands.must(
-        ["dpkg-deb", "--extract", str(_files(host, target)[-1]), str(tree)], limit=300, mend=_MEND
+        ["dpkg-deb", "--extract", str(_files(host, target)[-1]), str(tree)], limit=300, fix=_FIX
     )
     return Upgrade(origin=origin, target=target, tree=tree)
 
@@ -144,7 +144,7 @@ def _files(host: Host, version: str) -> list[Path]:
 
 def _available(host: Host, pinned: str) -> str:
     """The exact version that the package sources have of a release."""
-    output = host.commands.must(["apt-cache", "madison", _KUMOMTA], limit=60, mend=_MEND)
+    output = host.commands.must(["apt-cache", "madison", _KUMOMTA], limit=60, fix=_FIX)
     rows = [line.split("|") for line in output.splitlines()]
     versions = [row[1].strip() for row in rows if len(row) > 1]
     for version in versions:
@@ -172,7 +172,7 @@ def _update(host: Host) -> None:
         [*_APT, "--option=APT::Update::Error-Mode=any", "update"], limit=_UPDATE, environment=_QUIET
     )
     if not result.good:
-        raise AgentError(f"`apt-get update` failed: {result.tail(6)}", _MEND)
+        raise AgentError(f"`apt-get update` failed: {result.tail(6)}", _FIX)
 
 
 def _apt(host: Host, *arguments: str) -> None:
@@ -183,7 +183,7 @@ def _apt(host: Host, *arguments: str) -> None:
             host.commands.run(["dpkg", "--configure", "-a"], limit=_INSTALL, environment=_QUIET)
             result = host.commands.run([*_APT, *arguments], limit=_INSTALL, environment=_QUIET)
     if not result.good:
-        raise AgentError(f"`apt-get {' '.join(arguments)}` failed: {result.tail(6)}", _MEND)
+        raise AgentError(f"`apt-get {' '.join(arguments)}` failed: {result.tail(6)}", _FIX)
 
 
 @contextlib.contextmanager

@@ -151,7 +151,7 @@ class Units:
 
     def _systemctl(self, *arguments: str) -> None:
         self._host.commands.must(
-            ["systemctl", *arguments], limit=_QUICK * 2, mend="look at systemd on the host"
+            ["systemctl", *arguments], limit=_QUICK * 2, fix="look at systemd on the host"
         )
 
 

@@ -127,7 +127,7 @@ def _mount(host: Host, mount: Mount, volume: str) -> None:
     kind = _file_system(host, device, mount, volume)
     host.layout.live(mount.path).mkdir(mode=0o755, parents=True, exist_ok=True)
     unit = host.commands.must(
-        ["systemd-escape", "--path", "--suffix=mount", mount.path], limit=10, mend="report this"
+        ["systemd-escape", "--path", "--suffix=mount", mount.path], limit=10, fix="report this"
     ).strip()
     text = mount_unit(mount, volume, kind)
     folder = host.layout.live(UNIT_FILES)
@@ -135,12 +135,12 @@ def _mount(host: Host, mount: Mount, volume: str) -> None:
     wants = folder / "local-fs.target.wants"
     wants.mkdir(mode=0o755, exist_ok=True)
     durable.put_link(wants / unit, f"{UNIT_FILES}{unit}")
-    host.commands.must(["systemctl", "daemon-reload"], limit=60, mend="look at systemd")
+    host.commands.must(["systemctl", "daemon-reload"], limit=60, fix="look at systemd")
     host.report.say(f"mounting {volume} ({kind}) at {mount.path}")
     host.commands.must(
         ["systemctl", "start", unit],
         limit=240,
-        mend=f"look at `journalctl -u {unit}` and `dmesg` on the host, then push again",
+        fix=f"look at `journalctl -u {unit}` and `dmesg` on the host, then push again",
     )
     if not host.layout.live(mount.path).is_mount():
         raise AgentError(
@@ -210,7 +210,7 @@ def _file_system(host: Host, device: Path, mount: Mount, volume: str) -> str:
     host.commands.must(
         ["mkfs.ext4", "-q", "-F", "-m", "1", "-L", f"ping8-{mount.volume}"[:16], str(device)],
         limit=600,
-        mend="see `dmesg` on the host, then push again",
+        fix="see `dmesg` on the host, then push again",
     )
     begun.unlink()
     durable.sync_directory(begun.parent)

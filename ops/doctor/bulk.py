@@ -60,13 +60,13 @@ def _line(check: str, domain: str, rules: Sequence[str], found: Sequence[Finding
             domain,
             "broken: " + ", ".join(f"{f.headline} ({f.check})" for f in bad),
             expected="all rules kept",
-            mend=f"mend {', '.join(sorted({f.check for f in bad}))}",
+            fix=f"fix {', '.join(sorted({f.check for f in bad}))}",
         )
     if open_:
         return unknown(
             check,
             domain,
             f"not known: {', '.join(sorted(open_))}",
-            mend=f"see {', '.join(sorted(open_))}",
+            fix=f"see {', '.join(sorted(open_))}",
         )
     return passed(check, domain, f"{len(rules)} rules kept; one-click unsubscribe is PING8's part")

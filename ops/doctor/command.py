@@ -162,7 +162,7 @@ def _checklist(stack: str) -> str:
 
 
 def _checkout() -> Path:
-    """The checkout that holds the stack files: where we stand, or that of this program."""
+    """The checkout that holds the stack files: the current folder, or that of this program."""
     here = Path.cwd()
     return here if (here / "Pulumi.yaml").exists() else STACKS.parent
 

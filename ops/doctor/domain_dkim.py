@@ -8,7 +8,7 @@ import dkim
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from ops.doctor import mends
+from ops.doctor import fixes
 from ops.doctor.finding import Finding, failed, passed, unknown, warned
 from ops.doctor.resolver import Resolver
 from ops.stack import Deployment
@@ -74,27 +74,27 @@ def selector(
     """Record, key and length of one selector."""
     subject = f"{domain.name} {name}"
     record_name = names.dkim(name, domain.name)
-    mend = mends.record(deployment, domain.name, record_name)
+    fix = fixes.record(deployment, domain.name, record_name)
     records = resolver.txt(record_name)
     aliases = resolver.aliases(record_name, "TXT")
     chain = " → ".join(aliases)
     if len(records) != 1:
-        return _no_record(subject, f"{chain}: {len(records) or 'no'} TXT records", mend)
+        return _no_record(subject, f"{chain}: {len(records) or 'no'} TXT records", fix)
     try:
         published = parse(record_name, records[0])
     except BadRecord as error:
-        return _no_record(subject, f"{chain}: {error}", mend)
+        return _no_record(subject, f"{chain}: {error}", fix)
     return [
         _record(domain, name, published, aliases, deployment),
-        _same_key(f"{domain.name}/{name}", subject, published, host_keys, deployment, mend),
+        _same_key(f"{domain.name}/{name}", subject, published, host_keys, deployment, fix),
         _length(subject, published, deployment),
     ]
 
 
-def _no_record(subject: str, saw: str, mend: str) -> list[Finding]:
+def _no_record(subject: str, saw: str, fix: str) -> list[Finding]:
     no_key = "no published key"
     return [
-        failed("domain.dkim-record", subject, saw, expected="one DKIM key record", mend=mend),
+        failed("domain.dkim-record", subject, saw, expected="one DKIM key record", fix=fix),
         unknown("domain.dkim-key", subject, no_key),
         unknown("domain.dkim-length", subject, no_key),
     ]
@@ -108,7 +108,7 @@ def _record(
     deployment: Deployment,
 ) -> Finding:
     subject = f"{domain.name} {name}"
-    mend = mends.record(deployment, domain.name, aliases[0])
+    fix = fixes.record(deployment, domain.name, aliases[0])
     saw = f"{' → '.join(aliases)}: {published.kind}, {published.bits} bits"
     if published.testing:
         return warned(
@@ -116,7 +116,7 @@ def _record(
             subject,
             f"{saw}, t=y",
             expected="no t=y: receivers may treat signed mail as unsigned",
-            mend=mend,
+            fix=fix,
         )
     target = names.dkim_target(name, domain.name, deployment.settings.zone)
     external = zone_of(deployment.settings, domain, aliases[0]) is None
@@ -126,7 +126,7 @@ def _record(
             subject,
             f"{saw}, a copy instead of an alias",
             expected=f"CNAME {target}: else each new key waits for the domain's owner",
-            mend=mend,
+            fix=fix,
         )
     return passed("domain.dkim-record", subject, saw)
 
@@ -137,7 +137,7 @@ def _same_key(
     published: Published,
     host_keys: HostKeys,
     deployment: Deployment,
-    mend: str,
+    fix: str,
 ) -> Finding:
     try:
         keys = host_keys()
@@ -149,7 +149,7 @@ def _same_key(
             subject,
             "no key on the MTA host",
             expected=f"/opt/kumomta/etc/dkim/{key_name}.key",
-            mend=mends.push(deployment),
+            fix=fixes.push(deployment),
         )
     key = serialization.load_der_public_key(base64.b64decode(keys[key_name]))
     on_host = key.public_bytes_raw() if isinstance(key, ed25519.Ed25519PublicKey) else _rsa_der(key)
@@ -160,7 +160,7 @@ def _same_key(
         subject,
         "the published key is another than the host's",
         expected="the host's key",
-        mend=f"{mend}; if the host's key was changed there: {mends.push(deployment)}",
+        fix=f"{fix}; if the host's key was changed there: {fixes.push(deployment)}",
     )
 
 
@@ -171,8 +171,8 @@ def _length(subject: str, published: Published, deployment: Deployment) -> Findi
             subject,
             f"RSA, {published.bits} bits",
             expected=f"{_RSA_BITS} bits or more",
-            mend="give the domain new selectors (dkim.selectors) and no key of your own, then "
-            f"{mends.up(deployment)}",
+            fix="give the domain new selectors (dkim.selectors) and no key of your own, then "
+            f"{fixes.up(deployment)}",
         )
     return passed("domain.dkim-length", subject, f"{published.kind}, {published.bits} bits")
 

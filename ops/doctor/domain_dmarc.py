@@ -6,7 +6,7 @@ from typing import Any
 import checkdmarc.dmarc
 from checkdmarc.utils import get_base_domain
 
-from ops.doctor import mends
+from ops.doctor import fixes
 from ops.doctor.finding import Finding, failed, passed, unknown, warned
 from ops.doctor.resolver import Resolver
 from ops.stack import Deployment
@@ -20,7 +20,7 @@ _WEAKEST_FIRST = ("none", "quarantine", "reject")
 def dmarc(domain: SenderDomain, resolver: Resolver, deployment: Deployment) -> list[Finding]:
     """Record and policy, alignment by it, and the authorisation of report addresses elsewhere."""
     own = names.dmarc(domain.name)
-    mend = mends.record(deployment, domain.name, own)
+    fix = fixes.record(deployment, domain.name, own)
     # checkdmarc takes a failed look-up for a missing record; this one raises instead.
     resolver.txt(own)
     try:
@@ -37,21 +37,21 @@ def dmarc(domain: SenderDomain, resolver: Resolver, deployment: Deployment) -> l
                 domain.name,
                 f"{own}: {error}",
                 expected=f"one valid DMARC record with p={domain.dmarc.policy}",
-                mend=mend,
+                fix=fix,
             ),
             alignment(domain, strict=False),
             unknown("domain.report-address", domain.name, "no DMARC record to read"),
         ]
     tags: Mapping[str, Any] = parsed["tags"]
     return [
-        _policy(domain, tags, found["record"], found["location"], mend),
+        _policy(domain, tags, found["record"], found["location"], fix),
         alignment(domain, strict=tags["aspf"]["value"] == "s"),
-        _reports(domain, tags, found["location"], resolver, mend),
+        _reports(domain, tags, found["location"], resolver, fix),
     ]
 
 
 def _policy(
-    domain: SenderDomain, tags: Mapping[str, Any], record: str, location: str, mend: str
+    domain: SenderDomain, tags: Mapping[str, Any], record: str, location: str, fix: str
 ) -> Finding:
     inherited = location != domain.name
     unexpected = inherited and domain.dmarc.publish
@@ -60,7 +60,7 @@ def _policy(
     expected = f"p={wanted} or stricter at _dmarc.{domain.name}"
     saw = f"_dmarc.{location}: {record}"
     if unexpected or _WEAKEST_FIRST.index(policy) < _WEAKEST_FIRST.index(wanted):
-        return warned("domain.dmarc", domain.name, saw, expected=expected, mend=mend)
+        return warned("domain.dmarc", domain.name, saw, expected=expected, fix=fix)
     return passed("domain.dmarc", domain.name, saw)
 
 
@@ -72,7 +72,7 @@ def alignment(domain: SenderDomain, *, strict: bool) -> Finding:
     saw = f"From {domain.name}, DKIM d={domain.name}, envelope {envelope} ({mode})"
     if aligned:
         return passed("domain.alignment", domain.name, saw)
-    mend = (
+    fix = (
         "publish the DMARC record without aspf=s"
         if strict
         else f"set this domain's `bounce` to bounce.{domain.name} in the stack file"
@@ -82,12 +82,12 @@ def alignment(domain: SenderDomain, *, strict: bool) -> Finding:
         domain.name,
         f"{saw}: DKIM alone aligns",
         expected=f"an envelope under {organisation}, relaxed alignment",
-        mend=mend,
+        fix=fix,
     )
 
 
 def _reports(
-    domain: SenderDomain, tags: Mapping[str, Any], location: str, resolver: Resolver, mend: str
+    domain: SenderDomain, tags: Mapping[str, Any], location: str, resolver: Resolver, fix: str
 ) -> Finding:
     uris = [uri for tag in ("rua", "ruf") if tag in tags for uri in tags[tag]["value"]]
     addresses = list(dict.fromkeys(uri["address"] for uri in uris if uri["scheme"] == "mailto"))
@@ -98,7 +98,7 @@ def _reports(
             domain.name,
             f"reports go to {', '.join(addresses) or 'nobody'}",
             expected=f"rua=mailto:{wanted}",
-            mend=mend,
+            fix=fix,
         )
     for address in addresses:
         problem = _report_problem(domain.name, location, address, resolver)
@@ -126,7 +126,7 @@ def _report_problem(name: str, location: str, address: str, resolver: Resolver) 
             name,
             f"{address}: {receiver} does not say that it takes reports about {location}",
             expected=f"TXT {consent}",
-            mend=f'the owner of {receiver} publishes: {consent}. 3600 IN TXT "v=DMARC1"',
+            fix=f'the owner of {receiver} publishes: {consent}. 3600 IN TXT "v=DMARC1"',
         )
     if not (resolver.exchangers(receiver) or resolver.addresses(receiver)):
         return warned(
@@ -134,6 +134,6 @@ def _report_problem(name: str, location: str, address: str, resolver: Resolver) 
             name,
             f"{address}: {receiver} takes no mail",
             expected=f"MX {receiver}",
-            mend="name an address that takes mail under dmarc.report in the stack file",
+            fix="name an address that takes mail under dmarc.report in the stack file",
         )
     return None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import checkdmarc.spf
 import spf
 
-from ops.doctor import mends
+from ops.doctor import fixes
 from ops.doctor.finding import Finding, failed, passed, unknown
 from ops.doctor.resolver import Resolver
 from ops.stack import Deployment, Egress
@@ -30,8 +30,8 @@ def envelope_spf(
     bad = [entry for entry in results if entry[2] != "pass"]
     addresses = ", ".join(source.public for source in sources)
 
-    def mend(name: str) -> str:
-        return mends.record(deployment, domain.name, name)
+    def fix(name: str) -> str:
+        return fixes.record(deployment, domain.name, name)
 
     verdict = passed("domain.spf", domain.name, f"{' and '.join(names)}: pass for {addresses}")
     if bad:
@@ -40,9 +40,9 @@ def envelope_spf(
             domain.name,
             "; ".join(f"{name} for {s.public}: {text} {why}" for name, s, text, why in bad),
             expected=f"pass for {addresses}",
-            mend=mend(bad[0][0]),
+            fix=fix(bad[0][0]),
         )
-    return [verdict, _limits(domain, names, resolver, mend)]
+    return [verdict, _limits(domain, names, resolver, fix)]
 
 
 def _result(name: str, source: Egress) -> tuple[str, str]:
@@ -51,7 +51,7 @@ def _result(name: str, source: Egress) -> tuple[str, str]:
 
 
 def _limits(
-    domain: SenderDomain, names: Sequence[str], resolver: Resolver, mend: Callable[[str], str]
+    domain: SenderDomain, names: Sequence[str], resolver: Resolver, fix: Callable[[str], str]
 ) -> Finding:
     """The cost of the whole record, not only up to the first match: receivers differ."""
     saw = []
@@ -65,7 +65,7 @@ def _limits(
                 domain.name,
                 saw[-1],
                 expected=f"at most {_LOOKUPS} look-ups, {_VOID_LOOKUPS} void",
-                mend=f"{mend(name)}; if the record is as the settings say, remove domains under "
+                fix=f"{fix(name)}; if the record is as the settings say, remove domains under "
                 "spf.include that are not needed",
             )
         if not result["valid"]:
@@ -74,7 +74,7 @@ def _limits(
                 domain.name,
                 f"{name}: {result['error']}",
                 expected="one valid SPF record",
-                mend=mend(name),
+                fix=fix(name),
             )
     return passed("domain.spf-limits", domain.name, "; ".join(saw))
 
@@ -100,7 +100,7 @@ def bounce_domain(
                 domain.name,
                 "; ".join(saw),
                 expected=f"MX {deployment.settings.mta_host} → {address}",
-                mend=mends.record(deployment, domain.name, bad[0]),
+                fix=fixes.record(deployment, domain.name, bad[0]),
             )
         ]
     return [passed("domain.bounce", domain.name, "; ".join(saw))]

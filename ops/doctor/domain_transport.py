@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import checkdmarc.mta_sts
 import checkdmarc.smtp_tls_reporting
 
-from ops.doctor import https, mends
+from ops.doctor import fixes, https
 from ops.doctor.finding import Finding, failed, passed, unknown, warned
 from ops.doctor.resolver import Dnssec, LookupFailed, Resolver
 from ops.stack import Deployment
@@ -25,7 +25,7 @@ def dnssec(domain: SenderDomain, resolver: Resolver) -> Finding:
             domain.name,
             f"{zone} is {state}",
             expected=f"{Dnssec.VALID}, or {Dnssec.UNSIGNED}",
-            mend=f"the owner of {zone} makes the DS record at the parent match the zone's keys, or "
+            fix=f"the owner of {zone} makes the DS record at the parent match the zone's keys, or "
             f"removes it: dig DS {zone}; dig +cd DNSKEY {zone}",
         )
     return passed("domain.dnssec", domain.name, str(state))
@@ -63,7 +63,7 @@ def transport_security(
             domain.name,
             "; ".join(broken),
             expected="a valid record, and a valid policy that names every MX",
-            mend=f"mend https://mta-sts.{domain.name}{_POLICY_PATH} and its records, or remove "
+            fix=f"fix https://mta-sts.{domain.name}{_POLICY_PATH} and its records, or remove "
             "them: first mode: none, then after its max_age the record",
         )
     return passed("domain.mta-sts", domain.name, "; ".join(found) or "not published")
@@ -131,20 +131,20 @@ def _agreement(
     asked: int,
 ) -> Finding:
     check, subject = "domain.name-servers", domain.name
-    zone_mend = (
+    zone_fix = (
         f"compare the zone's NS records at the parent with its own: dig +trace NS {domain.name}; "
-        f"{mends.refresh(deployment)}"
+        f"{fixes.refresh(deployment)}"
     )
     if different:
         return failed(
-            check, subject, different[0], expected="one answer of all servers", mend=zone_mend
+            check, subject, different[0], expected="one answer of all servers", fix=zone_fix
         )
     if not asked:
         return unknown(
             check,
             subject,
             f"no authoritative server answered: {'; '.join(silent) or 'none named'}",
-            mend="let this machine speak DNS to the internet (port 53), or leave --authoritative",
+            fix="let this machine speak DNS to the internet (port 53), or leave --authoritative",
         )
     if silent:
         return failed(
@@ -152,7 +152,7 @@ def _agreement(
             subject,
             "; ".join(silent),
             expected="an answer of every server",
-            mend=zone_mend,
+            fix=zone_fix,
         )
     if stale:
         return warned(
@@ -160,7 +160,7 @@ def _agreement(
             subject,
             f"the resolver still has other answers of {', '.join(stale)}",
             expected="what the authoritative servers say",
-            mend="wait for the records' TTL; receivers may hold the old ones as long",
+            fix="wait for the records' TTL; receivers may hold the old ones as long",
         )
     return passed(check, subject, f"{asked} answers agree")
 

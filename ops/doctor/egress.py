@@ -7,7 +7,7 @@ from typing import Any
 
 import spf
 
-from ops.doctor import mends
+from ops.doctor import fixes
 from ops.doctor.finding import Finding, failed, passed, unknown
 from ops.doctor.resolver import Resolver
 from ops.stack import Deployment, Egress
@@ -19,7 +19,7 @@ _REFUSES = ipaddress.ip_network("127.255.255.0/24")
 
 @dataclass(frozen=True, kw_only=True)
 class Dial:
-    """What `ping8-agent dial` tells of one conversation, bound to a source's private address."""
+    """What `ping8-agent dial` reports of one conversation, bound to a source's private address."""
 
     exchanger: str
     connected: bool
@@ -45,7 +45,7 @@ def names(source: Egress, resolver: Resolver, deployment: Deployment) -> list[Fi
             what=f"A {source.ehlo}",
             saw=resolver.addresses(source.ehlo),
             expected=source.public,
-            mend=f"{mends.refresh(deployment)}; if the zone is not delegated, publish its NS "
+            fix=f"{fixes.refresh(deployment)}; if the zone is not delegated, publish its NS "
             f"records at the parent: dig NS {deployment.settings.zone}",
         ),
         _agree(
@@ -54,7 +54,7 @@ def names(source: Egress, resolver: Resolver, deployment: Deployment) -> list[Fi
             what=f"PTR {source.public}",
             saw=resolver.pointers(source.public),
             expected=source.ehlo,
-            mend=f"{mends.refresh(deployment)} once A {source.ehlo} resolves; how far AWS is: "
+            fix=f"{fixes.refresh(deployment)} once A {source.ehlo} resolves; how far AWS is: "
             f"aws ec2 describe-addresses-attribute --attribute domain-name --region {region}",
         ),
         _ehlo_spf(source, deployment),
@@ -62,12 +62,12 @@ def names(source: Egress, resolver: Resolver, deployment: Deployment) -> list[Fi
 
 
 def _agree(
-    check: str, subject: str, *, what: str, saw: Sequence[str], expected: str, mend: str
+    check: str, subject: str, *, what: str, saw: Sequence[str], expected: str, fix: str
 ) -> Finding:
     seen = f"{what} → {', '.join(saw) or 'nothing'}"
     if [name.lower() for name in saw] == [expected.lower()]:
         return passed(check, subject, seen)
-    return failed(check, subject, seen, expected=f"{expected} alone", mend=mend)
+    return failed(check, subject, seen, expected=f"{expected} alone", fix=fix)
 
 
 def _ehlo_spf(source: Egress, deployment: Deployment) -> Finding:
@@ -78,7 +78,7 @@ def _ehlo_spf(source: Egress, deployment: Deployment) -> Finding:
         return passed("egress.spf", source.name, saw)
     if result == "temperror":
         return unknown("egress.spf", source.name, saw)
-    return failed("egress.spf", source.name, saw, expected="pass", mend=mends.refresh(deployment))
+    return failed("egress.spf", source.name, saw, expected="pass", fix=fixes.refresh(deployment))
 
 
 def port_25(source: Egress, dial: Dial, deployment: Deployment) -> list[Finding]:
@@ -90,9 +90,9 @@ def port_25(source: Egress, dial: Dial, deployment: Deployment) -> list[Finding]
                 source.name,
                 f"no connection to {dial.exchanger}:25 from {source.private}: {dial.error}",
                 expected="a greeting",
-                mend="ask AWS to lift the block on port 25: ping8 doctor --before-launch "
+                fix="ask AWS to lift the block on port 25: ping8 doctor --before-launch "
                 f"--stack {deployment.stack} prints the request; if it is lifted: "
-                f"{mends.refresh(deployment)}",
+                f"{fixes.refresh(deployment)}",
             ),
             unknown("egress.seen-as", source.name, "port 25 did not answer"),
         ]
@@ -107,14 +107,14 @@ def _seen_as(source: Egress, dial: Dial, deployment: Deployment) -> Finding:
             source.name,
             f"EHLO {source.ehlo} refused: {(dial.ehlo_answer or dial.error)[:80]}",
             expected="250",
-            mend=f"mend egress.address and egress.reverse-dns of {source.name} first",
+            fix=f"fix egress.address and egress.reverse-dns of {source.name} first",
         )
     if not dial.seen_address:
         return unknown(
             "egress.seen-as",
             source.name,
             f"{dial.exchanger} does not say whom it sees: {dial.ehlo_answer[:80]}",
-            mend=f"ask one that does: --exchanger {_GMAIL}",
+            fix=f"ask one that does: --exchanger {_GMAIL}",
         )
     saw = f"{dial.exchanger} sees {dial.seen_address}, EHLO {source.ehlo}: {dial.ehlo_answer[:80]}"
     if dial.seen_address != source.public:
@@ -123,7 +123,7 @@ def _seen_as(source: Egress, dial: Dial, deployment: Deployment) -> Finding:
             source.name,
             saw,
             expected=source.public,
-            mend=f"{mends.refresh(deployment)} associates {source.public} with {source.private}",
+            fix=f"{fixes.refresh(deployment)} associates {source.public} with {source.private}",
         )
     return passed("egress.seen-as", source.name, saw)
 
@@ -141,7 +141,7 @@ def block_lists(source: Egress, lists: Sequence[str], resolver: Resolver) -> lis
                 source.name,
                 f"{source.public} is on {', '.join(hits)}",
                 expected="on none",
-                mend="find and stop what caused it, then ask the list to remove the address",
+                fix="find and stop what caused it, then ask the list to remove the address",
             )
         ]
     if refused:
@@ -150,7 +150,7 @@ def block_lists(source: Egress, lists: Sequence[str], resolver: Resolver) -> lis
                 "egress.block-lists",
                 source.name,
                 f"{', '.join(refused)} refuses this resolver",
-                mend="ask through a resolver of your own (--resolver); public ones are refused",
+                fix="ask through a resolver of your own (--resolver); public ones are refused",
             )
         ]
     return [passed("egress.block-lists", source.name, f"on none of {', '.join(lists)}")]
@@ -173,7 +173,7 @@ def socks(
             proxy,
             f"{where} is open",
             expected="closed to all but the MTA",
-            mend=mends.refresh(deployment),
+            fix=fixes.refresh(deployment),
         )
     return passed("egress.proxy-closed", proxy, f"{where} is closed")
 
@@ -189,6 +189,6 @@ def proxy_reached(proxy: str, answer: Mapping[str, Any], deployment: Deployment)
         proxy,
         f"{where}: {answer['error']}",
         expected="a SOCKS5 answer",
-        mend=mends.on_host(access, "sudo journalctl -u kumoproxy -n 50")
-        + f"; {mends.refresh(deployment)}",
+        fix=fixes.on_host(access, "sudo journalctl -u kumoproxy -n 50")
+        + f"; {fixes.refresh(deployment)}",
     )

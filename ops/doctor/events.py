@@ -1,6 +1,6 @@
 """Events on their way to PING8, and mail on its way out, as the MTA host counts them."""
 
-from ops.doctor import mends
+from ops.doctor import fixes
 from ops.doctor.finding import Finding, failed, passed, unknown, warned
 from ops.doctor.host_status import HostStatus
 from ops.stack import Deployment
@@ -9,7 +9,7 @@ from policy.settings.base import seconds
 
 def backlog(host: str, status: HostStatus, deployment: Deployment) -> Finding:
     """Events that wait for PING8."""
-    waiting, limit = status.figure("event_backlog"), deployment.settings.alarms.event_backlog
+    waiting, limit = status.metric("event_backlog"), deployment.settings.alarms.event_backlog
     if waiting is None:
         return unknown("mta.events", host, status.why_missing)
     saw = f"{waiting:.0f} events wait"
@@ -19,7 +19,7 @@ def backlog(host: str, status: HostStatus, deployment: Deployment) -> Finding:
             host,
             saw,
             expected=f"{limit} or fewer",
-            mend="see what PING8 answers: "
+            fix="see what PING8 answers: "
             f"ping8 doctor --stack {deployment.stack} --only mta.webhook --test-event",
         )
     return passed("mta.events", host, saw)
@@ -27,7 +27,7 @@ def backlog(host: str, status: HostStatus, deployment: Deployment) -> Finding:
 
 def dead_letters(host: str, status: HostStatus, deployment: Deployment) -> Finding:
     """Events that PING8 refused for good."""
-    dead = status.figure("dead_letters")
+    dead = status.metric("dead_letters")
     if dead is None:
         return unknown("mta.dead-letters", host, status.why_missing)
     if dead:
@@ -37,7 +37,7 @@ def dead_letters(host: str, status: HostStatus, deployment: Deployment) -> Findi
             host,
             f"{dead:.0f} dead letters",
             expected="none",
-            mend=f"why: ping8 events list --stack {stack}; when PING8 is mended: "
+            fix=f"why: ping8 events list --stack {stack}; when PING8 is fixed: "
             f"ping8 events replay --stack {stack}",
         )
     return passed("mta.dead-letters", host, "none")
@@ -45,7 +45,7 @@ def dead_letters(host: str, status: HostStatus, deployment: Deployment) -> Findi
 
 def queue_age(host: str, status: HostStatus, deployment: Deployment) -> Finding:
     """Age of the oldest message that waits."""
-    age, limit = status.figure("oldest_message_seconds"), deployment.settings.alarms.queue_age
+    age, limit = status.metric("oldest_message_seconds"), deployment.settings.alarms.queue_age
     if age is None:
         return unknown("mta.queue-age", host, status.why_missing)
     if age > seconds(limit):
@@ -54,7 +54,7 @@ def queue_age(host: str, status: HostStatus, deployment: Deployment) -> Finding:
             host,
             f"{age / 3600:.1f} h",
             expected=f"{limit} or less",
-            mend="which destination it is: "
-            + mends.on_host(deployment.mta, "sudo /opt/kumomta/sbin/kcli queue-summary"),
+            fix="which destination it is: "
+            + fixes.on_host(deployment.mta, "sudo /opt/kumomta/sbin/kcli queue-summary"),
         )
     return passed("mta.queue-age", host, f"{age / 60:.0f} min")

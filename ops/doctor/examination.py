@@ -13,10 +13,10 @@ from policy.errors import UserError
 
 Checks = Callable[[], Sequence[Finding]]
 
-_MENDS: Mapping[type[Exception], str] = {
+_FIXES: Mapping[type[Exception], str] = {
     UserError: "",  # says its own
     LookupFailed: "ask another DNS server (--resolver), or see where it ends: dig +trace",
-    Unreachable: "see that the host runs and lets this machine in; host.login tells more",
+    Unreachable: "see that the host runs and lets this machine in; host.login says more",
 }
 
 
@@ -88,13 +88,13 @@ def _gathered(
 def _outcome(task: Task) -> Sequence[Finding]:
     try:
         return task.run()
-    except tuple(_MENDS) as error:
+    except tuple(_FIXES) as error:
         why = str(error)
-        mend = next(mend for kind, mend in _MENDS.items() if isinstance(error, kind))
+        fix = next(fix for kind, fix in _FIXES.items() if isinstance(error, kind))
     except Exception as error:  # the operator reads it, and the other checks go on
-        why, mend = f"{type(error).__name__}: {error}", "report this to who keeps this program"
+        why, fix = f"{type(error).__name__}: {error}", "report this to who keeps this program"
     saw = f"could not check: {why}"
-    return [unknown(check, task.subject, saw, mend=mend) for check in task.checks]
+    return [unknown(check, task.subject, saw, fix=fix) for check in task.checks]
 
 
 def _late(tasks: Iterable[Task]) -> list[Finding]:
@@ -103,7 +103,7 @@ def _late(tasks: Iterable[Task]) -> list[Finding]:
             check,
             task.subject,
             "no answer in time",
-            mend="run again with a longer --timeout, or look at the network between here and there",
+            fix="run again with a longer --timeout, or look at the network between here and there",
         )
         for task in tasks
         for check in task.checks

@@ -49,7 +49,7 @@ def check_texts() -> dict[str, CheckText]:
 class Finding:
     """The answer of one check about one subject (a source, a domain, a host).
 
-    `saw` and `expected` are facts; `mend` can be pasted or done as it stands.
+    `saw` and `expected` are facts; `fix` can be pasted or done as it is.
     """
 
     check: str
@@ -57,7 +57,7 @@ class Finding:
     status: Status
     saw: str
     expected: str = ""
-    mend: str = ""
+    fix: str = ""
 
     @property
     def text(self) -> CheckText:
@@ -82,23 +82,23 @@ def passed(check: str, subject: str, saw: str) -> Finding:
     return Finding(check=check, subject=subject, status=Status.PASS, saw=saw)
 
 
-def failed(check: str, subject: str, saw: str, *, expected: str, mend: str) -> Finding:
+def failed(check: str, subject: str, saw: str, *, expected: str, fix: str) -> Finding:
     """Mail suffers, or will."""
     return Finding(
-        check=check, subject=subject, status=Status.FAIL, saw=saw, expected=expected, mend=mend
+        check=check, subject=subject, status=Status.FAIL, saw=saw, expected=expected, fix=fix
     )
 
 
-def warned(check: str, subject: str, saw: str, *, expected: str, mend: str) -> Finding:
+def warned(check: str, subject: str, saw: str, *, expected: str, fix: str) -> Finding:
     """Mail flows, but something wants attention."""
     return Finding(
-        check=check, subject=subject, status=Status.WARN, saw=saw, expected=expected, mend=mend
+        check=check, subject=subject, status=Status.WARN, saw=saw, expected=expected, fix=fix
     )
 
 
-def unknown(check: str, subject: str, saw: str, *, mend: str = "") -> Finding:
+def unknown(check: str, subject: str, saw: str, *, fix: str = "") -> Finding:
     """The check could not run; `saw` says why."""
-    return Finding(check=check, subject=subject, status=Status.UNKNOWN, saw=saw, mend=mend)
+    return Finding(check=check, subject=subject, status=Status.UNKNOWN, saw=saw, fix=fix)
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

@@ -1,10 +1,10 @@
-"""What a host tells of itself: log-in, units, release, drift, modes, version."""
+"""What a host reports about itself: log-in, units, release, drift, modes, version."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hostagent.system import kumomta
-from ops.doctor import mends
+from ops.doctor import fixes
 from ops.doctor.finding import Finding, failed, passed, warned
 from ops.doctor.host_status import HostStatus
 from ops.stack import Deployment, HostAccess
@@ -27,7 +27,7 @@ def no_login(access: HostAccess, error: str, deployment: Deployment) -> Finding:
         access.name,
         error,
         expected="a log-in with the host key of the stack",
-        mend="see that your address is in operators.cidrs, and whether the host runs: "
+        fix="see that your address is in operators.cidrs, and whether the host runs: "
         f"aws ec2 describe-instance-status --region {region} --instance-ids {access.instance_id}",
     )
 
@@ -43,7 +43,7 @@ def units(access: HostAccess, status: HostStatus) -> Finding:
             access.name,
             ", ".join(f"{unit.name} is {unit.active}" for unit in down),
             expected="active",
-            mend=mends.on_host(
+            fix=fixes.on_host(
                 access, f"sudo journalctl -u {first} -n 50; sudo systemctl start {first}"
             ),
         )
@@ -53,7 +53,7 @@ def units(access: HostAccess, status: HostStatus) -> Finding:
             access.name,
             ", ".join(f"{unit.name} restarted {unit.restarts} times" for unit in restless),
             expected=f"fewer than {_RESTARTS} restarts",
-            mend=mends.on_host(access, f"sudo journalctl -u {restless[0].name} -n 100"),
+            fix=fixes.on_host(access, f"sudo journalctl -u {restless[0].name} -n 100"),
         )
     return passed("host.units", access.name, f"{len(status.units)} units are active")
 
@@ -66,16 +66,16 @@ def release(access: HostAccess, status: HostStatus, deployment: Deployment) -> F
             access.name,
             f"release {status.release or 'none'}",
             expected=access.release_id,
-            mend=f"{mends.push(deployment)}; who rolled back: "
-            + mends.on_host(access, "sudo journalctl -t sudo | grep ping8-agent"),
+            fix=f"{fixes.push(deployment)}; who rolled back: "
+            + fixes.on_host(access, "sudo journalctl -t sudo | grep ping8-agent"),
         )
-    if status.owed:
+    if status.pending:
         return warned(
             "host.release",
             access.name,
-            f"a switch to {status.owed} was interrupted",
+            f"a switch to {status.pending} was interrupted",
             expected="a finished switch",
-            mend=mends.on_host(access, "sudo ping8-agent finish"),
+            fix=fixes.on_host(access, "sudo ping8-agent finish"),
         )
     return passed("host.release", access.name, access.release_id)
 
@@ -115,7 +115,7 @@ def _differences(
         access.name,
         first + (f"; and {more} more" if more > 0 else ""),
         expected=f"what release {access.release_id} says",
-        mend=f"{mends.push(deployment)}; it keeps what it replaces under /opt/ping8/aside",
+        fix=f"{fixes.push(deployment)}; it keeps what it replaces under /opt/ping8/backup",
     )
 
 
@@ -126,7 +126,7 @@ def version(access: HostAccess, status: HostStatus, deployment: Deployment) -> F
     if pinned in found and not faults:
         return passed("host.version", access.name, found)
     found = "; ".join([found, *faults])
-    mend = mends.push(deployment)
+    fix = fixes.push(deployment)
     if deployment.settings.kumomta.preinstalled:
-        mend = "give the hosts an image (mta.ami) that brings the pinned version, or pin its own"
-    return failed("host.version", access.name, found, expected=pinned, mend=mend)
+        fix = "give the hosts an image (mta.ami) that brings the pinned version, or pin its own"
+    return failed("host.version", access.name, found, expected=pinned, fix=fix)

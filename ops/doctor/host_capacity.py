@@ -1,6 +1,6 @@
 """Headroom of a host: disks against the spool expected, memory; and its clock."""
 
-from ops.doctor import mends
+from ops.doctor import fixes
 from ops.doctor.finding import Finding, failed, passed, unknown, warned
 from ops.doctor.host_status import HostStatus
 from ops.stack import Deployment, HostAccess
@@ -26,16 +26,16 @@ def _disk(
 ) -> Finding:
     alarms, subject = deployment.settings.alarms, f"{access.name} {volume}"
     saw = f"{space:.0f} % of space and {inodes:.0f} % of inodes free"
-    mend = mends.on_host(access, f"sudo du -xh -d2 {_PLACES.get(volume, '/')} | sort -h | tail")
+    fix = fixes.on_host(access, f"sudo du -xh -d2 {_PLACES.get(volume, '/')} | sort -h | tail")
     if volume in _SIZES:
-        mend += f"; more room: raise {_SIZES[volume]}, then {mends.up(deployment)}"
+        fix += f"; more room: raise {_SIZES[volume]}, then {fixes.up(deployment)}"
     free = min(space, inodes)
     if free < alarms.disk_free_critical:
         expected = f"{alarms.disk_free_critical} % or more"
-        return failed("host.disk", subject, saw, expected=expected, mend=mend)
+        return failed("host.disk", subject, saw, expected=expected, fix=fix)
     if free < alarms.disk_free_warning:
         expected = f"{alarms.disk_free_warning} % or more"
-        return warned("host.disk", subject, saw, expected=expected, mend=mend)
+        return warned("host.disk", subject, saw, expected=expected, fix=fix)
     return passed("host.disk", subject, saw)
 
 
@@ -45,8 +45,8 @@ _SIZES = {"spool": "mta.spoolGib", "logs": "mta.logGib"}
 
 def backlog_room(access: HostAccess, status: HostStatus, deployment: Deployment) -> Finding:
     """The spool has its size, and above kumod's limit room for the backlog that is expected."""
-    free = status.figure("disk_free_bytes", "spool")
-    total = status.figure("disk_total_bytes", "spool")
+    free = status.metric("disk_free_bytes", "spool")
+    total = status.metric("disk_total_bytes", "spool")
     if free is None or total is None:
         return unknown("host.backlog-room", access.name, status.why_missing)
     host = deployment.settings.mta
@@ -57,7 +57,7 @@ def backlog_room(access: HostAccess, status: HostStatus, deployment: Deployment)
             access.name,
             f"the spool's file system has {total / _GIB:.0f} GiB",
             expected=f"{host.spool_gib} GiB (mta.spoolGib)",
-            mend=f"{mends.push(deployment)} grows it to its volume",
+            fix=f"{fixes.push(deployment)} grows it to its volume",
         )
     room = max(0.0, free - total * KUMOD_REFUSES_BELOW / 100)
     need = host.expected_backlog * host.expected_message_kib * 1024
@@ -69,14 +69,14 @@ def backlog_room(access: HostAccess, status: HostStatus, deployment: Deployment)
             saw,
             expected=f"room for {host.expected_backlog} messages "
             f"of {host.expected_message_kib} KiB",
-            mend=f"raise mta.spoolGib or lower mta.expectedBacklog, then {mends.up(deployment)}",
+            fix=f"raise mta.spoolGib or lower mta.expectedBacklog, then {fixes.up(deployment)}",
         )
     return passed("host.backlog-room", access.name, saw)
 
 
 def memory(access: HostAccess, status: HostStatus, deployment: Deployment) -> Finding:
     """Memory in use: of kumod's limit on the MTA, of the machine elsewhere."""
-    used, limit = status.figure("memory_used_percent"), deployment.settings.alarms.memory_used
+    used, limit = status.metric("memory_used_percent"), deployment.settings.alarms.memory_used
     if used is None:
         return unknown("host.memory", access.name, status.why_missing)
     saw = f"{used:.0f} % used"
@@ -87,19 +87,19 @@ def memory(access: HostAccess, status: HostStatus, deployment: Deployment) -> Fi
             access.name,
             saw,
             expected=f"{limit} % or less",
-            mend=f"what uses it: {mends.on_host(access, 'ps aux --sort=-rss | head')}; "
-            f"if it is needed: a larger {kind}, then {mends.up(deployment)}",
+            fix=f"what uses it: {fixes.on_host(access, 'ps aux --sort=-rss | head')}; "
+            f"if it is needed: a larger {kind}, then {fixes.up(deployment)}",
         )
     return passed("host.memory", access.name, saw)
 
 
 def clock(access: HostAccess, status: HostStatus, deployment: Deployment) -> Finding:
     """Offset of the clock, as the host's time synchronisation knows it."""
-    offset, limit = status.figure("clock_offset_seconds"), deployment.settings.alarms.clock_offset
-    mend = mends.on_host(access, "chronyc tracking; chronyc sources; sudo chronyc makestep")
+    offset, limit = status.metric("clock_offset_seconds"), deployment.settings.alarms.clock_offset
+    fix = fixes.on_host(access, "chronyc tracking; chronyc sources; sudo chronyc makestep")
     if offset is None:
-        return unknown("host.clock", access.name, status.why_missing, mend=mend)
+        return unknown("host.clock", access.name, status.why_missing, fix=fix)
     saw = f"{offset:+.3f} s off"
     if abs(offset) > limit:
-        return failed("host.clock", access.name, saw, expected=f"within {limit} s", mend=mend)
+        return failed("host.clock", access.name, saw, expected=f"within {limit} s", fix=fix)
     return passed("host.clock", access.name, saw)

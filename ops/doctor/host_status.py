@@ -21,22 +21,22 @@ class Unit:
 
 @dataclass(frozen=True, kw_only=True)
 class HostStatus:
-    """Release, units, and figures by name and dimension; `missing` says why a figure is not there.
+    """Release, units, and metrics by name and dimension; `missing` says why a metric is not there.
 
-    `owed` is the release that an interrupted switch was going to.
+    `pending` is the release that an interrupted switch was going to.
     """
 
     release: str | None
     version: str | None
     units: Sequence[Unit] = ()
-    owed: str | None = None
-    figures: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    pending: str | None = None
+    metrics: Mapping[tuple[str, str], float] = field(default_factory=dict)
     missing: Sequence[str] = ()
 
     @classmethod
     def parse(cls, answer: Mapping[str, Any]) -> "HostStatus":
         """From the agent's JSON."""
-        owed = answer.get("owed")
+        pending = answer.get("pending")
         return cls(
             release=answer.get("release"),
             version=answer.get("kumomta"),
@@ -44,23 +44,23 @@ class HostStatus:
                 Unit(name=each["unit"], active=each["active"], restarts=each.get("restarts", 0))
                 for each in answer.get("units", [])
             ],
-            owed=owed["target"] if owed else None,
-            figures={
+            pending=pending["target"] if pending else None,
+            metrics={
                 (each["name"], ",".join(each.get("dimensions", {}).values())): float(each["value"])
-                for each in answer.get("figures", [])
+                for each in answer.get("metrics", [])
             },
             missing=answer.get("missing", []),
         )
 
-    def figure(self, name: str, dimension: str = "") -> float | None:
-        """One figure; None where the host does not have it."""
-        return self.figures.get((name, dimension))
+    def metric(self, name: str, dimension: str = "") -> float | None:
+        """One metric; None where the host does not have it."""
+        return self.metrics.get((name, dimension))
 
     def each(self, name: str) -> dict[str, float]:
-        """A figure by its dimension (volumes, for instance)."""
-        return {of: value for (figure, of), value in self.figures.items() if figure == name}
+        """A metric by its dimension (volumes, for instance)."""
+        return {of: value for (metric, of), value in self.metrics.items() if metric == name}
 
     @property
     def why_missing(self) -> str:
-        """For a check whose figure is not there."""
+        """For a check whose metric is not there."""
         return "; ".join(self.missing) or "the host does not tell it"

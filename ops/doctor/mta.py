@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from cryptography import x509
 
-from ops.doctor import https, mends
+from ops.doctor import fixes, https
 from ops.doctor.egress import Dial
 from ops.doctor.finding import Finding, failed, passed, unknown, warned
 from ops.doctor.https import Endpoint, Port
@@ -33,8 +33,8 @@ def address(resolver: Resolver, deployment: Deployment) -> Finding:
     saw = f"A {name} → {', '.join(found) or 'nothing'}"
     if found == [expected]:
         return passed("mta.address", name, saw)
-    mend = mends.refresh(deployment)
-    return failed("mta.address", name, saw, expected=f"{expected} alone", mend=mend)
+    fix = fixes.refresh(deployment)
+    return failed("mta.address", name, saw, expected=f"{expected} alone", fix=fix)
 
 
 def injection(endpoint: Endpoint, deployment: Deployment) -> Finding:
@@ -55,7 +55,7 @@ def injection(endpoint: Endpoint, deployment: Deployment) -> Finding:
             "mta.token",
             host,
             f"{saw}: too many tries from this address",
-            mend="run again in a minute",
+            fix="run again in a minute",
         )
     if others:
         return failed(
@@ -63,8 +63,8 @@ def injection(endpoint: Endpoint, deployment: Deployment) -> Finding:
             host,
             saw,
             expected="401",
-            mend=f"{mends.push(deployment)}; what Nginx runs with: "
-            + mends.on_host(deployment.mta, "sudo nginx -T"),
+            fix=f"{fixes.push(deployment)}; what Nginx runs with: "
+            + fixes.on_host(deployment.mta, "sudo nginx -T"),
         )
     return passed("mta.token", host, saw)
 
@@ -79,8 +79,8 @@ def refused_paths(endpoint: Endpoint, deployment: Deployment) -> Finding:
             endpoint.host,
             ", ".join(open_),
             expected="404",
-            mend=f"{mends.push(deployment)}; what Nginx runs with: "
-            + mends.on_host(deployment.mta, "sudo nginx -T"),
+            fix=f"{fixes.push(deployment)}; what Nginx runs with: "
+            + fixes.on_host(deployment.mta, "sudo nginx -T"),
         )
     return passed("mta.paths", endpoint.host, f"{len(found)} admin and metrics paths answer 404")
 
@@ -107,7 +107,7 @@ def _listener(endpoint: Endpoint, deployment: Deployment) -> Finding:
             host,
             f"{where} is open",
             expected="closed",
-            mend=f"{mends.refresh(deployment)}; {mends.push(deployment)}",
+            fix=f"{fixes.refresh(deployment)}; {fixes.push(deployment)}",
         )
     if https.port(endpoint.address, endpoint.port) is not Port.OPEN:
         return unknown("mta.listener", host, f"{where} is closed, but so is {endpoint}")
@@ -136,8 +136,8 @@ def _port_25(
         host,
         saw,
         expected="open, for bounces and complaints" if wanted else "closed: no sender domains",
-        mend=f"{mends.refresh(deployment)}; "
-        + mends.on_host(deployment.mta, "systemctl status kumomta"),
+        fix=f"{fixes.refresh(deployment)}; "
+        + fixes.on_host(deployment.mta, "systemctl status kumomta"),
     )
 
 
@@ -151,13 +151,13 @@ def certificate(endpoint: Endpoint, deployment: Deployment, *, ca_file: str | No
     saw = f"{_names(shown)}, {left} days left, by {shown.issuer.rfc4514_string() or 'nobody'}"
     days = settings.alarms.certificate_days
     expected = f"a chain that clients trust, for {host}, {days} days or more left"
-    mend = _renewal(deployment)
+    fix = _renewal(deployment)
     if problem:
         return failed(
-            "mta.certificate", host, f"{saw}: {problem.reason}", expected=expected, mend=mend
+            "mta.certificate", host, f"{saw}: {problem.reason}", expected=expected, fix=fix
         )
     if left < days:
-        return warned("mta.certificate", host, saw, expected=expected, mend=mend)
+        return warned("mta.certificate", host, saw, expected=expected, fix=fix)
     return passed("mta.certificate", host, saw)
 
 
@@ -167,12 +167,12 @@ def _renewal(deployment: Deployment) -> str:
         case "given":
             return (
                 "set certificate.chain in the stack file; pulumi config set --secret "
-                f"certificateKey -s {stack} < privkey.pem && {mends.up(deployment)}"
+                f"certificateKey -s {stack} < privkey.pem && {fixes.up(deployment)}"
             )
         case "self-signed":
-            return f"set certificate.kind to acme in the stack file, then {mends.up(deployment)}"
+            return f"set certificate.kind to acme in the stack file, then {fixes.up(deployment)}"
         case _:
-            return mends.on_host(
+            return fixes.on_host(
                 deployment.mta,
                 "sudo systemctl start ping8-certificate; "
                 "sudo journalctl -u ping8-certificate -n 50",

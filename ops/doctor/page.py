@@ -149,7 +149,7 @@ def _article(finding: Finding) -> str:
         ("saw", escape(finding.saw)),
         ("expected", escape(finding.expected)),
         ("why", escape(finding.text.why)),
-        ("mend", f"<code>{escape(finding.mend)}</code>" if finding.mend else ""),
+        ("fix", f"<code>{escape(finding.fix)}</code>" if finding.fix else ""),
     ]
     body = "".join(f"<dt>{label}</dt><dd>{text}</dd>" for label, text in rows if text)
     return (

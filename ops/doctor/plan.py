@@ -75,8 +75,8 @@ def _known(option: str, names: Iterable[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
             near = nearest(name, tuple(known))
-            mend = f"did you mean {near}?" if near else f"there are: {', '.join(sorted(known))}"
-            raise UserError(f"{option} {name}: not known; {mend}")
+            fix = f"did you mean {near}?" if near else f"there are: {', '.join(sorted(known))}"
+            raise UserError(f"{option} {name}: not known; {fix}")
 
 
 def tasks(deployment: Deployment, options: Options, resolver: Resolver, agent: Agent) -> list[Task]:
@@ -306,7 +306,7 @@ def _hosts(deployment: Deployment, ask: Answers) -> Iterator[Task]:
 def _told(
     access: HostAccess, checks: Sequence[str], deployment: Deployment, ask: Answers
 ) -> list[Finding]:
-    """All that one host tells of itself."""
+    """All that one host reports about itself."""
     try:
         status = HostStatus.parse(ask(access, "status"))
     except UserError as error:

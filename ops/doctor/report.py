@@ -23,7 +23,7 @@ def as_data(findings: Iterable[Finding], *, stack: str, when: str) -> dict[str, 
                 "saw": finding.saw,
                 "expected": finding.expected,
                 "why": finding.text.why,
-                "mend": finding.mend,
+                "fix": finding.fix,
             }
             for finding in ordered
         ],

@@ -30,7 +30,7 @@ _KINDS = (
 
 
 def populated(text: str, *, stack_file: bool) -> str | None:
-    """What kind of secret stands in a text; None where there is none.
+    """What kind of secret is in a text; None if there is none.
 
     In a stack file a secret's value is a table with `secure:`; anything else is plain text.
     """
@@ -55,7 +55,7 @@ def repository(folder: Path, stack: str) -> list[Finding]:
                 "repository.secrets",
                 folder.name,
                 f"git: {said[-1]}",
-                mend="run ping8 doctor in the checkout that holds Pulumi.yaml",
+                fix="run ping8 doctor in the checkout that holds Pulumi.yaml",
             )
         ]
     found = [*_files(top, tracked), *_commits(history)]
@@ -67,7 +67,7 @@ def repository(folder: Path, stack: str) -> list[Finding]:
                 folder.name,
                 "; ".join(found[:_SHOWN]) + (f"; and {more} more" if more > 0 else ""),
                 expected="none",
-                mend="make a new secret, for every reader knows this one; remove it from the file; "
+                fix="make a new secret, for every reader knows this one; remove it from the file; "
                 f"in a stack file: pulumi config set --secret KEY -s {stack}",
             )
         ]

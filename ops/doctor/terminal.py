@@ -43,7 +43,7 @@ def show(findings: Iterable[Finding], console: Console, *, every: bool) -> None:
 def _root(cause: str, members: Sequence[Finding]) -> Table:
     """The cause, what it keeps from being checked, and the fix."""
     failed = [finding for finding in members if finding.status is Status.FAIL]
-    fix = next((finding.mend for finding in (*failed, *members) if finding.mend), "")
+    fix = next((finding.fix for finding in (*failed, *members) if finding.fix), "")
     rest = len(members) - len(failed)
     status = Status.FAIL if failed else Status.UNKNOWN
     row = Table.grid(padding=(0, 1))
@@ -90,7 +90,7 @@ def _alike(findings: Iterable[Finding]) -> list[list[Finding]]:
     """Findings that one fix puts right, together: a hundred domains may share one fault."""
     together: dict[tuple[str, Status, str], list[Finding]] = {}
     for finding in findings:
-        kind = (finding.check, finding.status, finding.mend)
+        kind = (finding.check, finding.status, finding.fix)
         together.setdefault(kind, []).append(finding)
     return list(together.values())
 
@@ -101,7 +101,7 @@ def _trouble(alike: Sequence[Finding]) -> Table:
         ("saw", first.saw),
         ("expected", first.expected),
         ("why", first.text.why),
-        ("fix", first.mend),
+        ("fix", first.fix),
         ("also", _names(alike[1:])),
     ]
     details = Table.grid(padding=(0, 1))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ops.doctor import mends
+from ops.doctor import fixes
 from ops.doctor.finding import Finding, failed, passed
 from ops.stack import Deployment
 
@@ -20,8 +20,8 @@ def webhook(host: str, answer: Mapping[str, Any], deployment: Deployment) -> Fin
             host,
             f"{url}: {answer['error']}",
             expected="a connection, with a certificate that the host trusts",
-            mend="mend PING8's endpoint or its certificate; as the host sees it: "
-            + mends.on_host(access, f"curl -sv -o /dev/null {url}"),
+            fix="fix PING8's endpoint or its certificate; as the host sees it: "
+            + fixes.on_host(access, f"curl -sv -o /dev/null {url}"),
         )
     if "taken" not in answer:
         return passed("mta.webhook", host, f"{url} is reachable; token not tried (--test-event)")
@@ -31,7 +31,7 @@ def webhook(host: str, answer: Mapping[str, Any], deployment: Deployment) -> Fin
             host,
             f"{url} refuses our token: {answer['answer']}",
             expected="2xx",
-            mend="give PING8 the stack's token: "
+            fix="give PING8 the stack's token: "
             f"pulumi stack output webhook_token --show-secrets -s {stack}",
         )
     if not answer["taken"]:
@@ -40,7 +40,7 @@ def webhook(host: str, answer: Mapping[str, Any], deployment: Deployment) -> Fin
             host,
             f"{url} did not take the test event: {answer['answer']}",
             expected="2xx, and no failure in its body",
-            mend="mend PING8's endpoint; events wait and are sent again meanwhile: "
+            fix="fix PING8's endpoint; events wait and are sent again meanwhile: "
             f"ping8 doctor --stack {stack} --only mta --test-event",
         )
     return passed("mta.webhook", host, f"{url} took a test event: {status}")

@@ -47,7 +47,7 @@ function mod.bury(event, answer)
 end
 
 -- Instead of a place in the queue, where its batches would fail with it.
-function mod.set_aside(event, answer)
+function mod.keep_alone(event, answer)
   local db = open()
   db:execute(WAITING)
   db:execute(

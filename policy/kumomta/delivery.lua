@@ -168,7 +168,7 @@ function mod.deliver(client, batch)
     end
   else
     for _, event in ipairs(failing) do
-      dead_letters.set_aside(event, answer.text)
+      dead_letters.keep_alone(event, answer.text)
     end
   end
   if answer.class == answers.DELIVERED then

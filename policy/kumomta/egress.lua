@@ -24,7 +24,7 @@ local function credentials(name)
 end
 
 -- The proxy binds the private address: on EC2 the public one is translated
--- and stands on no interface.
+-- and is on no interface.
 function mod.make_source(name)
   local source = data.read('sources')[name]
   if not source then

@@ -54,7 +54,7 @@ local function read_headers(msg)
       kumo.reject(
         550,
         string.format(
-          '5.6.0 header %s stands twice: only one is allowed',
+          '5.6.0 header %s is repeated: only one is allowed',
           printable(header[1])
         )
       )

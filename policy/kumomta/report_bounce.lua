@@ -296,7 +296,7 @@ local function is_automatic_answer(fields)
     or subject:find 'out of office'
 end
 
--- Whether a mail that is no delivery report tells of a failure all the same:
+-- Whether a mail that is no delivery report reports a failure all the same:
 -- true, false, or nil where it may.
 local function tells_of_failure(root, text, original, null_sender)
   local fields = root.fields

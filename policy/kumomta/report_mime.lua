@@ -167,7 +167,7 @@ function mod.content(part)
 end
 
 -- A message, or a part of one: `type` (in lower case), `parameters`, `fields`,
--- `body` as it stands, and the `parts` of a multipart.
+-- `body` as it is, and the `parts` of a multipart.
 function mod.parse(text, depth)
   depth = depth or 0
   local block, body = mod.split(text)

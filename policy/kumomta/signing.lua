@@ -38,7 +38,7 @@ local function signed_names(headers)
 end
 
 -- kumod hashes a body wrongly in relaxed form when nothing but line ends or
--- white space stands in it or in its last lines (KumoMTA #575).
+-- white space is in it or in its last lines (KumoMTA #575).
 local function ends_with_empty_lines(text)
   local last = text:sub(-1000):match '%s*$'
   return #last == 1000 or last:find '\n[ \t\r\n]' ~= nil

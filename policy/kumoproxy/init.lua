@@ -1,4 +1,4 @@
---[[ KumoProxy: SOCKS5 for kumod alone, on the private address; figures on loopback.
+--[[ KumoProxy: SOCKS5 for kumod alone, on the private address; metrics on loopback.
 Which destinations it may reach is the security group's matter: it has no rules of its own. ]]
 local kumo = require 'kumo'
 local proxy = require 'proxy'

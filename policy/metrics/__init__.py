@@ -1,6 +1,6 @@
-"""What a host tells of itself, what of it is an alarm, and what the dashboard shows: one table."""
+"""What a host reports, which of it is an alarm, and what the dashboard shows: one table."""
 
-from policy.metrics.model import Signals, load
+from policy.metrics.model import Table, load
 from policy.metrics.plan import Planned, planned_alarms
 
-__all__ = ["Planned", "Signals", "load", "planned_alarms"]
+__all__ = ["Planned", "Table", "load", "planned_alarms"]

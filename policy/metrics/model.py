@@ -113,7 +113,7 @@ class Prices(Model):
     request: float
 
 
-class Signals(Model):
+class Table(Model):
     """The whole table; every name that is used in it is defined in it."""
 
     namespace: str
@@ -155,6 +155,6 @@ class Signals(Model):
 
 
 @cache
-def load() -> Signals:
+def load() -> Table:
     """The table that the repository holds."""
-    return Signals.model_validate(yaml.safe_load(TABLE.read_text("utf-8")))
+    return Table.model_validate(yaml.safe_load(TABLE.read_text("utf-8")))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policy.dns.plan import MTA
-from policy.metrics.model import OTHER, Alarm, Dimension, Metric, Signals, load
+from policy.metrics.model import OTHER, Alarm, Dimension, Metric, Table, load
 from policy.release import Role
 from policy.settings import Settings
 from policy.settings.base import seconds
@@ -65,14 +65,14 @@ def values(by: tuple[Dimension, ...], role: Role, settings: Settings) -> list[di
     return [dict(zip(by, combination, strict=True)) for combination in combinations]
 
 
-def planned_alarms(settings: Settings, signals: Signals | None = None) -> tuple[Planned, ...]:
+def planned_alarms(settings: Settings, table: Table | None = None) -> tuple[Planned, ...]:
     """All of them; none is muted or left out here."""
-    return tuple(_planned(settings, signals or load()))
+    return tuple(_planned(settings, table or load()))
 
 
-def _planned(settings: Settings, signals: Signals) -> Iterator[Planned]:
+def _planned(settings: Settings, table: Table) -> Iterator[Planned]:
     for host, role in roles(settings).items():
-        for alarm in signals.alarms:
+        for alarm in table.alarms:
             if role in alarm.hosts and _wanted(alarm.only, settings):
                 for dimensions in values(alarm.by, role, settings):
                     yield _plan(settings, host, alarm, dimensions)

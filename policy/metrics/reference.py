@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from policy.metrics.cost import costs, shared
-from policy.metrics.model import Alarm, Signals, load
+from policy.metrics.model import Alarm, Table, load
 from policy.metrics.plan import period_of, threshold_of
 from policy.settings import Settings
 
@@ -28,9 +28,9 @@ _INTRODUCTION = """\
 Generated from `policy/metrics/table.yaml`; change it there, then run
 `python -m policy.metrics.reference`.
 
-On each host `ping8-signals.timer` looks at kumod or the proxy and at the system, and tells
+On each host `ping8-metrics.timer` looks at kumod or the proxy and at the system, and reports to
 CloudWatch in one call, in the namespace `{namespace}`, with the dimensions `Environment` and
-`Host`. `ping8 status --stack NAME` shows the same figures, with `--watch` live.
+`Host`. `ping8 status --stack NAME` shows the same metrics, with `--watch` live.
 
 - The service runs with low priority and a time limit, one run at a time, and asks kumod a few
   questions over loopback. Mail never waits for it.
@@ -46,7 +46,7 @@ CloudWatch in one call, in the namespace `{namespace}`, with the dimensions `Env
 
 ## Settings
 
-Thresholds stand under `alarms` in the stack file (`docs/settings.md`). `alarms.maintenance: true`
+Thresholds are under `alarms` in the stack file (`docs/settings.md`). `alarms.maintenance: true`
 mutes every alarm, and with them the recovery that EC2 does by itself; `alarms.enabled: false` makes
 no alarm, no dashboard and sends nothing. Alarms go by e-mail to `operators.emails`, each of whom
 must confirm AWS's first message, or to the topic in `alarms.topic`.
@@ -101,7 +101,7 @@ def _one_more(settings: Settings) -> float:
     return sum(cost.usd for cost in costs(larger)) - sum(cost.usd for cost in costs(settings))
 
 
-def _alarms(table: Signals, settings: Settings) -> Iterator[str]:
+def _alarms(table: Table, settings: Settings) -> Iterator[str]:
     yield "Names in AWS: `ping8-<environment>-<host>-<alarm>`, then volume, or provider and "
     yield "source.\n\n"
     composite = table.composite
@@ -162,7 +162,7 @@ def _words(text: str) -> str:
     return text.replace("{volume}", "V").replace("{provider}", "P").replace("{source}", "S")
 
 
-def _metrics(table: Signals) -> Iterator[str]:
+def _metrics(table: Table) -> Iterator[str]:
     yield "| metric | unit | on | for each | kind | meaning |\n|---|---|---|---|---|---|\n"
     for metric in table.metrics:
         hosts = ", ".join(metric.hosts)

@@ -38,7 +38,7 @@ def certificate_files(settings: Settings, secrets: Secrets) -> tuple[ReleaseFile
 
 
 def certificate_directories(settings: Settings) -> tuple[Directory, ...]:
-    """Where certificates stand; certbot's own exist before its sandboxed unit first runs."""
+    """Where certificates are; certbot's own exist before its sandboxed unit first runs."""
     paths = ["/etc/ping8/tls"]
     if settings.certificate.kind == "acme":
         paths += ["/etc/letsencrypt", "/var/lib/letsencrypt", "/var/log/letsencrypt"]

@@ -1,6 +1,6 @@
-"""The timer that tells CloudWatch how a host is, and the shipping of finished log segments.
+"""The timer that reports to CloudWatch how a host is, and the shipping of finished log segments.
 
-The agent reads `/etc/ping8/signals.json`: which figures there are and where it finds them. It is
+The agent reads `/etc/ping8/metrics.json`: which metrics there are and where it finds them. It is
 part of every release, also where no alarms are made, for `ping8 status` reads it too.
 """
 
@@ -15,7 +15,7 @@ from policy.render.templates import template_file
 from policy.settings import Settings
 from policy.settings.base import seconds
 
-TIMER = "ping8-signals.timer"
+TIMER = "ping8-metrics.timer"
 SHIP_TIMER = "ping8-logs-ship.timer"
 SHIPPED = "/var/lib/ping8/shipped.json"
 
@@ -24,15 +24,15 @@ _PATHS = {"spool": SPOOL, "logs": LOGS, "root": "/"}
 _GIB = 2**30
 
 
-def signals_files(
+def metrics_files(
     settings: Settings, role: Role, host: str, listener: str = ""
 ) -> tuple[ReleaseFile, ...]:
     """Configuration, service and timer."""
     chosen = configuration(settings, role, host, listener)
     content = json.dumps(chosen, indent=2, sort_keys=True)
     return (
-        ReleaseFile(path="/etc/ping8/signals.json", content=f"{content}\n".encode()),
-        template_file("common", f"{_SYSTEM}/ping8-signals.service"),
+        ReleaseFile(path="/etc/ping8/metrics.json", content=f"{content}\n".encode()),
+        template_file("common", f"{_SYSTEM}/ping8-metrics.service"),
         template_file(
             "common",
             f"{_SYSTEM}/{TIMER}",

@@ -8,8 +8,8 @@ from policy.render import system
 from policy.render.certificate import TIMER, certificate_directories, certificate_files
 from policy.render.data import policy_files
 from policy.render.environment import mta_environment
-from policy.render.metrics import SHIP_TIMER, SHIPPED, shipping_files, signals_files
-from policy.render.metrics import TIMER as SIGNALS_TIMER
+from policy.render.metrics import SHIP_TIMER, SHIPPED, metrics_files, shipping_files
+from policy.render.metrics import TIMER as METRICS_TIMER
 from policy.render.nginx import TOKEN_FILE, nginx_files
 from policy.render.templates import template_file
 from policy.secrets import Secrets
@@ -45,7 +45,7 @@ def render_mta(settings: Settings, addresses: Addresses, secrets: Secrets) -> Re
             ),
             *_prune_files(settings),
             *shipping_files(settings),
-            *signals_files(settings, "mta", MTA, _SMTP if settings.takes_reports() else ""),
+            *metrics_files(settings, "mta", MTA, _SMTP if settings.takes_reports() else ""),
             *system.system_files(settings, agent_effects=("restart ping8-outbox.service",)),
             *system.masked("kumo-tsa-daemon.service"),
         ),
@@ -134,7 +134,7 @@ def _units(settings: Settings) -> tuple[str, ...]:
         units.append(TIMER)
     if settings.logs.ship:
         units.append(SHIP_TIMER)
-    return (*units, SIGNALS_TIMER, system.FINISH_TIMER)
+    return (*units, METRICS_TIMER, system.FINISH_TIMER)
 
 
 def _checks(settings: Settings, addresses: Addresses) -> tuple[Check, ...]:

@@ -6,7 +6,7 @@ from policy.addresses import Addresses
 from policy.release import Check, Release, ReleaseFile, build_release
 from policy.render import system
 from policy.render.environment import proxy_environment
-from policy.render.metrics import TIMER, signals_files
+from policy.render.metrics import TIMER, metrics_files
 from policy.render.templates import template_file
 from policy.secrets import Secrets
 from policy.settings import Settings
@@ -41,7 +41,7 @@ def render_proxy(
                 values={"port": proxy.port},
             ),
             *_address_files(settings, proxy_name, addresses),
-            *signals_files(settings, "proxy", proxy_name, listens),
+            *metrics_files(settings, "proxy", proxy_name, listens),
             *system.system_files(settings),
             *system.masked("kumomta.service", "kumo-tsa-daemon.service"),
         ),

@@ -58,6 +58,6 @@ def masked(*units: str) -> tuple[ReleaseFile, ...]:
 
 
 def _operators_keys(settings: Settings) -> ReleaseFile:
-    """Read at each log-in; user data tells sshd of it, so that a new key replaces no host."""
+    """Read at each log-in; user data points sshd to it, so that a new key replaces no host."""
     lines = (f"{key}\n" for key in settings.operators.ssh_keys)
     return ReleaseFile(path=OPERATORS_KEYS, content="".join(lines).encode())

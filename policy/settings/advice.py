@@ -32,7 +32,7 @@ def examples_left(settings: Settings) -> tuple[Problem, ...]:
         Problem(
             key=f"{PROJECT}:{key_of(path)}",
             value=shown(value),
-            mend="this is an example of the documentation: write your own",
+            fix="this is an example of the documentation: write your own",
         )
         for path, value in _examples(settings)
     )

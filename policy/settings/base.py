@@ -93,10 +93,10 @@ def _region(text: str) -> str:
     )
 
 
-def _pattern(pattern: str, mend: str) -> AfterValidator:
+def _pattern(pattern: str, fix: str) -> AfterValidator:
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
-            raise ValueError(mend)
+            raise ValueError(fix)
         return text
 
     return AfterValidator(check)

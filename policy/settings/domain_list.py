@@ -24,7 +24,7 @@ class DomainList:
     problems: tuple[Problem, ...] = ()
 
     def place(self, index: int, path: Path) -> str:
-        """Where a value of an entry stands: with it, or with the defaults."""
+        """Where a value of an entry is: with it, or with the defaults."""
         if not _has(self.own[index], path) and _has(self.defaults, path):
             return joined(f"{PROJECT}:domainDefaults", path)
         return joined(self.places[index], path)
@@ -56,8 +56,8 @@ def domain_list(raw: Mapping[str, object], directory: FilePath) -> DomainList:
         entries += inline
         places += [f"{PROJECT}:domains[{i}]" for i in range(len(inline))]
     elif inline is not None:
-        mend = "write a list: `- example.com`, or tables `- name: example.com`"
-        problems.append(Problem(key=f"{PROJECT}:domains", value=shown(inline), mend=mend))
+        fix = "write a list: `- example.com`, or tables `- name: example.com`"
+        problems.append(Problem(key=f"{PROJECT}:domains", value=shown(inline), fix=fix))
     file = raw.get("domainsFile")
     if isinstance(file, str):
         found = _read(file, directory)
@@ -95,23 +95,23 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 def _read(file: str, directory: FilePath) -> list[object] | Problem:
     key = f"{PROJECT}:domainsFile"
     if FilePath(file).name != file:
-        mend = "name a file in the folder of the stack files, without any folder"
-        return Problem(key=key, value=file, mend=mend)
+        fix = "name a file in the folder of the stack files, without any folder"
+        return Problem(key=key, value=file, fix=fix)
     path = directory / file
     try:
         found = yaml_file.read(path)
     except FileNotFoundError:
         others = sorted(found.name for found in directory.glob("*.domains.yaml"))
         there = f"; there are: {', '.join(others)}" if others else ""
-        mend = f"there is no such file in {directory.name}/{there}"
-        return Problem(key=key, value=file, mend=mend)
+        fix = f"there is no such file in {directory.name}/{there}"
+        return Problem(key=key, value=file, fix=fix)
     except OSError as error:
-        return Problem(key=key, value=file, mend=f"the file cannot be read: {error.strerror}")
+        return Problem(key=key, value=file, fix=f"the file cannot be read: {error.strerror}")
     except yaml_file.UnreadableError as error:
-        return Problem(key=file, value="", mend=str(error))
+        return Problem(key=file, value="", fix=str(error))
     if found is None:
         found = []
     if not isinstance(found, list):
-        mend = "write a list: `- example.com`, or tables `- {name: example.com, brand: news}`"
-        return Problem(key=file, value="", mend=mend)
+        fix = "write a list: `- example.com`, or tables `- {name: example.com, brand: news}`"
+        return Problem(key=file, value="", fix=fix)
     return found

@@ -77,7 +77,7 @@ def _is_setting(key: str) -> bool:
 
 
 def _is_misplaced(key: str, value: object) -> bool:
-    """Whether a secret stands where a plain setting belongs."""
+    """Whether a secret is where a plain setting belongs."""
     return _is_setting(key) and key in keys_of_settings() and _holds_secret(value)
 
 
@@ -91,21 +91,21 @@ def _holds_secret(value: object) -> bool:
 
 def _misplaced(raw: Values, misplaced: list[str]) -> Iterator[Problem]:
     for key in misplaced:
-        mend = "this setting is no secret: write it in plain text"
-        yield Problem(key=f"{PROJECT}:{key}", value=HIDDEN, mend=mend)
-    for key, mend in _FILLED_IN.items():
+        fix = "this setting is no secret: write it in plain text"
+        yield Problem(key=f"{PROJECT}:{key}", value=HIDDEN, fix=fix)
+    for key, fix in _FILLED_IN.items():
         if key in raw:
-            yield Problem(key=f"{PROJECT}:{key}", value=shown(raw[key]), mend=mend)
+            yield Problem(key=f"{PROJECT}:{key}", value=shown(raw[key]), fix=fix)
 
 
 def _plain_secrets(plain: Values, domains: DomainList) -> Iterator[Problem]:
-    mend = "this looks like a secret in plain text: remove it, and choose a new value"
+    fix = "this looks like a secret in plain text: remove it, and choose a new value"
     elsewhere = {key: value for key, value in plain.items() if key != "domains"}
     for path in find_plain_secrets(elsewhere):
-        yield hidden_problem(key_of(path), mend)
+        yield hidden_problem(key_of(path), fix)
     for place, entry in zip(domains.places, domains.own, strict=True):
         for path in find_plain_secrets(entry):
-            yield Problem(key=joined(place, path), value=HIDDEN, mend=mend)
+            yield Problem(key=joined(place, path), value=HIDDEN, fix=fix)
 
 
 def _faults(reading: Reading, domains: DomainList) -> Iterator[Problem]:
@@ -114,7 +114,7 @@ def _faults(reading: Reading, domains: DomainList) -> Iterator[Problem]:
         yield Problem(
             key=_place(fault.path, {}, domains),
             value=HIDDEN if fault.hide else shown(fault.value),
-            mend=_NO_REGION if missing else fault.mend,
+            fix=_NO_REGION if missing else fault.fix,
         )
 
 
@@ -125,7 +125,7 @@ def _findings(reading: Reading, domains: DomainList) -> Iterator[Problem]:
                 yield Problem(
                     key=_place(finding.path, reading.kept, domains),
                     value=shown(finding.value),
-                    mend=finding.mend,
+                    fix=finding.fix,
                 )
 
 

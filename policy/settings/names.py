@@ -11,7 +11,7 @@ _RECORD_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
 
 
 class InvalidNameError(ValueError):
-    """A name that DNS or mail cannot use. The message is the mend."""
+    """A name that DNS or mail cannot use. The message is the fix."""
 
 
 def host_name(text: str) -> str:

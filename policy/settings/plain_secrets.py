@@ -1,4 +1,4 @@
-"""Finds secrets that stand in plain text in a stack file, under whatever key."""
+"""Finds secrets in plain text in a stack file, under whatever key."""
 
 import itertools
 import math
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 Path = tuple[str | int, ...]
-"""Where a value stands in the stack file: `("pools", 1, "sources", "x")`."""
+"""Where a value is in the stack file: `("pools", 1, "sources", "x")`."""
 
 _PRIVATE_KEY = "PRIVATE KEY"
 _KNOWN_FORMS = re.compile(

@@ -1,4 +1,4 @@
-"""Problems of a stack file: each names its key, its value and its mend."""
+"""Problems of a stack file: each names its key, its value and its fix."""
 
 import difflib
 import json
@@ -21,16 +21,16 @@ _USER_INFO = re.compile(r"//[^/?#\s]*@")
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing to mend. `value` is ready to print and never a secret's."""
+    """One thing to fix. `value` is ready to print and never a secret's."""
 
     key: str
     value: str
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
         """One line for an operator."""
         shown = f" = {self.value}" if self.value else ""
-        return f"{self.key}{shown}: {self.mend}"
+        return f"{self.key}{shown}: {self.fix}"
 
 
 class SettingsError(UserError):
@@ -45,10 +45,10 @@ class SettingsError(UserError):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a check found, before it is known in which file the value stands."""
+    """What a check found, before it is known in which file the value is."""
 
     path: Path
-    mend: str
+    fix: str
     value: object = field(default="", repr=False)
 
 

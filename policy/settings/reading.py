@@ -33,7 +33,7 @@ class Fault:
 
     path: Path
     value: object
-    mend: str
+    fix: str
     hide: bool = False
 
 
@@ -116,7 +116,7 @@ def keys_of_settings() -> dict[str, str]:
 
 # --- errors in the operator's words -------------------------------------------------------------
 
-_PLAIN_MENDS: Mapping[str, str] = {
+_PLAIN_FIXES: Mapping[str, str] = {
     "string_type": "write text, in quotes where YAML takes it for something else",
     "int_type": "write a whole number",
     "int_parsing": "write a whole number",
@@ -140,12 +140,12 @@ def _fault(detail: ErrorDetails) -> Fault:
     path: Path = tuple(part for part in detail["loc"] if part != "[key]")
     kind = detail["type"]
     if kind == "extra_forbidden":
-        return Fault(path=path, value=detail["input"], mend=_unknown_key(path), hide=True)
+        return Fault(path=path, value=detail["input"], fix=_unknown_key(path), hide=True)
     value = None if kind == "missing" else detail["input"]
-    return Fault(path=path, value=value, mend=_mend(detail, path))
+    return Fault(path=path, value=value, fix=_fix(detail, path))
 
 
-def _mend(detail: ErrorDetails, path: Path) -> str:  # noqa: PLR0911 - one answer a kind of error
+def _fix(detail: ErrorDetails, path: Path) -> str:  # noqa: PLR0911 - one answer a kind of error
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
@@ -163,7 +163,7 @@ def _mend(detail: ErrorDetails, path: Path) -> str:  # noqa: PLR0911 - one answe
         return f"give {context['max_length']} values; there are {context['actual_length']}"
     if kind == "too_short":
         return f"give {context['min_length']} or more values"
-    return _PLAIN_MENDS.get(kind, detail["msg"])
+    return _PLAIN_FIXES.get(kind, detail["msg"])
 
 
 def _missing(path: Path) -> str:

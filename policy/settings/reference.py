@@ -33,7 +33,7 @@ Generated from the model in `policy/settings`; change it there, then run
 A stack file, `stacks/Pulumi.<environment>.yaml`, holds these keys under `config:`, each with the
 namespace `{PROJECT}:`. `stacks/Pulumi.dev.yaml` is the smallest that works,
 `stacks/Pulumi.prod.yaml` shows most of what can be said. `pulumi preview` reports every problem
-together, each with its key, its value and its mend, before any resource is touched.
+together, each with its key, its value and its fix, before any resource is touched.
 
 `[]` stands for each element of a list, `<...>` for a name of your own. Durations are a whole number
 and a unit: `30s`, `5m`, `24h`, `7d`. Names of sources, pools, brands and proxies are 2 to 32

@@ -37,17 +37,17 @@ def token_problems(
     }
     known = {key: secret.get_secret_value() for key, secret in tokens.items() if _known(secret)}
     problems = [
-        hidden_problem(key, mend)
+        hidden_problem(key, fix)
         for key, token in known.items()
-        if (mend := _token_mend(token, SHORTEST_TOKEN)) is not None
+        if (fix := _token_fix(token, SHORTEST_TOKEN)) is not None
     ]
-    for key, other, mend in (
+    for key, other, fix in (
         ("injectionToken", "webhookToken", "one secret for one purpose, choose another"),
         ("previousInjectionToken", "webhookToken", "one secret for one purpose, remove it"),
         ("previousInjectionToken", "injectionToken", "nothing is being rotated, remove it"),
     ):
         if key in known and known.get(other) == known[key]:
-            problems.append(hidden_problem(key, f"it equals {other}: {mend}"))
+            problems.append(hidden_problem(key, f"it equals {other}: {fix}"))
     return problems
 
 
@@ -55,7 +55,7 @@ def _known(secret: SecretStr | None) -> TypeGuard[SecretStr]:
     return secret is not None and not isinstance(secret, UnknownSecret)
 
 
-def _token_mend(token: str, shortest: int) -> str | None:
+def _token_fix(token: str, shortest: int) -> str | None:
     if not shortest <= len(token) <= LONGEST_TOKEN:
         return f"use {shortest} to {LONGEST_TOKEN} characters; it has {len(token)}"
     if not _TOKEN.fullmatch(token):
@@ -83,10 +83,10 @@ def _password_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Pr
     if password is None:
         return
     if not any(proxy.authentication for proxy in settings.proxies):
-        mend = "no proxy asks for it: set `authentication: true` of a proxy, or remove it"
-        yield hidden_problem("proxyPassword", mend)
+        fix = "no proxy asks for it: set `authentication: true` of a proxy, or remove it"
+        yield hidden_problem("proxyPassword", fix)
     if _known(password):
-        wrong = _token_mend(password.get_secret_value(), SHORTEST_PASSWORD)
+        wrong = _token_fix(password.get_secret_value(), SHORTEST_PASSWORD)
         if wrong is not None:
             yield hidden_problem("proxyPassword", wrong)
 
@@ -98,26 +98,26 @@ def _certificate_problems(secrets: GivenSecrets, settings: Settings) -> Iterator
             yield Problem(
                 key=f"{PROJECT}:certificateKey",
                 value="",
-                mend="`certificate.kind: given` needs the key of the chain: set it with "
+                fix="`certificate.kind: given` needs the key of the chain: set it with "
                 "`pulumi config set --secret certificateKey < FILE`",
             )
         return
     if certificate.kind != "given":
-        mend = "it would not be used: set `certificate.kind: given`, or remove it"
-        yield hidden_problem("certificateKey", mend)
+        fix = "it would not be used: set `certificate.kind: given`, or remove it"
+        yield hidden_problem("certificateKey", fix)
     if not _known(secret):
         return
     try:
         key = load_pem_private_key(secret.get_secret_value().encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        mend = "give a private key in PEM without a passphrase"
-        yield hidden_problem("certificateKey", mend)
+        fix = "give a private key in PEM without a passphrase"
+        yield hidden_problem("certificateKey", fix)
         return
     public = _chain_key(certificate.chain)
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if public is not None and key.public_key().public_bytes(*form) != public:
-        mend = "it is not the key of the first certificate of certificate.chain"
-        yield hidden_problem("certificateKey", mend)
+        fix = "it is not the key of the first certificate of certificate.chain"
+        yield hidden_problem("certificateKey", fix)
 
 
 def _chain_key(chain: str | None) -> bytes | None:
@@ -133,8 +133,8 @@ def _ssh_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem
     given = {f'hostKeys["{host}"]': secret for host, secret in secrets.host_keys.items()}
     for host in secrets.host_keys:
         if host not in hosts:
-            mend = f"no host of this name is defined: {one_of(hosts, host)}"
-            yield hidden_problem(f'hostKeys["{host}"]', mend)
+            fix = f"no host of this name is defined: {one_of(hosts, host)}"
+            yield hidden_problem(f'hostKeys["{host}"]', fix)
     if secrets.deploy_key is not None:
         given["deployKey"] = secrets.deploy_key
     used_by: dict[bytes, str] = {}
@@ -143,8 +143,8 @@ def _ssh_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem
             continue
         found = private_key(secret)
         if not isinstance(found, Ed25519PrivateKey):
-            mend = "give an Ed25519 private key without a passphrase (ssh-keygen -t ed25519 -N '')"
-            yield hidden_problem(key, mend)
+            fix = "give an Ed25519 private key without a passphrase (ssh-keygen -t ed25519 -N '')"
+            yield hidden_problem(key, fix)
             continue
         first = used_by.setdefault(_public(found), key)
         if first != key:
@@ -162,28 +162,28 @@ def _dkim_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Proble
         key = f'dkimKeys["{place}"]'
         if place not in wanted:
             near = nearest(place, wanted)
-            mend = f"did you mean {near}?" if near else "no sender domain has this selector."
-            yield hidden_problem(key, f"{mend} Keys are named `<domain>/<selector>`")
+            fix = f"did you mean {near}?" if near else "no sender domain has this selector."
+            yield hidden_problem(key, f"{fix} Keys are named `<domain>/<selector>`")
             continue
         if not _known(secret):
             continue
         kind, bits, brand = wanted[place]
         found = private_key(secret)
-        wrong = _dkim_mend(found, kind, bits)
+        wrong = _dkim_fix(found, kind, bits)
         if wrong is not None:
             yield hidden_problem(key, wrong)
         if found is not None:
             other, other_brand = used_by.setdefault(_public(found), (place, brand))
             if other_brand != brand:
-                mend = f"brand {other_brand} has this key ({other}): each brand has its own"
-                yield hidden_problem(key, mend)
+                fix = f"brand {other_brand} has this key ({other}): each brand has its own"
+                yield hidden_problem(key, fix)
 
 
 def _public(key: PrivateKey) -> bytes:
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _dkim_mend(key: PrivateKey | None, kind: str, bits: int) -> str | None:
+def _dkim_fix(key: PrivateKey | None, kind: str, bits: int) -> str | None:
     if key is None:
         return "give an RSA or Ed25519 private key in PEM without a passphrase"
     if isinstance(key, Ed25519PrivateKey):

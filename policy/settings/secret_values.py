@@ -56,7 +56,7 @@ class GivenSecrets:
 def given_secrets(raw: Mapping[str, object]) -> tuple[GivenSecrets, tuple[Problem, ...]]:
     """The secrets among a stack file's values, and what is wrong with their form.
 
-    A value that is no `SecretStr` stands in the stack file in plain text, which is refused.
+    A value that is no `SecretStr` is in the stack file in plain text, which is refused.
     """
     problems: list[Problem] = []
     single = {key: _single(key, raw.get(key), problems) for key in SECRET_KEYS if key not in TABLES}
@@ -73,13 +73,13 @@ def given_secrets(raw: Mapping[str, object]) -> tuple[GivenSecrets, tuple[Proble
     return secrets, tuple(problems)
 
 
-def hidden_problem(key: str, mend: str, *, namespace: str | None = PROJECT) -> Problem:
+def hidden_problem(key: str, fix: str, *, namespace: str | None = PROJECT) -> Problem:
     """A problem of a secret: its value does not show."""
-    return Problem(key=f"{namespace}:{key}" if namespace else key, value=HIDDEN, mend=mend)
+    return Problem(key=f"{namespace}:{key}" if namespace else key, value=HIDDEN, fix=fix)
 
 
 def _plain_secret(key: str) -> Problem:
-    """A secret that stands in the stack file for everybody to read."""
+    """A secret in the stack file for everybody to read."""
     option = f"--path '{PROJECT}:{key}'" if set(key) & set(".[") else key
     return hidden_problem(
         key,

@@ -82,17 +82,17 @@ def _unknown_parts(table: Mapping[str, object], file: str) -> Iterator[Problem]:
     known = ("config", *_PULUMIS_OWN)
     for key in table:
         if key not in known:
-            yield Problem(key=f"{file}: {key}", value="", mend=f"unknown; {one_of(known, key)}")
+            yield Problem(key=f"{file}: {key}", value="", fix=f"unknown; {one_of(known, key)}")
 
 
 def _namespaces(config: Mapping[str, object]) -> Iterator[Problem]:
     for key, value in config.items():
         namespace, _, name = key.partition(":")
         if namespace != PROJECT and nearest(namespace, [PROJECT]):
-            mend = f"nothing reads this namespace; did you mean {PROJECT}:{name}?"
-            yield Problem(key=key, value="", mend=mend)
+            fix = f"nothing reads this namespace; did you mean {PROJECT}:{name}?"
+            yield Problem(key=key, value="", fix=fix)
         if key == REGION and not isinstance(value, str):
-            yield Problem(key=key, value="", mend="write a region such as eu-central-1, as text")
+            yield Problem(key=key, value="", fix="write a region such as eu-central-1, as text")
 
 
 def _secrets_elsewhere(

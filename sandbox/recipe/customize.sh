@@ -11,7 +11,7 @@ rm -f "$root"/etc/ssh/ssh_host_*
 : > "$root/etc/machine-id"
 rm -f "$root/var/lib/dbus/machine-id"
 
-# The container's interface stands before systemd starts; the seed stands in the file system.
+# The container's interface exists before systemd starts; the seed is in the file system.
 cat > "$root/etc/cloud/cloud.cfg.d/99_sandbox.cfg" <<'EOF'
 datasource_list: [NoCloud, None]
 network: {config: disabled}
@@ -25,7 +25,7 @@ for unit in getty@tty1.service console-getty.service systemd-udevd.service \
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
 
-# Makes the nodes of the attached volumes (their list stands beside the links) and a boot id of the
+# Makes the nodes of the attached volumes (their list is beside the links) and a boot id of the
 # host's own (the kernel's is the machine's, so a reboot would not show), then boots.
 cat > "$root/usr/local/sbin/sandbox-init" <<'EOF'
 #!/bin/sh

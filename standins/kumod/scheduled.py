@@ -182,7 +182,7 @@ class Scheduler:
         self.insert(message, context="MessageRateThrottle")
 
     def take_up(self, message: Message) -> None:
-        """Put back a message that the spool kept; its age tells how often it was tried."""
+        """Put back a message that the spool kept; its age says how often it was tried."""
         try:
             queue = self.resolve(message.queue_name())
         except (KumoError, PolicyError) as error:

@@ -83,7 +83,7 @@ class Resource(Protocol):
         """The present inputs and outputs, or None when it is gone."""
 
     def update(self, call: Call, identity: str, olds: Properties, news: Properties) -> Properties:
-        """The outputs after the inputs became `news`; `olds` is what `previous` tells."""
+        """The outputs after the inputs became `news`; `olds` is what `previous` says."""
 
     def delete(self, call: Call, identity: str, state: Properties) -> None:
         """Removes it; one that is gone already is no error."""

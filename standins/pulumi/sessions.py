@@ -26,7 +26,7 @@ class Session:
         self.config = {name: _parsed(value) for name, value in given.items()}
 
     def log(self, urn: str, severity: str, message: str) -> None:
-        """Tells the engine; best effort, as an engine that is gone must not fail the work."""
+        """Reports to the engine; best effort, as an engine that is gone must not fail the work."""
         if not self.engine_address:
             return
         level = engine_pb2.LogSeverity.Value(severity)

@@ -154,7 +154,7 @@ class World:
     def torn(self, *releases: Release, packaged: Mapping[str, str] | None = None) -> str | None:
         """Why the live files are not exactly those of the live one of these releases, or None.
 
-        `packaged` are files that a package brought, which may stand where the release has none.
+        `packaged` are files that a package brought, which may be where the release has none.
         """
         by_id = {release.id: release for release in releases}
         live = by_id.get(self.live())

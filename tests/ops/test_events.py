@@ -1,4 +1,4 @@
-"""`ping8 events`: what it asks the MTA host for, and what it tells the operator."""
+"""`ping8 events`: what it asks the MTA host for, and what it says to the operator."""
 
 import datetime
 from collections.abc import Callable

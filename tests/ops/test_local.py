@@ -12,7 +12,7 @@ from tests.ops.test_status import DEPLOYMENT
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An engine that tells outputs only with the passphrase, and in its own folder."""
+    """An engine that gives outputs only with the passphrase, and in its own folder."""
     program = tmp_path / "pulumi"
     program.write_text(
         "#!/bin/sh\n"

@@ -116,7 +116,7 @@ def test_the_agents_own_reason_is_the_error(server: Server) -> None:
 
 
 def test_progress_is_told_line_by_line_without_the_final_error(server: Server) -> None:
-    server.answer = (1, "", "ping8    0.1 s  one\nping8    0.2 s  two\nping8: bad; mend\n")
+    server.answer = (1, "", "ping8    0.1 s  one\nping8    0.2 s  two\nping8: bad; fix\n")
     told: list[str] = []
     with pytest.raises(UserError):
         ssh_json(server.access, ["rollback"], progress=told.append)

@@ -82,16 +82,16 @@ def test_a_name_like_no_other_lists_those_there_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "mend"),
+    ("text", "fix"),
     [
         ("config: [\n", "not valid YAML: line 2"),
         ("zone: x\n", "under `config:`"),
         ("config:\n", "a value is missing"),
     ],
 )
-def test_a_malformed_file_is_refused_in_one_line(tmp_path: Path, text: str, mend: str) -> None:
+def test_a_malformed_file_is_refused_in_one_line(tmp_path: Path, text: str, fix: str) -> None:
     write(tmp_path, text)
-    with pytest.raises(UserError, match=mend) as caught:
+    with pytest.raises(UserError, match=fix) as caught:
         read_stack_file("test", tmp_path)
     assert "\n" not in str(caught.value)
 

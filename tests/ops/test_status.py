@@ -41,7 +41,7 @@ DEPLOYMENT = Deployment(
 )
 
 
-def figure(name: str, value: float, unit: str = "Count", **dimensions: str) -> dict[str, Any]:
+def metric(name: str, value: float, unit: str = "Count", **dimensions: str) -> dict[str, Any]:
     return {"name": name, "value": value, "unit": unit, "dimensions": dimensions}
 
 
@@ -52,12 +52,12 @@ ANSWER: dict[str, Any] = {
         {"unit": "kumomta.service", "active": "active", "restarts": 0},
         {"unit": "nginx.service", "active": "failed", "restarts": 2},
     ],
-    "figures": [
-        figure("disk_total_bytes", 107374182400, "Bytes", volume="spool"),
-        figure("dead_letters", 0),
-        figure("messages_delivered", 120),
-        figure("disk_free_percent", 12, "Percent", volume="spool"),
-        figure("disk_free_percent", 80, "Percent", volume="root"),
+    "metrics": [
+        metric("disk_total_bytes", 107374182400, "Bytes", volume="spool"),
+        metric("dead_letters", 0),
+        metric("messages_delivered", 120),
+        metric("disk_free_percent", 12, "Percent", volume="spool"),
+        metric("disk_free_percent", 80, "Percent", volume="root"),
     ],
     "missing": ["clock: chrony has no time source yet"],
     "flow_seconds": 60,
@@ -70,7 +70,7 @@ def text(answers: Mapping[str, Mapping[str, Any]]) -> str:
     return console.export_text()
 
 
-def test_figures_come_in_the_order_of_the_table() -> None:
+def test_metrics_come_in_the_order_of_the_table() -> None:
     assert lines(ANSWER, access(), SETTINGS) == [
         Line(metric="disk_free_percent", of="spool", value="12.0 %", severity="critical"),
         Line(metric="disk_free_percent", of="root", value="80.0 %", severity=""),
@@ -81,7 +81,7 @@ def test_figures_come_in_the_order_of_the_table() -> None:
 
 
 def test_flows_are_not_known_before_two_runs_of_the_timer() -> None:
-    (line,) = lines({"figures": [figure("messages_delivered", 3)]}, access(), SETTINGS)
+    (line,) = lines({"metrics": [metric("messages_delivered", 3)]}, access(), SETTINGS)
     assert line.value == "not known yet"
 
 
@@ -126,7 +126,7 @@ def test_a_host_that_does_not_answer_leaves_the_others_shown(
     def answer(host: HostAccess, verb: list[str]) -> Any:
         if host.name == "mta":
             raise UserError("mta (198.18.0.1): no SSH connection")
-        return {"release": host.release_id, "figures": []}
+        return {"release": host.release_id, "metrics": []}
 
     monkeypatch.setattr(status, "ssh_json", answer)
     monkeypatch.setattr(status, "read_deployment", lambda stack: DEPLOYMENT)

@@ -13,7 +13,7 @@ from sandbox.world.webhook import Behaviour, behave
 
 @pytest.fixture(scope="session")
 def able_machine() -> None:
-    """Skips where no sandbox can stand, with the reason."""
+    """Skips where no sandbox can run, with the reason."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
     if missing := system.missing_packages():
@@ -31,15 +31,15 @@ def cloud(able_machine: None) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def sandbox_up(able_machine: None) -> Iterator[run.Sandbox]:
-    """The whole sandbox, deployed. One that stood before the tests stands after them."""
+    """The whole sandbox, deployed. One that was up before the tests is up after them."""
     layout = Layout.of_checkout()
-    stood = layout.state.exists()
+    was_up = layout.state.exists()
     standing = run.up(layout, print)
     behave(layout.world, Behaviour())
     try:
         yield standing
     finally:
-        if not stood:
+        if not was_up:
             run.down(layout, print)
         elif not layout.state.exists():
             run.up(layout, print)

@@ -9,16 +9,16 @@ from sandbox.failures import SandboxError
 from sandbox.layout import Layout
 
 
-def checkout(folder: Path, *, stands: bool = True) -> Layout:
+def checkout(folder: Path, *, up: bool = True) -> Layout:
     layout = Layout(root=folder)
-    if stands:
+    if up:
         layout.state.mkdir(parents=True)
     return layout
 
 
 def test_a_checkout_is_refused_while_the_sandbox_of_another_stands(tmp_path: Path) -> None:
     holder = tmp_path / "holder"
-    first, second = checkout(tmp_path / "a"), checkout(tmp_path / "b", stands=False)
+    first, second = checkout(tmp_path / "a"), checkout(tmp_path / "b", up=False)
     claim.take(first, holder)
     claim.take(first, holder)
     for refused in (claim.take, claim.require_ours):

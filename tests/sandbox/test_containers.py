@@ -30,7 +30,7 @@ DISK = f"/dev/disk/by-id/{link_name(VOLUME)}"
 
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """One host and what it stands on."""
+    """One host and what it runs on."""
 
     containers: Containers
     names: dns.Authority

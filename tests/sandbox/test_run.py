@@ -24,7 +24,7 @@ def test_commands_for_a_standing_sandbox_say_that_none_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(system, "require_fit_system", lambda: None)
-    with pytest.raises(SandboxError, match="no sandbox stands here; `make sandbox` brings one up"):
+    with pytest.raises(SandboxError, match="no sandbox is up here; `make sandbox` brings one up"):
         run.standing(Layout(root=tmp_path))
 
 
@@ -59,5 +59,5 @@ def test_a_sandbox_whose_aws_has_ended_goes_down_before_it_is_stood_up_again(
     layout.backend.mkdir(parents=True)
     said: list[str] = []
     with pytest.raises(Gone):
-        run.stand(layout, said.append)
+        run.existing(layout, said.append)
     assert said == ["the stand-in for AWS has ended, and its account with it: starting over"]

@@ -19,20 +19,20 @@ def brands_name_known_pools(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("brands", i, "pool"),
                 value=brand.pool,
-                mend=f"no pool of this name is defined: {one_of(known, brand.pool)}",
+                fix=f"no pool of this name is defined: {one_of(known, brand.pool)}",
             )
 
 
 @check("brands", elements=["pools"])
 def pools_are_used(settings: Settings) -> Iterator[Finding]:
-    """The contract's pool may stand by: mail of unknown senders takes it."""
+    """The contract's pool may be unused: mail of unknown senders takes it."""
     used = {brand.pool for brand in settings.brands} | {DEFAULT_POOL}
     for i, pool in enumerate(settings.pools):
         if pool.name not in used:
             yield Finding(
                 path=("pools", i, "name"),
                 value=pool.name,
-                mend="no brand uses this pool: name it in a brand, or remove it",
+                fix="no brand uses this pool: name it in a brand, or remove it",
             )
 
 
@@ -45,7 +45,7 @@ def domains_name_known_brands(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("domains", i, "brand"),
                 value=domain.brand,
-                mend=f"no brand of this name is defined: {one_of(known, domain.brand)}",
+                fix=f"no brand of this name is defined: {one_of(known, domain.brand)}",
             )
 
 
@@ -60,7 +60,7 @@ def brands_are_used(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("brands", i, "name"),
                 value=brand.name,
-                mend="no sender domain uses this brand: name it in one, or remove it",
+                fix="no sender domain uses this brand: name it in one, or remove it",
             )
 
 
@@ -77,7 +77,7 @@ def isolated_brands_share_nothing(settings: Settings) -> Iterator[Finding]:
                 yield Finding(
                     path=("brands", i, "isolated"),
                     value=True,
-                    mend=f"brand {other.name} (pool {other.pool}) also sends from "
+                    fix=f"brand {other.name} (pool {other.pool}) also sends from "
                     f"{', '.join(sorted(shared))}: give {brand.name} sources of its own",
                 )
 
@@ -94,7 +94,7 @@ def unknown_senders_avoid_isolated_brands(settings: Settings) -> Iterator[Findin
             yield Finding(
                 path=("reception", "unknownSenders"),
                 value="accept",
-                mend=f"such mail takes the pool {DEFAULT_POOL}, whose {', '.join(sorted(shared))} "
+                fix=f"such mail takes the pool {DEFAULT_POOL}, whose {', '.join(sorted(shared))} "
                 f"belongs to the isolated brand {brand.name}: refuse it, or separate the sources",
             )
 
@@ -113,9 +113,9 @@ def brand_intervals_are_in_order(settings: Settings) -> Iterator[Finding]:
     for i, brand in enumerate(settings.brands):
         wrong = _out_of_order(brand)
         if wrong is not None:
-            key, mend = wrong
+            key, fix = wrong
             value = brand.retry_interval if key == "retryInterval" else brand.max_retry_interval
-            yield Finding(path=("brands", i, key), value=value, mend=mend)
+            yield Finding(path=("brands", i, key), value=value, fix=fix)
 
 
 CHECKS: tuple[Check, ...] = (

@@ -28,14 +28,14 @@ def chain_goes_with_kind(settings: Settings) -> Iterator[Finding]:
     if certificate.kind == "given" and certificate.chain is None:
         yield Finding(
             path=("certificate", "chain"),
-            mend="`kind: given` needs the chain in PEM here, and its key as the secret "
+            fix="`kind: given` needs the chain in PEM here, and its key as the secret "
             "certificateKey",
         )
     if certificate.kind != "given" and certificate.chain is not None:
         yield Finding(
             path=("certificate", "kind"),
             value=certificate.kind,
-            mend="a chain is given and would not be used: set `kind: given`, or remove the chain",
+            fix="a chain is given and would not be used: set `kind: given`, or remove the chain",
         )
 
 
@@ -51,14 +51,14 @@ def chain_is_for_our_host(settings: Settings) -> Iterator[Finding]:
     except ValueError:
         yield Finding(
             path=path,
-            mend="write certificates in PEM, the host's own first: "
+            fix="write certificates in PEM, the host's own first: "
             "-----BEGIN CERTIFICATE----- and so on",
         )
         return
     if not covers(leaf, settings.mta_host):
         yield Finding(
             path=path,
-            mend=f"its first certificate does not name {settings.mta_host}: give that one's chain",
+            fix=f"its first certificate does not name {settings.mta_host}: give that one's chain",
         )
 
 
@@ -70,7 +70,7 @@ def common_name_fits(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("mta", "hostName"),
             value=settings.mta.host_name,
-            mend=f"{settings.mta_host[: names.LONGEST_LABEL]}... has {len(settings.mta_host)} "
+            fix=f"{settings.mta_host[: names.LONGEST_LABEL]}... has {len(settings.mta_host)} "
             f"characters; a certificate's common name takes {longest}: shorten it or the zone",
         )
 

@@ -38,7 +38,7 @@ def domains_are_listed_once(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("domains", i, "name"),
                 value=domain.name,
-                mend="this sender domain is listed already "
+                fix="this sender domain is listed already "
                 f"(number {first[domain.name] + 1} of all): remove one",
             )
         first.setdefault(domain.name, i)
@@ -47,9 +47,9 @@ def domains_are_listed_once(settings: Settings) -> Iterator[Finding]:
 @check("zone")
 def zone_is_registrable(settings: Settings) -> Iterator[Finding]:
     """Our names live in it, so it must be ours."""
-    mend = _no_own_name(settings.zone)
-    if mend is not None:
-        yield Finding(path=("zone",), value=settings.zone, mend=mend)
+    fix = _no_own_name(settings.zone)
+    if fix is not None:
+        yield Finding(path=("zone",), value=settings.zone, fix=fix)
 
 
 def _no_own_name(name: str) -> str | None:
@@ -68,9 +68,9 @@ def _no_own_name(name: str) -> str | None:
 def domains_are_registrable(settings: Settings) -> Iterator[Finding]:
     """Nobody can publish DMARC for all of `co.uk`."""
     for i, domain in enumerate(settings.domains):
-        mend = _no_own_name(domain.name)
-        if mend is not None:
-            yield Finding(path=("domains", i, "name"), value=domain.name, mend=mend)
+        fix = _no_own_name(domain.name)
+        if fix is not None:
+            yield Finding(path=("domains", i, "name"), value=domain.name, fix=fix)
 
 
 @check(elements=["domains"])
@@ -81,7 +81,7 @@ def zones_hold_their_domains(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("domains", i, "zone"),
                 value=domain.zone,
-                mend=f"{domain.name} does not lie in this zone: name its own, or leave `zone` out "
+                fix=f"{domain.name} does not lie in this zone: name its own, or leave `zone` out "
                 "when its DNS is elsewhere",
             )
 
@@ -98,7 +98,7 @@ def domains_are_no_hosts(settings: Settings) -> Iterator[Finding]:
                 yield Finding(
                     path=("domains", i, key),
                     value=name,
-                    mend=f"this is the name of {hosts[name]}: choose another",
+                    fix=f"this is the name of {hosts[name]}: choose another",
                 )
 
 
@@ -116,12 +116,12 @@ def bounce_domains_are_apart(settings: Settings) -> Iterator[Finding]:
     for i, domain in enumerate(settings.domains):
         bounce = domain.bounce_domain
         if bounce in senders:
-            mend = f"{bounce} is a sender domain, whose mail our MX would take: choose a subdomain"
+            fix = f"{bounce} is a sender domain, whose mail our MX would take: choose a subdomain"
         elif owner.setdefault(bounce, domain.name) != domain.name:
-            mend = f"{owner[bounce]} has this bounce domain: choose bounce.{domain.name}"
+            fix = f"{owner[bounce]} has this bounce domain: choose bounce.{domain.name}"
         else:
             continue
-        yield Finding(path=("domains", i, "bounce"), value=bounce, mend=mend)
+        yield Finding(path=("domains", i, "bounce"), value=bounce, fix=fix)
 
 
 @check("zone", elements=["domains"])
@@ -143,7 +143,7 @@ def report_domains_take_nothing_over(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("domains", i, key),
                 value=name,
-                mend=f"this is {what}, and its MX and SPF would become ours: choose a name below "
+                fix=f"this is {what}, and its MX and SPF would become ours: choose a name below "
                 f"it that has no other use, such as bounce.{domain.name}",
             )
 
@@ -157,15 +157,15 @@ def feedback_domains_are_apart(settings: Settings) -> Iterator[Finding]:
         if domain.feedback is None:
             continue
         if domain.feedback in senders:
-            mend = "this is a sender domain, whose mail our MX would take: choose a subdomain"
+            fix = "this is a sender domain, whose mail our MX would take: choose a subdomain"
         elif bounces.get(domain.feedback, domain.name) != domain.name:
-            mend = f"this is the bounce domain of {bounces[domain.feedback]}: choose another"
+            fix = f"this is the bounce domain of {bounces[domain.feedback]}: choose another"
         else:
             continue
-        yield Finding(path=("domains", i, "feedback"), value=domain.feedback, mend=mend)
+        yield Finding(path=("domains", i, "feedback"), value=domain.feedback, fix=fix)
 
 
-def _bounce_mend(domain: SenderDomain) -> str | None:
+def _bounce_fix(domain: SenderDomain) -> str | None:
     bounce = domain.bounce_domain
     own = organisational_domain(domain.name)
     if own is not None and organisational_domain(bounce) != own:
@@ -182,9 +182,9 @@ def _bounce_mend(domain: SenderDomain) -> str | None:
 def bounce_domains_align(settings: Settings) -> Iterator[Finding]:
     """DMARC takes SPF only for an envelope sender of the same organisational domain."""
     for i, domain in enumerate(settings.domains):
-        mend = _bounce_mend(domain) if domain.bounce is not None else None
-        if mend is not None:
-            yield Finding(path=("domains", i, "bounce"), value=domain.bounce_domain, mend=mend)
+        fix = _bounce_fix(domain) if domain.bounce is not None else None
+        if fix is not None:
+            yield Finding(path=("domains", i, "bounce"), value=domain.bounce_domain, fix=fix)
 
 
 @check(elements=["domains"])
@@ -195,7 +195,7 @@ def keys_are_strong(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("domains", i, "dkim", "bits"),
                 value=domain.dkim.bits,
-                mend="use 2048, 3072 or 4096",
+                fix="use 2048, 3072 or 4096",
             )
 
 
@@ -208,7 +208,7 @@ def selectors_are_distinct(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("domains", i, "dkim", "selectors"),
                 value=list(domain.dkim.selectors),
-                mend="choose two different selectors"
+                fix="choose two different selectors"
                 + (
                     f", and none that is another with `{ED25519_SUFFIX}`"
                     if domain.dkim.ed25519
@@ -219,7 +219,7 @@ def selectors_are_distinct(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("domains", i, "dkim", "active"),
                 value=domain.active_selector,
-                mend=one_of(domain.dkim.selectors, domain.active_selector),
+                fix=one_of(domain.dkim.selectors, domain.active_selector),
             )
 
 
@@ -233,7 +233,7 @@ def derived_names_fit(settings: Settings) -> Iterator[Finding]:
                 yield Finding(
                     path=("domains", i, *key),
                     value=domain.name,
-                    mend=f"{name[:60]}... has {len(name)} characters, its longest label {longest}; "
+                    fix=f"{name[:60]}... has {len(name)} characters, its longest label {longest}; "
                     "DNS takes 253 and 63: shorten the selector, the domain or the zone",
                 )
 

@@ -33,7 +33,7 @@ def _twice(field: str, defined: Sequence[str]) -> Iterator[Finding]:
         yield Finding(
             path=(field, i, "name"),
             value=defined[i],
-            mend=f"{field}[{earlier}] has this name: choose another, or remove one",
+            fix=f"{field}[{earlier}] has this name: choose another, or remove one",
         )
 
 
@@ -57,7 +57,7 @@ def names_are_not_reserved(settings: Settings) -> Iterator[Finding]:
     ]
     for path, name in defined:
         if name in _RESERVED:
-            yield Finding(path=path, value=name, mend="choose another name: this one is reserved")
+            yield Finding(path=path, value=name, fix="choose another name: this one is reserved")
 
 
 @check("sources", "pools")
@@ -66,13 +66,13 @@ def contract_names_exist(settings: Settings) -> Iterator[Finding]:
     if DEFAULT_SOURCE not in {source.name for source in settings.sources}:
         yield Finding(
             path=("sources",),
-            mend=f"define the source {DEFAULT_SOURCE}: the contract with PING8 names it",
+            fix=f"define the source {DEFAULT_SOURCE}: the contract with PING8 names it",
         )
     pool = next((pool for pool in settings.pools if pool.name == DEFAULT_POOL), None)
     if pool is None or DEFAULT_SOURCE not in pool.sources:
         yield Finding(
             path=("pools",),
-            mend=f"define the pool {DEFAULT_POOL} with the source {DEFAULT_SOURCE}: the contract "
+            fix=f"define the pool {DEFAULT_POOL} with the source {DEFAULT_SOURCE}: the contract "
             "with PING8 names them",
         )
 
@@ -87,14 +87,14 @@ def ehlo_names_lie_in_our_zone(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("sources", i, "ehlo"),
                 value=source.ehlo,
-                mend=f"choose a name in the zone, such as {first}.{settings.zone}, or write the "
+                fix=f"choose a name in the zone, such as {first}.{settings.zone}, or write the "
                 f"first label alone: {first}",
             )
         elif len(name) > names.LONGEST_NAME:
             yield Finding(
                 path=("sources", i, "ehlo"),
                 value=source.ehlo,
-                mend=f"shorten it: {name[:40]}... has {len(name)} characters, DNS takes 253",
+                fix=f"shorten it: {name[:40]}... has {len(name)} characters, DNS takes 253",
             )
 
 
@@ -106,7 +106,7 @@ def ehlo_names_are_used_once(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("sources", i, "ehlo"),
             value=settings.sources[i].ehlo,
-            mend=f"source {settings.sources[earlier].name} has this EHLO name for another address: "
+            fix=f"source {settings.sources[earlier].name} has this EHLO name for another address: "
             "choose one of its own",
         )
 
@@ -121,7 +121,7 @@ def host_names_are_used_once(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("proxies", i, "name"),
                 value=proxy.name,
-                mend="this is the MTA host: choose another name",
+                fix="this is the MTA host: choose another name",
             )
         taken.setdefault(name, f"proxy host {proxy.name}")
     own = {
@@ -134,7 +134,7 @@ def host_names_are_used_once(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("sources", i, "ehlo"),
                 value=source.ehlo,
-                mend=f"{name} is the name of {taken[name]}: choose another EHLO name",
+                fix=f"{name} is the name of {taken[name]}: choose another EHLO name",
             )
 
 
@@ -147,14 +147,14 @@ def pools_name_known_sources(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("pools", i, "sources"),
                 value="{}",
-                mend="name one source or more, each with its weight",
+                fix="name one source or more, each with its weight",
             )
         for name, weight in pool.sources.items():
             if name not in known:
                 yield Finding(
                     path=("pools", i, "sources", name),
                     value=weight,
-                    mend=f"no source {name} is defined: {one_of(known, name)}",
+                    fix=f"no source {name} is defined: {one_of(known, name)}",
                 )
 
 
@@ -167,7 +167,7 @@ def sources_are_used(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("sources", i, "name"),
                 value=source.name,
-                mend="no pool uses this source: give it a weight in a pool, or remove it",
+                fix="no pool uses this source: give it a weight in a pool, or remove it",
             )
 
 
@@ -180,7 +180,7 @@ def sources_name_known_proxies(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("sources", i, "proxy"),
                 value=source.proxy,
-                mend=f"no proxy of this name is defined: {one_of(known, source.proxy)}",
+                fix=f"no proxy of this name is defined: {one_of(known, source.proxy)}",
             )
 
 
@@ -192,7 +192,7 @@ def pools_have_simple_shares(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("pools", i, "sources"),
                 value=", ".join(f"{name}: {weight}" for name, weight in pool.sources.items()),
-                mend="use smaller whole numbers, such as 3 and 1: divided by what they have in "
+                fix="use smaller whole numbers, such as 3 and 1: divided by what they have in "
                 f"common they add up to {MOST_TURNS} at most",
             )
 
@@ -206,7 +206,7 @@ def proxies_are_used(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("proxies", i, "name"),
                 value=proxy.name,
-                mend="no source lives on this proxy: name it in a source, or remove it",
+                fix="no source lives on this proxy: name it in a source, or remove it",
             )
 
 
@@ -223,7 +223,7 @@ def elastic_ips_are_used_once(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("sources", i, "allocationId"),
                 value=source.allocation_id,
-                mend=f"{taken[source.allocation_id]} has this Elastic IP: name another",
+                fix=f"{taken[source.allocation_id]} has this Elastic IP: name another",
             )
         taken.setdefault(source.allocation_id, f"source {source.name}")
 
@@ -236,7 +236,7 @@ def elastic_ips_fit_the_quota(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("elasticIpQuota",),
             value=settings.elastic_ip_quota,
-            mend=f"{needed} are needed, the MTA's and one for each source: ask AWS for a higher "
+            fix=f"{needed} are needed, the MTA's and one for each source: ask AWS for a higher "
             f"quota (EC2-VPC Elastic IPs), then set it to {needed} or more",
         )
 

@@ -42,7 +42,7 @@ def instance_types_are_known(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=(*path, "instanceType"),
             value=host.instance_type,
-            mend=(f"did you mean {near}? " if near else "")
+            fix=(f"did you mean {near}? " if near else "")
             + "A type that the table of types does not list needs `architecture` and "
             "`addressesPerInterface` beside it",
         )
@@ -64,7 +64,7 @@ def stated_types_agree(settings: Settings) -> Iterator[Finding]:
                 yield Finding(
                     path=(*path, key),
                     value=value,
-                    mend=f"remove it: {host.instance_type} has {right}",
+                    fix=f"remove it: {host.instance_type} has {right}",
                 )
 
 
@@ -79,7 +79,7 @@ def interfaces_hold_their_addresses(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("proxies", i, "instanceType"),
                 value=proxy.instance_type,
-                mend=f"it takes {proxy.address_limit} addresses and {proxy.name} has {count} "
+                fix=f"it takes {proxy.address_limit} addresses and {proxy.name} has {count} "
                 "sources: choose a larger type, or spread the sources over more proxies",
             )
 
@@ -94,7 +94,7 @@ def spool_holds_the_backlog(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("mta", "spoolGib"),
             value=mta.spool_gib,
-            mend=f"use {needed} or more: {mta.expected_backlog:,} messages (expectedBacklog) of "
+            fix=f"use {needed} or more: {mta.expected_backlog:,} messages (expectedBacklog) of "
             f"{mta.expected_message_kib} KiB (expectedMessageKib) and a tenth kept free, below "
             "which kumod refuses mail",
         )
@@ -108,14 +108,14 @@ def spool_is_a_possible_gp3_volume(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("mta", "spoolIops"),
             value=mta.spool_iops,
-            mend=f"gp3 gives {_GP3_IOPS_FOR_EACH_GIB} IOPS for each GiB: lower it, or raise "
+            fix=f"gp3 gives {_GP3_IOPS_FOR_EACH_GIB} IOPS for each GiB: lower it, or raise "
             "spoolGib",
         )
     if mta.spool_throughput > _GP3_THROUGHPUT_FOR_EACH_IOPS * mta.spool_iops:
         yield Finding(
             path=("mta", "spoolThroughput"),
             value=mta.spool_throughput,
-            mend="gp3 gives 0.25 MiB/s for each IOPS: lower it, or raise spoolIops",
+            fix="gp3 gives 0.25 MiB/s for each IOPS: lower it, or raise spoolIops",
         )
 
 
@@ -127,7 +127,7 @@ def log_volume_holds_the_logs(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("logs", "keepGib"),
             value=settings.logs.keep_gib,
-            mend=f"keep {usable} or less, or raise mta.logGib: its {settings.mta.log_gib} GiB less "
+            fix=f"keep {usable} or less, or raise mta.logGib: its {settings.mta.log_gib} GiB less "
             f"the {settings.alarms.disk_free_warning} % free that alarms.diskFreeWarning asks for",
         )
 
@@ -140,7 +140,7 @@ def root_volumes_hold_the_journal(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=(*path, "rootGib"),
                 value=host.root_gib,
-                mend=f"use {settings.logs.journal_gib * 4} or more: the journal (logs.journalGib) "
+                fix=f"use {settings.logs.journal_gib * 4} or more: the journal (logs.journalGib) "
                 "may take a quarter",
             )
 
@@ -150,15 +150,15 @@ def socks_ports_are_free(settings: Settings) -> Iterator[Finding]:
     """A port from which the kernel dials out can be taken when the proxy starts."""
     for i, proxy in enumerate(settings.proxies):
         if proxy.port >= _FIRST_EPHEMERAL_PORT:
-            mend = (
+            fix = (
                 f"use a port below {_FIRST_EPHEMERAL_PORT}: from there on the kernel takes ports "
                 "for outgoing connections"
             )
         elif proxy.port == PROXY_STATUS_PORT:
-            mend = "use another port: the proxy's own status listens there"
+            fix = "use another port: the proxy's own status listens there"
         else:
             continue
-        yield Finding(path=("proxies", i, "port"), value=proxy.port, mend=mend)
+        yield Finding(path=("proxies", i, "port"), value=proxy.port, fix=fix)
 
 
 CHECKS: tuple[Check, ...] = (

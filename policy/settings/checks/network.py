@@ -24,7 +24,7 @@ def vpc_is_private(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("network", "cidr"),
             value=settings.network.cidr,
-            mend="use a private network (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or "
+            fix="use a private network (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or "
             "100.64.0.0/10): traffic to the proxies must not leave the VPC",
         )
 
@@ -38,7 +38,7 @@ def networks_have_a_size_of_aws(settings: Settings) -> Iterator[Finding]:
     for path, text in places:
         if not _LARGEST <= ipaddress.IPv4Network(text).prefixlen <= _SMALLEST:
             yield Finding(
-                path=path, value=text, mend="AWS takes sizes from /16 to /28: change the prefix"
+                path=path, value=text, fix="AWS takes sizes from /16 to /28: change the prefix"
             )
 
 
@@ -51,7 +51,7 @@ def subnets_lie_in_the_vpc(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("network", "subnets", i),
                 value=text,
-                mend=f"choose a part of the VPC's network, network.cidr = {vpc}",
+                fix=f"choose a part of the VPC's network, network.cidr = {vpc}",
             )
 
 
@@ -63,7 +63,7 @@ def subnets_do_not_overlap(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("network", "subnets", 1),
             value=str(second),
-            mend=f"it overlaps subnets[0] = {first}: choose another part of the VPC",
+            fix=f"it overlaps subnets[0] = {first}: choose another part of the VPC",
         )
 
 
@@ -80,7 +80,7 @@ def subnets_hold_their_hosts(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("network", "subnets", i),
                 value=text,
-                mend=f"it has room for {max(room, 0)} addresses and needs {needed[i]}: make it "
+                fix=f"it has room for {max(room, 0)} addresses and needs {needed[i]}: make it "
                 "larger, or move hosts by their `subnet`",
             )
 
@@ -96,13 +96,13 @@ def zones_are_two_of_the_region(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("network", "availabilityZones", i),
                 value=zone,
-                mend=f"name a zone of the region, such as {settings.region}a",
+                fix=f"name a zone of the region, such as {settings.region}a",
             )
     if zones[0] == zones[1]:
         yield Finding(
             path=("network", "availabilityZones", 1),
             value=zones[1],
-            mend="name another zone: the subnets are in two, so that one may fail",
+            fix="name another zone: the subnets are in two, so that one may fail",
         )
 
 

@@ -39,13 +39,13 @@ def ssh_is_not_open_to_the_world(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("operators", "cidrs"),
             value="[]",
-            mend="name the networks that may log in, the machine that runs Pulumi among them",
+            fix="name the networks that may log in, the machine that runs Pulumi among them",
         )
     if len(cidrs) > MOST_CIDRS:
         yield Finding(
             path=("operators", "cidrs"),
             value=f"{len(cidrs)} networks",
-            mend=f"name {MOST_CIDRS} or fewer: a security group takes no more rules",
+            fix=f"name {MOST_CIDRS} or fewer: a security group takes no more rules",
         )
     for i, text in enumerate(cidrs):
         network = ipaddress.IPv4Network(text)
@@ -54,16 +54,16 @@ def ssh_is_not_open_to_the_world(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("operators", "cidrs", i),
                 value=text,
-                mend=f"name the operators' own networks, /{WIDEST_PREFIX} or smaller: SSH must "
+                fix=f"name the operators' own networks, /{WIDEST_PREFIX} or smaller: SSH must "
                 "not be open to the world",
             )
         if text in cidrs[:i]:
             yield Finding(
-                path=("operators", "cidrs", i), value=text, mend="listed already: remove one"
+                path=("operators", "cidrs", i), value=text, fix="listed already: remove one"
             )
 
 
-def _key_mend(text: str) -> str | None:
+def _key_fix(text: str) -> str | None:
     if "PRIVATE KEY" in text:
         return (
             "this is a private key: remove it, give the .pub file's line, and make a new key, "
@@ -86,9 +86,9 @@ def _key_mend(text: str) -> str | None:
 def ssh_keys_are_public(settings: Settings) -> Iterator[Finding]:
     """People paste the wrong file."""
     for i, text in enumerate(settings.operators.ssh_keys):
-        mend = _key_mend(text)
-        if mend is not None:
-            yield Finding(path=("operators", "sshKeys", i), value=text, mend=mend)
+        fix = _key_fix(text)
+        if fix is not None:
+            yield Finding(path=("operators", "sshKeys", i), value=text, fix=fix)
 
 
 @check("alarms")
@@ -99,13 +99,13 @@ def disk_alarms_come_before_kumod_refuses(settings: Settings) -> Iterator[Findin
         yield Finding(
             path=("alarms", "diskFreeCritical"),
             value=alarms.disk_free_critical,
-            mend=f"use more than {KUMOD_REFUSES_BELOW}: kumod refuses mail at that percentage",
+            fix=f"use more than {KUMOD_REFUSES_BELOW}: kumod refuses mail at that percentage",
         )
     if alarms.disk_free_warning <= alarms.disk_free_critical:
         yield Finding(
             path=("alarms", "diskFreeWarning"),
             value=alarms.disk_free_warning,
-            mend=f"use more than diskFreeCritical = {alarms.disk_free_critical}",
+            fix=f"use more than diskFreeCritical = {alarms.disk_free_critical}",
         )
 
 
@@ -116,7 +116,7 @@ def metrics_are_sent_each_minute_at_most(settings: Settings) -> Iterator[Finding
         yield Finding(
             path=("alarms", "interval"),
             value=settings.alarms.interval,
-            mend="use 1m or more: CloudWatch charges each call",
+            fix="use 1m or more: CloudWatch charges each call",
         )
 
 
@@ -127,13 +127,13 @@ def alarms_look_at_a_day_at_most(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("alarms", "interval"),
             value=settings.alarms.interval,
-            mend="use 5m or less: alarms must see trouble within minutes",
+            fix="use 5m or less: alarms must see trouble within minutes",
         )
     if not _SHORTEST_INTERVAL <= seconds(settings.alarms.no_delivery) <= _LONGEST_PERIOD:
         yield Finding(
             path=("alarms", "noDelivery"),
             value=settings.alarms.no_delivery,
-            mend="use 1m to 24h: CloudWatch looks at no other periods",
+            fix="use 1m to 24h: CloudWatch looks at no other periods",
         )
 
 
@@ -144,19 +144,19 @@ def forecasts_look_a_month_ahead_at_most(settings: Settings) -> Iterator[Finding
         yield Finding(
             path=("alarms", "fullWithin"),
             value=settings.alarms.full_within,
-            mend="use 29d or less: hosts look no further ahead",
+            fix="use 29d or less: hosts look no further ahead",
         )
 
 
 @check("alarms", "region")
 def topic_is_in_the_region(settings: Settings) -> Iterator[Finding]:
-    """An alarm tells only a topic of its own region."""
+    """An alarm notifies only a topic of its own region."""
     topic = settings.alarms.topic
     if topic is not None and topic.split(":")[3] != settings.region:
         yield Finding(
             path=("alarms", "topic"),
             value=topic,
-            mend=f"name a topic of {settings.region}: alarms reach no other region",
+            fix=f"name a topic of {settings.region}: alarms reach no other region",
         )
 
 
@@ -167,7 +167,7 @@ def shipping_has_a_bucket(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("logs", "bucket"),
             value="",
-            mend="name the bucket to make for shipped logs, or set logs.ship: false",
+            fix="name the bucket to make for shipped logs, or set logs.ship: false",
         )
 
 
@@ -175,7 +175,7 @@ _TAG = re.compile(r"[\w .:/=+@-]*")
 _LONGEST_TAG_KEY, _LONGEST_TAG_VALUE = 128, 256
 
 
-def _tag_mend(key: str, value: str) -> str | None:
+def _tag_fix(key: str, value: str) -> str | None:
     if key.lower().startswith("aws:"):
         return "keys that begin with aws: are Amazon's: choose another"
     if key == "Name":
@@ -194,12 +194,12 @@ def tags_are_possible(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("tags",),
             value=f"{len(settings.tags)} tags",
-            mend=f"use {MOST_TAGS} or fewer: AWS takes 50, ours included",
+            fix=f"use {MOST_TAGS} or fewer: AWS takes 50, ours included",
         )
     for key, value in settings.tags.items():
-        mend = _tag_mend(key, value)
-        if mend is not None:
-            yield Finding(path=("tags", key), value=value, mend=mend)
+        fix = _tag_fix(key, value)
+        if fix is not None:
+            yield Finding(path=("tags", key), value=value, fix=fix)
 
 
 CHECKS: tuple[Check, ...] = (

@@ -53,7 +53,7 @@ def shaping_names_known_sources(settings: Settings) -> Iterator[Finding]:
     for path, name in used:
         if name not in known:
             yield Finding(
-                path=path, value=name, mend=f"no source {name} is defined: {one_of(known, name)}"
+                path=path, value=name, fix=f"no source {name} is defined: {one_of(known, name)}"
             )
 
 
@@ -66,7 +66,7 @@ def shaping_tables_are_of_domains(settings: Settings) -> Iterator[Finding]:
         try:
             names.host_name(domain)
         except names.InvalidNameError as error:
-            yield Finding(path=("shaping", "overrides", domain), value=domain, mend=str(error))
+            yield Finding(path=("shaping", "overrides", domain), value=domain, fix=str(error))
 
 
 @check("shaping")
@@ -78,7 +78,7 @@ def shaping_keeps_the_contract(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("shaping", "overrides", "default", key),
                 value=default[key],
-                mend=f"remove it: every path has {value}; set it for single domains",
+                fix=f"remove it: every path has {value}; set it for single domains",
             )
 
 
@@ -90,7 +90,7 @@ def shaping_stays_on_port_25(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=(*path, "smtp_port"),
                 value=table["smtp_port"],
-                mend="remove it: the firewall lets a proxy host reach port 25 alone",
+                fix="remove it: the firewall lets a proxy host reach port 25 alone",
             )
 
 
@@ -114,7 +114,7 @@ def warm_up_does_not_shrink(settings: Settings) -> Iterator[Finding]:
                 yield Finding(
                     path=("shaping", "warmUp", name, "daily", i),
                     value=plan.daily[i],
-                    mend=f"the day before allows {plan.daily[i - 1]}: write that many or more",
+                    fix=f"the day before allows {plan.daily[i - 1]}: write that many or more",
                 )
 
 
@@ -145,8 +145,8 @@ def _tables(value: object) -> Iterator[tuple[str, dict[str, Any]]]:
 def _wrong(path: Path, table: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[Finding]:
     for key, value in table.items():
         if key not in known:
-            mend = f"KumoMTA has no such key; {one_of(list(known), key)}"
-            yield Finding(path=(*path, key), value=value, mend=mend)
+            fix = f"KumoMTA has no such key; {one_of(list(known), key)}"
+            yield Finding(path=(*path, key), value=value, fix=fix)
             continue
         kind = known[key]
         if kind.startswith("table of "):
@@ -157,7 +157,7 @@ def _wrong(path: Path, table: Mapping[str, Any], known: Mapping[str, str]) -> It
             place = (*path, key) if name is None else (*path, key, name)
             if not _is(kind.removeprefix("table of "), one):
                 fix = _FIXES[kind.removeprefix("table of ")]
-                yield Finding(path=place, value=one, mend=fix)
+                yield Finding(path=place, value=one, fix=fix)
 
 
 def _is(kind: str, value: object) -> bool:

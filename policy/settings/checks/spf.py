@@ -66,16 +66,16 @@ def spf_stays_within_ten_look_ups(settings: Settings) -> Iterator[Finding]:
             continue
         count = look_ups(domain.name, records)
         if count is None:
-            mend = "these records include each other, a permanent error: remove the loop"
+            fix = "these records include each other, a permanent error: remove the loop"
         elif count > LOOKUPS:
-            mend = (
+            fix = (
                 f"SPF takes {LOOKUPS} look-ups and this record needs {count} or more (its brand's "
                 "record, each include, and what they include): remove some"
             )
         else:
             continue
         yield Finding(
-            path=("domains", i, "spf", "include"), value=list(domain.spf.include), mend=mend
+            path=("domains", i, "spf", "include"), value=list(domain.spf.include), fix=fix
         )
 
 
@@ -89,7 +89,7 @@ def spf_includes_are_used_once(settings: Settings) -> Iterator[Finding]:
                 yield Finding(
                     path=("domains", i, "spf", "include", j),
                     value=name,
-                    mend="this include is listed already: remove one",
+                    fix="this include is listed already: remove one",
                 )
 
 
@@ -105,7 +105,7 @@ def spf_records_fit(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("domains", i, "spf", "include"),
                 value=f"{len(includes)} includes",
-                mend=f"the record has {size} characters; keep it to {LONGEST_RECORD}, or an "
+                fix=f"the record has {size} characters; keep it to {LONGEST_RECORD}, or an "
                 "answer no longer fits one packet",
             )
 
@@ -119,12 +119,12 @@ def brand_records_fit(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("pools", i, "sources"),
                 value=f"{len(pool.sources)} sources",
-                mend=f"one SPF record holds {most} addresses: spread the sources over more pools "
+                fix=f"one SPF record holds {most} addresses: spread the sources over more pools "
                 "and brands",
             )
 
 
-def _txt_mend(text: str, values: tuple[str, ...]) -> str | None:
+def _txt_fix(text: str, values: tuple[str, ...]) -> str | None:
     if text.lower().startswith("v=spf1"):
         return "two SPF records are a permanent error: move its terms to `include`"
     if not (text.isascii() and text.isprintable()):
@@ -138,15 +138,15 @@ def _txt_mend(text: str, values: tuple[str, ...]) -> str | None:
 
 @check(elements=["domains"])
 def other_texts_can_be_published(settings: Settings) -> Iterator[Finding]:
-    """What stands beside the SPF record in the same record set."""
+    """What is beside the SPF record in the same record set."""
     for i, domain in enumerate(settings.domains):
         if domain.spf is None:
             continue
         for j, text in enumerate(domain.spf.other_txt):
-            mend = _txt_mend(text, domain.spf.other_txt)
-            if mend is not None:
+            fix = _txt_fix(text, domain.spf.other_txt)
+            if fix is not None:
                 yield Finding(
-                    path=("domains", i, "spf", "otherTxt", j), value=text or '""', mend=mend
+                    path=("domains", i, "spf", "otherTxt", j), value=text or '""', fix=fix
                 )
 
 
@@ -159,7 +159,7 @@ def brand_record_names_fit(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("brands", i, "name"),
                 value=brand.name,
-                mend=f"{name[:40]}... has {len(name)} characters; DNS takes 253: shorten it",
+                fix=f"{name[:40]}... has {len(name)} characters; DNS takes 253: shorten it",
             )
 
 

@@ -24,7 +24,7 @@ def contract_events_are_sent(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("webhook", "leaveOut", i),
                 value=kind,
-                mend="remove it: the contract with PING8 promises these events",
+                fix="remove it: the contract with PING8 promises these events",
             )
 
 
@@ -35,7 +35,7 @@ def events_live_seven_days(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("webhook", "maxEventAge"),
             value=settings.webhook.max_event_age,
-            mend="use 7d or more: events are retried for at least seven days",
+            fix="use 7d or more: events are retried for at least seven days",
         )
 
 
@@ -47,19 +47,19 @@ def webhook_intervals_are_in_order(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("webhook", "retryInterval"),
             value=webhook.retry_interval,
-            mend="make it no longer than maxRetryInterval",
+            fix="make it no longer than maxRetryInterval",
         )
     if seconds(webhook.max_retry_interval) > seconds(webhook.max_event_age):
         yield Finding(
             path=("webhook", "maxRetryInterval"),
             value=webhook.max_retry_interval,
-            mend="make it no longer than maxEventAge",
+            fix="make it no longer than maxEventAge",
         )
     if seconds(webhook.timeout) > _LONGEST_TIMEOUT:
         yield Finding(
             path=("webhook", "timeout"),
             value=webhook.timeout,
-            mend="use 5m or less: a hanging receiver holds a connection this long",
+            fix="use 5m or less: a hanging receiver holds a connection this long",
         )
 
 

@@ -272,7 +272,7 @@ def test_a_reboot_finishes_or_takes_back_what_was_cut_off(ground: Ground, step: 
     assert ground.live() == (OLD.id if step == "adopted" else NEW.id)
     assert ground.execute("systemctl", "is-active", "kumomta", "nginx") == "active\nactive"
     status = json.loads(ground.execute("/usr/local/sbin/ping8-agent", "status"))
-    assert status["owed"] is None
+    assert status["pending"] is None
     retry(ground)
 
 
@@ -351,7 +351,7 @@ def test_a_drifted_host_is_told_and_repaired_when_asked_to(ground: Ground) -> No
     again = json.loads(ground.execute("/usr/local/sbin/ping8-agent", "drift"))
     assert again["differences"] == []
     assert "drifted" in ground.shell(
-        "cat /opt/ping8/aside/*-drift/stored/opt/kumomta/etc/policy/init.lua"
+        "cat /opt/ping8/backup/*-drift/stored/opt/kumomta/etc/policy/init.lua"
     )
 
 
@@ -368,7 +368,7 @@ def test_a_rollback_by_hand_goes_to_the_release_before(ground: Ground) -> None:
 
 
 def test_no_secret_shows_in_what_a_failing_push_says(ground: Ground) -> None:
-    bad = release("-- tells -- unwell", environment="A=6")
+    bad = release("-- prints-token -- unwell", environment="A=6")
     done = ground.send(bad)
     assert done.returncode == 1
     assert "the token is [secret]" in done.stderr

@@ -142,7 +142,7 @@ class Station:
     def run(self) -> int:
         return timer.main([], host=self.host, places=self.places)
 
-    def figures(self, call: int = -1) -> dict[Key, float]:
+    def metrics(self, call: int = -1) -> dict[Key, float]:
         return parsed(self.sent.bodies[call])
 
     def set(self, **changes: Any) -> None:
@@ -151,7 +151,7 @@ class Station:
 
 
 def parsed(body: bytes) -> dict[Key, float]:
-    """Figures of a call's body by name and own dimensions; each may come once."""
+    """Metrics of a call's body by name and own dimensions; each may come once."""
     fields = dict(urllib.parse.parse_qsl(body.decode(), strict_parsing=True))
     found: dict[Key, float] = {}
     number = 1
@@ -182,10 +182,10 @@ def station(
     places = {"mta": {"kumod": server.url}, "proxy": {"proxy": server.url}}[role]
     files = {"dead_letters": str(folder / "dead.sqlite"), "outbox": str(folder / "outbox")}
     data |= places | (files if role == "mta" else {}) | changes
-    config = folder / "signals.json"
+    config = folder / "metrics.json"
     config.write_text(json.dumps(data))
     sent = Sent()
-    state = folder / "state" / "signals.json"
+    state = folder / "state" / "metrics.json"
     return Station(Places(config=config, state=state, sender=sent), host, sent)
 
 

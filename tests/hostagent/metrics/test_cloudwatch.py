@@ -12,21 +12,21 @@ import boto3
 import pytest
 
 from hostagent.metrics.cloudwatch import Credentials, SendError, credentials, endpoint, form, send
-from hostagent.metrics.model import Figure
+from hostagent.metrics.model import Metric
 from tests.hostagent.metrics.aws import Front, signature
 from tests.hostagent.metrics.station import parsed
 
 KEYS = Credentials("AKIAEXAMPLE", "secretsecretsecret", "tokentoken")
-FIGURES = [
-    Figure("disk_free_percent", 12.5, "Percent", {"volume": "spool"}),
-    Figure("delivered", 3, "Count", {"provider": "google", "source": "out-1"}),
-    Figure("kumod_up", 1.0, "None"),
+METRICS = [
+    Metric("disk_free_percent", 12.5, "Percent", {"volume": "spool"}),
+    Metric("delivered", 3, "Count", {"provider": "google", "source": "out-1"}),
+    Metric("kumod_up", 1.0, "None"),
 ]
 COMMON = {"Environment": "prod", "Host": "mta"}
 
 
 def test_the_signature_is_that_of_awss_own_library(front: Front) -> None:
-    send("eu-central-1", form("PING8/Else", FIGURES, COMMON, 0), KEYS, port=front.port)
+    send("eu-central-1", form("PING8/Else", METRICS, COMMON, 0), KEYS, port=front.port)
     ((_, _, headers),) = front.requests
     assert headers["X-Amz-Security-Token"] == KEYS.token
     ours = headers["Authorization"]
@@ -34,7 +34,7 @@ def test_the_signature_is_that_of_awss_own_library(front: Front) -> None:
 
 
 def test_the_body_reads_as_what_was_to_be_told() -> None:
-    assert parsed(form("PING8/Mail", FIGURES, COMMON, 0)) == {
+    assert parsed(form("PING8/Mail", METRICS, COMMON, 0)) == {
         ("disk_free_percent", ("spool",)): 12.5,
         ("delivered", ("google", "out-1")): 3,
         ("kumod_up", ()): 1,
@@ -42,13 +42,13 @@ def test_the_body_reads_as_what_was_to_be_told() -> None:
 
 
 def test_no_call_has_more_metrics_than_cloudwatch_takes() -> None:
-    many = [Figure("delivered", 1, "Count", {"source": str(n)}) for n in range(1500)]
+    many = [Metric("delivered", 1, "Count", {"source": str(n)}) for n in range(1500)]
     assert len(parsed(form("PING8/Mail", many, COMMON, 0))) == 1000
 
 
 def test_cloudwatch_holds_what_was_sent(front: Front, moto: int) -> None:
     moment = int(datetime.datetime.now(datetime.UTC).timestamp())
-    body = form("PING8/Mail", FIGURES, COMMON, moment)
+    body = form("PING8/Mail", METRICS, COMMON, moment)
     sent = send("eu-central-1", body, KEYS, port=front.port)
     assert len(front.bodies) == 1
     assert sent == len(front.bodies[0]) < len(body)
@@ -61,7 +61,7 @@ def test_cloudwatch_holds_what_was_sent(front: Front, moto: int) -> None:
         aws_secret_access_key="x",
     )
     held = client.list_metrics(Namespace="PING8/Mail")["Metrics"]
-    assert {metric["MetricName"] for metric in held} == {figure.name for figure in FIGURES}
+    assert {metric["MetricName"] for metric in held} == {metric.name for metric in METRICS}
     (flow,) = [metric for metric in held if metric["MetricName"] == "delivered"]
     assert {one["Name"]: one["Value"] for one in flow["Dimensions"]} == {
         **COMMON,

@@ -31,7 +31,7 @@ def test_a_timer_that_sends_nothing_any_more_raises_an_alarm() -> None:
     assert "no-data" in load().composite.any
 
 
-@pytest.mark.parametrize("unit", sorted(UNITS - {"ping8-signals.timer"}))
+@pytest.mark.parametrize("unit", sorted(UNITS - {"ping8-metrics.timer"}))
 def test_each_unit_in_a_crash_loop_raises_an_alarm(mta: Make, host: World, unit: str) -> None:
     host.push(release(units=(*sorted(UNITS),)))
     here = mta()
@@ -39,10 +39,10 @@ def test_each_unit_in_a_crash_loop_raises_an_alarm(mta: Make, host: World, unit:
     name, loops = unit, "activating"
     if unit.endswith(".timer"):
         name, loops = f"{unit[:-6]}.service", "failed"
-    assert here.figures()["units_down", ()] == 0
+    assert here.metrics()["units_down", ()] == 0
     host.play.state[name] = loops
     here.run()
-    assert here.figures()["units_down", ()] == 1
+    assert here.metrics()["units_down", ()] == 1
     assert (load().alarm("units-down").is_, load().alarm("units-down").limit) == ("above", 0)
 
 
@@ -51,16 +51,16 @@ def test_a_unit_that_is_active_at_each_look_but_restarted_between_them_is_down(
 ) -> None:
     here = mta()
     here.run()
-    assert here.figures()["units_down", ()] == 0
+    assert here.metrics()["units_down", ()] == 0
     for count in (1, 2, 7):
         host.play.restarts["kumomta.service"] = count
         here.run()
-        assert here.figures()["units_down", ()] == 1
+        assert here.metrics()["units_down", ()] == 1
     here.run()
-    assert here.figures()["units_down", ()] == 0
+    assert here.metrics()["units_down", ()] == 0
     host.play.restarts["kumomta.service"] = 0
     here.run()
-    assert here.figures()["units_down", ()] == 0
+    assert here.metrics()["units_down", ()] == 0
 
 
 @pytest.mark.parametrize("code", [200, 400, 404, 500, 503])
@@ -69,26 +69,26 @@ def test_an_injection_path_that_does_not_ask_for_a_token_is_down(
 ) -> None:
     here = mta()
     here.run()
-    assert here.figures()["injection_up", ()] == 1
+    assert here.metrics()["injection_up", ()] == 1
     monkeypatch.setattr(Nginx, "refusal", code)
     here.run()
-    assert here.figures()["injection_up", ()] == 0
+    assert here.metrics()["injection_up", ()] == 0
 
 
 def test_a_dead_nginx_is_down(mta: Make) -> None:
     here = mta(tls="127.0.0.1:1")
     here.run()
-    assert here.figures()["injection_up", ()] == 0
-    assert here.figures()["metrics_missing", ()] == 1
+    assert here.metrics()["injection_up", ()] == 0
+    assert here.metrics()["metrics_missing", ()] == 1
 
 
 def test_what_a_host_cannot_find_out_is_counted(mta: Make, tmp_path: Any) -> None:
     here = mta()
     here.run()
-    assert here.figures()["metrics_missing", ()] == 0
+    assert here.metrics()["metrics_missing", ()] == 0
     (tmp_path / "dead.sqlite").write_bytes(b"this is no database, and never was one\n" * 40)
     here.run()
-    assert here.figures()["metrics_missing", ()] == 1
+    assert here.metrics()["metrics_missing", ()] == 1
 
 
 def restarts(host: World) -> int:
@@ -117,10 +117,10 @@ def test_a_spool_that_takes_no_writes_though_there_is_room_is_restarted_and_coun
     assert restarts(host) == 0
     here.run()
     assert restarts(host) == 1
-    assert here.figures()["spool_restarts", ()] == 1
+    assert here.metrics()["spool_restarts", ()] == 1
     kumod.liveness, kumod.says = 200, b"OK"
     here.run()
-    assert here.figures()["spool_restarts", ()] == 0
+    assert here.metrics()["spool_restarts", ()] == 0
 
 
 def test_a_restart_that_does_not_help_is_not_repeated_each_minute(

@@ -49,9 +49,9 @@ def test_flows_that_could_not_be_sent_go_summed_up_with_the_next_run(
     here.sent.refuse = ""
     assert here.run() == 0
     assert len(here.sent.bodies) == 2
-    assert here.figures()["messages_received", ()] == 5027
+    assert here.metrics()["messages_received", ()] == 5027
     here.run()
-    assert here.figures()["messages_received", ()] == 0
+    assert here.metrics()["messages_received", ()] == 0
 
 
 def test_an_outage_of_any_length_leaves_a_state_of_the_same_size(mta: Make, kumod: Server) -> None:
@@ -71,7 +71,7 @@ def test_a_kumod_that_is_down_is_told_with_all_that_the_host_knows(
     here = mta()
     kumod.close()
     assert here.run() == 0
-    found = here.figures()
+    found = here.metrics()
     assert (found["kumod_up", ()], found["kumod_accepting", ()]) == (0, 0)
     assert ("disk_free_percent", ("spool",)) in found
     assert ("units_down", ()) in found
@@ -89,7 +89,7 @@ def test_a_kumod_that_was_away_loses_no_flow_and_makes_none_up(mta: Make, kumod:
     kumod.metrics = captured("busy")
     kumod.liveness = 200
     here.run()
-    assert here.figures()["messages_delivered", ()] == 0
+    assert here.metrics()["messages_delivered", ()] == 0
 
 
 def test_a_slow_kumod_is_given_up_and_counts_as_down(
@@ -103,7 +103,7 @@ def test_a_slow_kumod_is_given_up_and_counts_as_down(
         assert here.run() == 0
     finally:
         kumod.hold.set()
-    assert here.figures()["kumod_up", ()] == 0
+    assert here.metrics()["kumod_up", ()] == 0
 
 
 def test_kumod_is_asked_a_bounded_number_of_questions(mta: Make, kumod: Server) -> None:
@@ -149,7 +149,7 @@ def test_runs_side_by_side_send_each_flow_once(mta: Make, kumod: Server) -> None
     for run in runs:
         run.join()
     received = [
-        here.figures(call)["messages_received", ()] for call in range(len(here.sent.bodies))
+        here.metrics(call)["messages_received", ()] for call in range(len(here.sent.bodies))
     ]
     assert sum(received) == 5020
 
@@ -174,7 +174,7 @@ def test_a_state_comes_back_as_it_was(mta: Make, kumod: Server) -> None:
     assert state.unsent
 
 
-def test_a_configuration_that_is_missing_is_told_with_the_mend(
+def test_a_configuration_that_is_missing_is_told_with_the_fix(
     mta: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here = mta()
@@ -183,11 +183,11 @@ def test_a_configuration_that_is_missing_is_told_with_the_mend(
     assert "push again" in capsys.readouterr().err
 
 
-def test_one_figure_that_fails_takes_no_other_with_it(mta: Make, tmp_path: Path) -> None:
+def test_one_metric_that_fails_takes_no_other_with_it(mta: Make, tmp_path: Path) -> None:
     (tmp_path / "dead.sqlite").write_bytes(b"this is no database, and never was one\n" * 40)
     here = mta()
     assert here.run() == 0
-    found = here.figures()
+    found = here.metrics()
     assert ("dead_letters", ()) not in found
     assert ("event_backlog", ()) in found
 
@@ -226,7 +226,7 @@ def runs(here: Station, count: int) -> list[float]:
     found = []
     for _ in range(count):
         assert here.run() == 0
-        found.append(here.figures()["listener_restarts", ()])
+        found.append(here.metrics()["listener_restarts", ()])
     return found
 
 
@@ -237,7 +237,7 @@ def test_a_proxy_that_does_not_greet_three_times_is_restarted_and_counted(
     host.play.asked.clear()
     assert runs(proxy, 3) == [0, 0, 1]
     assert host.play.changes() == ["restart --no-block kumoproxy.service"]
-    assert proxy.figures()["proxy_up", ()] == 0
+    assert proxy.metrics()["proxy_up", ()] == 0
     assert f"kumoproxy.service is restarted: {closed} does not greet" in capsys.readouterr().err
 
 
@@ -285,5 +285,5 @@ def test_a_null_in_the_proxys_metrics_counts_as_nought(proxy: Station, kumod: Se
     metrics["proxy_connections_failed_total"]["value"]["listener"] = {"10.8.0.20:5000": None}
     kumod.metrics = metrics
     assert proxy.run() == 0
-    assert proxy.figures()["proxy_connections", ()] == 0
-    assert proxy.figures()["proxy_up", ()] == 1
+    assert proxy.metrics()["proxy_connections", ()] == 0
+    assert proxy.metrics()["proxy_up", ()] == 1

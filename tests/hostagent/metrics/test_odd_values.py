@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from hostagent.metrics import kumod, proxy
+from hostagent.metrics.collect import Collected
 from hostagent.metrics.configuration import Config
-from hostagent.metrics.figures import Collected
 from tests.hostagent.metrics.station import captured
 
 ODD: tuple[Any, ...] = (None, True, "", "x", [], [None], {}, {"a": None}, -1, 1e400, float("nan"))
@@ -59,8 +59,8 @@ def test_every_other_number_is_still_told(name: str) -> None:
         for value in ODD:
             found = look(name, changed(answer, path, value))
             assert found.problems == [], (path, value)
-            assert {figure.name for figure in usual.gauges} - {"memory_used_percent"} <= {
-                figure.name for figure in found.gauges
+            assert {metric.name for metric in usual.gauges} - {"memory_used_percent"} <= {
+                metric.name for metric in found.gauges
             }, (path, value)
             assert plain <= {counter.key for counter in found.counters}, (path, value)
 

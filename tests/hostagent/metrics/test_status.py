@@ -20,7 +20,7 @@ def installed(here: Station, host: World) -> None:
         shutil.copy(source, there)
 
 
-def test_status_tells_release_units_and_the_figures_that_doctor_reads(
+def test_status_tells_release_units_and_the_metrics_that_doctor_reads(
     mta: Make, kumod: Server, host: World
 ) -> None:
     here = mta()
@@ -33,9 +33,9 @@ def test_status_tells_release_units_and_the_figures_that_doctor_reads(
     assert answer["kumomta"] == "2026.09.29-b90d8bc1"
     assert {unit["unit"] for unit in answer["units"]} == {"kumomta.service", "nginx.service"}
     assert all(unit["active"] == "active" and unit["restarts"] == 0 for unit in answer["units"])
-    found = {(one["name"], *one["dimensions"].values()): one["value"] for one in answer["figures"]}
+    found = {(one["name"], *one["dimensions"].values()): one["value"] for one in answer["metrics"]}
     assert set(found) >= {
-        *((name, volume) for volume in ("spool", "logs", "root") for name in _VOLUME_FIGURES),
+        *((name, volume) for volume in ("spool", "logs", "root") for name in _VOLUME_METRICS),
         ("memory_used_percent",),
         ("clock_offset_seconds",),
         ("event_backlog",),
@@ -49,7 +49,7 @@ def test_status_tells_release_units_and_the_figures_that_doctor_reads(
     assert answer["missing"] == []
 
 
-_VOLUME_FIGURES = (
+_VOLUME_METRICS = (
     "disk_free_percent",
     "inodes_free_percent",
     "disk_free_bytes",
@@ -71,7 +71,7 @@ def test_asking_changes_nothing_for_the_timer(mta: Make, kumod: Server, host: Wo
 
 def test_a_host_without_its_configuration_still_tells_its_units(host: World) -> None:
     answer = status(host.host())
-    assert [one["name"] for one in answer["figures"]] == ["units_down"]
+    assert [one["name"] for one in answer["metrics"]] == ["units_down"]
     assert "push again" in answer["missing"][0]
 
 

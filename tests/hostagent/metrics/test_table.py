@@ -19,7 +19,7 @@ LOG_HOOK = settings_of(LARGE | {"webhook": {"url": "https://app.example.com/"}})
 
 
 def expected(role: str, settings: Settings, *, sparse: bool) -> set[Key]:
-    """Every figure of the table; by provider and source only those with mail, if `sparse`."""
+    """Every metric of the table; by provider and source only those with mail, if `sparse`."""
     return {
         (metric.name, tuple(own.values()))
         for metric in metrics_of(role, settings)  # type: ignore[arg-type]
@@ -28,20 +28,20 @@ def expected(role: str, settings: Settings, *, sparse: bool) -> set[Key]:
     }
 
 
-def test_a_fresh_kumod_yields_every_figure_of_the_table(mta: Make) -> None:
+def test_a_fresh_kumod_yields_every_metric_of_the_table(mta: Make) -> None:
     here = mta()
     assert here.run() == 0
-    assert set(here.figures()) == expected("mta", LOG_HOOK, sparse=True)
+    assert set(here.metrics()) == expected("mta", LOG_HOOK, sparse=True)
 
 
-def test_a_busy_kumod_yields_the_same_figures_and_flows_by_provider(
+def test_a_busy_kumod_yields_the_same_metrics_and_flows_by_provider(
     mta: Make, kumod: Server
 ) -> None:
     here = mta()
     assert here.run() == 0
     kumod.metrics = captured("busy")
     assert here.run() == 0
-    found = set(here.figures())
+    found = set(here.metrics())
     table = expected("mta", LOG_HOOK, sparse=False)
     other = {key for key in found if key[1][1:] == ("other",)}
     assert found - other <= table
@@ -51,41 +51,41 @@ def test_a_busy_kumod_yields_the_same_figures_and_flows_by_provider(
 
 @pytest.mark.parametrize("missing", sorted(captured("busy")))
 def test_every_metric_of_kumod_may_be_absent(missing: str, mta: Make, kumod: Server) -> None:
-    """All but one of the figures are still sent, and none turns into another."""
+    """All but one of the metrics are still sent, and none turns into another."""
     here = mta()
     kumod.metrics = captured("busy")
     here.run()
-    whole = here.figures()
+    whole = here.metrics()
     kumod.metrics = {name: value for name, value in captured("busy").items() if name != missing}
     assert here.run() == 0
-    rest = here.figures()
+    rest = here.metrics()
     assert {"memory_used_percent"} >= {key[0] for key in set(whole) - set(rest) if not key[1]}
     assert all(value >= 0 for value in rest.values())
 
 
 def test_a_proxy_host_sends_its_part_of_the_table(proxy: Station) -> None:
     assert proxy.run() == 0
-    assert set(proxy.figures()) == expected("proxy", settings_of(LARGE), sparse=False)
+    assert set(proxy.metrics()) == expected("proxy", settings_of(LARGE), sparse=False)
 
 
 def test_a_proxy_without_counters_sends_the_same(proxy: Station, kumod: Server) -> None:
     kumod.metrics = {}
     assert proxy.run() == 0
-    assert set(proxy.figures()) == expected("proxy", settings_of(LARGE), sparse=False)
+    assert set(proxy.metrics()) == expected("proxy", settings_of(LARGE), sparse=False)
 
 
-def test_shipping_adds_its_figure(mta: Make, tmp_path: Path) -> None:
+def test_shipping_adds_its_metric(mta: Make, tmp_path: Path) -> None:
     receipts = tmp_path / "shipped.json"
     receipts.write_text(json.dumps({"waiting": 3, "segments": {}}))
     here = mta(SHIPPING, shipped=str(receipts))
     assert here.run() == 0
-    assert here.figures()["segments_unshipped", ()] == 3
+    assert here.metrics()["segments_unshipped", ()] == 3
 
 
 def test_what_is_not_in_the_table_is_not_sent(mta: Make) -> None:
     here = mta()
     here.run()
-    names = {name for name, _ in here.figures()}
+    names = {name for name, _ in here.metrics()}
     assert names <= {metric.name for metric in load().metrics}
     assert "disk_total_bytes" not in names
 

@@ -1,4 +1,4 @@
-"""What the figures say of a host."""
+"""What the metrics say of a host."""
 
 import datetime
 import json
@@ -21,11 +21,11 @@ HOUR = 3600.0
 
 
 def after(here: Station, kumod: Server) -> dict[tuple[str, tuple[str, ...]], float]:
-    """Figures of a busy interval after a fresh one."""
+    """Metrics of a busy interval after a fresh one."""
     assert here.run() == 0
     kumod.metrics = captured("busy")
     assert here.run() == 0
-    return here.figures()
+    return here.metrics()
 
 
 def test_flows_are_what_came_since_the_last_run(mta: Make, kumod: Server) -> None:
@@ -56,7 +56,7 @@ def test_a_second_run_without_news_tells_no_flow(mta: Make, kumod: Server) -> No
     here = mta()
     after(here, kumod)
     here.run()
-    found = here.figures()
+    found = here.metrics()
     assert found["messages_delivered", ()] == 0
     assert not [key for key in found if key[0] == "delivered"]
 
@@ -65,7 +65,7 @@ def test_what_kumod_counted_before_the_first_look_is_no_flow(mta: Make, kumod: S
     kumod.metrics = captured("busy")
     here = mta()
     here.run()
-    assert here.figures()["messages_received", ()] == 0
+    assert here.metrics()["messages_received", ()] == 0
 
 
 def test_a_restarted_kumod_counts_from_nought(mta: Make, kumod: Server) -> None:
@@ -75,7 +75,7 @@ def test_a_restarted_kumod_counts_from_nought(mta: Make, kumod: Server) -> None:
     smaller["total_messages_received"]["value"]["service"]["http_listener"] = 30
     kumod.metrics = smaller
     here.run()
-    assert here.figures()["messages_received", ()] == 30
+    assert here.metrics()["messages_received", ()] == 30
 
 
 def test_a_queue_that_vanishes_with_its_counter_makes_no_flow(mta: Make, kumod: Server) -> None:
@@ -85,7 +85,7 @@ def test_a_queue_that_vanishes_with_its_counter_makes_no_flow(mta: Make, kumod: 
     pruned["total_messages_delivered_by_provider_and_source"]["value"].pop(0)
     kumod.metrics = pruned
     here.run()
-    assert here.figures()["messages_delivered", ()] == 0
+    assert here.metrics()["messages_delivered", ()] == 0
 
 
 def test_events_and_messages_wait_apart(mta: Make, kumod: Server) -> None:
@@ -108,7 +108,7 @@ def test_all_that_lies_in_the_outbox_waits(mta: Make, kumod: Server, tmp_path: P
     (tmp_path / "dead.sqlite.damaged-1-journal").touch()
     os.utime(outbox / "20261120-120000.1", (time.time() - 90, time.time() - 90))
     here.run()
-    found = here.figures()
+    found = here.metrics()
     assert found["event_backlog", ()] == 3
     assert found["outbox_bytes", ()] == 768
     assert found["outbox_segments", ()] == 2
@@ -124,7 +124,7 @@ def test_unclean_stops_are_a_flow_and_what_they_cost_a_state(
         life.started(tmp_path / "kumod.json", 1.0)
         here.run()
         (tmp_path / "reconciled.json").write_text('{"unknown": 4}')
-    found = here.figures()
+    found = here.metrics()
     assert (found["unclean_stops", ()], found["messages_unknown", ()]) == (1, 4)
 
 
@@ -138,8 +138,8 @@ def test_dead_letters_are_counted_without_touching_them(mta: Make, tmp_path: Pat
     before = (tmp_path / "dead.sqlite").stat()
     here = mta()
     here.run()
-    assert here.figures()["dead_letters", ()] == 2
-    assert here.figures()["events_alone", ()] == 1
+    assert here.metrics()["dead_letters", ()] == 2
+    assert here.metrics()["events_alone", ()] == 1
     assert (tmp_path / "dead.sqlite").stat().st_mtime_ns == before.st_mtime_ns
 
 
@@ -147,20 +147,20 @@ def test_a_kumod_that_refuses_mail_is_up_but_takes_none(mta: Make, kumod: Server
     kumod.liveness = 503
     here = mta()
     here.run()
-    found = here.figures()
+    found = here.metrics()
     assert (found["kumod_up", ()], found["kumod_accepting", ()]) == (1, 0)
 
 
 def test_the_certificate_that_is_served_is_the_one_that_is_judged(mta: Make) -> None:
     here = mta()
     here.run()
-    assert 39.9 < here.figures()["certificate_days", ()] <= 40
+    assert 39.9 < here.metrics()["certificate_days", ()] <= 40
 
 
 def test_an_offset_of_the_clock_has_no_sign_for_the_alarm(mta: Make) -> None:
     here = mta()
     here.run()
-    assert here.figures()["clock_offset_seconds", ()] == 0.25
+    assert here.metrics()["clock_offset_seconds", ()] == 0.25
 
 
 def test_a_clock_without_a_source_is_told_as_missing(
@@ -171,7 +171,7 @@ def test_a_clock_without_a_source_is_told_as_missing(
     play.leap = "Not synchronised"
     here = mta()
     here.run()
-    assert ("clock_offset_seconds", ()) not in here.figures()
+    assert ("clock_offset_seconds", ()) not in here.metrics()
     assert "no time source" in capsys.readouterr().err
 
 
@@ -180,19 +180,19 @@ def test_a_unit_that_is_down_counts(mta: Make, host: World, state: str) -> None:
     host.play.state["nginx.service"] = state
     here = mta()
     here.run()
-    assert here.figures()["units_down", ()] == 1
+    assert here.metrics()["units_down", ()] == 1
 
 
 def test_a_changed_host_shows_drift_and_its_release_as_a_number(mta: Make, host: World) -> None:
     here = mta()
     here.run()
-    before = here.figures()["drift", ()]
+    before = here.metrics()["drift", ()]
     (host.root / "etc/default/kumomta").write_text("CHANGED=1\n")
     state = json.loads(here.places.state.read_text())
     here.places.state.write_text(json.dumps(state | {"drift_at": 0}))
     here.run()
-    assert here.figures()["drift", ()] == before + 1
-    assert here.figures()["release", ()] == int(host.live()[:8], 16)
+    assert here.metrics()["drift", ()] == before + 1
+    assert here.metrics()["release", ()] == int(host.live()[:8], 16)
 
 
 # The oldest message ------------------------------------------------------------
@@ -208,7 +208,7 @@ def test_the_age_is_that_of_the_oldest_message_seen(mta: Make, kumod: Server) ->
     }
     here = mta()
     here.run()
-    assert 7200 <= here.figures()["oldest_message_seconds", ()] < 7260
+    assert 7200 <= here.metrics()["oldest_message_seconds", ()] < 7260
 
 
 def test_the_oldest_message_stays_known_until_it_is_gone(mta: Make, kumod: Server) -> None:
@@ -220,16 +220,16 @@ def test_the_oldest_message_stays_known_until_it_is_gone(mta: Make, kumod: Serve
     here.run()
     kumod.queues = {"default@example.net": [new] * 50 + [old]}
     here.run()
-    assert here.figures()["oldest_message_seconds", ()] >= 9000
+    assert here.metrics()["oldest_message_seconds", ()] >= 9000
     kumod.queues = {"default@example.net": [new]}
     here.run()
-    assert here.figures()["oldest_message_seconds", ()] < 60
+    assert here.metrics()["oldest_message_seconds", ()] < 60
 
 
 def test_no_message_waits_is_an_age_of_nought(mta: Make) -> None:
     here = mta()
     here.run()
-    assert here.figures()["oldest_message_seconds", ()] == 0
+    assert here.metrics()["oldest_message_seconds", ()] == 0
 
 
 def test_every_queue_has_its_turn() -> None:

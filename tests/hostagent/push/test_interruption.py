@@ -39,7 +39,7 @@ STEPS = (
     "packages",
     "prepared",
     "staged",
-    "owed",
+    "pending",
     "linked",
     "validated",
     "adopted",
@@ -100,17 +100,17 @@ def test_a_kill_leaves_one_release_live_and_the_next_push_succeeds(world: World,
     world.push(NEW)
     assert world.live() == NEW.id
     assert whole(world) is None
-    assert not (world.root / "opt/ping8/owed.json").exists()
+    assert not (world.root / "opt/ping8/pending.json").exists()
 
 
-@pytest.mark.parametrize("step", STEPS[STEPS.index("owed") :])
+@pytest.mark.parametrize("step", STEPS[STEPS.index("pending") :])
 def test_a_kill_is_finished_by_the_boot_unit_alone(world: World, step: str) -> None:
     prepared(world)
     killed(world, lambda: world.push(NEW, observer=kill_at(step)))
     world.play.asked.clear()
     recover.finish(world.host())
     assert whole(world) is None
-    assert not (world.root / "opt/ping8/owed.json").exists()
+    assert not (world.root / "opt/ping8/pending.json").exists()
     switched = STEPS.index(step) >= STEPS.index("switched")
     settled = STEPS.index(step) >= STEPS.index("finished")
     assert ("restart kumomta.service" in world.play.changes()) == (switched and not settled)
@@ -139,7 +139,7 @@ def test_a_kill_while_going_back_is_finished_by_the_boot_unit(world: World, step
     assert "restart kumomta.service" in world.play.changes()
     assert whole(world) is None
     assert (world.root / "etc/in-the-way.conf").read_text() == "the package's"
-    assert not (world.root / "opt/ping8/owed.json").exists()
+    assert not (world.root / "opt/ping8/pending.json").exists()
 
 
 @pytest.mark.parametrize("step", STEPS[: STEPS.index("switched")])

@@ -131,9 +131,9 @@ def test_what_a_package_put_at_a_live_path_is_kept_aside(world: World) -> None:
     first = release(file(NGINX, "server {}"))
     report = world.push(first)
     assert world.torn(first) is None
-    kept = list((world.root / "opt/ping8/aside").rglob("ping8.conf"))
+    kept = list((world.root / "opt/ping8/backup").rglob("ping8.conf"))
     assert [path.read_text() for path in kept] == ["# the package's"]
-    assert report["set_aside"] == [NGINX]
+    assert report["backed_up"] == [NGINX]
 
 
 def test_a_directory_that_a_package_put_at_a_linked_path_is_kept_aside(world: World) -> None:
@@ -143,7 +143,7 @@ def test_a_directory_that_a_package_put_at_a_linked_path_is_kept_aside(world: Wo
     first = release()
     world.push(first)
     assert world.torn(first) is None
-    kept = list((world.root / "opt/ping8/aside").rglob("init.lua"))
+    kept = list((world.root / "opt/ping8/backup").rglob("init.lua"))
     assert [path.read_text() for path in kept] == ["-- the package's"]
 
 
@@ -169,7 +169,7 @@ def test_an_unhealthy_release_is_rolled_back_and_the_cause_is_told(world: World)
         world.push(second)
     assert world.live() == first.id
     assert world.torn(first, second) is None
-    assert not (world.root / "opt/ping8/owed.json").exists()
+    assert not (world.root / "opt/ping8/pending.json").exists()
 
 
 def test_a_first_release_that_is_unhealthy_is_taken_away_again(world: World) -> None:

@@ -28,7 +28,7 @@ def test_a_file_that_somebody_added_is_told_and_taken_away_but_kept(world: World
     assert report["repaired"] == [ADDED]
     assert not path.exists()
     assert (ADDED, "not in the release") not in found(world)
-    (kept,) = (world.root / "opt/ping8/aside").glob(f"*-drift/stored{ADDED}")
+    (kept,) = (world.root / "opt/ping8/backup").glob(f"*-drift/stored{ADDED}")
     assert kept.read_text() == "{}"
 
 

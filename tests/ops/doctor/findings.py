@@ -15,7 +15,7 @@ def every_check(status: Status = Status.PASS) -> list[Finding]:
             status=status,
             saw=f"what {check} saw",
             expected="" if status is Status.PASS else "something else",
-            mend="" if status is Status.PASS else f"pulumi up -s prod # {check}",
+            fix="" if status is Status.PASS else f"pulumi up -s prod # {check}",
         )
         for check in check_texts()
     ]
@@ -36,7 +36,7 @@ def mixed() -> list[Finding]:
             status=trouble[finding.check][0],
             saw=trouble[finding.check][1],
             expected="pass",
-            mend="pulumi up --refresh -s prod",
+            fix="pulumi up --refresh -s prod",
         )
         if finding.check in trouble
         else finding

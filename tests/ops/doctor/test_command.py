@@ -144,7 +144,7 @@ def test_one_domain_alone_is_looked_at_on_request(healthy: Run) -> None:
     assert {f["subject"].split()[0] for f in found} == {"b.example.com"}
 
 
-def test_a_fault_is_status_2_and_names_check_and_mend(
+def test_a_fault_is_status_2_and_names_check_and_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zone = zone_of(DEPLOYED) | {("_dmarc.b.example.com", "TXT"): ['"v=DMARC1; p=non"']}

@@ -82,18 +82,18 @@ def test_spf_that_names_the_egress_address_passes() -> None:
     assert spf_statuses(GOOD) == (Status.PASS, Status.PASS)
 
 
-def test_spf_that_names_the_mta_fails_alone_with_the_mend() -> None:
+def test_spf_that_names_the_mta_fails_alone_with_the_fix() -> None:
     zone = {**GOOD, ("default._spf.mail.example.com", "TXT"): [f'"v=spf1 ip4:{MTA_ADDRESS} -all"']}
     found = spf_of(zone)
     assert found["domain.spf"].status is Status.FAIL
-    assert found["domain.spf"].mend == "pulumi up --refresh -s small"
+    assert found["domain.spf"].fix == "pulumi up --refresh -s small"
     assert "203.0.113.5" in found["domain.spf"].expected
     assert found["domain.spf-limits"].status is Status.PASS
 
 
 def test_an_owner_elsewhere_is_told_the_record_to_publish() -> None:
     found = spf_of({}, zone=None)
-    assert found["domain.spf"].mend == (
+    assert found["domain.spf"].fix == (
         "the owner of example.com publishes: "
         "bounce.example.com. 3600 IN CNAME example.com.bounce.mail.example.com."
     )
@@ -276,7 +276,7 @@ def test_an_alias_to_nothing_shows_where_it_leads() -> None:
     zone: Zone = {("s1._domainkey.example.com", "CNAME"): ["gone.dkim.mail.example.com."]}
     found = dkim_findings(zone, dict)["domain.dkim-record"]
     assert "s1._domainkey.example.com → gone.dkim.mail.example.com" in found.saw
-    assert found.mend == (
+    assert found.fix == (
         f"the owner of example.com publishes: s1._domainkey.example.com. 3600 IN CNAME {TARGET}."
     )
 
@@ -388,7 +388,7 @@ def test_a_report_address_elsewhere_needs_its_owners_word() -> None:
     found = dmarc_findings(zone, **wanted)["domain.report-address"]
     assert found.status is Status.WARN
     consent = "example.com._report._dmarc.reports.example.net"
-    assert found.mend.endswith(f'publishes: {consent}. 3600 IN TXT "v=DMARC1"')
+    assert found.fix.endswith(f'publishes: {consent}. 3600 IN TXT "v=DMARC1"')
     zone[consent, "TXT"] = ['"v=DMARC1"']
     checkdmarc.utils.DNS_CACHE.clear()
     assert dmarc_of(zone, **wanted)["domain.report-address"] is Status.PASS

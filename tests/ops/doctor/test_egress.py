@@ -84,7 +84,7 @@ def test_an_exchanger_that_sees_the_sources_address_passes() -> None:
 def test_a_blocked_port_fails_and_leaves_the_address_unknown() -> None:
     found = dial(connected=False, error="timed out")
     assert found["egress.port-25"].status is Status.FAIL
-    assert "--before-launch" in found["egress.port-25"].mend
+    assert "--before-launch" in found["egress.port-25"].fix
     assert found["egress.seen-as"].status is Status.UNKNOWN
 
 
@@ -103,7 +103,7 @@ def test_a_refused_ehlo_name_fails() -> None:
 def test_an_exchanger_that_does_not_tell_leaves_the_address_unknown() -> None:
     found = dial(seen_address="", ehlo_answer="250 mx.example.net")
     assert found["egress.seen-as"].status is Status.UNKNOWN
-    assert found["egress.seen-as"].mend.endswith("--exchanger gmail-smtp-in.l.google.com")
+    assert found["egress.seen-as"].fix.endswith("--exchanger gmail-smtp-in.l.google.com")
 
 
 @pytest.mark.parametrize(
@@ -135,4 +135,4 @@ def test_the_mta_must_reach_the_proxy() -> None:
     bad = {"proxy": "10.8.0.20:5000", "connected": False, "error": "refused"}
     found = egress.proxy_reached("proxy-1", bad, DEPLOYED)
     assert found.status is Status.FAIL
-    assert "sudo journalctl -u kumoproxy" in found.mend
+    assert "sudo journalctl -u kumoproxy" in found.fix

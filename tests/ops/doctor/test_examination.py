@@ -75,7 +75,7 @@ def test_a_task_that_is_late_leaves_all_its_checks_unknown_and_holds_up_nobody()
 
 
 @pytest.mark.parametrize(
-    ("error", "saw", "mend"),
+    ("error", "saw", "fix"),
     [
         (UserError("mta: no SSH connection"), "could not check: mta: no SSH connection", ""),
         (Conflict("two records"), "could not check: two records", ""),
@@ -85,7 +85,7 @@ def test_a_task_that_is_late_leaves_all_its_checks_unknown_and_holds_up_nobody()
     ],
 )
 def test_a_task_that_breaks_is_unknown_and_never_passed(
-    error: Exception, saw: str, mend: str
+    error: Exception, saw: str, fix: str
 ) -> None:
     def breaks() -> Sequence[Finding]:
         raise error
@@ -93,7 +93,7 @@ def test_a_task_that_breaks_is_unknown_and_never_passed(
     (found,) = examine([task(breaks)], seconds=60, progress=silent)
     assert found.status is Status.UNKNOWN
     assert found.saw.startswith(saw)
-    assert mend in found.mend
+    assert fix in found.fix
 
 
 def test_one_question_to_a_host_is_asked_once_and_its_failure_is_shared() -> None:

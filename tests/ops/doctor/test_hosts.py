@@ -27,13 +27,13 @@ def answer(**changes: Any) -> dict[str, Any]:
     return healthy | changes
 
 
-def with_figure(name: str, value: float | None, dimension: str = "") -> dict[str, Any]:
-    """With another value of a figure; None leaves it out and says why."""
+def with_metric(name: str, value: float | None, dimension: str = "") -> dict[str, Any]:
+    """With another value of a metric; None leaves it out and says why."""
     found = answer()
-    rows = [f for f in found["figures"] if f["name"] == name]
+    rows = [f for f in found["metrics"] if f["name"] == name]
     row = next(f for f in rows if dimension in ("", f["dimensions"].get("volume")))
     if value is None:
-        found["figures"].remove(row)
+        found["metrics"].remove(row)
         found["missing"] = [f"{name}: chronyc says nothing"]
     else:
         row["value"] = value
@@ -74,11 +74,11 @@ def unit(name: str, active: str = "active", restarts: int = 0) -> dict[str, Any]
 
 
 @pytest.mark.parametrize("state", ["failed", "inactive", "deactivating"])
-def test_a_unit_that_does_not_run_fails_with_its_journal_as_mend(state: str) -> None:
+def test_a_unit_that_does_not_run_fails_with_its_journal_as_fix(state: str) -> None:
     found = told(answer(units=[unit("nginx.service", state), unit("kumomta.service")]))
     assert troubles(found) == {"host.units": Status.FAIL}
     assert found["host.units"].saw == f"nginx.service is {state}"
-    assert found["host.units"].mend.startswith(f"{SSH}'sudo journalctl -u nginx.service")
+    assert found["host.units"].fix.startswith(f"{SSH}'sudo journalctl -u nginx.service")
 
 
 def test_a_unit_that_starts_or_reloads_is_well() -> None:
@@ -99,9 +99,9 @@ def test_another_release_fails() -> None:
 
 
 def test_an_interrupted_switch_warns() -> None:
-    found = told(answer(owed={"origin": "a", "target": "b"}))
+    found = told(answer(pending={"origin": "a", "target": "b"}))
     assert troubles(found) == {"host.release": Status.WARN}
-    assert found["host.release"].mend == f"{SSH}'sudo ping8-agent finish'"
+    assert found["host.release"].fix == f"{SSH}'sudo ping8-agent finish'"
 
 
 def test_a_host_without_a_release_fails() -> None:
@@ -110,7 +110,7 @@ def test_a_host_without_a_release_fails() -> None:
         "kumomta": None,
         "kept": [],
         "units": [],
-        "owed": None,
+        "pending": None,
     }
     found = told(empty)
     assert found["host.release"].status is Status.FAIL
@@ -119,7 +119,7 @@ def test_a_host_without_a_release_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    ("figure", "percent", "status"),
+    ("metric", "percent", "status"),
     [
         ("disk_free_percent", 26, None),
         ("disk_free_percent", 24, Status.WARN),
@@ -129,29 +129,29 @@ def test_a_host_without_a_release_fails() -> None:
     ],
 )
 def test_space_and_inodes_follow_the_alarms_thresholds(
-    figure: str, percent: float, status: Status | None
+    metric: str, percent: float, status: Status | None
 ) -> None:
-    found = troubles(told(with_figure(figure, percent, "logs")))
+    found = troubles(told(with_metric(metric, percent, "logs")))
     assert found == ({"host.disk logs": status} if status else {})
 
 
 def test_a_spool_without_room_for_the_expected_backlog_warns() -> None:
     gib = 2**30
-    found = told(with_figure("disk_free_bytes", 50 * gib, "spool"))
+    found = told(with_metric("disk_free_bytes", 50 * gib, "spool"))
     # 1,000,000 messages of 50 KiB are 47.7 GiB, and 10 % of the disk stay free for kumod.
     assert troubles(found) == {"host.backlog-room": Status.WARN}
     assert "47.7 GiB expected" in found["host.backlog-room"].saw
-    assert troubles(told(with_figure("disk_free_bytes", 58 * gib, "spool"))) == {}
+    assert troubles(told(with_metric("disk_free_bytes", 58 * gib, "spool"))) == {}
 
 
 def test_a_file_system_smaller_than_its_volume_warns() -> None:
-    found = told(with_figure("disk_total_bytes", 80 * 2**30, "spool"))
+    found = told(with_metric("disk_total_bytes", 80 * 2**30, "spool"))
     assert troubles(found) == {"host.backlog-room": Status.WARN}
     assert found["host.backlog-room"].expected == "100 GiB (mta.spoolGib)"
 
 
 @pytest.mark.parametrize(
-    ("figure", "good", "bad", "check", "status"),
+    ("metric", "good", "bad", "check", "status"),
     [
         ("memory_used_percent", 80, 81, "host.memory", Status.WARN),
         ("clock_offset_seconds", -1.0, -1.1, "host.clock", Status.FAIL),
@@ -160,15 +160,15 @@ def test_a_file_system_smaller_than_its_volume_warns() -> None:
         ("oldest_message_seconds", 6 * 3600, 6 * 3600 + 1, "mta.queue-age", Status.WARN),
     ],
 )
-def test_figures_follow_the_alarms_thresholds(
-    figure: str, good: float, bad: float, check: str, status: Status
+def test_metrics_follow_the_alarms_thresholds(
+    metric: str, good: float, bad: float, check: str, status: Status
 ) -> None:
-    assert troubles(told(with_figure(figure, good))) == {}
-    assert troubles(told(with_figure(figure, bad))) == {check: status}
+    assert troubles(told(with_metric(metric, good))) == {}
+    assert troubles(told(with_metric(metric, bad))) == {check: status}
 
 
 @pytest.mark.parametrize(
-    ("figure", "check"),
+    ("metric", "check"),
     [
         ("memory_used_percent", "host.memory"),
         ("clock_offset_seconds", "host.clock"),
@@ -177,10 +177,10 @@ def test_figures_follow_the_alarms_thresholds(
         ("oldest_message_seconds", "mta.queue-age"),
     ],
 )
-def test_a_figure_that_is_missing_is_unknown_with_the_hosts_reason(figure: str, check: str) -> None:
-    found = told(with_figure(figure, None))
+def test_a_metric_that_is_missing_is_unknown_with_the_hosts_reason(metric: str, check: str) -> None:
+    found = told(with_metric(metric, None))
     assert troubles(found) == {check: Status.UNKNOWN}
-    assert found[check].saw == f"{figure}: chronyc says nothing"
+    assert found[check].saw == f"{metric}: chronyc says nothing"
 
 
 def test_another_kumomta_than_the_pinned_one_fails() -> None:
@@ -230,7 +230,7 @@ def test_a_changed_file_is_drift() -> None:
     found = drift_of({"what": "/etc/nginx/x", "kind": "file", "found": "content differs"})
     assert troubles(found) == {"host.drift": Status.FAIL}
     assert found["host.drift"].saw == "/etc/nginx/x: content differs"
-    assert found["host.drift"].mend.startswith("pulumi config set push always -s small")
+    assert found["host.drift"].fix.startswith("pulumi config set push always -s small")
 
 
 @pytest.mark.parametrize("text", ["mode 0644 instead of 0600", "owner 0:0 instead of kumod:kumod"])
@@ -260,28 +260,28 @@ def webhook_of(**changes: Any) -> Finding:
 
 
 @pytest.mark.parametrize(
-    ("said", "status", "mend"),
+    ("said", "status", "fix"),
     [
         ({}, Status.PASS, ""),
         ({"status": 200, "taken": True, "answer": "200 ok"}, Status.PASS, ""),
         ({"reachable": False, "error": "refused"}, Status.FAIL, f"{SSH}'curl -sv"),
         ({"status": 401, "taken": False, "answer": "401"}, Status.FAIL, "webhook_token"),
         ({"status": 403, "taken": False, "answer": "403"}, Status.FAIL, "webhook_token"),
-        ({"status": 500, "taken": False, "answer": "500"}, Status.FAIL, "mend PING8's endpoint"),
-        ({"status": 200, "taken": False, "answer": "200 {}"}, Status.FAIL, "mend PING8's endpoint"),
-        ({"status": None, "taken": False, "answer": "reset"}, Status.FAIL, "mend PING8's endpoint"),
+        ({"status": 500, "taken": False, "answer": "500"}, Status.FAIL, "fix PING8's endpoint"),
+        ({"status": 200, "taken": False, "answer": "200 {}"}, Status.FAIL, "fix PING8's endpoint"),
+        ({"status": None, "taken": False, "answer": "reset"}, Status.FAIL, "fix PING8's endpoint"),
     ],
 )
 def test_the_webhook_is_judged_by_what_it_took(
-    said: dict[str, Any], status: Status, mend: str
+    said: dict[str, Any], status: Status, fix: str
 ) -> None:
     found = webhook_of(**said)
     assert found.status is status
-    assert mend in found.mend
+    assert fix in found.fix
 
 
 def test_capacity_names_the_setting_that_gives_more_room() -> None:
-    status = HostStatus.parse(with_figure("disk_free_percent", 5, "spool"))
+    status = HostStatus.parse(with_metric("disk_free_percent", 5, "spool"))
     found = host_capacity.disks(deployment_of(SMALL).mta, status, deployment_of(SMALL))
     spool = next(finding for finding in found if finding.subject == "mta spool")
-    assert "raise mta.spoolGib, then pulumi up -s small" in spool.mend
+    assert "raise mta.spoolGib, then pulumi up -s small" in spool.fix

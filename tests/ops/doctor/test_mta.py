@@ -34,7 +34,7 @@ def certificate_of(
     deployed = deployment_of(SMALL, certificate=certificate)
     with serving(chain) as endpoint:
         found = mta.certificate(endpoint, deployed, ca_file=ca_file)
-    return found.status, found.saw, found.expected, found.mend
+    return found.status, found.saw, found.expected, found.fix
 
 
 def test_a_certificate_of_a_trusted_authority_passes(authority: Authority) -> None:
@@ -43,11 +43,11 @@ def test_a_certificate_of_a_trusted_authority_passes(authority: Authority) -> No
     assert saw == f"{HOST}, 90 days left, by CN=Authority of a test"
 
 
-def test_an_expired_certificate_fails_with_the_renewal_as_mend(authority: Authority) -> None:
-    status, saw, _, mend = certificate_of(authority.issue(days=-3), authority.ca_file)
+def test_an_expired_certificate_fails_with_the_renewal_as_fix(authority: Authority) -> None:
+    status, saw, _, fix = certificate_of(authority.issue(days=-3), authority.ca_file)
     assert status is Status.FAIL
     assert "certificate has expired" in saw
-    assert mend.startswith(f"ssh ping8@{MTA_ADDRESS} 'sudo systemctl start ping8-certificate")
+    assert fix.startswith(f"ssh ping8@{MTA_ADDRESS} 'sudo systemctl start ping8-certificate")
 
 
 def test_a_certificate_that_ends_soon_warns(authority: Authority) -> None:
@@ -85,10 +85,10 @@ def test_also_a_self_signed_certificate_must_name_the_host_and_last(
     assert certificate_of(chain, None, kind="self-signed")[0] is Status.FAIL
 
 
-def test_a_given_certificate_is_mended_in_the_stack(authority: Authority) -> None:
+def test_a_given_certificate_is_fixed_in_the_stack(authority: Authority) -> None:
     chain = "-----BEGIN CERTIFICATE-----\n"
-    *_, mend = certificate_of(authority.issue(days=-3), None, kind="given", chain=chain)
-    assert "pulumi config set --secret certificateKey -s small" in mend
+    *_, fix = certificate_of(authority.issue(days=-3), None, kind="given", chain=chain)
+    assert "pulumi config set --secret certificateKey -s small" in fix
 
 
 def test_a_host_that_does_not_answer_says_where_it_was_asked(authority: Authority) -> None:

@@ -20,7 +20,7 @@ def shown(findings: list[Finding]) -> str:
 
 def no_dns() -> list[Finding]:
     return [
-        unknown(check, f"d{n}.example", DNS.format(kind=kind, name=f"x.d{n}.example"), mend="dig")
+        unknown(check, f"d{n}.example", DNS.format(kind=kind, name=f"x.d{n}.example"), fix="dig")
         for n in range(11)
         for check, kind in (
             ("domain.spf", "TXT"),
@@ -32,7 +32,7 @@ def no_dns() -> list[Finding]:
 
 def no_ssh() -> list[Finding]:
     return [
-        failed("host.login", "mta", SSH, expected="a log-in", mend="look at the instance"),
+        failed("host.login", "mta", SSH, expected="a log-in", fix="look at the instance"),
         *(unknown(check, "mta", "no log-in") for check in ("host.units", "host.disk")),
         unknown("mta.webhook", "mta.example", f"could not check: {SSH}"),
     ]

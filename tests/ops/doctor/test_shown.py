@@ -44,7 +44,7 @@ def test_what_is_well_shows_on_request_alone() -> None:
     assert shown(every_check()).strip() == f"0 fail, 0 unknown, 0 warn, {len(check_texts())} pass"
 
 
-def test_each_trouble_says_what_it_saw_expected_why_and_the_mend() -> None:
+def test_each_trouble_says_what_it_saw_expected_why_and_the_fix() -> None:
     text = " ".join(shown(mixed()).split())
     assert (
         "unknown mta.mail.example.com Not known: The clock is right host.clock saw chronyc says "
@@ -126,6 +126,6 @@ def test_the_table_of_checks_in_the_documentation_is_the_one_that_runs() -> None
 def test_a_title_says_what_is_wrong_when_it_is_wrong() -> None:
     for check, text in check_texts().items():
         assert text.wrong and text.wrong != text.title
-        found = failed(check, "x", "saw", expected="", mend="")
+        found = failed(check, "x", "saw", expected="", fix="")
         assert found.headline == text.wrong
         assert passed(check, "x", "saw").headline == text.title

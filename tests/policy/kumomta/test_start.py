@@ -115,7 +115,7 @@ def test_any_token_comes_out_unharmed_or_is_refused_without_being_shown(
         assert "PING8_WEBHOOK_TOKEN must be" in started.error
         if value in started.error:
             other = host(environment={"PING8_WEBHOOK_TOKEN": " "}).kumod.start().error
-            assert value in other, "such a word stands there whatever the token is"
+            assert value in other, "such a word is there whatever the token is"
         return
     mta.inject()
     mta.kumod.run()

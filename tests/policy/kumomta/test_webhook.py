@@ -106,7 +106,7 @@ def test_every_fate_of_a_message_reaches_ping8(host: Host) -> None:
 
 
 @pytest.mark.parametrize("status", RETRIED)
-def test_an_answer_that_time_can_mend_is_retried_until_the_event_is_taken(
+def test_an_answer_that_time_can_fix_is_retried_until_the_event_is_taken(
     host: Host, status: int
 ) -> None:
     mta = host(receiver=answer(status, b"no")).start()

@@ -1,4 +1,4 @@
-"""The table of signals holds together, and becomes alarms with the environment's numbers."""
+"""The table of metrics holds together, and becomes alarms with the environment's numbers."""
 
 import copy
 import json
@@ -14,7 +14,7 @@ from hostagent.metrics import configuration as host_configuration
 from hostagent.metrics import disks
 from policy.metrics import load, planned_alarms, reference
 from policy.metrics.cost import costs, shared
-from policy.metrics.model import OTHER, TABLE, Signals
+from policy.metrics.model import OTHER, TABLE, Table
 from policy.metrics.plan import VOLUMES, threshold_of
 from policy.render.metrics import configuration
 from tests.examples import LARGE, SMALL, settings_of
@@ -22,11 +22,11 @@ from tests.examples import LARGE, SMALL, settings_of
 _IDENTIFIER = re.compile(r"[a-z][a-zA-Z0-9_]*")
 
 
-def table(change: Any = None) -> Signals:
+def table(change: Any = None) -> Table:
     raw = copy.deepcopy(yaml.safe_load(TABLE.read_text("utf-8")))
     if change:
         change(raw)
-    return Signals.model_validate(raw)
+    return Table.model_validate(raw)
 
 
 def test_the_document_is_current() -> None:

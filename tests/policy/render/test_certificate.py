@@ -99,7 +99,7 @@ def test_a_pair_that_fits_is_left_alone(host: HostStandIn) -> None:
     assert host.live() == before
 
 
-def test_a_pair_that_does_not_fit_is_mended_so_that_nginx_starts(host: HostStandIn) -> None:
+def test_a_pair_that_does_not_fit_is_fixed_so_that_nginx_starts(host: HostStandIn) -> None:
     host.run("ensure")
     host.issue()
     shutil.copy(host.authority / "fullchain.pem", host.tls / "fullchain.pem")

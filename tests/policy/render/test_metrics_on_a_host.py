@@ -37,7 +37,7 @@ ThreadingHTTPServer(("127.0.0.1", 8000), Handler).serve_forever()
 
 @pytest.fixture(scope="module")
 def mta() -> Iterator[Booted]:
-    with booted("signals") as host:
+    with booted("metrics") as host:
         host.sh(
             "useradd --system --user-group kumod; mkdir -p /var/spool/kumomta /var/log/kumomta; "
             "for path in spool log; do mount -t tmpfs none /var/$path/kumomta; done"
@@ -59,26 +59,26 @@ def mta() -> Iterator[Booted]:
 
 
 def test_the_service_sees_everything_and_fails_only_for_want_of_a_network(mta: Booted) -> None:
-    mta.sh("systemctl start ping8-signals", check=False)
-    said = mta.sh("journalctl --unit=ping8-signals --output=cat --quiet")
+    mta.sh("systemctl start ping8-metrics", check=False)
+    said = mta.sh("journalctl --unit=ping8-metrics --output=cat --quiet")
     lines = [line for line in said.splitlines() if line.startswith("ping8: ")]
     assert [line for line in lines if "clock" not in line] == [
         "ping8: not sent: the instance's metadata do not answer: [Errno 101] Network is unreachable"
     ], said
-    state = json.loads(mta.sh("cat /var/lib/ping8/signals.json"))
+    state = json.loads(mta.sh("cat /var/lib/ping8/metrics.json"))
     assert state["counters"]["received http_listener"] == 5000
 
 
 def test_the_timer_starts_it_again_and_again(mta: Booted) -> None:
-    mta.sh("systemctl start ping8-signals.timer")
-    assert mta.active("ping8-signals.timer") == ["active"]
-    shown = mta.sh("systemctl show --property=TimersMonotonic ping8-signals.timer")
+    mta.sh("systemctl start ping8-metrics.timer")
+    assert mta.active("ping8-metrics.timer") == ["active"]
+    shown = mta.sh("systemctl show --property=TimersMonotonic ping8-metrics.timer")
     assert "OnUnitActiveUSec=1min" in shown
 
 
 def test_mail_comes_first(mta: Booted) -> None:
     properties = "--property=Nice,IOSchedulingClass,TimeoutStartUSec,OOMScoreAdjust"
-    shown = mta.sh(f"systemctl show {properties} ping8-signals").split()
+    shown = mta.sh(f"systemctl show {properties} ping8-metrics").split()
     assert sorted(shown) == [
         "IOSchedulingClass=3",
         "Nice=15",

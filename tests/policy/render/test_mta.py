@@ -110,7 +110,7 @@ def test_port_25_is_asked_for_its_banner_where_it_is_open() -> None:
         release = mta_of(raw)
         banners = [check.target for check in release.checks if check.kind == "banner"]
         assert banners == ([expected] if expected else [])
-        assert json.loads(text_of(release, "/etc/ping8/signals.json"))["listener"] == expected
+        assert json.loads(text_of(release, "/etc/ping8/metrics.json"))["listener"] == expected
         assert any(check.kind == "socks5" for check in release.checks)
 
 

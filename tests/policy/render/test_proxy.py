@@ -63,7 +63,7 @@ def started(raw: dict[str, Any], name: str = "proxy-1", **variables: str) -> Sta
     return Started(parse(content) | variables, text_of(release, INIT))
 
 
-def test_it_listens_on_its_private_address_and_shows_figures_on_loopback_alone() -> None:
+def test_it_listens_on_its_private_address_and_shows_metrics_on_loopback_alone() -> None:
     listeners = started(SMALL).listeners
     private = example_addresses(settings_of(SMALL)).proxies["proxy-1"].private
     assert listeners["start_proxy_listener"]["listen"] == f"{private}:5000"
@@ -183,4 +183,4 @@ def test_health_and_guard_are_a_socks5_greeting_on_the_listeners_address() -> No
     release = proxy_of(SMALL)
     listens = started(SMALL).listeners["start_proxy_listener"]["listen"]
     assert [(check.kind, check.target) for check in release.checks] == [("socks5", listens)]
-    assert json.loads(text_of(release, "/etc/ping8/signals.json"))["listener"] == listens
+    assert json.loads(text_of(release, "/etc/ping8/metrics.json"))["listener"] == listens

@@ -11,7 +11,7 @@ from policy.settings import Problem, Settings, SettingsError, load
 Raw = dict[str, Any]
 
 Refusals = dict[str, tuple[dict[str, Any], str, str]]
-"""By what is wrong: the changes to good values, the key that is named, words of the mend."""
+"""By what is wrong: the changes to good values, the key that is named, words of the fix."""
 
 NOWHERE = Path("no-such-folder")
 

@@ -42,7 +42,7 @@ def test_a_problem_in_the_file_is_found_by_file_and_index(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "mend"),
+    ("text", "fix"),
     [
         ("- a: [\n", "not valid YAML: line 2"),
         ("- {name: a.example, name: b.example}\n", "`name` is written twice"),
@@ -50,29 +50,29 @@ def test_a_problem_in_the_file_is_found_by_file_and_index(tmp_path: Path) -> Non
         ("just words\n", "write a list"),
     ],
 )
-def test_a_malformed_file_is_refused_with_its_place(tmp_path: Path, text: str, mend: str) -> None:
+def test_a_malformed_file_is_refused_with_its_place(tmp_path: Path, text: str, fix: str) -> None:
     (problem,) = problems(with_file(tmp_path, text), tmp_path)
     assert problem.key == "test.domains.yaml"
-    assert mend in problem.mend
+    assert fix in problem.fix
 
 
 def test_a_missing_file_is_refused_with_those_that_are_there(tmp_path: Path) -> None:
     raw = with_file(tmp_path, "- a.example\n", domainsFile="tset.domains.yaml")
     (problem,) = problems(raw, tmp_path)
     assert (problem.key, problem.value) == ("ping8-mail:domainsFile", "tset.domains.yaml")
-    assert "there are: test.domains.yaml" in problem.mend
+    assert "there are: test.domains.yaml" in problem.fix
 
 
 @pytest.mark.parametrize("file", ["/etc/passwd", "../x.yaml", "folder/x.yaml"])
 def test_a_file_elsewhere_is_refused(tmp_path: Path, file: str) -> None:
     (problem,) = problems(changed(domainsFile=file), tmp_path)
-    assert "without any folder" in problem.mend
+    assert "without any folder" in problem.fix
 
 
 def test_a_file_with_bytes_that_are_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe")
     (problem,) = problems(changed(domainsFile="x.yaml"), tmp_path)
-    assert "UTF-8" in problem.mend
+    assert "UTF-8" in problem.fix
 
 
 def test_defaults_apply_where_a_domain_says_nothing() -> None:
@@ -100,4 +100,4 @@ def test_a_problem_of_the_defaults_is_reported_once(defaults: Raw) -> None:
 def test_a_misspelt_default_is_reported_once() -> None:
     (problem,) = problems(changed(domainDefaults={"dmark": {}}))
     assert problem.key == "ping8-mail:domainDefaults.dmark"
-    assert "did you mean dmarc?" in problem.mend
+    assert "did you mean dmarc?" in problem.fix

@@ -118,7 +118,7 @@ def test_a_misspelt_list_does_not_make_what_names_its_elements_wrong() -> None:
     assert keys(raw) == {"ping8-mail:sorces"}
 
 
-def test_the_message_has_a_line_for_each_problem_with_key_value_and_mend() -> None:
+def test_the_message_has_a_line_for_each_problem_with_key_value_and_fix() -> None:
     raw = {**SMALLEST, "elasticIpQuota": 1, "push": "never"}
     with pytest.raises(SettingsError) as caught:
         read(raw)

@@ -28,7 +28,7 @@ def test_an_unlisted_instance_type_has_what_the_settings_state() -> None:
     assert (host.processor, host.address_limit) == ("arm64", 30)
 
 
-def test_the_table_of_instance_types_agrees_with_awss_own_figures() -> None:
+def test_the_table_of_instance_types_agrees_with_awss_own_metrics() -> None:
     """moto carries what `describe-instance-types` answers."""
     answers = files("moto.ec2").joinpath("resources/instance_types.json.gz").read_bytes()
     truth = json.loads(gzip.decompress(answers))

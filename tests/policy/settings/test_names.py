@@ -42,7 +42,7 @@ def test_an_internationalised_name_has_its_idna_form(written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "mend"),
+    ("written", "fix"),
     [
         ("example", "full name"),
         ("192.0.2.1", "IP address"),
@@ -57,8 +57,8 @@ def test_an_internationalised_name_has_its_idna_form(written: str) -> None:
         ("", "full name"),
     ],
 )
-def test_an_invalid_name_is_refused_with_its_mend(written: str, mend: str) -> None:
-    with pytest.raises(names.InvalidNameError, match=mend):
+def test_an_invalid_name_is_refused_with_its_fix(written: str, fix: str) -> None:
+    with pytest.raises(names.InvalidNameError, match=fix):
         names.host_name(written)
 
 

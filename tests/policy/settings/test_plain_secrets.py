@@ -27,7 +27,7 @@ KEY = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIH\n-----END PRIVATE KEY
 )
 def test_a_secret_anywhere_is_refused_without_being_shown(path: str, value: object) -> None:
     found = problems(changed(setting(path, value)))
-    wanted = [problem for problem in found if "in plain text" in problem.mend]
+    wanted = [problem for problem in found if "in plain text" in problem.fix]
     assert wanted
     assert wanted[0].key.startswith(f"ping8-mail:{path}")
     assert not any(TOKEN in str(problem) or "MC4C" in str(problem) for problem in found)
@@ -43,14 +43,14 @@ def test_a_secret_in_the_file_of_domains_is_refused(tmp_path: Path) -> None:
 def test_a_private_key_among_the_ssh_keys_is_refused_without_being_shown() -> None:
     found = problems(changed(setting("operators.sshKeys", [KEY])))
     assert {problem.key for problem in found} == {"ping8-mail:operators.sshKeys[0]"}
-    assert any("this is a private key" in problem.mend for problem in found)
+    assert any("this is a private key" in problem.fix for problem in found)
     assert not any("MC4C" in str(problem) for problem in found)
 
 
 def test_the_value_of_a_misspelt_key_does_not_show() -> None:
     (problem,) = problems(changed(proxyPasword="hunter2"))
     assert problem.value == HIDDEN
-    assert "did you mean proxyPassword?" in problem.mend
+    assert "did you mean proxyPassword?" in problem.fix
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_password_in_a_url_does_not_show() -> None:
     raw = changed(setting("webhook.url", "https://me:s3cret@app.example.com/x"))
     (problem,) = problems(raw)
     assert problem.value == "https://(hidden)@app.example.com/x"
-    assert "no place for a secret" in problem.mend
+    assert "no place for a secret" in problem.fix
 
 
 def test_a_value_in_print_is_one_short_line() -> None:
@@ -114,5 +114,5 @@ def test_one_plain_value_among_encrypted_ones_is_found_in_the_stack_file(tmp_pat
         'ping8-mail:dkimKeys["example.com/s2"]',
         "ping8mail:zone",
     ]
-    assert "did you mean ping8-mail:zone?" in found[1].mend
+    assert "did you mean ping8-mail:zone?" in found[1].fix
     assert {problem.key for problem in problems(changed(), tmp_path)} >= {found[0].key}

@@ -1,4 +1,4 @@
-"""One test for each refusal: a single change to good values, the key that is named, the mend."""
+"""One test for each refusal: a single change to good values, the key that is named, the fix."""
 
 import dataclasses
 import sys
@@ -29,12 +29,12 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_it_is_refused_with_its_key_and_its_mend(name: str) -> None:
-    changes, key, mend = REFUSALS[name]
+def test_it_is_refused_with_its_key_and_its_fix(name: str) -> None:
+    changes, key, fix = REFUSALS[name]
     found = problems(changed(*(setting(path, value) for path, value in changes.items())))
     wanted = [problem for problem in found if problem.key == f"ping8-mail:{key}"]
     assert wanted, f"{key} is not among {[str(problem) for problem in found]}"
-    assert any(mend in problem.mend for problem in wanted), [str(problem) for problem in wanted]
+    assert any(fix in problem.fix for problem in wanted), [str(problem) for problem in wanted]
 
 
 def test_every_rule_has_a_refusal_that_it_alone_brings_about(
@@ -70,7 +70,7 @@ def test_what_is_required_is_asked_for_with_its_meaning(key: str) -> None:
     del raw[key]
     (problem,) = problems(raw)
     assert problem.key == f"ping8-mail:{key}"
-    assert problem.mend.startswith("it is required: ")
+    assert problem.fix.startswith("it is required: ")
 
 
 def test_unusual_settings_that_are_sound_are_accepted() -> None:

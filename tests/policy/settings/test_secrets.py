@@ -93,11 +93,11 @@ TOKEN_REFUSALS = {
 
 @pytest.mark.parametrize("name", TOKEN_REFUSALS)
 def test_a_token_is_refused_without_being_shown(name: str) -> None:
-    values, key, mend = TOKEN_REFUSALS[name]
+    values, key, fix = TOKEN_REFUSALS[name]
     tokens = [None if value is None else SecretStr(value) for value in values]
     (problem,) = token_problems(*tokens)
     assert problem.key == f"ping8-mail:{key}"
-    assert mend in problem.mend
+    assert fix in problem.fix
     assert not any(value in str(problem) for value in values if value is not None)
 
 
@@ -204,10 +204,10 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_a_secret_is_refused_without_being_shown(name: str) -> None:
-    values, key, mend = REFUSALS[name]
+    values, key, fix = REFUSALS[name]
     found = problems(changed(**values))
     assert [problem.key for problem in found] == [f"ping8-mail:{key}"]
-    assert mend in found[0].mend
+    assert fix in found[0].fix
     text = str(found[0])
     assert TOKEN not in text
     assert "PRIVATE" not in text

@@ -1,4 +1,4 @@
-"""What a fault is: how it is planted, what must turn red by it, and the mend to be read."""
+"""What a fault is: how it is planted, what must turn red by it, and the fix to be read."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +25,7 @@ class Fault:
     name: str
     plant: Plant
     red: Red
-    mend: str
+    fix: str
 
     @contextlib.contextmanager
     def planted(self, site: Site) -> Iterator[Site]:
@@ -45,12 +45,12 @@ class Faults:
     def __init__(self) -> None:
         self.all: list[Fault] = []
 
-    def fault(self, red: Red, mend: str = REFRESH) -> Callable[[Plant], Plant]:
+    def fault(self, red: Red, fix: str = REFRESH) -> Callable[[Plant], Plant]:
         """Registers a generator that plants, yields the site to look at, and undoes."""
 
         def register(plant: Plant) -> Plant:
             name = plant.__name__.strip("_").replace("_", " ")
-            self.all.append(Fault(name=name, plant=plant, red=red, mend=mend))
+            self.all.append(Fault(name=name, plant=plant, red=red, fix=fix))
             return plant
 
         return register

@@ -1,4 +1,4 @@
-"""Faults on running hosts: the figure crosses its threshold, the alarm stands, and mail goes on."""
+"""Faults on running hosts: a metric crosses its threshold, an alarm is raised, mail goes on."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from sandbox.journey import letter
 from sandbox.run import Sandbox
 from sandbox.world.webhook import Behaviour, Mode, behave
 from tests.sandbox.e2e.deploying import deploy, on, settings
-from tests.sandbox.e2e.watching import cloudwatch, figures, state, tell
+from tests.sandbox.e2e.watching import cloudwatch, metrics, state, tell
 
 pytestmark = pytest.mark.sandbox
 
@@ -44,7 +44,7 @@ def stopped(sandbox: Sandbox, host: str, unit: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("host", ["mta", "proxy-1"])
-def test_cloudwatch_gets_every_figure_of_the_table_from_a_real_host(
+def test_cloudwatch_gets_every_metric_of_the_table_from_a_real_host(
     sandbox_up: Sandbox, host: str
 ) -> None:
     tell(sandbox_up, host)
@@ -64,7 +64,7 @@ def test_a_spool_that_fills_warns_and_then_alarms_before_kumod_refuses(
     tell(sandbox_up)
     assert state(sandbox_up, "mta-disk-critical-spool") == "OK"
     with filled(sandbox_up, free_percent=12):
-        found = figures(sandbox_up)
+        found = metrics(sandbox_up)
         assert 10 < found["disk_free_percent", "spool"] < 15
         assert found["kumod_accepting",] == 1
         tell(sandbox_up)
@@ -77,7 +77,7 @@ def test_a_proxy_that_stops_alarms(sandbox_up: Sandbox) -> None:
     tell(sandbox_up, "proxy-1")
     assert state(sandbox_up, "proxy-1-proxy-down") == "OK"
     with stopped(sandbox_up, "proxy-1", "kumoproxy"):
-        found = figures(sandbox_up, "proxy-1")
+        found = metrics(sandbox_up, "proxy-1")
         assert (found["proxy_up",], found["units_down",]) == (0, 1)
         tell(sandbox_up, "proxy-1")
         assert state(sandbox_up, "proxy-1-proxy-down") == "ALARM"
@@ -94,7 +94,7 @@ def test_a_receiver_that_dies_alarms_by_the_events_that_wait(sandbox_up: Sandbox
                 one = letter(f"news@{name}", f"reader{number}@accept.example")
                 assert sandbox_up.ping8.inject(one)[0] == 200
             tell(sandbox_up)
-            assert figures(sandbox_up)["event_backlog",] > 2
+            assert metrics(sandbox_up)["event_backlog",] > 2
             assert state(sandbox_up, "mta-event-backlog") == "ALARM"
         finally:
             behave(sandbox_up.layout.world, Behaviour())
@@ -103,8 +103,8 @@ def test_a_receiver_that_dies_alarms_by_the_events_that_wait(sandbox_up: Sandbox
 def test_cloudwatch_out_of_reach_leaves_mail_alone(sandbox_up: Sandbox) -> None:
     on(sandbox_up, "mta", "ip", "route", "add", "blackhole", "169.254.169.254/32")
     try:
-        on(sandbox_up, "mta", "systemctl", "start", "ping8-signals", check=False)
-        result = on(sandbox_up, "mta", "systemctl", "show", "--property=Result", "ping8-signals")
+        on(sandbox_up, "mta", "systemctl", "start", "ping8-metrics", check=False)
+        result = on(sandbox_up, "mta", "systemctl", "show", "--property=Result", "ping8-metrics")
         assert result == "Result=exit-code"
         assert len(sandbox_up.send("reader@accept.example")) > 0
     finally:

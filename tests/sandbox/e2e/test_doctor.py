@@ -46,7 +46,7 @@ def test_a_fault_turns_red_its_check_and_what_depends_on_it(site: Site, fault: F
         findings = broken.look()
     assert troubles(findings) == dict(fault.red), worst(findings)
     found = next(finding for finding in findings if finding.key == fault.first)
-    assert fault.mend in found.mend
+    assert fault.fix in found.fix
     assert found.saw
     assert found.expected or found.status is Status.UNKNOWN
 

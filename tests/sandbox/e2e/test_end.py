@@ -30,7 +30,7 @@ def test_a_sandbox_whose_aws_was_lost_says_so_and_starts_over(sandbox_up: Sandbo
     assert providers is not None
     os.kill(providers, signal.SIGKILL)
     said: list[str] = []
-    again = sandbox_run.stand(layout, said.append)
+    again = sandbox_run.existing(layout, said.append)
     assert "the stand-in for AWS has ended, and its account with it: starting over" in said
     assert not again.stack.export_stack().deployment.get("resources")  # type: ignore[union-attr]
 

@@ -139,7 +139,7 @@ def test_hosts_that_reboot_take_up_their_work_by_themselves(hasty: Sandbox) -> N
         hosts.wait_booted(instance)
     for host in UNITS:
         wait_until(all_units_run(hasty, host), f"{host}'s units", seconds=60, every=0.5)
-        assert on(hasty, host, "ls", "/opt/ping8/owed.json", check=False) == ""
+        assert on(hasty, host, "ls", "/opt/ping8/pending.json", check=False) == ""
         assert live_release(hasty, host) == hasty.deployment.host(host).release_id
     wait_until(hasty.ping8.trusts, "Nginx", seconds=30)
     # The shop's source has an address that the proxy host puts on its interface at boot.
@@ -156,8 +156,8 @@ def test_a_host_that_drifted_is_put_right_and_what_stood_there_is_kept_aside(
     assert SITE in drift
     assert set(deploy(hasty)) == {"mail-release-mta-push", "mail-release-proxy-1-push"}
     assert on(hasty, "mta", "cat", SITE) == content
-    aside = on(hasty, "mta", "grep", "-rl", "# by hand", "/opt/ping8/aside")
-    assert aside.endswith(SITE)
+    backup = on(hasty, "mta", "grep", "-rl", "# by hand", "/opt/ping8/backup")
+    assert backup.endswith(SITE)
     assert len(hasty.send("reader@accept.example")) > 0
 
 

@@ -34,13 +34,13 @@ def cloudwatch(sandbox: Sandbox) -> Any:
 
 def tell(sandbox: Sandbox, host: str = "mta") -> None:
     """One run of the host's timer, which must get through to CloudWatch."""
-    on(sandbox, host, "systemctl", "start", "ping8-signals")
+    on(sandbox, host, "systemctl", "start", "ping8-metrics")
 
 
-def figures(sandbox: Sandbox, host: str = "mta") -> dict[tuple[str, ...], float]:
-    """What the host tells operators now, by name and dimensions."""
+def metrics(sandbox: Sandbox, host: str = "mta") -> dict[tuple[str, ...], float]:
+    """What the host reports to operators now, by name and dimensions."""
     answer = json.loads(on(sandbox, host, AGENT, "status"))
-    return {(one["name"], *one["dimensions"].values()): one["value"] for one in answer["figures"]}
+    return {(one["name"], *one["dimensions"].values()): one["value"] for one in answer["metrics"]}
 
 
 def state(sandbox: Sandbox, key: str) -> str:

@@ -9,7 +9,7 @@ from hostagent.system import durable
 
 
 @dataclass(frozen=True)
-class Owed:
+class Pending:
     """Written before anything live is touched, removed when the host is healthy or back.
 
     `back` marks a switch back: its target is not given up again. `stopped` are units to start
@@ -20,36 +20,36 @@ class Owed:
     origin: str
     target: str
     effects: tuple[str, ...]
-    set_aside: tuple[str, ...] = ()
-    aside: str = ""
+    backed_up: tuple[str, ...] = ()
+    backup: str = ""
     stopped: tuple[str, ...] = ()
     package: str = ""
     back: bool = False
     before: Mapping[str, str] = field(default_factory=dict)
 
-    def reverse(self, effects: tuple[str, ...]) -> "Owed":
+    def reverse(self, effects: tuple[str, ...]) -> "Pending":
         """The note of the switch back."""
         return replace(
             self, origin=self.target, target=self.origin, effects=effects, stopped=(), back=True
         )
 
 
-def write(layout: Layout, owed: Owed) -> None:
+def write(layout: Layout, pending: Pending) -> None:
     """Make the note durable."""
-    durable.write_json(layout.owed, asdict(owed))
+    durable.write_json(layout.pending, asdict(pending))
 
 
-def read(layout: Layout) -> Owed | None:
-    """The note, or None when nothing is owed."""
-    data: Any = durable.read_json(layout.owed)
+def read(layout: Layout) -> Pending | None:
+    """The note, or None when nothing is pending."""
+    data: Any = durable.read_json(layout.pending)
     if not isinstance(data, dict):
         return None
-    return Owed(
+    return Pending(
         origin=data["origin"],
         target=data["target"],
         effects=tuple(data["effects"]),
-        set_aside=tuple(data["set_aside"]),
-        aside=data["aside"],
+        backed_up=tuple(data["backed_up"]),
+        backup=data["backup"],
         stopped=tuple(data["stopped"]),
         package=data["package"],
         back=data["back"],
@@ -58,6 +58,6 @@ def read(layout: Layout) -> Owed | None:
 
 
 def clear(layout: Layout) -> None:
-    """Nothing is owed any more."""
-    layout.owed.unlink(missing_ok=True)
-    durable.sync_directory(layout.owed.parent)
+    """Nothing is pending any more."""
+    layout.pending.unlink(missing_ok=True)
+    durable.sync_directory(layout.pending.parent)

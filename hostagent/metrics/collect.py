@@ -1,6 +1,6 @@
-"""What a host tells of itself, as named numbers.
+"""What a host reports about itself, as named numbers.
 
-The names are those of the table of signals (`policy/metrics`) and of `ping8 doctor`. A figure that
+The names are those of the table of metrics (`policy/metrics`) and of `ping8 doctor`. A metric that
 cannot be had is left out and its reason noted: nothing here fails as a whole.
 """
 
@@ -14,7 +14,7 @@ from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.metrics import certificate, disks, events, injection, kumod, proxy, system
 from hostagent.metrics.configuration import Config
-from hostagent.metrics.model import Counter, Figure, Oldest
+from hostagent.metrics.model import Counter, Metric, Oldest
 from hostagent.metrics.web import Deadline, WebError
 
 _SECONDS = 20.0
@@ -25,13 +25,13 @@ _SECONDS = 20.0
 class Collected:
     """One look at the host. `problems` says why something is missing, `failed` how much."""
 
-    gauges: list[Figure] = field(default_factory=list)
+    gauges: list[Metric] = field(default_factory=list)
     counters: list[Counter] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     failed: int = 0
     oldest: Oldest = field(default_factory=Oldest)
 
-    def guard(self, what: str, collect: Callable[[], Iterable[Figure]]) -> None:
+    def guard(self, what: str, collect: Callable[[], Iterable[Metric]]) -> None:
         """Add what can be had."""
         with self._noted(what):
             self.gauges.extend(collect())
@@ -95,7 +95,7 @@ def _kumod(config: Config, found: Collected, deadline: Deadline) -> None:
 
 def _age(
     config: Config, found: Collected, metrics: Mapping[str, Any], deadline: Deadline
-) -> list[Figure]:
+) -> list[Metric]:
     found.oldest = kumod.oldest(config, metrics, found.oldest, deadline)
     return [kumod.age(found.oldest)]
 
