@@ -1,5 +1,8 @@
-"""Every rendered file of every example, as it would land. Look at the difference, then
+"""Every rendered file of every example, as it would land: the hosts of `prod` in full, every other
+host by how it differs from prod's host of its kind. Look at the difference, then
 `pytest tests/policy/render/test_snapshots.py --snapshot-update`."""
+
+from difflib import unified_diff
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
@@ -13,6 +16,8 @@ from policy.settings import Settings
 from tests.examples import LARGE, releases_of, settings_of
 
 AGENT = "/usr/local/sbin/ping8-agent"
+FULL_STACK = "prod"
+"""Its MTA and its first proxy are written in full."""
 
 
 class TextExtension(SingleFileSnapshotExtension):
@@ -32,11 +37,11 @@ def examples() -> list[tuple[str, Settings]]:
     return [*stacks, ("large", settings_of(LARGE))]
 
 
-CASES = [
-    pytest.param(release, id=f"{name}-{release.host}")
+RELEASES = {
+    f"{name}-{release.host}": release
     for name, settings in examples()
     for release in releases_of(settings)
-]
+}
 
 
 def content_of(file: ReleaseFile) -> str:
@@ -45,8 +50,9 @@ def content_of(file: ReleaseFile) -> str:
     return file.content.decode()
 
 
-def described(release: Release) -> str:
-    parts = [
+def described(release: Release) -> dict[str, str]:
+    """The manifest under the empty key, then each file's content under what is true of the file."""
+    manifest = [
         f"packages {' '.join(release.packages)}",
         f"users {' '.join(release.users)}",
         f"units {' '.join(release.units)}",
@@ -59,16 +65,46 @@ def described(release: Release) -> str:
         *(f"check {check.kind} {check.target}" for check in release.checks),
         f"kumomta {release.kumomta_version} preinstalled={release.kumomta_preinstalled}",
     ]
+    parts = {"": "\n".join(manifest) + "\n"}
     for file in release.files:
         secret = " secret" if file.secret else ""
         effects = "".join(f", {effect}" for effect in file.effects)
         head = f"{file.path} {file.mode:04o} {file.owner}:{file.group}{secret}{effects}"
-        parts.append(f"\n===== {head}\n{content_of(file)}")
-    return "\n".join(parts)
+        parts[head] = content_of(file)
+    return parts
 
 
-@pytest.mark.parametrize("release", CASES)
+def in_full(parts: dict[str, str]) -> str:
+    """Every file whole."""
+    return "\n".join(
+        f"===== {head}\n{content}" if head else content for head, content in parts.items()
+    )
+
+
+def difference(base: dict[str, str], parts: dict[str, str]) -> str:
+    """The lines that are only in one of the two, by file. Without line numbers: a change of the
+    full snapshot that is the same everywhere then changes nothing here."""
+    sections = []
+    for head in [*parts, *(head for head in base if head not in parts)]:
+        before, after = (side.get(head, "").splitlines() for side in (base, parts))
+        lines = [
+            line
+            for line in list(unified_diff(before, after, lineterm="", n=0))[2:]
+            if not line.startswith("@@")
+        ]
+        if head not in parts:
+            sections.append(f"----- {head}\n")
+        elif lines or head not in base:
+            sections.append("\n".join([f"===== {head}".rstrip(), *lines, ""]))
+    return "\n".join(sections)
+
+
+@pytest.mark.parametrize("name", RELEASES)
 def test_what_lands_on_each_host_is_what_was_looked_at(
-    release: Release, snapshot: SnapshotAssertion
+    name: str, snapshot: SnapshotAssertion
 ) -> None:
-    assert described(release) == snapshot(extension_class=TextExtension)
+    release = RELEASES[name]
+    base = f"{FULL_STACK}-{'mta' if release.host == 'mta' else 'proxy-1'}"
+    parts = described(release)
+    text = in_full(parts) if name == base else difference(described(RELEASES[base]), parts)
+    assert text == snapshot(extension_class=TextExtension)
