@@ -13,8 +13,8 @@ from hostagent.errors import AgentError
 from hostagent.events.dead_letters import DEAD_LETTERS, dead_letters
 from hostagent.events.logs import LOGS, records
 from hostagent.events.record import LOG_RECORD, event_time, event_type
-from hostagent.metrics.web import Deadline, WebError, get_json
 from hostagent.queues import KUMOD
+from hostagent.web import Deadline, WebError, get_json
 
 _SECONDS = 20.0
 _MOST = 50

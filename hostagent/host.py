@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from hostagent.commands import Commands
 from hostagent.layout import Layout
 from hostagent.report import Reporter
-from hostagent.system.commands import Commands
 
 
 def _unobserved(step: str) -> None:

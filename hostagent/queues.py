@@ -19,7 +19,7 @@ from typing import Any
 from hostagent.contract import EVENT_QUEUE
 from hostagent.errors import AgentError
 from hostagent.metrics.kumod import Metrics, rows
-from hostagent.metrics.web import Deadline, WebError, get_json
+from hostagent.web import Deadline, WebError, get_json
 
 KUMOD = "http://127.0.0.1:8000"
 CHANGES = Path("/var/log/ping8/queue-changes.jsonl")

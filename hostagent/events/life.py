@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hostagent.system import durable
+from hostagent import durable
 
 PATH = Path("/var/spool/kumomta/ping8/kumod.json")
 

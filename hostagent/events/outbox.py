@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from hostagent import durable
 from hostagent.errors import AgentError
 from hostagent.events import life
 from hostagent.events.dead_letters import DEAD_LETTERS, Store
@@ -27,7 +28,6 @@ from hostagent.events.delivery import Delivery, Event
 from hostagent.events.record import event_id, event_time, is_wanted
 from hostagent.events.segments import PATTERN, Segment
 from hostagent.events.webhook import SETTINGS, Webhook
-from hostagent.system import durable
 
 OUTBOX = Path("/var/spool/kumomta/ping8/outbox")
 DAMAGED = "damaged"

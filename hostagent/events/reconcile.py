@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hostagent import durable
 from hostagent.errors import AgentError
 from hostagent.events.logs import LOGS, records
 from hostagent.events.record import event_time
 from hostagent.events.segments import PATTERN, Segment
-from hostagent.metrics.web import Deadline, WebError, get
-from hostagent.system import durable
+from hostagent.web import Deadline, WebError, get
 
 KUMOD = "http://127.0.0.1:8000"
 REPORT = Path("/var/spool/kumomta/ping8/reconciled.json")

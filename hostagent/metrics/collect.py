@@ -15,7 +15,7 @@ from hostagent.host import Host
 from hostagent.metrics import certificate, disks, events, injection, kumod, proxy, system
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.model import Counter, Metric, Oldest
-from hostagent.metrics.web import Deadline, WebError
+from hostagent.web import Deadline, WebError
 
 _SECONDS = 20.0
 """For all that is asked of kumod and the proxy."""

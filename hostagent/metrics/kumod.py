@@ -14,7 +14,7 @@ from typing import Any
 from hostagent.contract import EVENT_QUEUE
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.model import Counter, Metric, Oldest
-from hostagent.metrics.web import Deadline, WebError, get, get_json
+from hostagent.web import Deadline, WebError, get, get_json
 
 _UUID_EPOCH = 0x01B21DD213814000
 """1582-10-15 to 1970-01-01 in units of 100 ns."""

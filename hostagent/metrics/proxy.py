@@ -6,8 +6,8 @@ from typing import Any
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.kumod import total
 from hostagent.metrics.model import Counter, Metric
-from hostagent.metrics.web import Deadline, WebError, get_json
 from hostagent.push.health import socks5
+from hostagent.web import Deadline, WebError, get_json
 
 _FLOWS = {
     "proxy_connections_accepted_total": "proxy_accepted",

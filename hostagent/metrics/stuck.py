@@ -12,9 +12,9 @@ from hostagent.metrics import kumod
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.model import Metric
 from hostagent.metrics.run_state import State
-from hostagent.metrics.web import Deadline
 from hostagent.push import lock
 from hostagent.system.units import Units
+from hostagent.web import Deadline
 
 REASON = "the spool is not accepting writes"
 _RUNS = 2

@@ -12,10 +12,10 @@ from hostagent.contract import POLICY
 from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.push import health, pending
-from hostagent.push.effects import Difference, difference
 from hostagent.push.pending import Pending
 from hostagent.push.validate import KUMOD_UNIT, Staged, validate
 from hostagent.release import links
+from hostagent.release.effects import Difference, difference
 from hostagent.release.model import NOTHING, Manifest
 from hostagent.release.store import Store
 from hostagent.system import packages, volumes

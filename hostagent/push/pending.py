@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from hostagent import durable
 from hostagent.layout import Layout
-from hostagent.system import durable
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 from hostagent.host import Host
 from hostagent.push import change, health, pending, prepare
-from hostagent.push.effects import UNIT_FILES, ordered
 from hostagent.push.pending import Pending
 from hostagent.release import links
+from hostagent.release.effects import UNIT_FILES, ordered
 from hostagent.release.model import Bundle, File
 from hostagent.release.store import Store
 from hostagent.system import packages

@@ -12,8 +12,8 @@ from pathlib import Path
 from hostagent.contract import ENVIRONMENT, POLICY
 from hostagent.errors import AgentError
 from hostagent.host import Host
-from hostagent.push.effects import UNIT_FILES, Difference
 from hostagent.release import links
+from hostagent.release.effects import UNIT_FILES, Difference
 from hostagent.release.model import Manifest
 from hostagent.system.units import Units
 

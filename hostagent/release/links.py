@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from hostagent import durable
 from hostagent.layout import Layout
 from hostagent.release.model import Manifest
-from hostagent.system import durable
 
 
 def link_paths(manifest: Manifest) -> tuple[str, ...]:

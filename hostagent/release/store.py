@@ -9,10 +9,10 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from hostagent import durable
 from hostagent.errors import AgentError
 from hostagent.layout import Layout
 from hostagent.release.model import NOTHING, File, Manifest, empty_manifest, parse_manifest
-from hostagent.system import durable
 
 KEEP = 5
 _MARGIN = 64 * 1024 * 1024

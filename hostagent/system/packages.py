@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hostagent import durable
 from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.release.model import Manifest
-from hostagent.system import durable
 
 _APT = [
     "apt-get",

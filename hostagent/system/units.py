@@ -5,11 +5,11 @@ import os
 import time
 from collections.abc import Iterable
 
+from hostagent import durable
 from hostagent.errors import AgentError
 from hostagent.host import Host
-from hostagent.push.effects import UNIT_FILES, own_units
+from hostagent.release.effects import UNIT_FILES, own_units
 from hostagent.release.model import Manifest
-from hostagent.system import durable
 
 _START = 360.0
 """Over the packaged unit's TimeoutStopSec of 300 s."""

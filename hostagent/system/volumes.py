@@ -5,11 +5,11 @@ import stat
 import struct
 from pathlib import Path
 
+from hostagent import durable
 from hostagent.errors import AgentError
 from hostagent.host import Host
-from hostagent.push.effects import UNIT_FILES
+from hostagent.release.effects import UNIT_FILES
 from hostagent.release.model import Bundle, Mount
-from hostagent.system import durable
 
 _BY_ID = "/dev/disk/by-id"
 _WAIT = 300.0

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from hostagent import find
-from hostagent.metrics.web import WebError
+from hostagent.web import WebError
 
 NOON = 1_793_534_400
 

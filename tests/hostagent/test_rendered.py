@@ -2,7 +2,7 @@
 
 import pytest
 
-from hostagent.push.effects import difference
+from hostagent.release.effects import difference
 from hostagent.release.links import link_paths
 from hostagent.release.model import empty_manifest, parse_bundle
 from ops.stackfile import read_stack_file, stack_names

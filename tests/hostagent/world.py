@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hostagent.commands import Commands, Result
 from hostagent.host import Host
 from hostagent.layout import Layout
 from hostagent.push.push import push
 from hostagent.release.model import Bundle, parse_bundle
 from hostagent.report import Reporter
-from hostagent.system.commands import Commands, Result
 from policy.push import push_input
 from policy.release import HostFacts, Release, ReleaseFile, build_release
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from moto.server import ThreadedMotoServer
 
-from hostagent.system.commands import Result
+from hostagent.commands import Result
 from policy.release import Role
 from tests.examples import LARGE, settings_of
 from tests.hostagent.metrics.aws import Front

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hostagent.metrics import run_state, timer, web
+from hostagent import web
+from hostagent.metrics import run_state, timer
 from hostagent.metrics.disks import disks
 from hostagent.push.lock import locked
 from tests.hostagent.metrics.conftest import Make

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from hostagent.commands import Result
 from hostagent.errors import AgentError
 from hostagent.push import recover
-from hostagent.system.commands import Result
 from policy.release import Check, Release
 from tests.hostagent.push.test_interruption import killed
 from tests.hostagent.world import POLICY, World, file, release

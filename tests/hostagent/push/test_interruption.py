@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from hostagent import durable
+from hostagent.commands import Result
 from hostagent.errors import AgentError
 from hostagent.push import recover
-from hostagent.system import durable
-from hostagent.system.commands import Result
 from tests.hostagent.world import POLICY, World, file, release
 
 NGINX = "/etc/nginx/sites-enabled/ping8.conf"

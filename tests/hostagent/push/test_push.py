@@ -4,10 +4,10 @@ import re
 
 import pytest
 
+from hostagent.commands import Result
 from hostagent.errors import AgentError
 from hostagent.push.push import push
 from hostagent.release.model import parse_bundle
-from hostagent.system.commands import Result
 from policy.push import push_input
 from policy.release import HostFacts
 from tests.hostagent.world import INSTANCE, POLICY, TOKEN, World, bundle, file, release

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from hostagent.commands import Result
 from hostagent.errors import AgentError
 from hostagent.push.rollback import rollback
-from hostagent.system.commands import Result
 from hostagent.system.packages import matches
 from policy.release import Release
 from tests.hostagent.world import World, release

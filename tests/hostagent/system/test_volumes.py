@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from hostagent.commands import Result
 from hostagent.errors import AgentError
 from hostagent.release.model import Mount, parse_bundle
 from hostagent.system import volumes
-from hostagent.system.commands import Result
 from policy.push import push_input
 from policy.release import HostFacts
 from policy.release import Mount as RenderedMount

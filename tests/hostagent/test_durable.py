@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hostagent.system import durable
+from hostagent import durable
 
 
 @pytest.fixture
