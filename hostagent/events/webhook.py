@@ -61,7 +61,9 @@ def classify(status: int, body: str, failure_field: str | None) -> Verdict:
 def _says_failure(body: str, field: str) -> bool:
     try:
         content = json.loads(body)
-    except ValueError:
+        # kumod's parser refuses NaN, numbers without bounds and halves of surrogate pairs.
+        json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         return True
     if not isinstance(content, (dict, list)):
         return True

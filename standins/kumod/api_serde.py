@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 @api("kumo.json_load", "kumo.serde.json_load")
 def json_load(ctx: LuaContext, path: str) -> Any:
-    return _load(ctx, path, "json", json.loads)
+    return _load(ctx, path, "json", _strict_json)
+
+
+def _strict_json(text: str) -> Any:
+    """As kumod parses: no NaN, no number without bounds, no half of a surrogate pair."""
+    try:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("recursion limit exceeded") from None
+    return value
 
 
 @api("kumo.toml_load")
@@ -50,7 +60,7 @@ def _plain(value: Any) -> Any:
 
 @api("kumo.json_parse", "kumo.serde.json_parse")
 def json_parse(_ctx: LuaContext, text: str) -> Any:
-    return _parse("json", json.loads, text)
+    return _parse("json", _strict_json, text)
 
 
 def _parse(kind: str, parse: Callable[[str], Any], text: str) -> Any:

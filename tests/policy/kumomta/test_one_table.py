@@ -37,6 +37,12 @@ def test_an_answer_means_the_same(mta: Mta, case: dict[str, Any]) -> None:
     assert judged(mta, case) == case["verdict"]
 
 
+def test_a_body_nested_without_end_says_failure(mta: Mta) -> None:
+    case = {"status": 200, "body": "[" * 60_000 + "]" * 60_000, "field": "success"}
+    assert classify(200, str(case["body"]), "success") == "failing"
+    assert judged(mta, case) == "failing"
+
+
 RECORDS = [
     {"type": "Delivery"},
     {"type": "Delivery", "reception_protocol": "LogRecord"},
