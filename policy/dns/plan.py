@@ -15,6 +15,7 @@ from policy.dns import texts
 from policy.settings import Settings
 from policy.settings.domains import SenderDomain
 from policy.settings.names import lies_in
+from policy.settings.spf_terms import VERSION
 
 MTA = "mta"
 """Stands for the MTA host among the sources that have addresses."""
@@ -236,8 +237,8 @@ def _dmarc_receivers(settings: Settings) -> Iterator[Record]:
 def _own_spf(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
     if domain.spf is None:
         return
-    includes = (names.brand_spf(domain.brand, settings.zone), *domain.spf.include)
-    text = texts.spf(includes=includes, otherwise="~all")
+    terms = domain.spf_terms(names.brand_spf(domain.brand, settings.zone))
+    text = " ".join([VERSION, *terms])
     yield Record(
         name=domain.name,
         type="TXT",

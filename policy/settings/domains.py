@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from policy.contract import ED25519_SUFFIX
-from policy.settings.base import Email, HostName, Label, Model, Name, RecordName, unit
+from policy.settings.base import Email, HostName, Label, Model, Name, unit
+from policy.settings.spf_terms import SpfDomain, SpfRecord, merged
+from policy.settings.txt import TxtValue
 
 
 class Dkim(Model):
@@ -54,12 +56,19 @@ class Dmarc(Model):
 class Spf(Model):
     """SPF at the sender domain itself. Its TXT record set becomes ours: name all other values."""
 
-    include: tuple[RecordName, ...] = Field(
+    record: SpfRecord | None = Field(
+        default=None,
+        description="The SPF record that the domain has today; its terms are kept, and ours comes "
+        "before them.",
+        examples=["v=spf1 ip4:192.0.2.0/24 mx include:_spf.google.com ~all"],
+    )
+    include: tuple[SpfDomain, ...] = Field(
         default=(), description="Further senders to include.", examples=[["_spf.google.com"]]
     )
-    other_txt: tuple[str, ...] = Field(
+    other_txt: tuple[TxtValue, ...] = Field(
         default=(),
-        description="Every other TXT value of that name, so that none is lost.",
+        description="Every other TXT value of that name, so that none is lost; also as consoles "
+        'show it: in quotes, in several strings, with `\\"`.',
         examples=[["google-site-verification=abc"]],
     )
 
@@ -120,6 +129,12 @@ class SenderDomain(Model):
     def feedback_domain(self) -> str:
         """The domain that takes abuse reports (ARF, RFC 5965)."""
         return self.feedback or self.bounce_domain
+
+    def spf_terms(self, brand_record: str) -> tuple[str, ...]:
+        """The terms of the domain's own SPF record, with the brand's; none where it has none."""
+        if self.spf is None:
+            return ()
+        return merged((brand_record, *self.spf.include), self.spf.record)
 
     @property
     def active_selector(self) -> str:

@@ -29,7 +29,7 @@ _QUERY = re.compile(r"[?&]([^=&]+)=([^&]{8,})")
 _LEAST_ENTROPY = 3.8
 
 PUBLIC_PLACES: frozenset[tuple[str, ...]] = frozenset(
-    {("operators", "sshKeys"), ("certificate", "chain"), ("spf", "otherTxt")}
+    {("operators", "sshKeys"), ("certificate", "chain"), ("spf", "otherTxt"), ("spf", "record")}
 )
 """Where long random-looking text is public: keys, certificates, verification records."""
 

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
+from policy import record_names
 from policy.settings import names
 from policy.settings.checks.rule import Check, check
+from policy.settings.domains import SenderDomain
 from policy.settings.model import Settings
+from policy.settings.plain_secrets import Path
 from policy.settings.problems import Finding
+from policy.settings.spf_terms import VERSION, is_spf, looked_up
 
 LOOKUPS = 10
 """Look-ups that one evaluation may take (RFC 7208, 4.6.4)."""
@@ -19,20 +23,29 @@ LONGEST_TXT = 4000
 _LONGEST_ADDRESS = len(" ip4:255.255.255.255")
 
 Includes = Mapping[str, tuple[str, ...]]
-"""What each SPF record of ours includes, by its name."""
+"""What each SPF record of ours looks up, by its name."""
 
 
 def our_records(settings: Settings) -> Includes:
-    """Includes of every SPF record that the platform publishes."""
+    """Look-ups of every SPF record that the platform publishes."""
     records: dict[str, tuple[str, ...]] = {}
     for brand in settings.brands:
-        records[f"{brand.name}._spf.{settings.zone}"] = ()
+        records[record_names.brand_spf(brand.name, settings.zone)] = ()
     for domain in settings.domains:
-        brand_record = f"{domain.brand}._spf.{settings.zone}"
-        records[domain.bounce_domain] = (brand_record,)
+        records[domain.bounce_domain] = (record_names.brand_spf(domain.brand, settings.zone),)
         if domain.spf is not None:
-            records[domain.name] = (brand_record, *domain.spf.include)
+            records[domain.name] = tuple(looked_up(_terms(settings, domain)))
     return records
+
+
+def _terms(settings: Settings, domain: SenderDomain) -> tuple[str, ...]:
+    return domain.spf_terms(record_names.brand_spf(domain.brand, settings.zone))
+
+
+def _place(i: int, domain: SenderDomain) -> Path:
+    """Where an operator finds what makes the record of a domain long."""
+    given = domain.spf is not None and domain.spf.record is not None
+    return ("domains", i, "spf", "record" if given else "include")
 
 
 def look_ups(name: str, records: Includes) -> int | None:
@@ -70,13 +83,13 @@ def spf_stays_within_ten_look_ups(settings: Settings) -> Iterator[Finding]:
         elif count > LOOKUPS:
             fix = (
                 f"SPF takes {LOOKUPS} look-ups and this record needs {count} or more (its brand's "
-                "record, each include, and what they include): remove some"
+                "record, each include, a, mx, ptr, exists and redirect, and what they include): "
+                "remove some, or write addresses as ip4"
             )
         else:
             continue
-        yield Finding(
-            path=("domains", i, "spf", "include"), value=list(domain.spf.include), fix=fix
-        )
+        value = domain.spf.record or list(domain.spf.include)
+        yield Finding(path=_place(i, domain), value=value, fix=fix)
 
 
 @check(elements=["domains"])
@@ -99,12 +112,12 @@ def spf_records_fit(settings: Settings) -> Iterator[Finding]:
     for i, domain in enumerate(settings.domains):
         if domain.spf is None:
             continue
-        includes = (f"{domain.brand}._spf.{settings.zone}", *domain.spf.include)
-        size = len("v=spf1 ~all") + sum(len(f" include:{name}") for name in includes)
+        terms = _terms(settings, domain)
+        size = len(" ".join([VERSION, *terms]))
         if size > LONGEST_RECORD:
             yield Finding(
-                path=("domains", i, "spf", "include"),
-                value=f"{len(includes)} includes",
+                path=_place(i, domain),
+                value=f"{len(terms)} terms",
                 fix=f"the record has {size} characters; keep it to {LONGEST_RECORD}, or an "
                 "answer no longer fits one packet",
             )
@@ -125,8 +138,8 @@ def brand_records_fit(settings: Settings) -> Iterator[Finding]:
 
 
 def _txt_fix(text: str, values: tuple[str, ...]) -> str | None:
-    if text.lower().startswith("v=spf1"):
-        return "two SPF records are a permanent error: move its terms to `include`"
+    if is_spf(text):
+        return "two SPF records are a permanent error: give it as `record`, and ours is added to it"
     if not (text.isascii() and text.isprintable()):
         return "use printable ASCII in one line"
     if len(text) > LONGEST_TXT:
@@ -154,7 +167,7 @@ def other_texts_can_be_published(settings: Settings) -> Iterator[Finding]:
 def brand_record_names_fit(settings: Settings) -> Iterator[Finding]:
     """`<brand>._spf.<zone>` is a name like any other."""
     for i, brand in enumerate(settings.brands):
-        name = f"{brand.name}._spf.{settings.zone}"
+        name = record_names.brand_spf(brand.name, settings.zone)
         if len(name) > names.LONGEST_NAME:
             yield Finding(
                 path=("brands", i, "name"),

@@ -155,6 +155,22 @@ def test_large_senders_spf_is_counted_as_receivers_count_it() -> None:
     assert "6 look-ups, 0 void" in found["domain.spf-limits"].saw
 
 
+def test_an_owners_macros_and_redirect_are_followed_and_counted() -> None:
+    had = "v=spf1 exists:%{i}.list.example.com include:%{d}._spf.example.com redirect=r.example.com"
+    own = f'"v=spf1 include:default._spf.mail.example.com {had.removeprefix("v=spf1 ")}"'
+    zone = {
+        **GOOD,
+        ("example.com", "TXT"): [own],
+        ("example.com._spf.example.com", "TXT"): ['"v=spf1 ip4:192.0.2.1 -all"'],
+        ("r.example.com", "TXT"): ['"v=spf1 mx -all"'],
+        ("r.example.com", "MX"): ["10 mta.mail.example.com."],
+    }
+    found = spf_of(zone, spf={"record": had})
+    assert found["domain.spf"].status is Status.PASS, found
+    assert found["domain.spf-limits"].status is Status.PASS, found
+    assert "example.com: 5 look-ups" in found["domain.spf-limits"].saw
+
+
 def test_an_unreachable_dns_server_leaves_spf_unknown() -> None:
     resolver = Resolver([f"127.0.0.1:{closed_port()}"], seconds=0.2)
     resolver.use_for_spf()

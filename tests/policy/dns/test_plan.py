@@ -127,6 +127,19 @@ def test_spf_at_the_domain_itself_stands_only_when_asked_for_and_keeps_other_tex
     )
 
 
+def test_the_spf_record_that_a_domain_has_stays_whole_beside_ours() -> None:
+    had = '"v=spf1 ip4:192.0.2.0/24 mx include:%{i}._ip.%{d}._spf.vendor" ".example ~all"'
+    spf = {"record": had, "otherTxt": ['"say=\\"yes\\"\\; " "now"']}
+    asked = plan.mail_records(settings({"name": "example.net", "zone": "example.net", "spf": spf}))
+    assert found(asked, "example.net", "TXT").content == Values(
+        values=(
+            "v=spf1 include:default._spf.mail.example.com ip4:192.0.2.0/24 mx "
+            "include:%{i}._ip.%{d}._spf.vendor.example ~all",
+            'say="yes"; now',
+        )
+    )
+
+
 def test_a_feedback_domain_of_its_own_takes_mail_too() -> None:
     domain = {"name": "example.net", "zone": "example.net", "feedback": "fbl.example.net"}
     record = found(plan.mail_records(settings(domain)), "fbl.example.net", "MX")

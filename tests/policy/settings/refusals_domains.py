@@ -180,7 +180,7 @@ REFUSALS: Refusals = {
     "SPF include that is no name": (
         {"domains[0].spf.include": ["ip4:192.0.2.1"]},
         "domains[0].spf.include[0]",
-        "letters, digits",
+        "belong into `record`",
     ),
     "SPF record over-long": (
         {"domains[0].spf.include": [f"s{i}.{LONG}.{LONG}.{LONG}.example" for i in range(6)]},
@@ -188,9 +188,29 @@ REFUSALS: Refusals = {
         "keep it to 1100",
     ),
     "second SPF record": (
-        {"domains[0].spf": {"otherTxt": ["v=spf1 -all"]}},
+        {"domains[0].spf": {"otherTxt": ['"V=SPF1 " "-all"']}},
         "domains[0].spf.otherTxt[0]",
-        "two SPF records",
+        "give it as `record`",
+    ),
+    "SPF record with a term that is none": (
+        {"domains[0].spf": {"record": "v=spf1 ip4:192.0.2.0/33 ~all"}},
+        "domains[0].spf.record",
+        "ip4:192.0.2.0/33 is no term of SPF",
+    ),
+    "SPF record over ten look-ups": (
+        {"domains[0].spf": {"record": f"v=spf1 {'mx a ptr ' * 3} redirect=_spf.example.org"}},
+        "domains[0].spf.record",
+        "needs 11 or more",
+    ),
+    "SPF record of ours that is redirected to itself": (
+        {"domains[0].spf": {"record": "v=spf1 redirect=Example.com."}},
+        "domains[0].spf.record",
+        "remove the loop",
+    ),
+    "SPF record over-long with what it had": (
+        {"domains[0].spf": {"record": f"v=spf1 {' ip6:2001:db8::1' * 70} -all"}},
+        "domains[0].spf.record",
+        "keep it to 1100",
     ),
     "TXT value that cannot be published": (
         {"domains[0].spf": {"otherTxt": ["bücher"]}},
