@@ -139,6 +139,7 @@ def _run(
 ) -> tuple[int, str]:
     arguments = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect"]
     arguments += [f"--property=RuntimeMaxSec={_LIMIT}", "--property=UMask=0077"]
+    arguments += ["--property=LimitCORE=1"]
     arguments += [f"--property=BindReadOnlyPaths={bind}" for bind in binds(staged)]
     if environment is not None:
         arguments.append(f"--property=EnvironmentFile={environment}")

@@ -3,6 +3,7 @@
 from policy.addresses import Addresses
 from policy.contract import DKIM_KEYS, LOGS, OUTBOX, POLICY, SPOOL
 from policy.dns.plan import MTA
+from policy.limits import SMTP_SESSIONS, SMTP_SESSIONS_PER_MINUTE
 from policy.release import Check, Directory, Mount, Release, ReleaseFile, build_release
 from policy.render import system
 from policy.render.certificate import TIMER, certificate_directories, certificate_files
@@ -43,6 +44,7 @@ def render_mta(settings: Settings, addresses: Addresses, secrets: Secrets) -> Re
             template_file(
                 "mta", f"{_SYSTEM}/ping8-outbox.service", effects=("restart ping8-outbox.service",)
             ),
+            *_smtp_limits(settings),
             *_prune_files(settings),
             *shipping_files(settings),
             *metrics_files(settings, "mta", MTA, _SMTP if settings.takes_reports() else ""),
@@ -97,6 +99,19 @@ def _resolver_files() -> tuple[ReleaseFile, ...]:
     )
 
 
+def _smtp_limits(settings: Settings) -> tuple[ReleaseFile, ...]:
+    if not settings.takes_reports():
+        return ()
+    return (
+        template_file(
+            "mta",
+            "/etc/ping8/nftables/smtp.nft",
+            effects=system.FIREWALL_EFFECTS,
+            values={"sessions": SMTP_SESSIONS, "per_minute": SMTP_SESSIONS_PER_MINUTE},
+        ),
+    )
+
+
 def _prune_files(settings: Settings) -> tuple[ReleaseFile, ...]:
     timer = "ping8-logs-prune.timer"
     return (
@@ -124,6 +139,7 @@ def _packages(settings: Settings) -> tuple[str, ...]:
 def _units(settings: Settings) -> tuple[str, ...]:
     """In the order of starting: names resolve before mail moves."""
     units = [
+        system.FIREWALL,
         "unbound.service",
         "kumomta.service",
         "nginx.service",

@@ -7,9 +7,11 @@ from policy.render.templates import template_file
 from policy.settings import Settings
 from policy.settings.base import seconds
 
-PACKAGES = ("chrony", "unattended-upgrades")
+PACKAGES = ("chrony", "nftables", "unattended-upgrades")
+FIREWALL = "ping8-firewall.service"
 FINISH_TIMER = "ping8-finish.timer"
 _CHRONY = ("restart chrony.service",)
+FIREWALL_EFFECTS = (f"restart {FIREWALL}",)
 SYSCTL = ("restart systemd-sysctl.service",)
 
 
@@ -30,6 +32,8 @@ def system_files(
         ),
         template_file("common", "/etc/ping8/chrony.sources", effects=_CHRONY),
         template_file("common", "/etc/systemd/system/chrony.service.d/ping8.conf", effects=_CHRONY),
+        template_file("common", "/etc/ping8/nftables/metadata.nft", effects=FIREWALL_EFFECTS),
+        template_file("common", f"/etc/systemd/system/{FIREWALL}", effects=FIREWALL_EFFECTS),
         template_file("common", "/etc/apt/apt.conf.d/52ping8-upgrades"),
         template_file("common", "/etc/needrestart/conf.d/ping8.conf"),
         template_file("common", "/etc/systemd/system/ping8-finish.service"),

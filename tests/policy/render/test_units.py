@@ -24,6 +24,7 @@ PROGRAMS = [
     *PACKAGED.values(),
     "/opt/kumomta/sbin/proxy-server",
     "/usr/bin/install",
+    "/usr/sbin/nft",
     "/usr/local/sbin/ping8-agent",
 ]
 ALL = [
@@ -112,10 +113,40 @@ def test_a_push_waits_longer_than_kumod_may_take_to_stop() -> None:
 
 
 @pytest.mark.parametrize("drop_in", ["kumomta", "nginx"])
-def test_what_strangers_talk_to_reaches_no_credentials_and_dumps_no_core(drop_in: str) -> None:
+def test_what_strangers_talk_to_reaches_no_credentials(drop_in: str) -> None:
     text = text_of(mta_of(SMALL), f"{UNITS}{drop_in}.service.d/ping8.conf")
     assert "IPAddressDeny=169.254.169.254" in text
-    assert "LimitCORE=0" in text
+
+
+@pytest.mark.parametrize("release", ALL)
+def test_no_unit_that_holds_secrets_dumps_core(release: Release) -> None:
+    """With 0 a program that the kernel hands core dumps to (apport) still gets one."""
+    without = {
+        "chrony.service.d/ping8.conf",
+        "unbound.service.d/ping8.conf",
+        "ping8-addresses.service",
+        "ping8-firewall.service",
+        "ping8-logs-prune.service",
+    }
+    services = {
+        file.path[len(UNITS) :]: file.content.decode()
+        for file in release.files
+        if file.path.startswith(UNITS) and b"[Service]" in file.content
+    }
+    assert {name for name, text in services.items() if "LimitCORE=1\n" not in text} <= without
+
+
+def test_kumod_runs_as_its_user_with_port_25_as_its_one_privilege() -> None:
+    text = text_of(mta_of(SMALL), f"{UNITS}kumomta.service.d/ping8.conf")
+    for line in (
+        "User=kumod",
+        "AmbientCapabilities=CAP_NET_BIND_SERVICE",
+        "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "ReadWritePaths=/var/spool/kumomta /var/log/kumomta",
+    ):
+        assert f"\n{line}\n" in text
 
 
 def test_kumod_starts_on_its_volumes_or_not_at_all() -> None:

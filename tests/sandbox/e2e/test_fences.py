@@ -99,3 +99,21 @@ def test_pulumi_preview_by_the_command_line_sees_no_change(
         timeout=300,
     )
     assert previewed.returncode == 0, previewed.stdout + previewed.stderr
+
+
+@pytest.mark.parametrize("host", ["mta", "proxy-1"])
+def test_only_root_reaches_the_instances_credentials(sandbox_up: Sandbox, host: str) -> None:
+    metadata = ("python3", "-c", _CALL, "169.254.169.254", "80")
+    assert on(sandbox_up, host, *metadata) == "open"
+    nobody = on(sandbox_up, host, "runuser", "-u", "nobody", "--", *metadata)
+    assert nobody == "ConnectionRefusedError"
+
+
+def test_kumod_runs_without_any_privilege_but_port_25(sandbox_up: Sandbox) -> None:
+    script = "cat /proc/$(systemctl show --value -p MainPID kumomta)/status"
+    status = on(sandbox_up, "mta", "sh", "-c", script)
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    user = on(sandbox_up, "mta", "id", "-u", "kumod").strip()
+    assert set(fields["Uid"].split()) == {user}
+    assert int(fields["CapEff"], 16) == int(fields["CapBnd"], 16) == 1 << 10
+    assert fields["NoNewPrivs"].strip() == "1"

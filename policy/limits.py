@@ -1,0 +1,11 @@
+"""What strangers may ask of the MTA host at most: each limit once."""
+
+SMTP_SESSIONS = 20
+"""Sessions of one peer at a time, at port 25."""
+
+SMTP_SESSIONS_PER_MINUTE = 120
+"""New sessions of one peer in a minute."""
+
+SMTP_MESSAGES_PER_SESSION = 100
+SMTP_MESSAGES_PER_MINUTE = 600
+"""Of one peer; a large provider returns bounces by some hundreds a minute from one address."""
