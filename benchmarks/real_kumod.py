@@ -159,6 +159,7 @@ class World:
             "PING8_WEBHOOK_TOKEN": TOKEN,
             "PING8_WEBHOOK_URL": f"http://127.0.0.1:{RECEIVER}/events",
         }
+        self._start([sys.executable, "-m", "hostagent", "outbox"])
         for proxy in chosen.proxies:
             listen = f"{addresses.proxies[proxy.name].private}:{proxy.port}"
             self._start(["/opt/kumomta/sbin/proxy-server", "--listen", listen])

@@ -13,3 +13,7 @@ ENVIRONMENT = "/etc/default/kumomta"
 
 EVENT_QUEUE = "ping8.log-hook"
 """The queue of the events on their way to the webhook."""
+
+FORWARDER_PORT = 8010
+FORWARDER = f"http://127.0.0.1:{FORWARDER_PORT}/"
+"""Where the log hook posts: `hostagent.events.forwarder` hands each event on to PING8."""

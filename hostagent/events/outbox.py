@@ -1,4 +1,5 @@
-"""Verb `outbox`: a service that posts what lies in the outbox, and tries single events on.
+"""Verb `outbox`: a service that posts what lies in the outbox, and tries single events on. It
+forwards what the log hook posts, too (`hostagent.events.forwarder`).
 
 The outbox is a local log of kumod with short segments. A segment is read when kumod has finished
 it, and deleted when every event in it is handled: what lies there is what waits. So neither the
@@ -25,6 +26,7 @@ from hostagent.errors import AgentError
 from hostagent.events import life
 from hostagent.events.dead_letters import DEAD_LETTERS, Store
 from hostagent.events.delivery import Delivery, Event
+from hostagent.events.forwarder import Forwarder
 from hostagent.events.record import event_id, event_time, is_wanted
 from hostagent.events.segments import PATTERN, Segment
 from hostagent.events.webhook import SETTINGS, Webhook
@@ -68,7 +70,9 @@ def main(arguments: Sequence[str]) -> int:
 
     program = Path(sys.argv[0])
     try:
-        outbox = Outbox(Places(), os.environ, now=time.time, pause=pause)
+        places = Places()
+        outbox = Outbox(places, os.environ, now=time.time, pause=pause)
+        Forwarder(lambda: Webhook(os.environ, settings(places))).start()
         reconciling = Reconciling([sys.executable, str(program), "events", "reconcile", "--due"])
         while True:
             outbox.work()
@@ -122,12 +126,12 @@ class Outbox:
         self._places = places
         self._elapsed = elapsed
         self._open: dict[str, tuple[tuple[int, int], float]] = {}
-        webhook = Webhook(environment, self._settings())
+        webhook = Webhook(environment, settings(self._places))
         self._delivery = Delivery(webhook, Store(places.store), now, pause)
 
     def work(self) -> None:
         """Everything that is there now."""
-        self._delivery.webhook.settings = self._settings()
+        self._delivery.webhook.settings = settings(self._places)
         try:
             self._delivery.retry_waiting()
         except sqlite3.Error as error:
@@ -210,9 +214,11 @@ class Outbox:
         folder.mkdir(mode=0o2770, exist_ok=True)
         path.rename(folder / path.name)
 
-    def _settings(self) -> dict[str, Any]:
-        try:
-            content: dict[str, Any] = json.loads(self._places.settings.read_bytes())
-        except (OSError, ValueError) as error:
-            raise AgentError(f"{self._places.settings}: {error}", "push again") from None
-        return content
+
+def settings(places: Places) -> dict[str, Any]:
+    """The policy's settings of the webhook, as they are now."""
+    try:
+        content: dict[str, Any] = json.loads(places.settings.read_bytes())
+    except (OSError, ValueError) as error:
+        raise AgentError(f"{places.settings}: {error}", "push again") from None
+    return content

@@ -17,6 +17,7 @@ from hostagent.events.record import ID_FIELD, array
 
 ENVIRONMENT = Path("/etc/default/kumomta")
 SETTINGS = Path("/opt/kumomta/etc/policy/data/webhook.json")
+TOKEN_FIELD = "X-PING8-Kumo-Token"  # noqa: S105 - a header's name
 _SECONDS = 30.0
 _LONGEST_ANSWER = 200
 _MOST_READ = 64 * 1024
@@ -109,24 +110,32 @@ class Webhook:
         body = array(records) if in_array else records[0][1]
         headers = {
             "Content-Type": "application/json",
-            "X-PING8-Kumo-Token": self._token,
+            TOKEN_FIELD: self._token,
             ID_FIELD: records[0][0],
         }
+        try:
+            status, text = self.send(body.encode(), headers)
+        except (OSError, http.client.HTTPException) as error:
+            return Answer("retry", self._presentable(str(error) or type(error).__name__))
+        verdict = classify(status, text, self.settings.get("failure_field"))
+        return Answer(verdict, self._presentable(f"{status} {text}"), status)
+
+    def send(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+        """Status and text of PING8's answer, also of a redirect. Raises OSError or HTTPException
+        when there is none."""
         reused = self._connection is not None
         try:
             try:
-                status, text = self._exchange(body.encode(), headers)
+                return self._exchange(body, headers)
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
                 # It may have closed a connection that was idle.
                 self.close()
                 if not reused:
                     raise
-                status, text = self._exchange(body.encode(), headers)
-        except (OSError, http.client.HTTPException) as error:
+                return self._exchange(body, headers)
+        except (OSError, http.client.HTTPException):
             self.close()
-            return Answer("retry", self._presentable(str(error) or type(error).__name__))
-        verdict = classify(status, text, self.settings.get("failure_field"))
-        return Answer(verdict, self._presentable(f"{status} {text}"), status)
+            raise
 
     def _exchange(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
         """Status and the beginning of the text. The time limit is for the whole exchange: a

@@ -17,6 +17,7 @@ AGREED = {
     "egress.PROXY_USER": contract.SOCKS_USER,
     "environment.FILE": contract.ENVIRONMENT,
     "outbox_log.DIRECTORY": contract.OUTBOX,
+    "delivery.FORWARDER": contract.FORWARDER,
     "dead_letters.PATH": contract.DEAD_LETTERS,
     "signing.KEYS": contract.DKIM_KEYS,
     "data.DIRECTORY": f"{contract.POLICY}/data/",

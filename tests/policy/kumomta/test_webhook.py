@@ -1,5 +1,6 @@
 """Events to PING8: whatever its endpoint answers, each is delivered or a dead letter."""
 
+import http.client
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -7,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from hostagent.events.forwarder import Forwarder
 from hostagent.events.record import event_id
+from hostagent.events.webhook import Webhook
+from policy.contract import FORWARDER
 from standins.kumod import FakeClock, HttpFailure, HttpRequest, HttpResponse, SmtpAttempt, SmtpReply
+from tests.hostagent.events.receiver import Receiver as Endpoint
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import CORRELATION, QUEUE, TOKEN, Mta, Receiver, answer, take
 
@@ -65,7 +70,7 @@ def test_a_call_is_what_the_contract_says(mta: Mta) -> None:
     mta.kumod.run()
     request = mta.posts()[0]
     headers = dict(request.headers)
-    assert (request.method, request.url) == ("POST", "https://app.example.com/api/kumo/events")
+    assert (request.method, request.url) == ("POST", FORWARDER)
     assert headers["content-type"] == "application/json"
     assert headers["x-ping8-kumo-token"] == TOKEN
     record = json.loads(request.body)
@@ -343,3 +348,40 @@ def test_a_long_answer_is_cut_between_two_characters(host: Host, padding: int) -
         text = record["response"]["content"]
         assert f"200 {body}".startswith(text)
         assert 490 < len(text.encode()) <= 500
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_redirect_delivers_no_event_of_the_log_hook_and_the_token_stays(
+    host: Host, status: int, elsewhere: bool
+) -> None:
+    """The real forwarder between the policy and PING8's endpoint."""
+    ping8, other = Endpoint(), Endpoint()
+    location = {"Location": (other if elsewhere else ping8).url}
+    ping8.headers, ping8.answer = location, lambda _body: (status, b"")
+    environment = {"PING8_WEBHOOK_TOKEN": TOKEN, "PING8_WEBHOOK_URL": ping8.url}
+    forwarder = Forwarder(lambda: Webhook(environment, {}), port=0)
+    forwarder.start()
+
+    def forwarded(request: HttpRequest) -> HttpResponse:
+        connection = http.client.HTTPConnection("127.0.0.1", forwarder.server_port)
+        connection.request(request.method, "/", request.body, dict(request.headers))
+        answer = connection.getresponse()
+        return HttpResponse(
+            status=answer.status, body=answer.read(), headers=tuple(answer.getheaders())
+        )
+
+    mta = host(receiver=forwarded).start()
+    mta.inject()
+    mta.kumod.run()
+    assert in_queue(mta) == 2
+    assert len(ping8.posts) == 2
+    assert not (other.posts or other.gets or ping8.gets)
+    ping8.headers, ping8.answer = {}, lambda _body: (200, b"ok")
+    mta.wait(3600)
+    assert in_queue(mta) == 0
+    accounted_for(mta, ping8.events())
+    for server in (ping8, other):
+        server.close()
+    forwarder.shutdown()
+    forwarder.server_close()
