@@ -12,9 +12,7 @@ from components.instance_profile import InstanceProfile, InstanceProfileArgs
 from components.public_address import PublicAddress, PublicAddressArgs
 from components.tagging import named
 from policy.cloud_init import HostLogin, user_data
-from policy.settings.instances import Architecture
 
-_AMI_PARAMETER = "/aws/service/canonical/ubuntu/server/22.04/stable/current/{}/hvm/ebs-gp2/ami-id"
 _DEVICES = ("/dev/sdf", "/dev/sdg")
 
 
@@ -51,8 +49,9 @@ class HostArgs:
     identities: tuple[Identity, ...]
     volumes: tuple[VolumeArgs, ...]
     instance_type: str
-    processor: Architecture
     ami: str | None
+    newest_ami: str
+    """The public parameter that names Canonical's newest image."""
     root_gib: int
     subnet_id: pulumi.Input[str]
     zone: pulumi.Input[str]
@@ -60,7 +59,6 @@ class HostArgs:
     dns_zone_id: pulumi.Input[str]
     keys: KeyPair
     deploy_public_key: pulumi.Input[str]
-    package_source: bool
     protect: bool
     tags: Mapping[str, str]
     routed: Sequence[pulumi.Resource]
@@ -165,7 +163,7 @@ class Host(pulumi.ComponentResource):
     ) -> aws.ec2.Instance:
         return aws.ec2.Instance(
             f"{name}-instance",
-            ami=args.ami or self._newest_ami(args.processor),
+            ami=args.ami or self._newest_ami(args.newest_ami),
             instance_type=args.instance_type,
             primary_network_interface={"network_interface_id": interface_id},
             iam_instance_profile=profile.name,
@@ -196,9 +194,9 @@ class Host(pulumi.ComponentResource):
             ),
         )
 
-    def _newest_ami(self, processor: Architecture) -> pulumi.Output[str]:
+    def _newest_ami(self, parameter: str) -> pulumi.Output[str]:
         return aws.ssm.get_parameter_output(
-            name=_AMI_PARAMETER.format(processor),
+            name=parameter,
             opts=pulumi.InvokeOutputOptions(parent=self),
         ).insecure_value
 
@@ -240,7 +238,7 @@ def _user_data(args: HostArgs) -> pulumi.Output[str]:
         login = HostLogin(
             deploy_public_key=deploy, host_public_key=host_public, host_private_key=host_private
         )
-        return user_data(login, package_source=args.package_source)
+        return user_data(login)
 
     inputs = pulumi.Output.all(args.deploy_public_key, args.keys.public, args.keys.private)
     return pulumi.Output.secret(inputs.apply(lambda values: render(*values)))

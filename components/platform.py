@@ -26,6 +26,7 @@ from policy.dns import plan
 from policy.settings import Settings
 from policy.settings.hosts import Host as HostSettings
 from policy.settings.hosts import ProxyHost as ProxySettings
+from policy.settings.ubuntu import image_parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,12 +173,13 @@ class MailPlatform(pulumi.ComponentResource):
         identities: tuple[Identity, ...],
         volumes: tuple[VolumeArgs, ...],
     ) -> HostArgs:
+        os = self._settings.os
         return HostArgs(
             identities=identities,
             volumes=volumes,
             instance_type=instance_type,
-            processor=host.processor,
             ami=host.ami,
+            newest_ami=image_parameter(os.release, host.processor, pro=os.pro),
             root_gib=host.root_gib,
             subnet_id=self._network.subnet_ids[host.subnet],
             zone=self._network.zones[host.subnet],
@@ -185,7 +187,6 @@ class MailPlatform(pulumi.ComponentResource):
             dns_zone_id=self._zones[self._settings.zone].zone_id,
             keys=self.credentials.host_keys[name],
             deploy_public_key=self.credentials.deploy.public,
-            package_source=not self._settings.kumomta.preinstalled,
             protect=self._settings.protect,
             tags=self._tags,
             routed=self._network.routed,

@@ -21,6 +21,7 @@ COMMANDS = {
     "inbox": ("ops.cli.inbox", "Mail to postmaster, abuse and report addresses."),
     "drift": ("ops.cli.drift", "How hosts differ from their releases."),
     "rollback": ("ops.cli.rollback", "A host goes back to a release that it kept."),
+    "kumomta": ("ops.cli.kumomta", "Pins key and digests of the KumoMTA that hosts install."),
     "dns": ("ops.cli.dns", "Records that owners of domains publish; which are there already."),
     "init": ("ops.cli.init", "Questions and answers to a new stack file."),
     "render": ("ops.cli.render", "Writes every host's files, to read and to validate."),

@@ -1,6 +1,10 @@
 """Reads a stack file without Pulumi, for commands that need settings alone."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from policy.errors import UserError
 from policy.settings import Settings, load, stack_file
@@ -37,3 +41,44 @@ def read_stack_file(stack: str, directory: Path = STACKS) -> Settings:
         region=file.region,
         directory=directory,
     )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes whatever a reader could take for a number."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = '"' if value[:1].isdigit() else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def write_setting(path: Path, key: str, value: Mapping[str, Any]) -> None:
+    """Put a table of the stack file in the place of the one there; the other lines stay as is.
+
+    `pulumi config set` would write the whole file again, without blank lines and with other dates.
+    """
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    root: Any = yaml.compose("".join(lines), Loader=yaml.SafeLoader)
+    config = next(node for name, node in root.value if name.value == "config")
+    old = [pair for pair in config.value if pair[0].value in (key, key.partition(":")[2])]
+    name, node = old[0] if old else config.value[-1]
+    indent = " " * config.value[0][0].start_mark.column
+    text = yaml.dump({key: dict(value)}, Dumper=_Dumper, sort_keys=False, width=200)
+    new = [f"{indent}{line}\n" for line in text.splitlines()]
+    end = _last_line(node) + 1
+    start = name.start_mark.line if old else end
+    if not old and not lines[end - 1].endswith("\n"):
+        lines[end - 1] += "\n"
+    path.write_text("".join([*lines[:start], *new, *lines[end:]]), "utf-8")
+
+
+def _last_line(node: yaml.Node) -> int:
+    """Where a value ends; a block's own end mark is behind the comments that follow it."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return _last_line(last[1] if isinstance(last, tuple) else last)
+    mark = node.end_mark
+    return mark.line - 1 if mark.column == 0 and mark.line else mark.line

@@ -1,4 +1,4 @@
-"""User data of a host: who may log in, the SSH host key, the package source. Nothing else.
+"""User data of a host: who may log in, and the SSH host key. Nothing else.
 
 Cloud-init reads it once, at a host's first boot, and a change replaces the host: so it holds only
 what must be there before the first push, and nothing that settings change in daily work.
@@ -20,10 +20,6 @@ HostKey /etc/ssh/ssh_host_ed25519_key
 AuthorizedKeysFile .ssh/authorized_keys {OPERATORS_KEYS}
 """
 
-_PACKAGES = "https://openrepo.kumomta.com"
-_KEYRING = "/usr/share/keyrings/kumomta.gpg"
-_FETCH = "curl --fail --silent --show-error --location --retry 5 --retry-all-errors --max-time 60"
-
 
 @dataclass(frozen=True, kw_only=True)
 class HostLogin:
@@ -34,11 +30,8 @@ class HostLogin:
     host_private_key: str = field(repr=False)
 
 
-def user_data(login: HostLogin, *, package_source: bool) -> str:
-    """Cloud-config for a host; secret, for it holds the host's private SSH key.
-
-    `package_source` adds KumoMTA's repository; an image with KumoMTA inside needs none.
-    """
+def user_data(login: HostLogin) -> str:
+    """Cloud-config for a host; secret, for it holds the host's private SSH key."""
     document: dict[str, object] = {
         "users": [
             {
@@ -61,18 +54,7 @@ def user_data(login: HostLogin, *, package_source: bool) -> str:
         "package_update": False,
         "package_upgrade": False,
     }
-    if package_source:
-        document["runcmd"] = _package_source()
     return f"#cloud-config\n{yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000)}"
-
-
-def _package_source() -> list[str]:
-    """As KumoMTA's documentation says: the signing key and the list, both by HTTPS."""
-    return [
-        f"{_FETCH} {_PACKAGES}/kumomta-ubuntu-22/public.gpg | gpg --yes --dearmor -o {_KEYRING}",
-        f"chmod 644 {_KEYRING}",
-        f"{_FETCH} -o /etc/apt/sources.list.d/kumomta.list {_PACKAGES}/files/kumomta-ubuntu22.list",
-    ]
 
 
 class _Dumper(yaml.SafeDumper):

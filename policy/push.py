@@ -95,6 +95,7 @@ def manifest_of(release: Release) -> dict[str, Any]:
         "checks": [asdict(item) for item in release.checks],
         "kumomta_version": release.kumomta_version,
         "kumomta_preinstalled": release.kumomta_preinstalled,
+        "source": asdict(release.source) if release.source else None,
         "files": [
             {
                 "path": file.path,

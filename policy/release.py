@@ -61,6 +61,21 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PackageSource:
+    """Where KumoMTA's package comes from: addresses of the repository's key and of its list.
+
+    `lines` for apt, the key's `fingerprint` and the package's SHA-256 `digest` are known once the
+    version is pinned; until then the host takes the list and the key that it finds.
+    """
+
+    key: str
+    list: str
+    lines: tuple[str, ...] = ()
+    fingerprint: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Release:
     """All that a host is to be; pure data, the same for the same input.
 
@@ -83,6 +98,7 @@ class Release:
     checks: tuple[Check, ...] = ()
     kumomta_version: str
     kumomta_preinstalled: bool = False
+    source: PackageSource | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +123,7 @@ def build_release(
     digest_key: str,
     kumomta_version: str,
     kumomta_preinstalled: bool = False,
+    source: PackageSource | None = None,
     linked_directories: tuple[str, ...] = (),
     directories: tuple[Directory, ...] = (),
     mounts: tuple[Mount, ...] = (),
@@ -131,6 +148,7 @@ def build_release(
         "units": units,
         "checks": [asdict(check) for check in checks],
         "kumomta": [kumomta_version, kumomta_preinstalled],
+        "source": asdict(source) if source else None,
     }
     return Release(
         host=host,
@@ -146,6 +164,7 @@ def build_release(
         checks=checks,
         kumomta_version=kumomta_version,
         kumomta_preinstalled=kumomta_preinstalled,
+        source=source,
     )
 
 

@@ -59,6 +59,7 @@ def collect(config: Config, host: Host, oldest: Oldest) -> Collected:
     for name, volume in config.volumes.items():
         found.guard(f"disk {name}", partial(disks.disks, {name: volume}))
     found.guard("clock", lambda: system.clock(host))
+    found.guard("reboot", lambda: [system.reboot_pending()])
     deadline = Deadline(_SECONDS)
     if config.role == "mta":
         _kumod(config, found, deadline)

@@ -7,6 +7,7 @@ from hostagent.host import Host
 from hostagent.metrics.model import Metric
 
 MEMINFO = Path("/proc/meminfo")
+REBOOT = Path("/run/reboot-required")
 _QUICK = 5.0
 _OFFSET, _LEAP = 4, 13
 """Fields of `chronyc -c tracking`."""
@@ -23,6 +24,11 @@ def memory(path: Path = MEMINFO) -> Metric:
         sizes[name] = int(rest.split()[0])
     used = 100.0 * (1 - sizes["MemAvailable"] / sizes["MemTotal"])
     return Metric("memory_used_percent", used, "Percent")
+
+
+def reboot_pending(path: Path = REBOOT) -> Metric:
+    """Whether an update left Ubuntu's mark that only a reboot completes it."""
+    return Metric("reboot_pending", int(path.exists()), "None")
 
 
 def clock(host: Host) -> Iterable[Metric]:

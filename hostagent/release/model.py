@@ -59,6 +59,17 @@ class Check:
 
 
 @dataclass(frozen=True)
+class PackageSource:
+    """Where KumoMTA's package comes from (see `policy.release.PackageSource`)."""
+
+    key: str
+    list: str
+    lines: tuple[str, ...]
+    fingerprint: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A release without its contents, as `manifest.json` keeps it on the host."""
 
@@ -75,6 +86,8 @@ class Manifest:
     checks: tuple[Check, ...]
     kumomta_version: str
     kumomta_preinstalled: bool
+    source: PackageSource | None
+    """None: the image has KumoMTA, or the repository."""
     raw: str = field(repr=False, compare=False)
 
     @property
@@ -138,6 +151,7 @@ def parse_manifest(raw: Mapping[str, Any]) -> Manifest:
             ),
             kumomta_version=str(raw["kumomta_version"]),
             kumomta_preinstalled=bool(raw.get("kumomta_preinstalled", False)),
+            source=_source(raw["source"]) if raw.get("source") else None,
             raw=canonical(raw),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -188,6 +202,16 @@ def corrupt(why: str) -> AgentError:
     return AgentError(
         f"the bundle is corrupt: {why}",
         "nothing was changed; push again, and report it when it stays",
+    )
+
+
+def _source(raw: Mapping[str, Any]) -> PackageSource:
+    return PackageSource(
+        key=str(raw["key"]),
+        list=str(raw["list"]),
+        lines=tuple(_match(line, r"deb [^\n]+") for line in raw["lines"]),
+        fingerprint=_match(raw["fingerprint"], r"([0-9A-F]{40})?"),
+        digest=_match(raw["digest"], r"([0-9a-f]{64})?"),
     )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import fnmatch
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from hostagent import durable
 from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.release.model import Manifest
+from hostagent.system import package_source
 
 _APT = [
     "apt-get",
@@ -53,14 +55,17 @@ def ensure(host: Host, manifest: Manifest) -> Upgrade | None:
         _require_tree(host)
     present = versions.get(_KUMOMTA, "") if wants else ""
     changes = wants and present and not matches(present, manifest.kumomta_version)
+    if wants and manifest.source:
+        package_source.ensure(host, manifest.source)
     if not missing and (not wants or (present and not changes)):
         return None
     _update(host)
+    digest = manifest.source.digest if manifest.source else ""
     if wants and not present:
-        missing.append(f"{_KUMOMTA}={_available(host, manifest.kumomta_version)}")
+        missing.append(_first(host, _available(host, manifest.kumomta_version), digest))
     if missing:
         install(host, missing)
-    return _fetch(host, present, manifest.kumomta_version) if changes else None
+    return _fetch(host, present, manifest.kumomta_version, digest) if changes else None
 
 
 def installed(host: Host, names: Iterable[str]) -> dict[str, str]:
@@ -109,7 +114,15 @@ def forget_policy(host: Host) -> None:
             path.unlink()
 
 
-def _fetch(host: Host, origin: str, pinned: str) -> Upgrade:
+def _first(host: Host, version: str, digest: str) -> str:
+    """What to install on a host without KumoMTA: by name, or a file whose digest is known."""
+    if not digest:
+        return f"{_KUMOMTA}={version}"
+    _apt(host, "install", "--download-only", f"{_KUMOMTA}={version}")
+    return str(_file(host, version, digest))
+
+
+def _fetch(host: Host, origin: str, pinned: str, digest: str) -> Upgrade:
     """Download a version with what it needs, and unpack it for validation.
 
     The old version is fetched too: without it there is no way back.
@@ -123,16 +136,30 @@ def _fetch(host: Host, origin: str, pinned: str) -> Upgrade:
             host, "install", "--download-only", "--reinstall", "--allow-downgrades",
             "--allow-change-held-packages", f"{_KUMOMTA}={version}",
         )  # fmt: skip
-    for version in (origin, target):
-        if not _files(host, version):
-            raise AgentError(f"apt-get left no package file of kumomta {version}", _FIX)
+    _file(host, origin)
+    new = _file(host, target, digest)
     tree = host.layout.kumomta / "next"
     host.commands.must(["rm", "-rf", str(tree)], limit=60, fix=_FIX)
     tree.mkdir(mode=0o755, parents=True)
-    host.commands.must(
-        ["dpkg-deb", "--extract", str(_files(host, target)[-1]), str(tree)], limit=300, fix=_FIX
-    )
+    host.commands.must(["dpkg-deb", "--extract", str(new), str(tree)], limit=300, fix=_FIX)
     return Upgrade(origin=origin, target=target, tree=tree)
+
+
+def _file(host: Host, version: str, digest: str = "") -> Path:
+    """The package file of a version; one that is not the pinned file is deleted."""
+    files = _files(host, version)
+    if not files:
+        raise AgentError(f"apt-get left no package file of kumomta {version}", _FIX)
+    found = hashlib.sha256(files[-1].read_bytes()).hexdigest()
+    if digest and found != digest:
+        files[-1].unlink()
+        raise AgentError(
+            f"the package of kumomta {version} has the SHA-256 {found}, and the settings name "
+            f"{digest}",
+            "`ping8 kumomta pin` says what the repository has now; change the settings only if "
+            "you know why",
+        )
+    return files[-1]
 
 
 def _files(host: Host, version: str) -> list[Path]:

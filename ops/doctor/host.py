@@ -80,6 +80,19 @@ def release(access: HostAccess, status: HostStatus, deployment: Deployment) -> F
     return passed("host.release", access.name, access.release_id)
 
 
+def reboot(access: HostAccess, status: HostStatus) -> Finding:
+    """Whether an update waits for a reboot, whose time the operator chooses."""
+    if not status.metric("reboot_pending"):
+        return passed("host.reboot", access.name, "no reboot is pending")
+    return warned(
+        "host.reboot",
+        access.name,
+        "a reboot is pending (/run/reboot-required)",
+        expected="none",
+        fix=fixes.on_host(access, "sudo reboot") + "; one host at a time (docs/operating.md)",
+    )
+
+
 def drift(
     access: HostAccess,
     answer: Mapping[str, Any],

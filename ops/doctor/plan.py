@@ -278,7 +278,7 @@ def _report_dial(deployment: Deployment, ask: Answers) -> egress.Dial:
     return egress.Dial.parse(answer)
 
 
-_TOLD = ("host.units", "host.release", "host.disk", "host.memory", "host.clock")
+_TOLD = ("host.units", "host.release", "host.disk", "host.memory", "host.clock", "host.reboot")
 _TOLD_BY_MTA = (
     "host.backlog-room",
     "host.version",
@@ -321,6 +321,7 @@ def _told(
         *host_capacity.disks(access, status, deployment),
         host_capacity.memory(access, status, deployment),
         host_capacity.clock(access, status, deployment),
+        host.reboot(access, status),
     ]
     if access.role == "mta":
         found += [

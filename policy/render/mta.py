@@ -72,6 +72,7 @@ def render_mta(settings: Settings, addresses: Addresses, secrets: Secrets) -> Re
         checks=_checks(settings, addresses),
         kumomta_version=settings.kumomta.version,
         kumomta_preinstalled=settings.kumomta.preinstalled,
+        source=system.package_source(settings, settings.mta.processor),
     )
 
 

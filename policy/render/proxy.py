@@ -57,6 +57,7 @@ def render_proxy(
         checks=(Check(kind="socks5", target=listens),),
         kumomta_version=settings.kumomta.version,
         kumomta_preinstalled=settings.kumomta.preinstalled,
+        source=system.package_source(settings, proxy.processor),
     )
 
 

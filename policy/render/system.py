@@ -2,10 +2,12 @@
 
 from policy.agent_bundle import agent_zipapp
 from policy.cloud_init import OPERATORS_KEYS
-from policy.release import ReleaseFile
+from policy.release import PackageSource, ReleaseFile
 from policy.render.templates import template_file
 from policy.settings import Settings
 from policy.settings.base import seconds
+from policy.settings.instances import Architecture
+from policy.settings.ubuntu import ubuntu_releases
 
 PACKAGES = ("chrony", "nftables", "unattended-upgrades")
 FIREWALL = "ping8-firewall.service"
@@ -50,6 +52,22 @@ def system_files(
             mode=0o755,
             effects=agent_effects,
         ),
+    )
+
+
+def package_source(settings: Settings, processor: Architecture) -> PackageSource | None:
+    """KumoMTA's repository, as far as it is pinned; None where the image brings KumoMTA."""
+    if settings.kumomta.preinstalled:
+        return None
+    ubuntu, pin = ubuntu_releases()[settings.os.release], settings.kumomta.pin
+    if pin is None:
+        return PackageSource(key=ubuntu["key"], list=ubuntu["list"])
+    return PackageSource(
+        key=ubuntu["key"],
+        list=ubuntu["list"],
+        lines=pin.source,
+        fingerprint=pin.fingerprint,
+        digest=pin.digests[processor],
     )
 
 

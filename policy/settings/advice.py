@@ -9,6 +9,7 @@ from policy.settings.checks.network import PRIVATE_NETWORKS
 from policy.settings.model import Settings
 from policy.settings.plain_secrets import Path
 from policy.settings.problems import PROJECT, Problem, key_of, shown
+from policy.settings.ubuntu import ubuntu_releases
 
 _EXAMPLE_DOMAINS = ("example", "example.com", "example.net", "example.org")
 _EXAMPLE_NETWORKS = tuple(
@@ -81,6 +82,23 @@ def _warnings(settings: Settings, today: datetime.date) -> Iterator[str]:
         yield (
             f"{PROJECT}:operators.sshKeys: no operator has a key, so only Pulumi's machine can log "
             "in; give the public key of each"
+        )
+    kumomta, ubuntu = settings.kumomta, ubuntu_releases()[settings.os.release]
+    if kumomta.pin is None and not kumomta.preinstalled:
+        yield (
+            f"{PROJECT}:kumomta.pin: hosts trust the key that they find in KumoMTA's repository; "
+            f"run `ping8 kumomta pin {kumomta.version}`"
+        )
+    if not ubuntu["packaged"] and not kumomta.preinstalled:
+        yield (
+            f"{PROJECT}:os.release = {settings.os.release}: KumoMTA does not package it, so hosts "
+            "get the packages for 22.04"
+        )
+    updates = ubuntu["pro_until" if settings.os.pro else "standard_until"]
+    if updates <= today.year:
+        yield (
+            f"{PROJECT}:os.release = {settings.os.release}: its security updates end in {updates}; "
+            + ("choose a newer release" if settings.os.pro else "set os.pro, or a newer release")
         )
     warm_up = settings.shaping.warm_up
     new = [

@@ -18,6 +18,7 @@ from policy.settings.base import (
     unit,
 )
 from policy.settings.instances import Architecture, instance_types
+from policy.settings.ubuntu import ubuntu_releases
 
 KUMOMTA = "2026.09.29-b90d8bc1"
 """The version that hosts install unless told otherwise."""
@@ -43,7 +44,7 @@ class Host(Model):
     instance_type: InstanceType
     ami: ImageId | None = Field(
         default=None,
-        description="Ubuntu 22.04 image; unless set the newest at first creation, then kept. Name "
+        description="Ubuntu image; unless set the newest at first creation, then kept. Name "
         "one when the instance type changes to another processor.",
         examples=["ami-0123456789abcdef0"],
     )
@@ -139,6 +140,45 @@ def _kumomta_version(text: str) -> str:
     return text
 
 
+def _ubuntu(text: str) -> str:
+    if text not in ubuntu_releases():
+        raise ValueError(f"choose one of {', '.join(ubuntu_releases())}, in quotes")
+    return text
+
+
+class OperatingSystem(Model):
+    """Ubuntu, as the hosts run it."""
+
+    release: Annotated[str, AfterValidator(_ubuntu), Kind(name="Ubuntu release")] = Field(
+        default="22.04",
+        description="Release of Ubuntu. KumoMTA packages 22.04; 24.04 takes its packages.",
+    )
+    pro: bool = Field(
+        default=False,
+        description="Make hosts from the Ubuntu Pro image, which AWS bills by the hour: security "
+        "updates for ten years. Existing hosts stay until they are replaced.",
+    )
+
+
+class Pin(Model):
+    """What KumoMTA's repository had when `ping8 kumomta pin` looked; it writes this table."""
+
+    version: str = Field(description="The version that it is about.", examples=[KUMOMTA])
+    source: tuple[Annotated[str, Field(pattern=r"^deb [^\n]+$")], ...] = Field(
+        min_length=1,
+        description="The repository's lines for apt.",
+        examples=[["deb [arch=any] https://packages.example.com/ stable main"]],
+    )
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9A-F]{40}$")] = Field(
+        description="Of the only key that may sign the repository.",
+        examples=["0123456789ABCDEF0123456789ABCDEF01234567"],
+    )
+    digests: dict[Architecture, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(
+        description="SHA-256 of the package, by processor.",
+        examples=[{"arm64": 32 * "ab"}],
+    )
+
+
 class KumoMTA(Model):
     """The release that hosts run."""
 
@@ -148,4 +188,8 @@ class KumoMTA(Model):
     )
     preinstalled: bool = Field(
         default=False, description="Take the KumoMTA that the image brings; install none."
+    )
+    pin: Pin | None = Field(
+        default=None,
+        description="Key and digests of the version; `ping8 kumomta pin VERSION` writes it.",
     )

@@ -21,7 +21,7 @@ from policy.settings.base import (
 )
 from policy.settings.domains import DomainDefaults, SenderDomain
 from policy.settings.egress import Brand, Pool, Source
-from policy.settings.hosts import KumoMTA, MtaHost, Network, ProxyHost
+from policy.settings.hosts import KumoMTA, MtaHost, Network, OperatingSystem, ProxyHost
 from policy.settings.operation import Alarms, Doctor, Logs, Operators
 from policy.settings.reception import Certificate, Reception, Shaping
 from policy.settings.webhook import Webhook
@@ -85,6 +85,9 @@ class Settings(Model):
     )
     mta: MtaHost = Field(default=MtaHost(), description="The MTA host.")
     network: Network = Field(default=Network(), description="The VPC.")
+    os: OperatingSystem = Field(
+        default=OperatingSystem(), description="The hosts' operating system."
+    )
     kumomta: KumoMTA = Field(default=KumoMTA(), description="Which KumoMTA.")
     certificate: Certificate = Field(
         default=Certificate(), description="Certificate of the injection host."

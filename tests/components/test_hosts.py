@@ -125,6 +125,20 @@ def test_a_replaced_host_keeps_its_addresses_and_volumes(key: str) -> None:
     assert changed <= {"mail-mta-instance", "mail-release-mta-push"}
 
 
+def test_ubuntu_pro_and_another_release_are_other_images() -> None:
+    def asked(**os: object) -> set[str]:
+        program = run(shapes.MINIMAL | {"os": os})
+        names = {str(call.args.get("name")) for call in program.invocations}
+        return {name for name in names if name.startswith("/aws/service/canonical/")}
+
+    tree = "/aws/service/canonical/ubuntu"
+    assert asked() == {f"{tree}/server/22.04/stable/current/arm64/hvm/ebs-gp2/ami-id"}
+    assert asked(pro=True) == {f"{tree}/pro-server/22.04/stable/current/arm64/hvm/ebs-gp2/ami-id"}
+    assert asked(release="24.04", pro=True) == {
+        f"{tree}/pro-server/24.04/stable/current/arm64/hvm/ebs-gp3/ami-id"
+    }
+
+
 def test_an_instance_type_that_the_table_lacks_gets_the_image_of_its_stated_processor() -> None:
     mta = {"instanceType": "x99g.large", "architecture": "arm64", "addressesPerInterface": 10}
     program = run(shapes.MINIMAL | {"mta": mta})

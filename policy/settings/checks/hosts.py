@@ -161,6 +161,30 @@ def socks_ports_are_free(settings: Settings) -> Iterator[Finding]:
         yield Finding(path=("proxies", i, "port"), value=proxy.port, fix=fix)
 
 
+@check("mta", "kumomta", elements=["proxies"])
+def the_pin_is_of_the_version(settings: Settings) -> Iterator[Finding]:
+    """Digests of another version would stop the push on the host."""
+    version, pin = settings.kumomta.version, settings.kumomta.pin
+    if pin is None:
+        return
+    if pin.version != version:
+        yield Finding(
+            path=("kumomta", "pin", "version"),
+            value=pin.version,
+            fix=f"run `ping8 kumomta pin {version}`, or remove kumomta.pin",
+        )
+        return
+    for path, host in _hosts(settings):
+        known = host.architecture is not None or host.instance_type in instance_types()
+        if known and host.processor not in pin.digests:
+            yield Finding(
+                path=(*path, "instanceType"),
+                value=host.instance_type,
+                fix=f"KumoMTA's repository has no package of {version} for {host.processor}: "
+                f"choose an instance type of {' or '.join(pin.digests)}",
+            )
+
+
 CHECKS: tuple[Check, ...] = (
     instance_types_are_known,
     stated_types_agree,
@@ -170,4 +194,5 @@ CHECKS: tuple[Check, ...] = (
     log_volume_holds_the_logs,
     root_volumes_hold_the_journal,
     socks_ports_are_free,
+    the_pin_is_of_the_version,
 )

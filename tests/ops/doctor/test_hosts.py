@@ -183,6 +183,12 @@ def test_a_metric_that_is_missing_is_unknown_with_the_hosts_reason(metric: str, 
     assert found[check].saw == f"{metric}: chronyc says nothing"
 
 
+def test_a_pending_reboot_is_a_warning_with_the_command() -> None:
+    found = told(answer(metrics=[*answer()["metrics"], {"name": "reboot_pending", "value": 1}]))
+    assert troubles(found) == {"host.reboot": Status.WARN}
+    assert found["host.reboot"].fix.startswith(f"{SSH}'sudo reboot'")
+
+
 def test_another_kumomta_than_the_pinned_one_fails() -> None:
     found = told(answer(kumomta="2026.10.06-aaaaaaa"))
     assert troubles(found) == {"host.version": Status.FAIL}

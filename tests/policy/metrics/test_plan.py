@@ -64,7 +64,7 @@ def test_a_name_that_is_nowhere_else_is_refused(change: Any, said: str) -> None:
 
 
 def test_every_metric_that_can_be_trouble_has_an_alarm() -> None:
-    """Flows by themselves and numbers for the picture are no trouble."""
+    """Flows by themselves and numbers for the picture are no trouble; a reboot is a choice."""
     watched = {read.metric for alarm in load().alarms for read in alarm.read.values()}
     assert {metric.name for metric in load().metrics} - watched == {
         "connections_denied",
@@ -75,6 +75,7 @@ def test_every_metric_that_can_be_trouble_has_an_alarm() -> None:
         "proxy_accepted",
         "proxy_connections",
         "proxy_failed",
+        "reboot_pending",
         "release",
     }
 
@@ -160,7 +161,7 @@ def test_a_host_reads_what_is_rendered_for_it(tmp_path: Path) -> None:
 
 def test_the_price_is_that_of_the_most_that_can_be_sent() -> None:
     mta, proxy = costs(settings_of(SMALL))
-    assert (mta.metrics, proxy.metrics) == (50, 14)
+    assert (mta.metrics, proxy.metrics) == (51, 15)
     usd = mta.metrics * 0.30 + mta.alarm_metrics * 0.10 + mta.requests * 0.00001
     assert mta.usd == pytest.approx(usd)
     assert mta.usd + proxy.usd + shared() < 32

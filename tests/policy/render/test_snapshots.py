@@ -64,6 +64,7 @@ def described(release: Release) -> dict[str, str]:
         ),
         *(f"check {check.kind} {check.target}" for check in release.checks),
         f"kumomta {release.kumomta_version} preinstalled={release.kumomta_preinstalled}",
+        f"source {release.source}",
     ]
     parts = {"": "\n".join(manifest) + "\n"}
     for file in release.files:

@@ -2,6 +2,17 @@
 
 from tests.policy.settings.good import Refusals, source
 
+
+def pin(version: str, *processors: str) -> dict[str, object]:
+    """A pin as `ping8 kumomta pin` writes it."""
+    return {
+        "version": version,
+        "source": ["deb [arch=any] https://packages.example.com/ stable main"],
+        "fingerprint": "0123456789ABCDEF0123456789ABCDEF01234567",
+        "digests": dict.fromkeys(processors or ("arm64", "amd64"), "ab" * 32),
+    }
+
+
 REFUSALS: Refusals = {
     # network
     "CIDR that is none": ({"network.cidr": "10.8.0.0/33"}, "network.cidr", "IPv4 network such as"),
@@ -96,6 +107,17 @@ REFUSALS: Refusals = {
         "kumomta.version",
         "in this version a recipient's domain can stop kumod",
     ),
+    "pin of another version": (
+        {"kumomta.pin": pin("2026.10.06-0a1b2c3d")},
+        "kumomta.pin.version",
+        "run `ping8 kumomta pin 2026.09.29-b90d8bc1`",
+    ),
+    "host whose processor the repository lacks": (
+        {"kumomta.pin": pin("2026.09.29-b90d8bc1", "amd64"), "mta.instanceType": "c7i.xlarge"},
+        "proxies[0].instanceType",
+        "no package of 2026.09.29-b90d8bc1 for arm64: choose an instance type of amd64",
+    ),
+    "Ubuntu that hosts cannot run": ({"os.release": "20.04"}, "os.release", "one of 22.04, 24.04"),
     "KumoMTA of the development package": (
         {"kumomta.version": "2026.08.01-abcdef01-dev"},
         "kumomta.version",

@@ -24,6 +24,15 @@ OWN: dict[str, Any] = {
     "sources[0].allocationId": "eipalloc-0aaaaaaaaaaaaaaaa",
     "sources[1].allocationId": "eipalloc-0bbbbbbbbbbbbbbbb",
     "domains[0]": {"name": "ping8.app", "zone": "ping8.app"},
+    "kumomta": {
+        "version": "2026.09.29-b90d8bc1",
+        "pin": {
+            "version": "2026.09.29-b90d8bc1",
+            "source": ["deb [arch=any] https://packages.ping8.app/ stable main"],
+            "fingerprint": "0123456789ABCDEF0123456789ABCDEF01234567",
+            "digests": {"arm64": "ab" * 32, "amd64": "cd" * 32},
+        },
+    },
     "domains[1].name": "news.ping8.app",
 }
 EXAMPLE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAzBrkHjQgVeDMuaBvkmQddm5yqCoicEIMlMoXu8KWiy a"
@@ -33,6 +42,23 @@ def with_own(changes: dict[str, Any]) -> Settings:
     """Settings of somebody who has put their own values everywhere, with these changes."""
     values = copy.deepcopy({**OWN, **changes})
     return read(changed(*(setting(path, value) for path, value in values.items())))
+
+
+def test_a_key_that_is_not_pinned_and_an_ubuntu_at_its_end_are_named() -> None:
+    unpinned = {"kumomta": {"version": "2026.09.29-b90d8bc1"}}
+    assert ["run `ping8 kumomta pin 2026.09.29-b90d8bc1`" in line for line in warned(unpinned)] == [
+        True
+    ]
+    (line,) = warned({"os": {"release": "24.04"}})
+    assert "get the packages for 22.04" in line
+    end = datetime.date(2027, 1, 1)
+    (line,) = advice.warnings(with_own({}), end)
+    assert "its security updates end in 2027; set os.pro, or a newer release" in line
+    assert advice.warnings(with_own({"os": {"pro": True}}), end) == ()
+
+
+def warned(changes: dict[str, Any]) -> tuple[str, ...]:
+    return advice.warnings(with_own(changes), TODAY)
 
 
 def test_own_values_are_without_advice() -> None:

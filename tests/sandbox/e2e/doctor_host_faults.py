@@ -314,7 +314,13 @@ def _another_version_than_the_pinned_one(site: Site) -> Iterator[Site]:
     yield site.with_settings(kumomta={"version": "2026.10.06-aaaaaaa"})
 
 
-TOLD = ("units", "release", "disk", "memory", "clock", "drift", "modes")
+@faults.fault({("host.reboot", PROXY): WARN}, "sudo reboot")
+def _update_that_waits_for_a_reboot(site: Site) -> Iterator[Site]:
+    with site.done(PROXY, "touch /run/reboot-required", "rm /run/reboot-required"):
+        yield site
+
+
+TOLD = ("units", "release", "disk", "memory", "clock", "reboot", "drift", "modes")
 
 
 @faults.fault(
