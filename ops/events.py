@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from ops.cli.options import confirm
+from ops.output import confirm
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
 from policy.errors import UserError

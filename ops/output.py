@@ -1,8 +1,11 @@
-"""How commands print: on a terminal in its width, elsewhere each line whole."""
+"""How commands print and ask: on a terminal in its width, elsewhere each line whole."""
 
 import sys
 
+import typer
 from rich.console import Console
+
+from policy.errors import UserError
 
 _UNBOUNDED = 10_000
 
@@ -12,3 +15,15 @@ def console() -> Console:
     if sys.stdout.isatty():
         return Console(highlight=False)
     return Console(highlight=False, width=_UNBOUNDED)
+
+def confirm(what: str, *, yes: bool) -> None:
+    """Says what will happen and goes on only with a yes."""
+    typer.echo(what, err=True)
+    if yes:
+        return
+    try:
+        agreed = typer.confirm("Do it?", err=True)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        raise UserError("nothing was changed; say yes, or give --yes")

@@ -10,8 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from ops.cli.options import confirm
-from ops.output import console
+from ops.output import confirm, console
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
 from policy.errors import UserError

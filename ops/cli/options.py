@@ -50,16 +50,3 @@ def _selected() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def confirm(what: str, *, yes: bool) -> None:
-    """Says what will happen and goes on only with a yes."""
-    typer.echo(what, err=True)
-    if yes:
-        return
-    try:
-        agreed = typer.confirm("Do it?", err=True)
-    except typer.Abort:
-        agreed = False
-    if not agreed:
-        raise UserError("nothing was changed; say yes, or give --yes")
