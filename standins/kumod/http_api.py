@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import zstandard
 
 from standins.kumod import metrics
+from standins.kumod.admin import BadRule, Rules
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.injection import BadRequest
 from standins.kumod.service import Service
@@ -71,6 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "/api/admin/inspect-sched-q/v1": self._inspect_queue,
                 "/api/admin/inspect-message/v1": self._inspect_message,
                 "/api/admin/bounce/v1": self._list_bounces,
+                "/api/admin/suspend/v1": self._list_suspensions,
                 "/api/machine-info": self._machine_info,
             }
         )
@@ -80,8 +82,18 @@ class _Handler(BaseHTTPRequestHandler):
             {
                 "/api/inject/v1": self._inject,
                 "/api/admin/bounce/v1": self._bounce,
+                "/api/admin/suspend/v1": self._suspend,
                 "/api/admin/set_diagnostic_log_filter/v1": self._nothing,
                 "/api/admin/bump-config-epoch": self._bump_epoch,
+            }
+        )
+
+    def do_DELETE(self) -> None:
+        rules = self.server.service.engine.scheduler
+        self._route(
+            {
+                "/api/admin/bounce/v1": lambda: self._cancel(rules.bounces, "bounce"),
+                "/api/admin/suspend/v1": lambda: self._cancel(rules.suspensions, "suspend"),
             }
         )
 
@@ -100,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _drain(self) -> None:
         """The rest of an unread body would be taken for the next request."""
-        if self.command == "POST":
+        if self.command in ("POST", "DELETE"):
             self.close_connection = True
 
     # Who may -------------------------------------------------------------------
@@ -254,16 +266,34 @@ class _Handler(BaseHTTPRequestHandler):
     # Administration -------------------------------------------------------------------
 
     def _list_bounces(self) -> None:
-        self._json(200, [])
+        rules = self.server.service.engine.scheduler.bounces
+        self._json(200, [rule.listed(counts=True) for rule in rules.active()])
+
+    def _list_suspensions(self) -> None:
+        rules = self.server.service.engine.scheduler.suspensions
+        self._json(200, [rule.listed(counts=False) for rule in rules.active()])
 
     def _bounce(self) -> None:
-        """Immediate only: messages that arrive later are not bounced."""
-        request = self._json_body()
-        if not isinstance(request, dict) or not request.get("reason"):
-            raise _Refused(422, "missing field `reason`")
-        bounced = self.server.service.bounce(request)
-        self._json(200, {"id": "stand-in", "bounced": bounced, "total_bounced":
-                         sum(bounced.values())})  # fmt: skip
+        """kumod counts nothing in its answer: it bounces after it has answered."""
+        try:
+            rule = self.server.service.bounce(self._json_body())
+        except BadRule as error:
+            raise _Refused(422, str(error)) from None
+        self._json(200, {"id": rule, "bounced": {}, "total_bounced": 0})
+
+    def _suspend(self) -> None:
+        try:
+            rule = self.server.service.engine.scheduler.suspensions.add(self._json_body())
+        except BadRule as error:
+            raise _Refused(422, str(error)) from None
+        self._json(200, {"id": rule.id})
+
+    def _cancel(self, rules: Rules, kind: str) -> None:
+        wanted = self._json_body().get("id")
+        if rules.remove(wanted):
+            self._send(200, f"removed {wanted}".encode(), "text/plain; charset=utf-8")
+        else:
+            raise _Refused(404, f"{kind} entry {wanted} not found")
 
     def _bump_epoch(self) -> None:
         self.server.service.engine.bump_epoch()

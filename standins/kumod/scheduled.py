@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from standins.kumod import decisions
+from standins.kumod.admin import Rule, Rules
 from standins.kumod.durations import Throttle, format_duration, parse_throttle
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.logs import Disposition, Response, stamp
@@ -43,6 +44,8 @@ class Scheduler:
         self._order = itertools.count()
         self._queues: dict[str, ScheduledQueue] = {}
         self.ready = selector.ready
+        self.suspensions = Rules()
+        self.bounces = Rules()
 
     # Configuration ----------------------------------------------------------
 
@@ -92,6 +95,10 @@ class Scheduler:
     def insert(self, message: Message, *, context: str | None = None) -> None:
         """Put a message where it belongs now; ``context`` explains a delay in the log."""
         now = self._facts.now()
+        rule = self.bounces.covering(message.queue_name())
+        if rule is not None:
+            self.bounce(message, rule)
+            return
         if message.due is not None and message.due > now:
             with self._lock:
                 heapq.heappush(self._heap, (message.due, next(self._order), message))
@@ -134,6 +141,13 @@ class Scheduler:
             self._configuration.spool.remove(message.id)
             return
         queue = self.resolve(name)
+        suspended = self.suspensions.covering(name)
+        if suspended is not None:
+            text = f"KumoMTA internal: scheduled queue is suspended: {suspended.reason}"
+            response = Response(code=451, enhanced=_INTERNAL, content=text)
+            self._log(Disposition(kind="TransientFailure", message=message, response=response))
+            self.requeue(message, response)
+            return
         rate = queue.config.get("max_message_rate")
         throttle = parse_throttle(rate) if rate else None
         if isinstance(throttle, Throttle):
@@ -243,6 +257,22 @@ class Scheduler:
         )
         self._configuration.spool.remove(message.id)
 
+    # Administration ---------------------------------------------------------------
+
+    def bounce_waiting(self, rule: Rule) -> None:
+        """End what waits and is meant by a new rule."""
+        for message in self._drain(lambda message: rule.matches(message.queue_name())):
+            self.bounce(message, rule)
+
+    def bounce(self, message: Message, rule: Rule) -> None:
+        """End one message for good."""
+        if not rule.suppress_logging:
+            content = f"Administrator bounced with reason: {rule.reason}"
+            response = Response(code=551, enhanced=(5, 7, 1), content=content)
+            self._log(Disposition(kind="AdminBounce", message=message, response=response))
+        rule.bounced[message.queue_name()] += 1
+        self._configuration.spool.remove(message.id)
+
     # Time -----------------------------------------------------------------------
 
     def next_due(self) -> float | None:
@@ -271,8 +301,8 @@ class Scheduler:
         ready = [list(queue.messages) for queue in list(self.ready.values())]
         return [*scheduled, *(message for messages in ready for message in messages)]
 
-    def drain_scheduled(self, wanted: Any) -> list[Message]:
-        """Take out the scheduled messages for which ``wanted`` says so."""
+    def _drain(self, wanted: Callable[[Message], bool]) -> list[Message]:
+        """Take out the waiting messages for which ``wanted`` says so."""
         with self._lock:
             taken = [entry[2] for entry in self._heap if wanted(entry[2])]
             self._heap = [entry for entry in self._heap if not wanted(entry[2])]

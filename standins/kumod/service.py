@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 import time
-from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 from standins.kumod.engine import Kumod
-from standins.kumod.logs import Disposition, Response
-from standins.kumod.message import QueueName
 from standins.kumod.metrics import free_percent
 
 _DISK_INTERVAL = 1.0
@@ -37,29 +32,15 @@ class Service:
             self._disk_problem = _lowest_free(self.engine)
         return self._disk_problem
 
-    def bounce(self, request: Mapping[str, Any]) -> dict[str, int]:
-        """kcli bounce: fail the waiting messages that the request describes."""
+    def bounce(self, request: Any) -> str:
+        """kcli bounce: ends the waiting messages that are meant; later ones too, until it expires.
 
-        def wanted(message: Any) -> bool:
-            parts = QueueName.parse(message.queue_name())
-            return all(
-                request.get(name) in (None, getattr(parts, name))
-                for name in ("domain", "tenant", "campaign", "routing_domain")
-            ) and all(
-                fnmatch.fnmatch(message.queue_name(), name)
-                for name in request.get("queue_names") or []
-            )
-
-        counts: Counter[str] = Counter()
-        for message in self.engine.scheduler.drain_scheduled(wanted):
-            counts[message.queue_name()] += 1
-            if not request.get("suppress_logging"):
-                content = f"Administrator bounced with reason: {request['reason']}"
-                response = Response(code=551, enhanced=(5, 7, 1), content=content)
-                self.engine.log(Disposition(kind="AdminBounce", message=message, response=response))
-            self.engine.failed(message)
+        Returns its id. Raises `BadRule`.
+        """
+        rule = self.engine.scheduler.bounces.add(request)
+        self.engine.scheduler.bounce_waiting(rule)
         self.engine.settle_logs()
-        return dict(counts)
+        return rule.id
 
 
 def _lowest_free(engine: Kumod) -> str | None:

@@ -176,7 +176,12 @@ def command(module: str, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def call(
-    port: int, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    port: int,
+    path: str,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    method: str = "POST",
 ) -> tuple[int, str]:
     """An HTTP request to a listener: status and text."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
@@ -185,7 +190,7 @@ def call(
             connection.request("GET", path, headers=dict(headers or {}))
         else:
             sent = {"Content-Type": "application/json", **(headers or {})}
-            connection.request("POST", path, json.dumps(body), sent)
+            connection.request(method, path, json.dumps(body), sent)
         response = connection.getresponse()
         return response.status, response.read().decode()
     finally:

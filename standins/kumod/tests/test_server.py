@@ -249,7 +249,46 @@ def test_metrics_and_kcli_show_what_waits(world: World, capsys: pytest.CaptureFi
     assert "scheduled_count_total" in call(world.http, "/metrics")[1]
     world.sink.answer = "250 ok"
     bounce = ["bounce", "--domain", "r.test", "--reason", "test"]
+    capsys.readouterr()
     assert kcli.main(["--endpoint", endpoint, *bounce]) == 0
+    # It would end what other tests inject, too.
+    made = {"id": json.loads(capsys.readouterr().out)["id"]}
+    assert call(world.http, "/api/admin/bounce/v1", made, method="DELETE")[0] == 200
+
+
+def test_a_suspension_holds_mail_back_until_it_is_removed(world: World) -> None:
+    body = {"domain": "r.test", "reason": "slow", "duration": "1h"}
+    path = "/api/admin/suspend/v1"
+    status, text = call(world.http, path, body)
+    assert status == 200
+    made = json.loads(text)["id"]
+    world.inject("held")
+    assert "scheduled queue is suspended: slow" in str(world.webhook.get("TransientFailure"))
+    (listed,) = json.loads(call(world.http, path)[1])
+    assert listed.pop("duration").endswith("s")
+    assert listed == {
+        "id": made, "domain": "r.test", "tenant": None, "campaign": None, "reason": "slow",
+    }  # fmt: skip
+    assert call(world.http, path, {"id": made}, method="DELETE") == (200, f"removed {made}")
+    assert call(world.http, path, {"id": made}, method="DELETE")[0] == 404
+    world.webhook.get("Delivery")
+    world.sink.get()
+
+
+def test_a_bounce_ends_what_waits_and_what_comes_until_it_expires(world: World) -> None:
+    path = "/api/admin/bounce/v1"
+    made = json.loads(call(world.http, path, {"domain": "r.test", "reason": "wrong"})[1])
+    assert (made["bounced"], made["total_bounced"]) == ({}, 0)
+    world.inject("ended")
+    assert "Administrator bounced with reason: wrong" in str(world.webhook.get("AdminBounce"))
+    (listed,) = json.loads(call(world.http, path)[1])
+    assert listed["total_bounced"] == 1
+    assert call(world.http, path, {"id": made["id"]}, method="DELETE")[0] == 200
+
+
+@pytest.mark.parametrize("kind", ["suspend", "bounce"])
+def test_a_rule_without_a_reason_is_rejected(world: World, kind: str) -> None:
+    assert call(world.http, f"/api/admin/{kind}/v1", {"domain": "r.test"})[0] == 422
 
 
 def test_the_proxy_shows_its_state(world: World) -> None:

@@ -1,0 +1,98 @@
+"""Suspensions and bounces by an administrator, as kumod keeps them: in memory, until they expire.
+
+A restart forgets them, and an entry without criteria means every queue.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from standins.kumod.durations import parse_duration
+from standins.kumod.message import QueueName
+
+_DEFAULT_SECONDS = 300.0
+_PARTS = ("campaign", "tenant", "domain", "routing_domain")
+
+
+class BadRule(ValueError):
+    """The request is not one that kumod takes."""
+
+
+@dataclass(kw_only=True)
+class Rule:
+    """Which queues are meant, why, and until when (monotonic time)."""
+
+    id: str
+    criteria: Mapping[str, str]
+    names: frozenset[str]
+    reason: str
+    expires: float
+    suppress_logging: bool = False
+    bounced: Counter[str] = field(default_factory=Counter)
+
+    def matches(self, queue: str) -> bool:
+        """Names given in full come before all other criteria."""
+        if self.names:
+            return queue in self.names
+        parts = QueueName.parse(queue)
+        return all(getattr(parts, name) == value for name, value in self.criteria.items())
+
+    def listed(self, *, counts: bool) -> dict[str, Any]:
+        """As the list shows it; a bounce has counts and a routing domain too."""
+        parts = _PARTS if counts else _PARTS[:-1]
+        row: dict[str, Any] = {"id": self.id} | {name: self.criteria.get(name) for name in parts}
+        row |= {"reason": self.reason, "duration": f"{max(0, int(self.expires - _now()))}s"}
+        if counts:
+            row |= {"bounced": dict(self.bounced), "total_bounced": self.bounced.total()}
+        return row
+
+
+class Rules:
+    """Rules of one kind; a new one with the same criteria takes the place of the old one."""
+
+    def __init__(self) -> None:
+        self._rules: list[Rule] = []
+
+    def add(self, request: Any) -> Rule:
+        """A rule of a request's body. Raises `BadRule`."""
+        if not isinstance(request, dict) or not isinstance(request.get("reason"), str):
+            raise BadRule("Failed to deserialize the JSON body: missing field `reason`")
+        duration = request.get("duration")
+        seconds = _DEFAULT_SECONDS if duration is None else parse_duration(duration)
+        if seconds is None:
+            raise BadRule(f"Failed to deserialize the JSON body: invalid duration {duration!r}")
+        rule = Rule(
+            id=str(uuid.uuid4()),
+            criteria={name: request[name] for name in _PARTS if request.get(name) is not None},
+            names=frozenset(request.get("queue_names") or ()),
+            reason=request["reason"],
+            expires=_now() + seconds,
+            suppress_logging=bool(request.get("suppress_logging")),
+        )
+        same = (rule.criteria, rule.names)
+        self._rules = [one for one in self._rules if (one.criteria, one.names) != same] + [rule]
+        return rule
+
+    def remove(self, wanted: Any) -> bool:
+        """Whether there was one with that id."""
+        before = len(self._rules)
+        self._rules = [one for one in self._rules if one.id != wanted]
+        return len(self._rules) < before
+
+    def active(self) -> list[Rule]:
+        """Those that have not expired."""
+        self._rules = [one for one in self._rules if one.expires > _now()]
+        return list(self._rules)
+
+    def covering(self, queue: str) -> Rule | None:
+        """The first that means a queue."""
+        return next((one for one in self.active() if one.matches(queue)), None)
+
+
+def _now() -> float:
+    return time.monotonic()
