@@ -16,6 +16,7 @@ def console() -> Console:
         return Console(highlight=False)
     return Console(highlight=False, width=_UNBOUNDED)
 
+
 def confirm(what: str, *, yes: bool) -> None:
     """Says what will happen and goes on only with a yes."""
     typer.echo(what, err=True)

@@ -45,8 +45,9 @@ def up(
     verbose: Annotated[bool, typer.Option(help="Show Pulumi's own output.")] = False,
 ) -> None:
     """Brings everything up, deploys, sends one message and checks each step of its journey."""
-    from sandbox import run
+    from sandbox import health, run
     from sandbox.layout import Layout
+    from sandbox.machine import containers
     from sandbox.summary import lines
 
     clock = _Clock()
@@ -63,7 +64,8 @@ def up(
         steps=steps,
     ):
         typer.echo(line)
-    typer.echo("Try: .venv/bin/ping8 sandbox send | status | logs | open | down")
+    health.require_healthy(deployment, containers(layout))
+    typer.echo("Try: .venv/bin/ping8 sandbox send | break | status | logs | open | down")
     typer.echo("As in production: .venv/bin/ping8 doctor | status | events list -s sandbox")
 
 
@@ -80,16 +82,57 @@ def send(
 
 
 @sandbox.command()
-def status() -> None:
-    """What runs."""
-    from sandbox import run, system
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What runs, and the units that failed; status 1 unless all is well."""
+    import json
+
+    from sandbox import health, run, system
     from sandbox.layout import Layout
+    from sandbox.machine import containers
 
     system.require_fit_system()
-    found = run.status(Layout.of_checkout())
-    for name, running in found.items():
-        typer.echo(f"{'running' if running else 'stopped':8} {name}")
-    raise typer.Exit(0 if found and all(found.values()) else 1)
+    layout = Layout.of_checkout()
+    found = run.status(layout)
+    well = bool(found) and all(found.values())
+    failed: dict[str, list[str]] = {}
+    if well:
+        failed = health.failed_units(run.standing(layout).deployment, containers(layout))
+    if as_json:
+        typer.echo(json.dumps({"running": found, "failed_units": failed}))
+    else:
+        for name, running in found.items():
+            typer.echo(f"{'running' if running else 'stopped':8} {name}")
+        if failed:
+            typer.echo(health.in_words(failed), err=True)
+    raise typer.Exit(0 if well and not failed else 1)
+
+
+Which = Annotated[str, typer.Argument(metavar="FAULT", help="proxy, webhook, dns or disk.")]
+
+
+@sandbox.command("break")
+def break_(which: Which) -> None:
+    """Plants a fault, and says where it is seen."""
+    from sandbox import breaking, run
+    from sandbox.layout import Layout
+
+    fault = breaking.fault(which)
+    fault.plant(run.standing(Layout.of_checkout()))
+    typer.echo(f"{fault.what}. Look: {', '.join(fault.look)}")
+    typer.echo(f"To undo it: ping8 sandbox fix {which}")
+
+
+@sandbox.command()
+def fix(which: Which) -> None:
+    """Undoes a fault that `break` planted."""
+    from sandbox import breaking, run
+    from sandbox.layout import Layout
+
+    fault = breaking.fault(which)
+    fault.undo(run.standing(Layout.of_checkout()))
+    typer.echo(f"{which}: fixed. It may take some seconds until all commands see it.")
 
 
 @sandbox.command()

@@ -138,6 +138,7 @@ def standing(layout: Layout) -> Sandbox:
 def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox:
     """`pulumi up` of the sandbox's stack over everything that it needs."""
     sandbox = existing(layout, say)
+    program.take_settings(layout)
     operator.let_in(layout, sandbox.stack)
     say("pulumi up")
     result = deploy(sandbox, engine_output)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from sandbox.layout import Layout
-from sandbox.program import release_dead_locks
+from sandbox.program import release_dead_locks, take_settings
 
 
 def lock(layout: Layout, name: str, content: str) -> Path:
@@ -28,3 +28,16 @@ def test_a_killed_runs_lock_is_opened_and_a_living_ones_is_not(tmp_path: Path) -
     assert not dead.exists()
     assert living.exists()
     assert half_written.exists()
+
+
+def test_a_run_takes_the_checkouts_settings_and_keeps_what_state_is_encrypted_with(
+    tmp_path: Path,
+) -> None:
+    layout = Layout(root=tmp_path)
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "Pulumi.sandbox.yaml").write_text("config:\n  a: 1\n")
+    copy = layout.state / "project" / "stacks" / "Pulumi.sandbox.yaml"
+    copy.parent.mkdir(parents=True)
+    copy.write_text("config:\n  a: left by a test\nencryptionsalt: v1:x\n")
+    take_settings(layout)
+    assert copy.read_text() == "encryptionsalt: v1:x\nconfig:\n  a: 1\n"

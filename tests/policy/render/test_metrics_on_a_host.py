@@ -81,7 +81,7 @@ def test_mail_comes_first(mta: Booted) -> None:
     shown = mta.sh(f"systemctl show {properties} ping8-metrics").split()
     assert sorted(shown) == [
         "IOSchedulingClass=3",
-        "Nice=15",
+        "Nice=19",
         "OOMScoreAdjust=500",
         "TimeoutStartUSec=50s",
     ]

@@ -117,3 +117,16 @@ def test_port_25_is_asked_for_its_banner_where_it_is_open() -> None:
 def test_another_agent_restarts_the_outbox() -> None:
     (agent,) = [file for file in mta_of(SMALL).files if file.path.endswith("/ping8-agent")]
     assert agent.effects == ("restart ping8-outbox.service",)
+
+
+def test_background_units_ask_for_no_priority_that_a_low_one_may_not_have() -> None:
+    units = [
+        file.content.decode()
+        for file in mta_of(LARGE).files
+        if file.path.startswith("/etc/systemd/system/") and file.path.endswith(".service")
+    ]
+    assert any("\nNice=19\n" in unit for unit in units)
+    for unit in units:
+        # Under `nice -n 19` any other value, and a scheduler's policy, ends a unit with 201 or 214.
+        assert "CPUSchedulingPolicy=" not in unit
+        assert "\nNice=" not in unit.replace("\nNice=19\n", "\n")

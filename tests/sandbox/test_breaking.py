@@ -1,0 +1,103 @@
+"""Faults that are planted and fixed, and the word about hosts that are not well."""
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+
+from sandbox import breaking, dns, health
+from sandbox.failures import SandboxError
+from sandbox.layout import Layout
+from sandbox.machine import ROUTE_53
+from standins.pulumi.hosts import Record, Zone
+
+KEY = Record(name="s1._domainkey.news.ping8.test", type="TXT", values=('"p=x"',))
+OTHER = Record(name="s2._domainkey.news.ping8.test", type="TXT", values=('"p=y"',))
+
+
+class Deployment:
+    """Two hosts and one domain."""
+
+    hosts: ClassVar = {
+        "mta": SimpleNamespace(name="mta", instance_id="i-1"),
+        "proxy-1": SimpleNamespace(name="proxy-1", instance_id="i-2"),
+    }
+    settings = SimpleNamespace(
+        domains=[SimpleNamespace(name="news.ping8.test", active_selector="s1")]
+    )
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(dns.Authority, "running", lambda _self: False)
+    layout = Layout(root=tmp_path)
+    layout.state.mkdir()
+    made = SimpleNamespace(layout=layout, deployment=Deployment)
+    breaking._authority(layout).publish(ROUTE_53, [Zone(name="ping8.test", records=(KEY, OTHER))])
+    return made
+
+
+def published(sandbox: Any) -> set[Record]:
+    zones = breaking._authority(sandbox.layout).published(ROUTE_53)
+    return {record for zone in zones for record in zone.records}
+
+
+def test_the_signing_keys_record_goes_and_comes_back(sandbox: Any) -> None:
+    fault = breaking.fault("dns")
+    for _ in range(2):
+        fault.plant(sandbox)
+        assert published(sandbox) == {OTHER}
+    for _ in range(2):
+        fault.undo(sandbox)
+        assert published(sandbox) == {KEY, OTHER}
+
+
+def test_a_record_that_a_deployment_published_meanwhile_is_not_doubled(sandbox: Any) -> None:
+    fault = breaking.fault("dns")
+    fault.plant(sandbox)
+    zones = [Zone(name="ping8.test", records=(KEY, OTHER))]
+    breaking._authority(sandbox.layout).publish(ROUTE_53, zones)
+    fault.undo(sandbox)
+    (zone,) = breaking._authority(sandbox.layout).published(ROUTE_53)
+    assert len(zone.records) == 2
+
+
+def test_an_unknown_fault_names_those_there_are() -> None:
+    with pytest.raises(SandboxError, match="say proxy, webhook, dns, disk"):
+        breaking.fault("lightning")
+
+
+class Hosts:
+    """Containers of which one may be stopped, with what systemctl lists."""
+
+    def __init__(self, failed: dict[str, str], running: tuple[str, ...] = ("i-1", "i-2")) -> None:
+        self._failed, self._running = failed, running
+
+    def names(self) -> list[str]:
+        return ["i-1", "i-2"]
+
+    def running(self, name: str) -> bool:
+        return name in self._running
+
+    def execute(self, name: str, *_command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess((), 0, self._failed.get(name, ""))
+
+
+def test_a_failed_unit_is_named_with_its_host_and_its_log() -> None:
+    listed = "ping8-metrics.service loaded failed failed Tell CloudWatch how this host is\n"
+    hosts: Any = Hosts({"i-2": listed})
+    with pytest.raises(SandboxError) as found:
+        health.require_healthy(Deployment, hosts)  # type: ignore[arg-type]
+    assert str(found.value) == (
+        "units failed on proxy-1: ping8-metrics.service; "
+        "see `ping8 sandbox logs proxy-1 --unit ping8-metrics.service`"
+    )
+
+
+def test_a_host_that_is_stopped_is_not_well_and_all_well_says_nothing() -> None:
+    hosts: Any = Hosts({}, running=("i-1",))
+    deployment: Any = Deployment
+    assert health.failed_units(deployment, hosts) == {"proxy-1": ["not running"]}
+    health.require_healthy(deployment, Hosts({}))  # type: ignore[arg-type]
