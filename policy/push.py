@@ -5,14 +5,14 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
+from hostagent.release.model import FORMAT, canonical, written
 from policy.agent_bundle import agent_zipapp
 from policy.release import HostFacts, Release, ReleaseFile
 from policy.settings.base import seconds
 
-FORMAT = 1
 _AGENT_PATH = "/usr/local/sbin/ping8-agent"
 _GRACE = 120
 """Seconds that the agent has, when its time is over, to switch back."""
@@ -82,38 +82,11 @@ def push_input(
 
 def manifest_of(release: Release) -> dict[str, Any]:
     """The release without its contents: what the host keeps as `manifest.json`."""
-    return {
-        "id": release.id,
-        "host": release.host,
-        "role": release.role,
-        "linked_directories": list(release.linked_directories),
-        "directories": [asdict(item) for item in release.directories],
-        "mounts": [asdict(item) for item in release.mounts],
-        "packages": list(release.packages),
-        "users": list(release.users),
-        "units": list(release.units),
-        "checks": [asdict(item) for item in release.checks],
-        "kumomta_version": release.kumomta_version,
-        "kumomta_preinstalled": release.kumomta_preinstalled,
-        "source": asdict(release.source) if release.source else None,
-        "files": [
-            {
-                "path": file.path,
-                "mode": file.mode,
-                "owner": file.owner,
-                "group": file.group,
-                "secret": file.secret,
-                "effects": list(file.effects),
-                "sha256": hashlib.sha256(file.content).hexdigest(),
-            }
-            for file in sorted(release.files, key=lambda file: file.path)
-        ],
-    }
-
-
-def canonical(data: Mapping[str, Any]) -> str:
-    """JSON in the one form over which digests go; the agent's twin is `model.canonical`."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+    files = [
+        {**written(file), "sha256": hashlib.sha256(file.content).hexdigest()}
+        for file in release.files
+    ]
+    return {**written(release), "id": release.id, "files": files}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""A release as it arrives on a host: the manifest that is kept, and the bundle that brings it."""
+"""A release as program and agent know it: what it says of a host, and the bundle that brings it."""
 
 import base64
 import binascii
@@ -6,88 +6,196 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal, TypeVar
 
 from hostagent.errors import AgentError
 
+T = TypeVar("T")
+Role = Literal["mta", "proxy"]
 FORMAT = 1
 """Of the bundle; another one is refused rather than half understood."""
 
 EFFECT = re.compile(r"(restart|reload|start) ([\w@.:-]+\.(service|timer|socket|path|mount|target))")
 
 
-@dataclass(frozen=True)
-class File:
-    """One file of a release, without its content. `effects`: systemd verb and unit."""
-
-    path: str
-    mode: int
-    owner: str
-    group: str
-    secret: bool
-    effects: tuple[str, ...]
-    sha256: str
+def by(read: Callable[[Any], object]) -> dict[str, Any]:
+    """Metadata of a field that travels in a bundle, and is read from JSON so."""
+    return {"read": read}
 
 
-@dataclass(frozen=True)
+def each(read: Callable[[Any], object]) -> Callable[[Any], object]:
+    """Reads a list."""
+    return lambda items: tuple(read(item) for item in items)
+
+
+def optional(read: Callable[[Any], object]) -> Callable[[Any], object]:
+    """Reads something, or null."""
+    return lambda item: None if item is None else read(item)
+
+
+def matching(pattern: str) -> Callable[[Any], str]:
+    """Reads text that matches as a whole."""
+
+    def read(text: object) -> str:
+        if not re.fullmatch(pattern, str(text)):
+            raise ValueError(f"{text!r}")
+        return str(text)
+
+    return read
+
+
+def reader(kind: Callable[..., T]) -> Callable[[Mapping[str, Any]], T]:
+    """Reads an object of fields that travel."""
+    return lambda raw: kind(**read_fields(kind, raw))
+
+
+def read_fields(kind: Any, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a kind that travel, as far as `raw` has them."""
+    return {
+        item.name: item.metadata["read"](raw[item.name])
+        for item in fields(kind)
+        if "read" in item.metadata and item.name in raw
+    }
+
+
+def written(value: Any) -> Any:
+    """As JSON has it: of an object the fields that travel."""
+    if isinstance(value, tuple):
+        return [written(item) for item in value]
+    if is_dataclass(value):
+        travels = (item.name for item in fields(value) if "read" in item.metadata)
+        return {name: written(getattr(value, name)) for name in travels}
+    return value
+
+
+def _path(text: object) -> str:
+    path = str(text)
+    if not path.startswith("/") or posixpath.normpath(path) != path or path in {"/", "//"}:
+        raise ValueError(f"path {path!r}")
+    return path
+
+
+def _mode(number: object) -> int:
+    mode = int(str(number))
+    if mode & ~0o7777:
+        raise ValueError(f"mode {mode:o}")
+    return mode
+
+
+def _effect(text: object) -> str:
+    if not EFFECT.fullmatch(str(text)):
+        raise ValueError(f"effect {text!r}")
+    return str(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileFacts:
+    """What a release says of one file, beside its content.
+
+    `effects` says what a changed file asks for, as systemd verb and unit: `restart kumomta.service`
+    or `reload nginx.service`; none means that the running service takes it up by itself.
+    """
+
+    path: str = field(metadata=by(_path))
+    mode: int = field(default=0o644, metadata=by(_mode))
+    owner: str = field(default="root", metadata=by(str))
+    group: str = field(default="root", metadata=by(str))
+    secret: bool = field(default=False, metadata=by(bool))
+    effects: tuple[str, ...] = field(default=(), metadata=by(each(_effect)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class File(FileFacts):
+    """One file of a release as its host knows it: by the digest of its content."""
+
+    sha256: str = field(metadata=by(matching(r"[0-9a-f]{64}")))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Directory:
-    """A directory of state, outside the release."""
+    """A directory that must exist on the host, outside the release (state, logs, spools)."""
 
-    path: str
-    mode: int
-    owner: str
-    group: str
+    path: str = field(metadata=by(_path))
+    mode: int = field(metadata=by(_mode))
+    owner: str = field(metadata=by(str))
+    group: str = field(metadata=by(str))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mount:
-    """The volume called `volume` in the host's facts, and where it is mounted."""
+    """Where a volume of the host is mounted. `volume` is its name in the host's facts."""
 
-    volume: str
-    path: str
+    volume: str = field(metadata=by(str))
+    path: str = field(metadata=by(_path))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Check:
-    """What must hold on a healthy host (see `policy.release.Check`)."""
+    """What must hold on a healthy host, beside its units being active.
 
-    kind: str
-    target: str
-    token_file: str | None
+    `liveness`: the URL answers 200. `injection`: the URL answers 401 to a POST without a token and
+    something else, below 500, with the bearer token found in `token_file` (a file of the release,
+    read on the host). `socks5`, `banner`: a SOCKS5 proxy or an SMTP server greets at `host:port`.
+    """
+
+    kind: Literal["liveness", "injection", "socks5", "banner"] = field(metadata=by(str))
+    target: str = field(metadata=by(str))
+    token_file: str | None = field(default=None, metadata=by(optional(str)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PackageSource:
-    """Where KumoMTA's package comes from (see `policy.release.PackageSource`)."""
+    """Where KumoMTA's package comes from: addresses of the repository's key and of its list.
 
-    key: str
-    list: str
-    lines: tuple[str, ...]
-    fingerprint: str
-    digest: str
+    `lines` for apt, the key's `fingerprint` and the package's SHA-256 `digest` are known once the
+    version is pinned; until then the host takes the list and the key that it finds.
+    """
+
+    key: str = field(metadata=by(str))
+    list: str = field(metadata=by(str))
+    lines: tuple[str, ...] = field(default=(), metadata=by(each(matching(r"deb [^\n]+"))))
+    fingerprint: str = field(default="", metadata=by(matching(r"([0-9A-F]{40})?")))
+    digest: str = field(default="", metadata=by(matching(r"([0-9a-f]{64})?")))
 
 
-@dataclass(frozen=True)
-class Manifest:
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """The desired state of a host, beside its files: what program and agent both know of a release.
+
+    A new field is added here and given a value where hosts are rendered: it is sent, enters the
+    release's id and is read on the host by its metadata.
+
+    `linked_directories` are live directories that are one link as a whole (the policy, so that
+    code and data switch together); every other file is a link of its own.
+    `units` are enabled and must be active when the host is healthy.
+    `users` are system users to make, beside those that packages bring.
+    """
+
+    host: str = field(metadata=by(str))
+    role: Role = field(metadata=by(str))
+    linked_directories: tuple[str, ...] = field(default=(), metadata=by(each(_path)))
+    directories: tuple[Directory, ...] = field(default=(), metadata=by(each(reader(Directory))))
+    mounts: tuple[Mount, ...] = field(default=(), metadata=by(each(reader(Mount))))
+    packages: tuple[str, ...] = field(
+        default=(), metadata=by(each(matching(r"[a-z0-9][a-z0-9+.-]+")))
+    )
+    users: tuple[str, ...] = field(default=(), metadata=by(each(matching(r"[a-z_][a-z0-9_-]*"))))
+    units: tuple[str, ...] = field(default=(), metadata=by(each(matching(r"[\w@.:-]+"))))
+    checks: tuple[Check, ...] = field(default=(), metadata=by(each(reader(Check))))
+    kumomta_version: str = field(metadata=by(str))
+    kumomta_preinstalled: bool = field(default=False, metadata=by(bool))
+    source: PackageSource | None = field(default=None, metadata=by(optional(reader(PackageSource))))
+    """None: the image has KumoMTA, or the repository."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest(Description):
     """A release without its contents, as `manifest.json` keeps it on the host."""
 
-    id: str
-    host: str
-    role: str
-    files: tuple[File, ...]
-    linked_directories: tuple[str, ...]
-    directories: tuple[Directory, ...]
-    mounts: tuple[Mount, ...]
-    packages: tuple[str, ...]
-    users: tuple[str, ...]
-    units: tuple[str, ...]
-    checks: tuple[Check, ...]
-    kumomta_version: str
-    kumomta_preinstalled: bool
-    source: PackageSource | None
-    """None: the image has KumoMTA, or the repository."""
+    id: str = field(metadata=by(matching(r"[0-9a-f]{16}|none")))
+    files: tuple[File, ...] = field(metadata=by(each(reader(File))))
     raw: str = field(repr=False, compare=False)
 
     @property
@@ -131,29 +239,7 @@ def empty_manifest() -> Manifest:
 def parse_manifest(raw: Mapping[str, Any]) -> Manifest:
     """From JSON data; paths that could leave the release's folder are refused."""
     try:
-        manifest = Manifest(
-            id=_match(raw["id"], r"[0-9a-f]{16}|none"),
-            host=str(raw["host"]),
-            role=str(raw["role"]),
-            files=tuple(_file(item) for item in raw["files"]),
-            linked_directories=tuple(_path(item) for item in raw.get("linked_directories", ())),
-            directories=tuple(
-                Directory(_path(d["path"]), int(d["mode"]), str(d["owner"]), str(d["group"]))
-                for d in raw.get("directories", ())
-            ),
-            mounts=tuple(Mount(str(m["volume"]), _path(m["path"])) for m in raw.get("mounts", ())),
-            packages=tuple(_match(p, r"[a-z0-9][a-z0-9+.-]+") for p in raw.get("packages", ())),
-            users=tuple(_match(u, r"[a-z_][a-z0-9_-]*") for u in raw.get("users", ())),
-            units=tuple(_match(u, r"[\w@.:-]+") for u in raw.get("units", ())),
-            checks=tuple(
-                Check(str(c["kind"]), str(c["target"]), c.get("token_file"))
-                for c in raw.get("checks", ())
-            ),
-            kumomta_version=str(raw["kumomta_version"]),
-            kumomta_preinstalled=bool(raw.get("kumomta_preinstalled", False)),
-            source=_source(raw["source"]) if raw.get("source") else None,
-            raw=canonical(raw),
-        )
+        manifest = Manifest(raw=canonical(raw), **read_fields(Manifest, raw))
     except (KeyError, TypeError, ValueError) as error:
         raise corrupt(f"its manifest is malformed ({type(error).__name__}: {error})") from error
     if len(manifest.by_path) != len(manifest.files):
@@ -205,35 +291,6 @@ def corrupt(why: str) -> AgentError:
     )
 
 
-def _source(raw: Mapping[str, Any]) -> PackageSource:
-    return PackageSource(
-        key=str(raw["key"]),
-        list=str(raw["list"]),
-        lines=tuple(_match(line, r"deb [^\n]+") for line in raw["lines"]),
-        fingerprint=_match(raw["fingerprint"], r"([0-9A-F]{40})?"),
-        digest=_match(raw["digest"], r"([0-9a-f]{64})?"),
-    )
-
-
-def _file(raw: Mapping[str, Any]) -> File:
-    effects = tuple(str(effect) for effect in raw["effects"])
-    for effect in effects:
-        if not EFFECT.fullmatch(effect):
-            raise ValueError(f"effect {effect!r}")
-    mode = int(raw["mode"])
-    if mode & ~0o7777:
-        raise ValueError(f"mode {mode:o}")
-    return File(
-        path=_path(raw["path"]),
-        mode=mode,
-        owner=str(raw["owner"]),
-        group=str(raw["group"]),
-        secret=bool(raw["secret"]),
-        effects=effects,
-        sha256=_match(raw["sha256"], r"[0-9a-f]{64}"),
-    )
-
-
 def _content(item: Mapping[str, str], data: Mapping[str, Any]) -> bytes:
     """As text, as base64, or the same as another part of the bundle: the agent itself."""
     if "text" in item:
@@ -241,16 +298,3 @@ def _content(item: Mapping[str, str], data: Mapping[str, Any]) -> bytes:
     if "same" in item:
         return base64.b64decode(data[item["same"]], validate=True)
     return base64.b64decode(item["base64"], validate=True)
-
-
-def _path(text: object) -> str:
-    path = str(text)
-    if not path.startswith("/") or posixpath.normpath(path) != path or path in {"/", "//"}:
-        raise ValueError(f"path {path!r}")
-    return path
-
-
-def _match(text: object, pattern: str) -> str:
-    if not re.fullmatch(pattern, str(text)):
-        raise ValueError(f"{text!r}")
-    return str(text)

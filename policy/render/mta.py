@@ -4,7 +4,7 @@ from policy.addresses import Addresses
 from policy.contract import DKIM_KEYS, LOGS, OUTBOX, POLICY, SPOOL
 from policy.dns.plan import MTA
 from policy.limits import SMTP_SESSIONS, SMTP_SESSIONS_PER_MINUTE
-from policy.release import Check, Directory, Mount, Release, ReleaseFile, build_release
+from policy.release import Check, Directory, Mount, Release, ReleaseFile
 from policy.render import system
 from policy.render.certificate import TIMER, certificate_directories, certificate_files
 from policy.render.data import policy_files
@@ -24,7 +24,7 @@ _UNBOUND = ("restart unbound.service",)
 
 def render_mta(settings: Settings, addresses: Addresses, secrets: Secrets) -> Release:
     """Everything that the MTA host is to be."""
-    return build_release(
+    return Release(
         host=MTA,
         role="mta",
         digest_key=secrets.digest_key,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from policy.addresses import Addresses
-from policy.release import Check, Release, ReleaseFile, build_release
+from policy.release import Check, Release, ReleaseFile
 from policy.render import system
 from policy.render.environment import proxy_environment
 from policy.render.metrics import TIMER, metrics_files
@@ -22,7 +22,7 @@ def render_proxy(
     """Everything that the proxy host of that name is to be."""
     proxy = next(proxy for proxy in settings.proxies if proxy.name == proxy_name)
     listens = f"{addresses.proxies[proxy_name].private}:{proxy.port}"
-    return build_release(
+    return Release(
         host=proxy_name,
         role="proxy",
         digest_key=secrets.digest_key,

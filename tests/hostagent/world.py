@@ -5,7 +5,7 @@ import grp
 import io
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from hostagent.push.push import push
 from hostagent.release.model import Bundle, parse_bundle
 from hostagent.report import Reporter
 from policy.push import push_input
-from policy.release import HostFacts, Release, ReleaseFile, build_release
+from policy.release import HostFacts, Release, ReleaseFile
 
 ME = getpass.getuser()
 GROUP = grp.getgrgid(os.getgid()).gr_name
@@ -193,17 +193,16 @@ def release(*files: ReleaseFile, units: tuple[str, ...] = UNITS, **more: Any) ->
         ),
     }
     every = {**defaults, **{item.path: item for item in files}}
-    built = build_release(
+    return Release(
         host="mta",
         role="mta",
-        files=every.values(),
+        files=tuple(every.values()),
         digest_key="key",
         kumomta_version="2026.09.29-b90d8bc1",
         linked_directories=(POLICY,),
         units=units,
         **more,
     )
-    return replace(built)
 
 
 def new_world(root: Path) -> World:

@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import dataclasses
 import io
 import json
 import shlex
@@ -13,18 +14,28 @@ from pathlib import Path
 import pytest
 
 import hostagent
-from hostagent.release.model import parse_bundle
+from hostagent.release.model import (
+    Check,
+    Description,
+    Directory,
+    FileFacts,
+    Mount,
+    canonical,
+    parse_bundle,
+    parse_manifest,
+)
 from policy import agent_bundle
 from policy.agent_bundle import agent_zipapp
-from policy.push import parse_report, push_command, push_input
-from policy.release import HostFacts, Release, ReleaseFile, build_release
+from policy.push import manifest_of, parse_report, push_command, push_input
+from policy.release import HostFacts, Release, ReleaseFile
+from tests.examples import LARGE, releases_of, settings_of
 
 SECRET = "sEcReT0123456789abcdefghijklmnopqrstuvwxyzA"
 FACTS = HostFacts(name="mta", instance_id="i-0123456789abcdef0", volumes=(("spool", "vol-1"),))
 
 
 def small(**more: object) -> Release:
-    return build_release(
+    return Release(
         host="mta",
         role="mta",
         files=(
@@ -52,6 +63,22 @@ def test_everything_of_a_release_arrives() -> None:
     assert bundle.manifest.id == small().id
     assert bundle.volumes == {"spool": "vol-1"}
     assert bundle.instance_id == FACTS.instance_id
+
+
+@pytest.mark.parametrize("example", releases_of(settings_of(LARGE)), ids=lambda one: one.host)
+def test_a_host_reads_all_that_describes_a_release(example: Release) -> None:
+    """A field that is added needs no line here, nor in what sends it and reads it."""
+    read = parse_manifest(json.loads(canonical(manifest_of(example))))
+    for field in dataclasses.fields(Description):
+        assert getattr(read, field.name) == getattr(example, field.name), field.name
+    for mine, theirs in zip(example.files, read.files, strict=True):
+        for field in dataclasses.fields(FileFacts):
+            assert getattr(mine, field.name) == getattr(theirs, field.name), field.name
+
+
+@pytest.mark.parametrize("kind", [Description, FileFacts, Directory, Mount, Check])
+def test_every_field_of_a_release_travels(kind: type) -> None:
+    assert all("read" in field.metadata for field in dataclasses.fields(kind))
 
 
 def test_the_same_release_is_the_same_input_and_another_instance_another() -> None:

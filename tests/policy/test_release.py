@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.release import ReleaseFile, build_release
+from policy.release import Release, ReleaseFile
 from policy.render import render_mta
 from policy.render.example import example_addresses
 from tests.examples import LARGE, mta_of, settings_of, stand_in_secrets
@@ -26,10 +26,10 @@ FILES = st.lists(
 
 
 def id_of(files: list[ReleaseFile], digest_key: str = "key", **more: object) -> str:
-    return build_release(
+    return Release(
         host="mta",
         role="mta",
-        files=files,
+        files=tuple(files),
         digest_key=digest_key,
         kumomta_version="1",
         **more,  # type: ignore[arg-type]

@@ -18,7 +18,6 @@ from policy.release import (
     Mount,
     Release,
     ReleaseFile,
-    build_release,
 )
 from sandbox.containers import Containers, Host
 from sandbox.network import Interface
@@ -123,10 +122,10 @@ def release(
         ReleaseFile(path="/usr/local/sbin/ping8-agent", content=agent_zipapp(), mode=0o755),
         *files,
     ]
-    return build_release(
+    return Release(
         host="mta",
         role="mta",
-        files={file.path: file for file in every}.values(),
+        files=tuple({file.path: file for file in every}.values()),
         digest_key="key",
         kumomta_version="2026.09.29-b90d8bc1",
         kumomta_preinstalled=True,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pulumi.automation import CommandError
 
-from policy.release import Release, ReleaseFile, build_release
+from policy.release import Release, ReleaseFile
 from sandbox.run import Sandbox
 from tests.sandbox.e2e.deploying import (
     deploy,
@@ -127,10 +127,10 @@ def test_a_release_whose_kumod_does_not_start_is_rolled_back_and_mail_flows(
     before = live_release(sandbox_up)
 
     def broken(*, files: Iterable[ReleaseFile], **fields: Any) -> Release:
-        return build_release(files=[_cannot_start(file) for file in files], **fields)
+        return Release(files=tuple(_cannot_start(file) for file in files), **fields)
 
     with monkeypatch.context() as patched:
-        patched.setattr("policy.render.mta.build_release", broken)
+        patched.setattr("policy.render.mta.Release", broken)
         with pytest.raises(CommandError) as failure:
             deploy(sandbox_up)
     assert "kumomta" in str(failure.value)
