@@ -1,8 +1,9 @@
-"""The verb `drift`: how the host differs from its live release. Reads only."""
+"""How a host differs from its release: one way to look for `drift`, for a push and for repairs."""
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from hostagent.errors import AgentError
@@ -15,54 +16,116 @@ from hostagent.system import packages, volumes
 from hostagent.system.units import Units
 
 
+@dataclass(frozen=True)
+class Difference:
+    """`what` is a path, a unit, a package or a release; `kind` says how it differs."""
+
+    what: str
+    kind: str
+    found: str
+
+
+Look = Callable[[Host, Store, Manifest], Iterator[Difference]]
+"""Looks at one aspect of a host, and changes nothing."""
+
+
 def drift(host: Host) -> dict[str, Any]:
-    """The live release and every difference from it."""
+    """The verb: the live release and every difference from it."""
     store = Store(host.layout)
     live = store.current_id()
     if not host.layout.current.is_symlink():
         raise AgentError("this host has no release", "run `pulumi up`")
     manifest = store.manifest(live)
-    found = [
-        {"what": what, "kind": kind, "found": text}
-        for what, kind, text in differences(host, store, manifest)
-    ]
+    found = [vars(each) for each in differences(host, store, manifest)]
     return {"release": live, "host": manifest.host, "differences": found}
 
 
-def differences(host: Host, store: Store, manifest: Manifest) -> Iterator[tuple[str, str, str]]:
-    """What differs, of which kind, and how."""
+def sound(host: Host, store: Store, manifest: Manifest) -> bool:
+    """A quick look whether the live release does its work."""
+    return not any(differences(host, store, manifest, (look_at_links, _mounts, _states)))
+
+
+def look_at_files(_host: Host, store: Store, manifest: Manifest) -> Iterator[Difference]:
+    """Files that are not as they were pushed."""
     for file, why in store.damaged(manifest):
-        yield file.path, "file", why
-    yield from _links(host, manifest)
+        yield Difference(file.path, "file", why)
+
+
+def look_at_links(host: Host, _store: Store, manifest: Manifest) -> Iterator[Difference]:
+    """Live paths that do not lead into the release."""
+    for path in links.link_paths(manifest):
+        if not links.is_ours(host.layout, path):
+            if os.path.lexists(host.layout.live(path)):
+                yield Difference(path, "link", "something else is there")
+            else:
+                yield Difference(path, "missing link", "missing")
+
+
+def look_at_additions(_host: Host, store: Store, manifest: Manifest) -> Iterator[Difference]:
+    """Files that somebody put into directories of the release."""
     for path in store.additions(manifest):
-        yield path, "file", "not in the release"
+        yield Difference(path, "added file", "not in the release")
+
+
+def _directories(host: Host, _store: Store, manifest: Manifest) -> Iterator[Difference]:
     for directory in manifest.directories:
         text = _directory(host, directory)
         if text:
-            yield directory.path, "directory", text
+            yield Difference(directory.path, "directory", text)
+
+
+def _mounts(host: Host, _store: Store, manifest: Manifest) -> Iterator[Difference]:
     for path in volumes.unmounted(host, manifest.mounts):
-        yield path, "mount", "nothing is mounted here"
-    units = Units(host)
-    for unit, state in units.states(manifest.units).items():
+        yield Difference(path, "mount", "nothing is mounted here")
+
+
+def _states(host: Host, _store: Store, manifest: Manifest) -> Iterator[Difference]:
+    for unit, state in Units(host).states(manifest.units).items():
         if state != "active":
-            yield unit, "unit", state
-    for unit in units.disabled(manifest.units):
-        yield unit, "unit", "does not start at boot"
-    yield from _packages(host, manifest)
+            yield Difference(unit, "unit", state)
+
+
+def _boot(host: Host, _store: Store, manifest: Manifest) -> Iterator[Difference]:
+    for unit in Units(host).disabled(manifest.units):
+        yield Difference(unit, "unit", "does not start at boot")
+
+
+def _packages(host: Host, _store: Store, manifest: Manifest) -> Iterator[Difference]:
+    versions = packages.installed(host, [*manifest.packages, "kumomta"])
+    for name in manifest.packages:
+        if name not in versions:
+            yield Difference(name, "package", "not installed")
+    version, wanted = versions.get("kumomta", ""), manifest.kumomta_version
+    if not manifest.kumomta_preinstalled and not packages.matches(version, wanted):
+        yield Difference("kumomta", "package", f"{version or 'no version'} instead of {wanted}")
+
+
+def _switch(host: Host, _store: Store, _manifest: Manifest) -> Iterator[Difference]:
     note = pending.read(host.layout)
     if note is not None:
-        yield (
-            note.target,
-            "switch",
-            "was interrupted; the next push or `ping8-agent finish` ends it",
-        )
+        how = "was interrupted; the next push or `ping8-agent finish` ends it"
+        yield Difference(note.target, "switch", how)
 
 
-def _links(host: Host, manifest: Manifest) -> Iterator[tuple[str, str, str]]:
-    for path in links.link_paths(manifest):
-        if not links.is_ours(host.layout, path):
-            there = os.path.lexists(host.layout.live(path))
-            yield path, "link", "something else is there" if there else "missing"
+LOOKS: tuple[Look, ...] = (
+    look_at_files,
+    look_at_links,
+    look_at_additions,
+    _directories,
+    _mounts,
+    _states,
+    _boot,
+    _packages,
+    _switch,
+)
+
+
+def differences(
+    host: Host, store: Store, manifest: Manifest, looks: Iterable[Look] = LOOKS
+) -> Iterator[Difference]:
+    """What differs from the live release, as far as it is looked at."""
+    for look in looks:
+        yield from look(host, store, manifest)
 
 
 def _directory(host: Host, directory: Directory) -> str:
@@ -79,19 +142,3 @@ def _directory(host: Host, directory: Directory) -> str:
             f"owner {status.st_uid}:{status.st_gid} instead of {directory.owner}:{directory.group}"
         )
     return ""
-
-
-def _packages(host: Host, manifest: Manifest) -> Iterator[tuple[str, str, str]]:
-    versions = packages.installed(host, [*manifest.packages, "kumomta"])
-    for name in manifest.packages:
-        if name not in versions:
-            yield name, "package", "not installed"
-    if manifest.kumomta_preinstalled:
-        return
-    version = versions.get("kumomta", "")
-    if not packages.matches(version, manifest.kumomta_version):
-        yield (
-            "kumomta",
-            "package",
-            f"{version or 'no version'} instead of {manifest.kumomta_version}",
-        )

@@ -4,12 +4,11 @@ import sys
 from typing import Any
 
 from hostagent.host import Host
-from hostagent.push import change, health, lock, pending, prepare, recover, repair
-from hostagent.release import links
+from hostagent.push import change, drift, lock, pending, prepare, recover, repair
 from hostagent.release.masking import mask
 from hostagent.release.model import Bundle, Manifest, parse_bundle
 from hostagent.release.store import Store
-from hostagent.system.volumes import grow, unmounted
+from hostagent.system.volumes import grow
 
 
 def run(host: Host) -> dict[str, Any]:
@@ -44,7 +43,7 @@ def push(host: Host, bundle: Bundle) -> dict[str, Any]:
 def _decide(host: Host, store: Store, bundle: Bundle, live: Manifest) -> dict[str, Any]:
     manifest = bundle.manifest
     if live.raw == manifest.raw:
-        if not bundle.always and sound(host, live):
+        if not bundle.always and drift.sound(host, store, live):
             grow(host, bundle)
             host.report.say(f"release {manifest.id} is live already: nothing to do")
             return {"changed": [], "restarted": [], "repaired": []}
@@ -81,15 +80,6 @@ def _left_over(host: Host, store: Store, release_id: str) -> bool:
         store.current_id() != release_id
         and release_id not in store.history()
         and pending.read(host.layout) is None
-    )
-
-
-def sound(host: Host, manifest: Manifest) -> bool:
-    """A quick look whether the live release does its work: links, mounts, units."""
-    return (
-        all(links.is_ours(host.layout, path) for path in links.link_paths(manifest))
-        and not unmounted(host, manifest.mounts)
-        and health.inactive(host, manifest.units) is None
     )
 
 

@@ -5,11 +5,12 @@ import time
 from typing import Any
 
 from hostagent.host import Host
-from hostagent.push import change, health, pending, prepare
+from hostagent.push import change, drift, health, pending, prepare
+from hostagent.push.drift import Difference
 from hostagent.push.pending import Pending
 from hostagent.release import links
 from hostagent.release.effects import UNIT_FILES, ordered
-from hostagent.release.model import Bundle, File
+from hostagent.release.model import Bundle
 from hostagent.release.store import Store
 from hostagent.system import packages
 from hostagent.system.units import Units
@@ -20,13 +21,11 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
     manifest = bundle.manifest
     prepare.wait_for_boot(host)
     upgrade = prepare.prepare(host, bundle)
-    damaged = store.damaged(manifest)
-    foreign = links.foreign(host.layout, manifest)
-    missing = [
-        path for path in links.link_paths(manifest) if not os.path.lexists(host.layout.live(path))
-    ]
-    added = store.additions(manifest)
-    wrong = sorted({*(file.path for file, _ in damaged), *foreign, *missing})
+    files, astray, added = (
+        list(look(host, store, manifest))
+        for look in (drift.look_at_files, drift.look_at_links, drift.look_at_additions)
+    )
+    wrong = sorted({each.what for each in (*files, *astray)})
     told = [
         effect for file in manifest.files if _covers(file.path, wrong) for effect in file.effects
     ]
@@ -51,9 +50,10 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
     )
     pending.write(host.layout, note)
     host.done("pending")
-    _put_right(host, store, bundle, damaged, added, backup)
-    for path in foreign:
-        host.report.say(f"repairing {path}: something else is there")
+    _put_right(host, store, bundle, [*files, *added], backup)
+    foreign = [each for each in astray if each.kind == "link"]
+    for each in foreign:
+        host.report.say(f"repairing {each.what}: {each.found}")
     host.done("restored")
     since = health.moment()
     if any(path.startswith(UNIT_FILES) for path in wrong):
@@ -70,35 +70,29 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
     return {
         "changed": [],
         "restarted": list(note.effects),
-        "repaired": sorted({*wrong, *added}),
-        "backed_up": list(foreign),
+        "repaired": sorted({*wrong, *(each.what for each in added)}),
+        "backed_up": [each.what for each in foreign],
         "bad_before": list(bad.values()),
         "bad_still": list(still),
     }
 
 
 def _put_right(
-    host: Host,
-    store: Store,
-    bundle: Bundle,
-    damaged: list[tuple[File, str]],
-    added: list[str],
-    backup: str,
+    host: Host, store: Store, bundle: Bundle, wrong: list[Difference], backup: str
 ) -> None:
     """Files of the live release as they were pushed; what was there is backed up."""
-    release = bundle.manifest.id
-    kept = host.layout.backup / backup / "stored"
-    for file, why in damaged:
-        host.report.say(f"repairing {file.path}: {why}")
-        stored = host.layout.stored(release, file.path)
+    manifest = bundle.manifest
+    for each in wrong:
+        stored = host.layout.stored(manifest.id, each.what)
         if os.path.lexists(stored):
-            links.keep(stored, kept / file.path.lstrip("/"))
-        store.restore(file, release, bundle.contents[file.path])
-    for path in added:
-        host.report.say(f"taking {path} away: it is not in the release")
-        stored = host.layout.stored(release, path)
-        links.keep(stored, kept / path.lstrip("/"))
-        stored.unlink()
+            links.keep(stored, host.layout.backup / backup / "stored" / each.what.lstrip("/"))
+        file = manifest.by_path.get(each.what)
+        if file is None:
+            host.report.say(f"taking {each.what} away: it is {each.found}")
+            stored.unlink()
+        else:
+            host.report.say(f"repairing {each.what}: {each.found}")
+            store.restore(file, manifest.id, bundle.contents[each.what])
 
 
 def _covers(path: str, wrong: list[str]) -> bool:
