@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pytest
 
@@ -126,7 +126,7 @@ def test_an_injection_path_that_asks_for_no_token_is_not_well(
 
 @pytest.mark.parametrize("kind", ["socks5", "banner"])
 def test_a_server_that_takes_no_connection_is_reported(
-    world: World, manifest: Manifest, kind: str
+    world: World, manifest: Manifest, kind: Literal["socks5", "banner"]
 ) -> None:
     check = Check(kind=kind, target="127.0.0.1:1", token_file=None)
     (why,) = reasons(world, manifest, check)
@@ -147,7 +147,7 @@ def test_a_server_that_takes_no_connection_is_reported(
     ],
 )
 def test_a_server_is_well_when_it_greets(
-    world: World, manifest: Manifest, kind: str, says: bytes, good: bool
+    world: World, manifest: Manifest, kind: Literal["socks5", "banner"], says: bytes, good: bool
 ) -> None:
     with greeter(says) as target:
         found = reasons(world, manifest, Check(kind=kind, target=target, token_file=None))
