@@ -1,1 +1,1 @@
-
+"""What the program makes on AWS: Pulumi components."""

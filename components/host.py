@@ -13,7 +13,7 @@ from components.public_address import PublicAddress, PublicAddressArgs
 from components.tagging import named
 from policy.cloud_init import HostLogin, user_data
 
-_DEVICES = ("/dev/sdf", "/dev/sdg")
+_DEVICES = tuple(f"/dev/sd{letter}" for letter in "fghijklmnop")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ class Host(pulumi.ComponentResource):
         volumes = {volume.name: self._volume(name, volume, args) for volume in args.volumes}
         attachments = [
             self._attachment(name, key, volume, device, instance)
-            for (key, volume), device in zip(volumes.items(), _DEVICES, strict=False)
+            for (key, volume), device in zip(volumes.items(), _DEVICES[: len(volumes)], strict=True)
         ]
         self.public = tuple(public.values())
         self.addresses = {key: address.public_ip for key, address in public.items()}

@@ -1,1 +1,1 @@
-
+"""What operators do with a stack: the commands of `ping8`."""

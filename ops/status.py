@@ -187,7 +187,7 @@ def severity(name: str, value: float, access: HostAccess, settings: Settings) ->
 
 def _judges(alarm: Alarm, name: str) -> bool:
     reads = alarm.read.values()
-    by_itself = alarm.expression is None or alarm.expression.startswith("MIN(")
+    by_itself = alarm.expression is None or alarm.each
     return by_itself and any(
         read.metric == name and read.statistic != "SampleCount" for read in reads
     )

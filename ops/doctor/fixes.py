@@ -2,6 +2,7 @@
 
 from ops.stack import Deployment, HostAccess
 from policy.dns.plan import zone_of
+from policy.settings.base import named
 
 
 def refresh(deployment: Deployment) -> str:
@@ -26,7 +27,7 @@ def on_host(access: HostAccess, command: str) -> str:
 
 def record(deployment: Deployment, domain_name: str, name: str) -> str:
     """For a record of a sender domain: ours is refreshed, another's is told to its owner."""
-    domain = next(each for each in deployment.settings.domains if each.name == domain_name)
+    domain = named(deployment.settings.domains, domain_name)
     if zone_of(deployment.settings, domain, name) is not None:
         return refresh(deployment)
     lines = [

@@ -8,7 +8,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from policy.release import Role
-from policy.settings.base import Model
+from policy.settings.base import Model, named
 
 TABLE = Path(__file__).with_name("table.yaml")
 
@@ -50,7 +50,10 @@ class Read(Model):
 
 
 class Alarm(Model):
-    """When operators are told. Texts and expression may hold `{setting}` and `{dimension}`."""
+    """When operators are told. Texts and expression may hold `{setting}` and `{dimension}`.
+
+    `each`: the expression is the worst of the metrics, so that one of them alone is over the limit.
+    """
 
     name: str = Field(pattern=r"[a-z0-9-]+")
     severity: Literal["warning", "critical"]
@@ -59,6 +62,7 @@ class Alarm(Model):
     only: Literal["shipping", "outbox"] | None = None
     read: dict[str, Read]
     expression: str | None = None
+    each: bool = False
     is_: Literal["below", "above", "at-least"] = Field(alias="is")
     limit: float | str
     limit_unit: Literal["seconds", "hours"] | None = None
@@ -126,11 +130,11 @@ class Table(Model):
 
     def metric(self, name: str) -> Metric:
         """A metric by name."""
-        return next(metric for metric in self.metrics if metric.name == name)
+        return named(self.metrics, name)
 
     def alarm(self, name: str) -> Alarm:
         """An alarm by name."""
-        return next(alarm for alarm in self.alarms if alarm.name == name)
+        return named(self.alarms, name)
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:

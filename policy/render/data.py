@@ -32,7 +32,7 @@ from policy.record_names import bounce_target
 from policy.release import ReleaseFile
 from policy.render.shaping import shaping_toml, warm_up
 from policy.settings import Settings
-from policy.settings.base import seconds
+from policy.settings.base import named, seconds
 from policy.settings.domains import SenderDomain
 
 RESTART = ("restart kumomta.service",)
@@ -271,7 +271,7 @@ def _at_least(count: int) -> int:
 
 
 def _port(settings: Settings, proxy: str) -> int:
-    return next(host.port for host in settings.proxies if host.name == proxy)
+    return named(settings.proxies, proxy).port
 
 
 def _preferred(name: str, names: list[str]) -> str:

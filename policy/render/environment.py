@@ -8,6 +8,7 @@ from policy.release import ReleaseFile
 from policy.render.data import environment
 from policy.secrets import Secrets
 from policy.settings import Settings
+from policy.settings.base import named
 
 PROXY_USER = "ping8"
 """As `egress.lua` says it."""
@@ -49,7 +50,7 @@ def proxy_environment(
     settings: Settings, proxy_name: str, addresses: Addresses, secrets: Secrets
 ) -> ReleaseFile:
     """`/etc/default/kumoproxy`: where it listens, and the password when it asks for one."""
-    proxy = next(proxy for proxy in settings.proxies if proxy.name == proxy_name)
+    proxy = named(settings.proxies, proxy_name)
     variables = {"KUMOPROXY_LISTEN": f"{addresses.proxies[proxy_name].private}:{proxy.port}"}
     if proxy.authentication:
         variables["KUMOPROXY_USERNAME"] = PROXY_USER

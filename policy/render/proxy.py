@@ -10,6 +10,7 @@ from policy.render.metrics import TIMER, metrics_files
 from policy.render.templates import template_file
 from policy.secrets import Secrets
 from policy.settings import Settings
+from policy.settings.base import named
 
 _RESTART = ("restart kumoproxy.service",)
 _POLICY = Path(__file__).parents[1] / "kumoproxy" / "init.lua"
@@ -20,7 +21,7 @@ def render_proxy(
     settings: Settings, proxy_name: str, addresses: Addresses, secrets: Secrets
 ) -> Release:
     """Everything that the proxy host of that name is to be."""
-    proxy = next(proxy for proxy in settings.proxies if proxy.name == proxy_name)
+    proxy = named(settings.proxies, proxy_name)
     listens = f"{addresses.proxies[proxy_name].private}:{proxy.port}"
     return Release(
         host=proxy_name,

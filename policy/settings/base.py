@@ -3,10 +3,11 @@
 import ipaddress
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -21,6 +22,25 @@ class Kind:
 
     name: str | None = None
     unit: str = ""
+
+
+class Named(Protocol):
+    """Something that has a name of its own."""
+
+    @property
+    def name(self) -> str:
+        """Unique among its kind."""
+
+
+T = TypeVar("T", bound=Named)
+
+
+def named(items: Iterable[T], name: str) -> T:
+    """The one of that name; a KeyError with the name if there is none.
+
+    A bare `next` would end the loop of a caller that is a generator.
+    """
+    return {item.name: item for item in items}[name]
 
 
 def unit(name: str) -> Kind:

@@ -17,6 +17,7 @@ from policy.settings.base import (
     RecordName,
     Region,
     ZoneId,
+    named,
     unit,
 )
 from policy.settings.domains import DomainDefaults, SenderDomain
@@ -122,7 +123,7 @@ class Settings(Model):
 
     def source(self, name: str) -> Source:
         """The egress source of that name."""
-        return next(source for source in self.sources if source.name == name)
+        return named(self.sources, name)
 
     def ehlo(self, source: Source) -> str:
         """The EHLO name in full; a stack file may give its first label alone."""
@@ -134,11 +135,11 @@ class Settings(Model):
 
     def brand(self, name: str) -> Brand:
         """The brand of that name."""
-        return next(brand for brand in self.brands if brand.name == name)
+        return named(self.brands, name)
 
     def pool(self, name: str) -> Pool:
         """The egress pool of that name."""
-        return next(pool for pool in self.pools if pool.name == name)
+        return named(self.pools, name)
 
     def zone_of(self, domain: SenderDomain) -> str | None:
         """The Route 53 zone that holds a sender domain's records; None: its DNS is elsewhere."""

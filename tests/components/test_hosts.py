@@ -104,6 +104,13 @@ def test_a_volume_that_grows_touches_itself_and_the_push_that_grows_its_file_sys
     assert spool.urn in push.property_dependencies["stdin"]
 
 
+def test_a_volume_that_no_device_is_left_for_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than a host without one of its volumes."""
+    monkeypatch.setattr("components.host._DEVICES", ("/dev/sdf",))
+    with pytest.raises(ValueError, match="shorter"):
+        run(shapes.MINIMAL, environment="minimal")
+
+
 def test_protection_is_lifted_in_place_so_that_a_host_can_be_replaced() -> None:
     before = shapes.program("minimal")
     after = run(shapes.MINIMAL | {"protect": False}, environment="minimal")
