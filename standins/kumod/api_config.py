@@ -1,14 +1,14 @@
-"""kumo.configure_*, define_*, start_* and set_*."""
+"""kumo.configure_*, define_*, start_*, set_*, and kumo.dns."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
-from standins.kumod import defaults
-from standins.kumod.contract import deserialize
+from standins.kumod.contract import contract, deserialize
 from standins.kumod.errors import KumoError
-from standins.kumod.registry import api
+from standins.kumod.objects import api
+from standins.kumod.resolver import ResolveError
 
 if TYPE_CHECKING:
     from standins.kumod.lua import LuaContext
@@ -63,7 +63,7 @@ def configure_accounting_db_path(_ctx: LuaContext, path: str) -> None:
 
 @api("kumo.set_lruttl_cache_capacity")
 def set_lruttl_cache_capacity(_ctx: LuaContext, name: str, capacity: int) -> None:
-    if name not in defaults.LRUTTL_CACHES:
+    if name not in contract()["lruttl_caches"]:
         raise KumoError(
             f"could not set capacity for cache {name} "
             "as that is not a pre-defined lruttl cache name"
@@ -91,3 +91,21 @@ def set_config_monitor_globs(ctx: LuaContext, globs: list[str]) -> None:
 @api("kumo.available_parallelism")
 def available_parallelism(_ctx: LuaContext) -> int:
     return os.cpu_count() or 1
+
+
+def _resolve(call: Any, *args: Any) -> Any:
+    try:
+        return call(*args)
+    except ResolveError as error:
+        raise KumoError(str(error)) from None
+
+
+@api("kumo.dns.lookup_addr")
+def lookup_addr(ctx: LuaContext, name: str) -> list[str]:
+    found: list[str] = _resolve(ctx.facts.resolver.addresses, name)
+    return found
+
+
+@api("kumo.dns.set_mta_sts_enabled")
+def set_mta_sts_enabled(ctx: LuaContext, enabled: bool) -> None:
+    ctx.configuration.mta_sts = enabled

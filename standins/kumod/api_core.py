@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from standins.kumod import decisions, defaults
-from standins.kumod.contract import deserialize
+from standins.kumod import decisions
+from standins.kumod.contract import completed, deserialize
 from standins.kumod.errors import KumoError, RejectError
 from standins.kumod.headers import EnvelopeAddress
 from standins.kumod.lua import Results
 from standins.kumod.message import Message, QueueName
-from standins.kumod.objects import DataObject, LuaObject
-from standins.kumod.registry import api
+from standins.kumod.objects import DataObject, LuaObject, api
 
 if TYPE_CHECKING:
     from standins.kumod.lua import LuaContext
@@ -39,11 +38,6 @@ def to_string(_ctx: LuaContext, target: LuaObject) -> str:
 @api("len")
 def length(_ctx: LuaContext, target: LuaObject) -> int:
     return len(list(target.pairs()))
-
-
-@api("equal")
-def equal(_ctx: LuaContext, left: Any, right: Any) -> bool:
-    return bool(left == right)
 
 
 @api("registered")
@@ -77,14 +71,14 @@ def map_path(ctx: LuaContext, path: Any) -> Any:
 @api("kumo.make_egress_source")
 def make_egress_source(_ctx: LuaContext, params: Any) -> DataObject:
     fields = deserialize("kumo.make_egress_source", params)
-    return DataObject("EgressSource", defaults.EGRESS_SOURCE | fields)
+    return DataObject("EgressSource", completed("kumo.make_egress_source", fields))
 
 
 @api("kumo.make_egress_pool")
 def make_egress_pool(_ctx: LuaContext, params: Any) -> DataObject:
     fields = deserialize("kumo.make_egress_pool", params)
-    entries = [{"weight": 1, **entry} for entry in fields.get("entries") or []]
-    return DataObject("EgressPool", {**defaults.EGRESS_POOL, **fields, "entries": entries})
+    fields["entries"] = [{"weight": 1, **entry} for entry in fields.get("entries") or []]
+    return DataObject("EgressPool", completed("kumo.make_egress_pool", fields))
 
 
 @api("kumo.make_egress_path")
@@ -93,13 +87,13 @@ def make_egress_path(_ctx: LuaContext, params: Any) -> DataObject:
     for name in ("prohibited_hosts", "skip_hosts"):
         if fields.get(name) == {}:
             fields[name] = []
-    return DataObject("EgressPathConfig", defaults.EGRESS_PATH | fields)
+    return DataObject("EgressPathConfig", completed("kumo.make_egress_path", fields))
 
 
 @api("kumo.make_queue_config")
 def make_queue_config(_ctx: LuaContext, params: Any) -> DataObject:
     fields = deserialize("kumo.make_queue_config", params)
-    return DataObject("QueueConfig", defaults.QUEUE | fields)
+    return DataObject("QueueConfig", completed("kumo.make_queue_config", fields))
 
 
 @api("kumo.make_listener_domain")
@@ -108,7 +102,7 @@ def make_listener_domain(_ctx: LuaContext, params: Any) -> DataObject:
     for name in ("log_oob", "log_arf"):
         if isinstance(fields.get(name), bool):
             fields[name] = "LogThenRelay" if fields[name] else "Ignore"
-    return DataObject("EsmtpDomain", defaults.LISTENER_DOMAIN | fields)
+    return DataObject("EsmtpDomain", completed("kumo.make_listener_domain", fields))
 
 
 @api("kumo.make_message")
@@ -148,12 +142,7 @@ def validation_failed(ctx: LuaContext) -> None:
     ctx.configuration.validation_failed = True
 
 
-@api("kumo.sleep", "kumo.time.sleep")
-def sleep(ctx: LuaContext, seconds: float) -> None:
-    ctx.facts.clock.sleep(float(seconds))
-
-
-for _level in ("error", "warn", "info", "debug"):
+for _level in ("error", "warn"):
 
     @api(f"kumo.log_{_level}")
     def _log(ctx: LuaContext, *parts: Any, level: str = _level) -> None:
@@ -171,16 +160,6 @@ def invoke_get_queue_config(ctx: LuaContext, queue_name: str, *_ignored: Any) ->
         ctx, name.domain, name.tenant, name.campaign, name.routing_domain
     )
     return dict(config.data)
-
-
-@api("kumo.invoke_get_egress_pool")
-def invoke_get_egress_pool(ctx: LuaContext, name: Any = None) -> Any:
-    return dict(decisions.egress_pool(ctx, name).data)
-
-
-@api("kumo.invoke_get_egress_source")
-def invoke_get_egress_source(ctx: LuaContext, name: str) -> Any:
-    return dict(decisions.egress_source(ctx, name).data)
 
 
 @api("kumo.invoke_get_egress_path_config")

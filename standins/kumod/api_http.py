@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urljoin
 
 from standins.kumod.durations import parse_duration
 from standins.kumod.errors import KumoError
 from standins.kumod.http_client import HttpFailure, HttpRequest, HttpResponse, HttpTransport
-from standins.kumod.objects import LuaObject
-from standins.kumod.registry import api, method
+from standins.kumod.objects import LuaObject, api, method
 
 if TYPE_CHECKING:
     from standins.kumod.lua import LuaContext
@@ -115,20 +113,6 @@ def request_timeout(_ctx: LuaContext, request: RequestBuilder, timeout: Any) -> 
     return request
 
 
-@method("HttpRequest", "basic_auth")
-def basic_auth(
-    ctx: LuaContext, request: RequestBuilder, user: str, password: str = ""
-) -> RequestBuilder:
-    credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
-    return request_header(ctx, request, "Authorization", f"Basic {credentials}")
-
-
-@method("HttpRequest", "form_url_encoded")
-def form_url_encoded(ctx: LuaContext, request: RequestBuilder, values: Any) -> RequestBuilder:
-    request.body = urlencode(values).encode()
-    return request_header(ctx, request, "Content-Type", "application/x-www-form-urlencoded")
-
-
 @method("HttpRequest", "send")
 def request_send(ctx: LuaContext, request: RequestBuilder) -> ResponseObject:
     headers = [(name.lower(), value) for name, value in request.headers]
@@ -173,22 +157,9 @@ def status_code(_ctx: LuaContext, response: ResponseObject) -> int:
     return response.response.status
 
 
-@method("HttpResponse", "status_reason")
-def status_reason(_ctx: LuaContext, response: ResponseObject) -> str:
-    return response.response.reason
-
-
-def _class_test(name: str, first: int) -> None:
-    @method("HttpResponse", f"status_is_{name}")
-    def test(_ctx: LuaContext, response: ResponseObject) -> bool:
-        return response.response.status // 100 == first
-
-
-for _name, _first in (
-    ("informational", 1), ("success", 2), ("redirection", 3), ("client_error", 4),
-    ("server_error", 5),
-):  # fmt: skip
-    _class_test(_name, _first)
+@method("HttpResponse", "status_is_success")
+def status_is_success(_ctx: LuaContext, response: ResponseObject) -> bool:
+    return response.response.status // 100 == 2
 
 
 @method("HttpResponse", "headers")
@@ -196,22 +167,8 @@ def response_headers(_ctx: LuaContext, response: ResponseObject) -> Any:
     return {name.lower(): value for name, value in response.response.headers}
 
 
-def _complete_body(response: ResponseObject) -> bytes:
-    if response.response.truncated:
-        raise KumoError("error decoding response body: end of file before message length reached")
-    return response.response.body
-
-
 @method("HttpResponse", "text")
 def response_text(_ctx: LuaContext, response: ResponseObject) -> str:
-    return _complete_body(response).decode("utf-8", "replace")
-
-
-@method("HttpResponse", "bytes")
-def response_bytes(_ctx: LuaContext, response: ResponseObject) -> bytes:
-    return _complete_body(response)
-
-
-@method("HttpResponse", "content_length")
-def content_length(_ctx: LuaContext, response: ResponseObject) -> int:
-    return len(response.response.body)
+    if response.response.truncated:
+        raise KumoError("error decoding response body: end of file before message length reached")
+    return response.response.body.decode("utf-8", "replace")

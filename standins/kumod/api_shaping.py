@@ -9,8 +9,7 @@ from standins.kumod.contract import deserialize
 from standins.kumod.decisions import site_of_domain
 from standins.kumod.errors import DeserializeError, KumoError
 from standins.kumod.facts import KumodFacts
-from standins.kumod.objects import LuaObject
-from standins.kumod.registry import api, method
+from standins.kumod.objects import LuaObject, api, method
 from standins.kumod.resolver import ResolveError
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from standins.kumod.errors import KumoError
-from standins.kumod.objects import LuaObject
-from standins.kumod.registry import api, method
+from standins.kumod.objects import LuaObject, api, method
 
 if TYPE_CHECKING:
     from standins.kumod.lua import LuaContext

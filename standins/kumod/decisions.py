@@ -7,13 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from standins.kumod import defaults
+from standins.kumod.contract import completed
 from standins.kumod.errors import KumoError
 from standins.kumod.objects import DataObject
 from standins.kumod.resolver import ResolveError, Resolver, mail_hosts
 
 if TYPE_CHECKING:
     from standins.kumod.lua import LuaContext
+
+_UNSPECIFIED_SOURCE = completed("kumo.make_egress_source", {"name": "unspecified"})
+_UNSPECIFIED_POOL = completed(
+    "kumo.make_egress_pool",
+    {"name": "unspecified", "entries": [{"name": "unspecified", "weight": 1}]},
+)
 
 
 def _typed(answer: Any, kind: str, event: str) -> DataObject:
@@ -30,27 +36,27 @@ def queue_config(
 ) -> DataObject:
     answer = ctx.call("get_queue_config", domain, tenant, campaign, routing)
     if answer is None:
-        return DataObject("QueueConfig", defaults.QUEUE)
+        return DataObject("QueueConfig", completed("kumo.make_queue_config"))
     return _typed(answer, "QueueConfig", "get_queue_config")
 
 
 def egress_pool(ctx: LuaContext, name: str | None) -> DataObject:
     if name is None or name == "unspecified":
-        return DataObject("EgressPool", defaults.UNSPECIFIED_POOL)
+        return DataObject("EgressPool", _UNSPECIFIED_POOL)
     _need(ctx, "get_egress_pool")
     return _typed(ctx.call("get_egress_pool", name), "EgressPool", "get_egress_pool")
 
 
 def egress_source(ctx: LuaContext, name: str) -> DataObject:
     if name == "unspecified":
-        return DataObject("EgressSource", defaults.UNSPECIFIED_SOURCE)
+        return DataObject("EgressSource", _UNSPECIFIED_SOURCE)
     _need(ctx, "get_egress_source")
     return _typed(ctx.call("get_egress_source", name), "EgressSource", "get_egress_source")
 
 
 def egress_path(ctx: LuaContext, domain: str, source: str, site: str) -> DataObject:
     if not ctx.has_handler("get_egress_path_config"):
-        return DataObject("EgressPathConfig", defaults.EGRESS_PATH)
+        return DataObject("EgressPathConfig", completed("kumo.make_egress_path"))
     answer = ctx.call("get_egress_path_config", domain, source, site)
     return _typed(answer, "EgressPathConfig", "get_egress_path_config")
 

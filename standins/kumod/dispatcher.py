@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from standins.kumod.durations import Throttle, parse_duration, parse_throttle
+from standins.kumod.durations import Throttle, Throttles, parse_duration, parse_throttle
 from standins.kumod.logs import Response, new_session_id
 from standins.kumod.lua_session import LuaSession
 from standins.kumod.message import Message, QueueName
@@ -20,7 +20,6 @@ from standins.kumod.sessions import (
     Outcomes,
 )
 from standins.kumod.smtp_session import SmtpSession
-from standins.kumod.throttle import Throttles
 
 
 class Dispatcher:

@@ -1,21 +1,27 @@
-"""DKIM signatures (RFC 6376, RFC 8463), made for real."""
+"""kumo.dkim: signatures (RFC 6376, RFC 8463) made for real, by signers cached as kumod's."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from standins.kumod import headers as hdr
+from standins.kumod.contract import deserialize
+from standins.kumod.durations import parse_duration
 from standins.kumod.errors import KumoError
-from standins.kumod.objects import LuaObject
+from standins.kumod.objects import LuaObject, api
+
+if TYPE_CHECKING:
+    from standins.kumod.lua import LuaContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,3 +134,38 @@ def _canonical_body(body: bytes, *, relaxed: bool) -> bytes:
         return body or b"\r\n"
     lines = body.removesuffix(b"\r\n").split(b"\r\n") if body else []
     return b"".join(re.sub(rb"[ \t]+", b" ", line).rstrip(b" ") + b"\r\n" for line in lines)
+
+
+@api("kumo.dkim.rsa_sha256_signer")
+def rsa_signer(ctx: LuaContext, params: Any) -> Signer:
+    return _signer(ctx, deserialize("kumo.dkim.rsa_sha256_signer", params))
+
+
+@api("kumo.dkim.ed25519_signer")
+def ed25519_signer(ctx: LuaContext, params: Any) -> Signer:
+    return _signer(ctx, deserialize("kumo.dkim.ed25519_signer", params))
+
+
+def _signer(ctx: LuaContext, fields: dict[str, Any]) -> Signer:
+    facts, signers = ctx.facts, ctx.configuration.signers
+    facts.counters["dkim.signer"] += 1
+    cache_key = json.dumps(fields, sort_keys=True, default=str)
+    cached = signers.get(cache_key)
+    if cached is not None and cached[0] > facts.clock.now():
+        kept: Signer = cached[1]
+        return kept
+    facts.counters["dkim.key_load"] += 1
+    pem = facts.load_key_source(fields["key"])
+    params = SignerParams(
+        domain=fields["domain"],
+        selector=fields["selector"],
+        headers=tuple(fields["headers"]),
+        over_sign=fields.get("over_sign", False),
+        expiration=fields.get("expiration"),
+        relaxed_header=fields.get("header_canonicalization", "Relaxed") == "Relaxed",
+        relaxed_body=fields.get("body_canonicalization", "Relaxed") == "Relaxed",
+    )
+    signer = Signer(params, load_key(pem, f"{fields['key']!r}"))
+    ttl = parse_duration(fields.get("ttl", "300s")) or 300.0
+    signers[cache_key] = (facts.clock.now() + ttl, signer)
+    return signer

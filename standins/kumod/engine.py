@@ -9,26 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from standins.kumod import (
+from standins.kumod import (  # noqa: F401 - importing them registers what a policy may call
     api_config,
     api_core,
-    api_dkim,
-    api_dns,
-    api_files,
+    api_data,
     api_http,
-    api_serde,
     api_shaping,
     api_sqlite,
-    api_strings,
-    api_tail,
-    api_time,
+    dkim,
     message_api,
 )
-from standins.kumod.clock import Clock
 from standins.kumod.configuration import Configuration
 from standins.kumod.dispatcher import Dispatcher
+from standins.kumod.durations import Throttles
 from standins.kumod.errors import KumoError, PolicyError, ValidationError
-from standins.kumod.facts import KumodFacts
+from standins.kumod.facts import POLICY, Clock, HostPaths, KumodFacts
 from standins.kumod.http_client import (
     FunctionTransport,
     HttpRequest,
@@ -38,34 +33,15 @@ from standins.kumod.injection import BadRequest, check_request, make_message
 from standins.kumod.logs import Disposition, Response
 from standins.kumod.message import Message
 from standins.kumod.page_cache import WRITE_BACK, PageCache
-from standins.kumod.paths import POLICY, HostPaths
 from standins.kumod.pool import ConfigMonitor, ContextPool
 from standins.kumod.reception import Reception, SmtpAnswer
 from standins.kumod.recorder import Recorder
 from standins.kumod.resolver import Resolver
 from standins.kumod.scheduled import Scheduler
 from standins.kumod.selection import SourceSelector
-from standins.kumod.smtp_fake import FunctionSmtp
-from standins.kumod.smtp_types import SmtpAttempt, SmtpReply
+from standins.kumod.smtp_types import FunctionSmtp, SmtpAttempt, SmtpReply
 from standins.kumod.spool import DirectorySpool, Spool
-from standins.kumod.throttle import Throttles
 
-#: Importing them registers what a policy may call.
-REGISTERED = (
-    api_config,
-    api_core,
-    api_dkim,
-    api_dns,
-    api_files,
-    api_http,
-    api_serde,
-    api_shaping,
-    api_sqlite,
-    api_strings,
-    api_tail,
-    api_time,
-    message_api,
-)
 _SPOOLS = ("data", "meta")
 
 

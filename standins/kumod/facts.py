@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from standins.kumod.clock import Clock, FakeClock
 from standins.kumod.errors import KumoError
 from standins.kumod.http_client import (
     FunctionTransport,
@@ -18,8 +20,81 @@ from standins.kumod.http_client import (
     HttpResponse,
     HttpTransport,
 )
-from standins.kumod.paths import HostPaths
 from standins.kumod.resolver import FakeResolver, Resolver
+
+
+class Clock(Protocol):
+    """What the engine asks of a clock."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let that much time pass."""
+
+
+class SystemClock:
+    """The host's clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(max(0.0, seconds))
+
+
+class FakeClock:
+    """A clock that stands still until it is told to move."""
+
+    def __init__(self, start: float = 1_770_000_000.0) -> None:
+        self._now = start
+
+    def now(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += max(0.0, seconds)
+
+    def set(self, moment: float) -> None:
+        """Move to a moment that is not in the past."""
+        self._now = max(self._now, moment)
+
+
+POLICY = "/opt/kumomta/etc/policy"
+SHARE = "/opt/kumomta/share"
+_LUA_PATH = "/usr/local/share/lua/5.4/?.lua;./?.lua;./?/init.lua"
+OWN_SHARE = Path(__file__).parent / "share"
+
+
+class HostPaths:
+    """Maps a path of the host to the path of this machine."""
+
+    def __init__(
+        self, *, root: Path | None = None, mounts: Mapping[str, Path] | None = None
+    ) -> None:
+        self._root = root
+        self._mounts = dict(mounts or {})
+        if root is not None and SHARE not in self._mounts and not self._within_root(SHARE).exists():
+            self._mounts[SHARE] = OWN_SHARE
+
+    def _within_root(self, path: str) -> Path:
+        return Path(f"{self._root}{path}")
+
+    def real(self, path: str | os.PathLike[str]) -> Path:
+        """Where a path of the host lies."""
+        text = os.fspath(path)
+        for mount, target in sorted(self._mounts.items(), key=lambda item: -len(item[0])):
+            if text == mount or text.startswith(f"{mount}/"):
+                return Path(f"{target}{text[len(mount) :]}")
+        if self._root is None or not text.startswith("/") or text.startswith(f"{self._root}/"):
+            return Path(text)
+        return self._within_root(text)
+
+    def package_path(self) -> str:
+        """Lua's search path: what KumoMTA ships, and only then the policy."""
+        folders = [self.real(SHARE), self.real(POLICY)]
+        own = [f"{folder}/{pattern}" for folder in folders for pattern in ("?.lua", "?/init.lua")]
+        return ";".join([*own, _LUA_PATH])
 
 
 def _no_peer(_request: HttpRequest) -> HttpResponse:

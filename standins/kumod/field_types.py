@@ -93,10 +93,6 @@ def integer(name: str = "usize", maximum: int = 2**64 - 1) -> Check:
     return check
 
 
-u16 = integer("u16", 2**16 - 1)
-u32 = integer("u32", 2**32 - 1)
-
-
 def duration(value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _refuse_type(value, "a duration")
@@ -289,22 +285,3 @@ def untagged(type_name: str, *variants: Check) -> Check:
 
 def anything(value: Any) -> None:
     """A field whose type is not recorded."""
-
-
-key_source = untagged(
-    "KeySource",
-    string,
-    record({"key_data": string}, ["key_data"]),
-    record({"vault_mount": string, "vault_path": string}, ["vault_mount", "vault_path"]),
-    record(
-        {
-            "vault_address": string,
-            "vault_mount": string,
-            "vault_path": string,
-            "vault_key": string,
-            "vault_token": string,
-        },
-        ["vault_mount", "vault_path"],
-    ),
-    record({"event_name": string, "event_args": anything}, ["event_name"]),
-)

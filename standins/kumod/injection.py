@@ -8,66 +8,13 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
-from standins.kumod import field_types as ft
 from standins.kumod import mime
-from standins.kumod.contract import deserialize_with
+from standins.kumod.contract import deserialize_with, named_type
 from standins.kumod.errors import KumoError
 from standins.kumod.field_types import Refused
 from standins.kumod.headers import EnvelopeAddress
 from standins.kumod.message import Message
 from standins.kumod.templates import render
-
-_FROM = ft.record({"email": ft.string, "name": ft.anything}, ["email"], deny_unknown=False)
-_ATTACHMENT = ft.record(
-    {"data": ft.string, "content_type": ft.string, "base64": ft.boolean},
-    ["data", "content_type"],
-    deny_unknown=False,
-)
-_BUILDER = ft.record(
-    {
-        "text_body": ft.anything,
-        "html_body": ft.anything,
-        "amp_html_body": ft.anything,
-        "attachments": ft.list_of(_ATTACHMENT),
-        "headers": ft.map_of(ft.string, ft.string),
-        "from": _FROM,
-        "subject": ft.string,
-        "reply_to": _FROM,
-    },
-    deny_unknown=False,
-)
-_REQUEST = ft.record(
-    {
-        "envelope_sender": ft.string,
-        "recipients": ft.list_of(
-            ft.record(
-                {
-                    "email": ft.string,
-                    "name": ft.anything,
-                    "substitutions": ft.map_of(ft.string, ft.anything),
-                },
-                ["email"],
-                deny_unknown=False,
-            )
-        ),
-        "content": ft.untagged("Content", ft.string, _BUILDER),
-        "substitutions": ft.map_of(ft.string, ft.anything),
-        "template_dialect": ft.enum("Jinja", "Static", "Handlebars"),
-        "trace_headers": ft.record(
-            {
-                "received_header": ft.boolean,
-                "supplemental_header": ft.boolean,
-                "header_name": ft.string,
-                "include_meta_names": ft.list_of(ft.string),
-            },
-            deny_unknown=False,
-        ),
-        "deferred_spool": ft.boolean,
-        "deferred_generation": ft.boolean,
-    },
-    ["envelope_sender", "recipients", "content"],
-    deny_unknown=False,
-)
 
 
 class BadRequest(Exception):
@@ -77,12 +24,12 @@ class BadRequest(Exception):
 def check_request(body: Any) -> dict[str, Any]:
     """The request, if its shape is right."""
     try:
-        _REQUEST(body)
+        named_type("injection")(body)
     except Refused as refusal:
         raise BadRequest(
             f"Failed to deserialize the JSON body into the target type: {refusal}"
         ) from None
-    request: dict[str, Any] = deserialize_with(_REQUEST, body)
+    request: dict[str, Any] = deserialize_with(named_type("injection"), body)
     return request
 
 

@@ -16,8 +16,7 @@ import lupa.lua54 as lupa
 from standins.kumod import contract
 from standins.kumod.configuration import Configuration
 from standins.kumod.errors import KumoError, PolicyError, RejectError
-from standins.kumod.objects import LuaObject
-from standins.kumod.registry import FUNCTIONS, METHODS
+from standins.kumod.objects import FUNCTIONS, METHODS, LuaObject
 from standins.kumod.values import Converter, encode_text
 
 _PRELUDE = (Path(__file__).parent / "prelude.lua").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from standins.kumod.api_core import VERSION
 from standins.kumod.errors import PolicyError
-from standins.kumod.paths import POLICY
+from standins.kumod.facts import POLICY
 from standins.kumod.privileges import PrivilegeError, drop_to
 from standins.kumod.server import Server, ServerEngine
 

@@ -7,28 +7,18 @@ import uuid
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
-from standins.kumod import field_types as ft
 from standins.kumod import headers as hdr
 from standins.kumod import mime
-from standins.kumod.contract import deserialize_with
+from standins.kumod.contract import deserialize_with, named_type
 from standins.kumod.errors import KumoError
 from standins.kumod.headers import EnvelopeAddress
 from standins.kumod.message import Message
-from standins.kumod.objects import LuaObject
-from standins.kumod.registry import api, method
+from standins.kumod.objects import LuaObject, api, method
 
 if TYPE_CHECKING:
     from standins.kumod.dkim import Signer
     from standins.kumod.lua import LuaContext
 
-_TRACE_HEADERS = ft.record(
-    {
-        "received_header": ft.boolean,
-        "supplemental_header": ft.boolean,
-        "header_name": ft.string,
-        "include_meta_names": ft.list_of(ft.string),
-    }
-)
 _ISSUES = (
     "MISSING_COLON_VALUE",
     "NON_CANONICAL_LINE_ENDINGS",
@@ -213,5 +203,5 @@ def dkim_sign(ctx: LuaContext, message: Message, signer: Signer) -> None:
 
 @api("kumo.apply_supplemental_trace_header")
 def apply_supplemental_trace_header(_ctx: LuaContext, message: Message, params: Any = None) -> None:
-    options = deserialize_with(_TRACE_HEADERS, params) if params else None
+    options = deserialize_with(named_type("trace headers"), params) if params else None
     message.apply_trace(options)

@@ -1,9 +1,10 @@
-"""Python objects that a policy holds: each names its kind and answers for its fields."""
+"""What a policy can hold and call: objects, functions and methods, by the names that it uses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from standins.kumod.errors import KumoError
 
@@ -44,11 +45,30 @@ class DataObject(LuaObject):
     __hash__ = None  # type: ignore[assignment]
 
 
-class LuaIterator(LuaObject):
-    """A Python iterator as a Lua iterator function."""
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
+METHODS: defaultdict[str, set[str]] = defaultdict(set)
 
-    kind = "iterator"
+F = TypeVar("F", bound=Callable[..., Any])
 
-    def __init__(self, function: str, target: object) -> None:
-        self.function = function
-        self.target = target
+
+def api(*names: str) -> Callable[[F], F]:
+    """Register a function: called with the Lua context and the converted arguments."""
+
+    def register(function: F) -> F:
+        for name in names:
+            FUNCTIONS[name] = function
+        return function
+
+    return register
+
+
+def method(kind: str, *names: str) -> Callable[[F], F]:
+    """Register a method: called with the Lua context, the object and the arguments."""
+
+    def register(function: F) -> F:
+        for name in names:
+            FUNCTIONS[f"{kind}:{name}"] = function
+            METHODS[kind].add(name)
+        return function
+
+    return register

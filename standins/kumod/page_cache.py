@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from standins.kumod.clock import Clock
+from standins.kumod.facts import Clock
 
 #: Seconds after which Linux writes a dirty page out unless it is told otherwise.
 WRITE_BACK = 30.0

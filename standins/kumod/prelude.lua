@@ -350,13 +350,6 @@ function kumo.memoize(func, options)
   end
 end
 
-local function iterator(name, object)
-  return function()
-    return check(py(name, object))
-  end
-end
-host.iterator = iterator
-
 -- The host under Lua's own libraries ---------------------------------------
 
 -- A crash of the host is no error that a policy can catch.

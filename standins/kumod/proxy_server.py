@@ -15,11 +15,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from standins.kumod.clock import SystemClock
 from standins.kumod.durations import parse_duration
 from standins.kumod.engine import Kumod
 from standins.kumod.errors import KumoError, PolicyError
-from standins.kumod.lazy_resolver import LazyResolver
+from standins.kumod.facts import SystemClock
 from standins.kumod.main import LABEL, Panic, node_id
 from standins.kumod.metrics import as_text
 from standins.kumod.socks import (
@@ -33,6 +32,7 @@ from standins.kumod.socks import (
     VERSION,
     encode_address,
 )
+from standins.kumod.system_resolver import SystemResolver
 
 _FAILURES = {
     errno.ENETUNREACH: 3,
@@ -262,7 +262,7 @@ class ProxyPolicy:
     """The Lua configuration: its listeners and its judgement of passwords."""
 
     def __init__(self, path: str) -> None:
-        self.engine = Kumod(path, clock=SystemClock(), dns=LazyResolver(), modules=("proxy",))
+        self.engine = Kumod(path, clock=SystemClock(), dns=SystemResolver(), modules=("proxy",))
         context = self.engine.pool.fresh()
         if not context.has_handler("proxy_init"):
             raise KumoError("the configuration registers no proxy_init")

@@ -16,9 +16,8 @@ from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.headers import EnvelopeAddress
 from standins.kumod.logs import Disposition, Response, new_session_id, stamp
 from standins.kumod.message import Message
-from standins.kumod.objects import DataObject, LuaObject
+from standins.kumod.objects import DataObject, LuaObject, method
 from standins.kumod.pool import ContextPool
-from standins.kumod.registry import method
 from standins.kumod.reports import parse_abuse_report, parse_bounce_report
 from standins.kumod.scheduled import Scheduler
 

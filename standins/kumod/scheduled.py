@@ -11,13 +11,12 @@ from typing import Any
 
 from standins.kumod import decisions
 from standins.kumod.admin import Rule, Rules
-from standins.kumod.durations import Throttle, format_duration, parse_throttle
+from standins.kumod.durations import Throttle, Throttles, format_duration, parse_throttle
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.logs import Disposition, Response, stamp
 from standins.kumod.message import Message, QueueName
 from standins.kumod.pool import ContextPool
 from standins.kumod.selection import NotReady, ScheduledQueue, SourceSelector
-from standins.kumod.throttle import Throttles
 
 _INTERNAL = (4, 4, 4)
 _EXPIRED = (5, 4, 7)

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from standins.kumod import decisions
-from standins.kumod.durations import Throttle, parse_duration, parse_throttle
+from standins.kumod.durations import Throttle, Throttles, parse_duration, parse_throttle
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.message import Message, QueueName
 from standins.kumod.pool import ContextPool
 from standins.kumod.ready import ReadyQueue
-from standins.kumod.throttle import Throttles
 
 
 class NotReady(Exception):

@@ -18,16 +18,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from standins.kumod.clock import SystemClock
 from standins.kumod.engine import Kumod, StartResult
 from standins.kumod.errors import ValidationError
+from standins.kumod.facts import SystemClock
 from standins.kumod.http_api import HttpListener
 from standins.kumod.http_client import SocketTransport
-from standins.kumod.lazy_resolver import LazyResolver
 from standins.kumod.ready import ReadyQueue
 from standins.kumod.service import Service
 from standins.kumod.smtp_client import SocketSmtp
 from standins.kumod.smtp_server import SmtpListener, server_context
+from standins.kumod.system_resolver import SystemResolver
 
 _WORKERS = 24
 _TICK = 1.0
@@ -41,7 +41,7 @@ class ServerEngine(Kumod):
         self.wakeup = threading.Event()
         options = {
             "clock": SystemClock(),
-            "dns": LazyResolver(),
+            "dns": SystemResolver(),
             "smtp": SocketSmtp(counters),
             **options,
         }

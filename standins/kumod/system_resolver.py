@@ -2,48 +2,52 @@
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
-
-import dns.exception
-import dns.resolver
+from functools import cached_property
+from typing import Any
 
 from standins.kumod.resolver import ResolveError
 
 
 class SystemResolver:
-    """Asks the servers of /etc/resolv.conf; IPv4 only, after /etc/hosts."""
+    """Asks the servers of /etc/resolv.conf.
 
-    def __init__(self) -> None:
-        self._resolver = dns.resolver.Resolver()
-        self._resolver.lifetime = 5.0
+    The library is loaded with the first question: most commands ask none, and end sooner.
+    """
+
+    @cached_property
+    def _dns(self) -> Any:
+        return importlib.import_module("dns.resolver")
+
+    @cached_property
+    def _resolver(self) -> Any:
+        resolver = self._dns.Resolver()
+        resolver.lifetime = 5.0
+        return resolver
+
+    def _ask(self, name: str, kind: str) -> list[Any]:
+        try:
+            return list(self._resolver.resolve(name, kind))
+        except self._dns.NoAnswer:
+            if kind == "MX":
+                return []
+            raise ResolveError(f"{kind} lookup for {name} failed: NoAnswer") from None
+        except (importlib.import_module("dns.exception").DNSException, OSError) as error:
+            nothing = isinstance(error, self._dns.NXDOMAIN)
+            reason = "NXDOMAIN" if nothing else type(error).__name__
+            raise ResolveError(f"{kind} lookup for {name} failed: {reason}") from None
 
     def mx(self, domain: str) -> list[tuple[int, str]]:
-        try:
-            answer = self._resolver.resolve(domain, "MX")
-        except dns.resolver.NoAnswer:
-            return [(0, domain)]
-        except (dns.exception.DNSException, OSError) as error:
-            raise ResolveError(_reason(error, domain, "MX")) from None
-        return sorted((rr.preference, str(rr.exchange).rstrip(".") or ".") for rr in answer)
+        found = self._ask(domain, "MX")
+        named = sorted((rr.preference, str(rr.exchange).rstrip(".") or ".") for rr in found)
+        return named or [(0, domain)]
 
     def addresses(self, host: str) -> list[str]:
         try:
             return [str(ipaddress.ip_address(host.strip("[]")))]
         except ValueError:
-            pass
-        try:
-            return [str(rr) for rr in self._resolver.resolve(host, "A")]
-        except (dns.exception.DNSException, OSError) as error:
-            raise ResolveError(_reason(error, host, "A")) from None
+            return [str(rr) for rr in self._ask(host, "A")]
 
     def txt(self, name: str) -> list[str]:
-        try:
-            answer = self._resolver.resolve(name, "TXT")
-        except (dns.exception.DNSException, OSError) as error:
-            raise ResolveError(_reason(error, name, "TXT")) from None
-        return [b"".join(rr.strings).decode("utf-8", "replace") for rr in answer]
-
-
-def _reason(error: Exception, name: str, kind: str) -> str:
-    code = "NXDOMAIN" if isinstance(error, dns.resolver.NXDOMAIN) else type(error).__name__
-    return f"{kind} lookup for {name} failed: {code}"
+        return [b"".join(rr.strings).decode("utf-8", "replace") for rr in self._ask(name, "TXT")]

@@ -8,8 +8,8 @@ import sys
 from standins.kumod.api_shaping import Shaping
 from standins.kumod.errors import KumoError
 from standins.kumod.facts import KumodFacts
-from standins.kumod.lazy_resolver import LazyResolver
 from standins.kumod.main import LABEL
+from standins.kumod.system_resolver import SystemResolver
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("files", nargs="+")
     options = parser.parse_args(argv)
     try:
-        shaping = Shaping(KumodFacts(resolver=LazyResolver()), options.files)
+        shaping = Shaping(KumodFacts(resolver=SystemResolver()), options.files)
     except KumoError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - a command
         return 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from standins.kumod.objects import LuaIterator, LuaObject
+from standins.kumod.objects import LuaObject
 
 
 def encode_text(text: str) -> str:
@@ -57,8 +57,6 @@ class Converter:
                 return self._table_from_mapping(value)
             case list() | tuple():
                 return self._table_from_list(value)
-            case LuaIterator():
-                return self._host["iterator"](value.function, value.target)
             case LuaObject():
                 return self._new(value.kind, value)
         return value

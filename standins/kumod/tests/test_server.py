@@ -18,7 +18,7 @@ import pytest
 from standins.kumod import kcli, main, proxy_server, validate_shaping
 from standins.kumod.server import self_signed
 from standins.kumod.socks import SocksError, open_through
-from standins.kumod.tests.outside import Process, Sink, Webhook, call, command, free_port, write
+from standins.kumod.tests.outside import Process, Sink, Webhook, call, free_port, write
 from standins.kumod.tests.policies import request
 from standins.kumod.tests.test_mail import BOUNCE
 
@@ -356,27 +356,6 @@ def test_the_node_id_is_kept_in_its_file(tmp_path: Path, monkeypatch: pytest.Mon
         main.node_id()
     monkeypatch.setenv("KUMO_NODE_ID_PATH", str(tmp_path / "no/such/folder"))
     assert main.node_id().startswith("00000000-0000-1000-8000-"), "an id of this machine"
-
-
-def test_a_script_follows_the_logs(world: World) -> None:
-    script = """
-    local kumo = require 'kumo'
-    kumo.on('main', function(kind)
-      local tailer = kumo.jsonl.new_tailer { directory = '@/logs', checkpoint_name = 'test' }
-      for batch in tailer:batches() do
-        for record in batch:iter_records() do
-          if record.type == kind and record.reception_protocol == 'HTTP' then
-            batch:commit()
-            print(record.recipient)
-            return
-          end
-        end
-      end
-    end)""".replace("@", str(world.folder))
-    world.inject("logged")
-    world.webhook.get("Delivery")
-    policy = write(world.folder, "script.lua", script)
-    assert command("main", "--script", "--policy", policy, "Delivery").stdout == "u@r.test\n"
 
 
 def test_it_stops_cleanly(world: World) -> None:
