@@ -100,7 +100,7 @@ def deserialize_with(check: Check, params: Any) -> dict[str, Any]:
 def completed(table: str, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The fields with kumod's defaults for those that are left out."""
     defaults: dict[str, Any] = contract()["defaults"][table]
-    return defaults | (fields or {})
+    return defaults | dict(fields or {})
 
 
 def multiple_events() -> frozenset[str]:
