@@ -62,16 +62,9 @@ class Acme:
     def _daemon(self, program: Path) -> Daemon:
         # Pebble's own hurdles for clients in development would only make the sandbox slow.
         settings = ("PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0")
-        command = self.cloud.inside(
-            self.cloud.world,
-            "env",
-            *settings,
-            str(program),
-            "-config",
-            str(self.folder.resolve() / "pebble.json"),
-            "-dnsserver",
-            f"{DNS_SERVER}:53",
-        )
+        configuration = f"-config={self.folder.resolve() / 'pebble.json'}"
+        pebble = (*settings, str(program), configuration, f"-dnsserver={DNS_SERVER}:53")
+        command = self.cloud.inside(self.cloud.world, "env", *pebble)
         return Daemon(name="acme", folder=self.folder, command=command)
 
     def _configure(self) -> None:
@@ -90,17 +83,9 @@ class Acme:
         (self.folder / "pebble.json").write_text(json.dumps({"pebble": configuration}, indent=2))
 
     def _keep_root(self) -> bool:
-        root = run(
-            self.cloud.inside(
-                self.cloud.world,
-                sys.executable,
-                "-c",
-                _FETCH,
-                f"https://{ADDRESS}:{_MANAGEMENT}/roots/0",
-                str(self.authority.certificate),
-            ),
-            check=False,
-        )
+        url, trusted = f"https://{ADDRESS}:{_MANAGEMENT}/roots/0", str(self.authority.certificate)
+        fetch = (sys.executable, "-c", _FETCH, url, trusted)
+        root = run(self.cloud.inside(self.cloud.world, *fetch), check=False)
         if root.returncode != 0:
             return False
         ssl.PEM_cert_to_DER_cert(root.stdout)

@@ -65,11 +65,8 @@ class Containers:
         self._write_disks(host.name, self.attached(host.name))
         (self._own(host.name) / "journal").mkdir(exist_ok=True)
         (self._own(host.name) / "interface").write_text(host.interface.name)
-        run(
-            _create_command(
-                self._container(host.name), self.cloud.prefix, host, namespace, self._own(host.name)
-            )
-        )
+        own, container = self._own(host.name), self._container(host.name)
+        run(_create_command(container, self.cloud.prefix, host, namespace, own))
         with self._file_system(host.name) as root:
             _furnish(root, host)
         self.start(host.name)
@@ -121,18 +118,9 @@ class Containers:
         timeout: float = 300,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on a host as root, beside its own ways in."""
-        return run(
-            [
-                "podman",
-                "exec",
-                *(["--interactive"] if stdin is not None else []),
-                self._container(name),
-                *command,
-            ],
-            stdin=stdin,
-            check=check,
-            timeout=timeout,
-        )
+        interactive = ["--interactive"] if stdin is not None else []
+        inside = ["podman", "exec", *interactive, self._container(name), *command]
+        return run(inside, stdin=stdin, check=check, timeout=timeout)
 
     def journal(self, name: str, *, unit: str | None = None, lines: int = 100) -> str:
         """The end of a host's journal."""
@@ -164,16 +152,8 @@ class Containers:
         if self.running(name):
             device = self.volumes.open(volume)
             node = f"/dev/{device.path.name}"
-            self.execute(
-                name,
-                "sh",
-                "-c",
-                '[ -e "$1" ] || mknod -m 0660 "$1" b "$2" "$3"',
-                "attach",
-                node,
-                str(device.major),
-                str(device.minor),
-            )
+            make = f"[ -e {node} ] || mknod -m 0660 {node} b {device.major} {device.minor}"
+            self.execute(name, "sh", "-c", make)
 
     def detach(self, name: str, volume: str) -> None:
         """Take a volume away from a host; a mounted one is unmounted first, where it can be."""
@@ -199,17 +179,8 @@ class Containers:
 
     def _listed(self) -> list[tuple[str, str]]:
         """Names and states; podman's own filter keeps other people's containers out."""
-        shown = run(
-            [
-                "podman",
-                "ps",
-                "--all",
-                "--filter",
-                f"label={_LABEL}={self.cloud.prefix}",
-                "--format",
-                "json",
-            ]
-        ).stdout
+        mine = f"--filter=label={_LABEL}={self.cloud.prefix}"
+        shown = run(["podman", "ps", "--all", mine, "--format=json"]).stdout
         start = len(self._container(""))
         return [(each["Names"][0][start:], each["State"]) for each in json.loads(shown)]
 
@@ -257,11 +228,7 @@ def _create_command(
         for name, which in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))
     ]
     return [
-        # crun refuses a hybrid hierarchy of cgroups.
-        "podman",
-        "--runtime",
-        "runc",
-        "create",
+        *("podman", "--runtime=runc", "create"),  # crun refuses a hybrid hierarchy of cgroups
         f"--name={container}",
         f"--label={_LABEL}={prefix}",
         f"--hostname={host.hostname}",

@@ -9,30 +9,15 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import standins.kumod
 from sandbox import package
 from sandbox.failures import SandboxError
 
 VARIABLE = "KUMOMTA_ROOT"
 _NEEDED = ("sbin/kumod", "sbin/proxy-server", "sbin/kcli", "share")
 
-# As the package has it (facts of release 2026.06.23): no ExecReload, root start, drop to kumod.
-UNIT = """[Unit]
-Description=KumoMTA SMTP service
-After=syslog.target network.target
-Conflicts=sendmail.service exim4.service postfix.service
-
-[Service]
-Type=simple
-Restart=always
-ExecStart=/opt/kumomta/sbin/kumod --policy /opt/kumomta/etc/policy/init.lua --user kumod
-EnvironmentFile=-/opt/kumomta/etc/kumo-common.env
-EnvironmentFile=-/opt/kumomta/etc/kumod.env
-LimitNOFILE=10000
-TimeoutStopSec=300
-
-[Install]
-WantedBy=multi-user.target
-"""
+UNIT = (Path(standins.kumod.__file__).parent / "data/kumomta.service").read_text()
+"""As KumoMTA's package brings it."""
 PREPARE = (
     ("useradd", "--system", "--home-dir", "/var/spool/kumomta", "--shell", "/bin/false", "kumod"),
     ("mkdir", "-p", "/opt/kumomta/etc"),

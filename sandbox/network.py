@@ -68,23 +68,9 @@ class Cloud:
         if self.world not in present:
             self._make_namespace(self.world)
             self._link(self.world, _WORLD_DEVICE, "o-world")
-            run(
-                [
-                    "ip",
-                    "-n",
-                    self.world,
-                    "route",
-                    "add",
-                    "default",
-                    "via",
-                    _GATEWAY,
-                    "dev",
-                    _WORLD_DEVICE,
-                    "onlink",
-                ]
-            )
+            _ip(f"-n {self.world} route add default via {_GATEWAY} dev {_WORLD_DEVICE} onlink")
         for address in world_addresses:
-            run(["ip", "-n", self.world, "addr", "replace", f"{address}/32", "dev", _WORLD_DEVICE])
+            _ip(f"-n {self.world} addr replace {address}/32 dev {_WORLD_DEVICE}")
             self._route(address, "o-world")
         if self.machine:
             if not self._machine_linked():
@@ -98,18 +84,8 @@ class Cloud:
             self._make_namespace(name)
             link = _link_name(interface.name)
             self._link(name, HOST_DEVICE, link)
-            inside = ["ip", "-n", name]
-            run(
-                [
-                    *inside,
-                    "addr",
-                    "add",
-                    f"{interface.address}/{interface.prefix}",
-                    "dev",
-                    HOST_DEVICE,
-                ]
-            )
-            run([*inside, "route", "add", "default", "via", interface.gateway])
+            _ip(f"-n {name} addr add {interface.address}/{interface.prefix} dev {HOST_DEVICE}")
+            _ip(f"-n {name} route add default via {interface.gateway}")
         self._route_interface(interface)
         return f"/run/netns/{name}"
 
@@ -117,8 +93,8 @@ class Cloud:
         """Remove a host's namespace; its container must be gone."""
         if self.namespace(interface_name) in self._namespaces():
             # The link goes first: a namespace that a process still holds would keep it.
-            run(["ip", "-n", self.router, "link", "del", _link_name(interface_name)], check=False)
-            run(["ip", "netns", "del", self.namespace(interface_name)])
+            _ip(f"-n {self.router} link del {_link_name(interface_name)}", check=False)
+            _ip(f"netns del {self.namespace(interface_name)}")
 
     def apply(self, fence: Fence) -> None:
         """Put the rules and routes of the whole VPC into force, in one transaction."""
@@ -137,28 +113,28 @@ class Cloud:
         """Remove everything that carries the prefix."""
         for name in self._namespaces():
             if name.startswith(f"{self.prefix}-h-") or name in (self.world, self.router):
-                for pid in run(["ip", "netns", "pids", name], check=False).stdout.split():
+                for pid in _ip(f"netns pids {name}", check=False).split():
                     run(["kill", "-9", pid], check=False)
-                run(["ip", "netns", "del", name])
+                _ip(f"netns del {name}")
         # The link may be going already, with the namespace of its other end.
-        run(["ip", "link", "del", self._machine_device], check=False)
+        _ip(f"link del {self._machine_device}", check=False)
 
     @property
     def _machine_device(self) -> str:
         return f"{self.prefix}0"
 
     def _namespaces(self) -> set[str]:
-        listed = json.loads(run(["ip", "-json", "netns", "list"]).stdout or "[]")
+        listed = json.loads(_ip("-json netns list") or "[]")
         return {each["name"] for each in listed}
 
     def _make_namespace(self, name: str) -> None:
-        run(["ip", "netns", "add", name])
-        run(["ip", "-n", name, "link", "set", "lo", "up"])
+        _ip(f"netns add {name}")
+        _ip(f"-n {name} link set lo up")
         self._sysctl(name, "net.ipv6.conf.all.disable_ipv6=1")
 
     def _make_router(self) -> None:
         self._make_namespace(self.router)
-        run(["ip", "-n", self.router, "addr", "add", f"{_GATEWAY}/32", "dev", "lo"])
+        _ip(f"-n {self.router} addr add {_GATEWAY}/32 dev lo")
         self._sysctl(
             self.router,
             "net.ipv4.ip_forward=1",
@@ -172,86 +148,62 @@ class Cloud:
         self._nft(render(Fence(vpc="0.0.0.0/32"), outside=_OUTSIDE_LINKS))
 
     def _link(self, namespace: str, device: str, router_device: str) -> None:
-        run(
-            [
-                "ip",
-                "-n",
-                self.router,
-                "link",
-                "add",
-                router_device,
-                "type",
-                "veth",
-                "peer",
-                "name",
-                device,
-                "netns",
-                namespace,
-            ]
-        )
-        run(["ip", "-n", namespace, "link", "set", device, "up"])
+        pair = f"{router_device} type veth peer name {device} netns {namespace}"
+        _ip(f"-n {self.router} link add {pair}")
+        _ip(f"-n {namespace} link set {device} up")
         self._raise_router_end(router_device)
 
     def _raise_router_end(self, device: str) -> None:
-        run(["ip", "-n", self.router, "link", "set", device, "up"])
+        _ip(f"-n {self.router} link set {device} up")
         # Without a delay, which is there for routers that share a wire.
         self._sysctl(self.router, f"net.ipv4.neigh.{device}.proxy_delay=0")
 
     def _route_interface(self, interface: Interface) -> None:
-        run(["ip", "-n", self.router, "addr", "replace", f"{interface.gateway}/32", "dev", "lo"])
+        _ip(f"-n {self.router} addr replace {interface.gateway}/32 dev lo")
         for address in interface.addresses:
             self._route(address, _link_name(interface.name))
 
     def _route(self, address: str, device: str) -> None:
-        run(["ip", "-n", self.router, "route", "replace", f"{address}/32", "dev", device])
+        _ip(f"-n {self.router} route replace {address}/32 dev {device}")
 
     def _machine_linked(self) -> bool:
-        return run(["ip", "link", "show", self._machine_device], check=False).returncode == 0
+        return bool(_ip(f"link show {self._machine_device}", check=False))
 
     def _link_machine(self) -> None:
         device = self._machine_device
         for network in (OUTSIDE, ELASTIC):
             _require_free(network)
-        run(
-            [
-                "ip",
-                "link",
-                "add",
-                device,
-                "type",
-                "veth",
-                "peer",
-                "name",
-                "o-machine",
-                "netns",
-                self.router,
-            ]
-        )
+        _ip(f"link add {device} type veth peer name o-machine netns {self.router}")
         self._raise_router_end("o-machine")
-        run(["ip", "addr", "add", f"{MACHINE}/32", "dev", device])
-        run(["ip", "link", "set", device, "up"])
+        _ip(f"addr add {MACHINE}/32 dev {device}")
+        _ip(f"link set {device} up")
         self._route(MACHINE, "o-machine")
 
     def _route_machine(self, addresses: Iterable[str], *, within: str) -> None:
         """This machine's routes into one network: to these addresses and no others."""
         device, network = self._machine_device, IPv4Network(within)
-        shown = run(["ip", "-json", "-4", "route", "show", "dev", device]).stdout
+        shown = _ip(f"-json -4 route show dev {device}")
         destinations = (str(route["dst"]) for route in json.loads(shown or "[]"))
         present = {each for each in destinations if IPv4Network(each).subnet_of(network)}
         wanted = {each for each in addresses if ip_address(each) in network}
         if wanted and not present:
             _require_free(within, but=device)
         for gone in present - wanted:
-            run(["ip", "route", "del", gone, "dev", device], check=False)
-        path = ["via", _GATEWAY, "dev", device, "onlink", "src", MACHINE]
+            _ip(f"route del {gone} dev {device}", check=False)
         for new in sorted(wanted - present):
-            run(["ip", "route", "replace", f"{new}/32", *path])
+            path = f"via {_GATEWAY} dev {device} onlink src {MACHINE}"
+            _ip(f"route replace {new}/32 {path}")
 
     def _sysctl(self, namespace: str, *settings: str) -> None:
         run(self.inside(namespace, "sysctl", "-q", "-w", *settings))
 
     def _nft(self, script: str) -> None:
         run(self.inside(self.router, "nft", "-f", "-"), stdin=script)
+
+
+def _ip(words: str, *, check: bool = True) -> str:
+    """Run `ip`, and return what it prints."""
+    return run(["ip", *words.split()], check=check).stdout
 
 
 def _link_name(interface: str) -> str:
@@ -262,7 +214,7 @@ def _link_name(interface: str) -> str:
 def _require_free(network: str, *, but: str = "") -> None:
     """Refuse a network that this machine uses already, beside one device."""
     ours = ip_network(network)
-    for route in json.loads(run(["ip", "-json", "-4", "route", "show"]).stdout or "[]"):
+    for route in json.loads(_ip("-json -4 route show") or "[]"):
         if route["dst"] == "default" or route.get("dev") == but:
             continue
         if ip_network(route["dst"], strict=False).overlaps(ours):
