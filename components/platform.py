@@ -16,7 +16,6 @@ from components.log_archive import LogArchive, LogArchiveArgs
 from components.mail_dns import MailDns, MailDnsArgs
 from components.mta_host import MtaHost
 from components.network import Network, NetworkArgs
-from components.private_addresses import PrivateAddresses, private_addresses
 from components.proxy_host import ProxyHost
 from components.releases import ReleaseInputs, push_inputs
 from components.reverse_dns import retry_hook
@@ -26,6 +25,7 @@ from policy.dns import plan
 from policy.settings import Settings
 from policy.settings.hosts import Host as HostSettings
 from policy.settings.hosts import ProxyHost as ProxySettings
+from policy.settings.private_addresses import PrivateAddresses, private_addresses
 from policy.settings.ubuntu import image_parameter
 
 

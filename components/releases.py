@@ -8,7 +8,6 @@ from typing import Any
 import pulumi
 
 from components.host import Host
-from components.private_addresses import PrivateAddresses
 from policy.addresses import Address, Addresses
 from policy.dns.plan import MTA
 from policy.push import push_input
@@ -16,6 +15,7 @@ from policy.release import HostFacts, Release
 from policy.render import render_mta, render_proxy
 from policy.secrets import Secrets
 from policy.settings import Settings
+from policy.settings.private_addresses import PrivateAddresses
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,10 @@ def _address_files(
             "proxy",
             "/etc/ping8/addresses",
             effects=effects,
-            values={"addresses": "\n".join(address for address in private if address != primary)},
+            values={
+                "primary": primary,
+                "addresses": "\n".join(address for address in private if address != primary),
+            },
         ),
         template_file("proxy", "/usr/local/lib/ping8/addresses", mode=0o755, effects=effects),
         template_file("proxy", f"{_SYSTEM}/ping8-addresses.service", effects=effects),

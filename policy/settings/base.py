@@ -88,6 +88,13 @@ def _cidr(text: str) -> str:
     return str(network)
 
 
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text.strip()))
+    except ValueError:
+        raise ValueError("write an IPv4 address such as 10.8.0.20") from None
+
+
 def _email(text: str) -> str:
     local, at, domain = text.strip().rpartition("@")
     if not at or not re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}", local):
@@ -142,6 +149,9 @@ Label = Annotated[str, AfterValidator(names.label), Kind(name="label")]
 
 Cidr = Annotated[str, AfterValidator(_cidr), Kind(name="IPv4 network")]
 """An IPv4 network without host bits; a bare address is its /32."""
+
+Address = Annotated[str, AfterValidator(_address), Kind(name="IPv4 address")]
+"""One IPv4 address."""
 
 Email = Annotated[str, AfterValidator(_email), Kind(name="e-mail address")]
 """One e-mail address."""

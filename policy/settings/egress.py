@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from policy.contract import RETRY
-from policy.settings.base import AllocationId, Duration, EhloName, Model, Name, unit
+from policy.settings.base import Address, AllocationId, Duration, EhloName, Model, Name, unit
 
 
 class Source(Model):
@@ -22,6 +22,12 @@ class Source(Model):
         default=None,
         description="An existing Elastic IP, so that a warmed address is kept.",
         examples=["eipalloc-0123456789abcdef0"],
+    )
+    private_address: Address | None = Field(
+        default=None,
+        description="Private address on its proxy host; chosen by name unless set. A host's "
+        "first source has the host's own.",
+        examples=["10.8.0.21"],
     )
 
 

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 
 from hostagent.system import kumomta
 from policy.settings.base import (
+    Address,
     AllocationId,
     Cidr,
     ImageId,
@@ -29,7 +30,9 @@ class Network(Model):
 
     cidr: Cidr = Field(default="10.8.0.0/16", description="Addresses of the VPC.")
     subnets: tuple[Cidr, Cidr] = Field(
-        default=("10.8.0.0/24", "10.8.1.0/24"), description="Public subnets, in two zones."
+        default=("10.8.0.0/18", "10.8.64.0/18"),
+        description="Public subnets, in two zones. Large ones, so that two names hardly ever mean "
+        "the same private address.",
     )
     availability_zones: tuple[str, str] | None = Field(
         default=None,
@@ -53,6 +56,11 @@ class Host(Model):
     )
     subnet: Annotated[int, unit("index")] = Field(
         default=0, ge=0, le=1, description="Which of the two subnets: 0 or 1."
+    )
+    private_address: Address | None = Field(
+        default=None,
+        description="Primary private address; chosen by the host's name unless set.",
+        examples=["10.8.0.20"],
     )
     architecture: Architecture | None = Field(
         default=None,
@@ -122,6 +130,12 @@ class ProxyHost(Host):
     instance_type: InstanceType = Field(default="t4g.small", description="EC2 instance type.")
     port: Annotated[int, unit("port")] = Field(
         default=5000, ge=1024, le=65535, description="SOCKS5 port."
+    )
+    primary_source: Name | None = Field(
+        default=None,
+        description="The source that uses the host's primary address; the first one unless set. "
+        "Name it before you list another one in front of it.",
+        examples=["out-1"],
     )
     authentication: bool = Field(
         default=False, description="Ask the MTA for a password (RFC 1929)."

@@ -131,7 +131,9 @@ class Settings(Model):
 
     def sources_of(self, proxy: str) -> tuple[Source, ...]:
         """The sources on one proxy host; the first has its primary private address."""
-        return tuple(source for source in self.sources if source.proxy == proxy)
+        first = next((host.primary_source for host in self.proxies if host.name == proxy), None)
+        own = (source for source in self.sources if source.proxy == proxy)
+        return tuple(sorted(own, key=lambda source: source.name != first))
 
     def brand(self, name: str) -> Brand:
         """The brand of that name."""

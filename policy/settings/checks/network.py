@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from policy.settings.checks.rule import Check, check
 from policy.settings.model import Settings
-from policy.settings.problems import Finding
+from policy.settings.private_addresses import Place, free_address, places
+from policy.settings.problems import Finding, key_of
 
 PRIVATE_NETWORKS = tuple(
     ipaddress.IPv4Network(text)
@@ -106,6 +107,54 @@ def zones_are_two_of_the_region(settings: Settings) -> Iterator[Finding]:
         )
 
 
+@check("network", "proxies", "sources", "mta")
+def private_addresses_differ(settings: Settings) -> Iterator[Finding]:
+    """Two names may mean one address, which AWS refuses in the middle of an update."""
+    held: dict[str, Place] = {}
+    for place in sorted(places(settings), key=lambda place: not place.pinned):
+        other = held.setdefault(place.address, place)
+        if other is not place:
+            yield Finding(
+                path=(*place.path, "privateAddress"),
+                value=place.address,
+                fix=f"{key_of(other.path)} has it too. Write another one for whichever is new, "
+                f"such as {free_address(settings, place.subnet)}",
+            )
+
+
+@check("network", "proxies", "sources", "mta")
+def pinned_addresses_are_of_the_subnet(settings: Settings) -> Iterator[Finding]:
+    """AWS keeps the first four addresses of a subnet and the last."""
+    for place in places(settings):
+        network = ipaddress.IPv4Network(place.subnet)
+        offset = int(ipaddress.IPv4Address(place.address)) - int(network.network_address)
+        if not 4 <= offset < network.num_addresses - 1:
+            yield Finding(
+                path=(*place.path, "privateAddress"),
+                value=place.address,
+                fix=f"choose one of its subnet {place.subnet}, without the first four and the last",
+            )
+
+
+@check("proxies", "sources")
+def first_sources_have_the_hosts_address(settings: Settings) -> Iterator[Finding]:
+    """An address of a first source would be ignored."""
+    for i, proxy in enumerate(settings.proxies):
+        own = settings.sources_of(proxy.name)
+        if proxy.primary_source is not None and proxy.primary_source not in {s.name for s in own}:
+            yield Finding(
+                path=("proxies", i, "primarySource"),
+                value=proxy.primary_source,
+                fix=f"name a source of {proxy.name}: {', '.join(s.name for s in own) or 'none'}",
+            )
+        elif own and own[0].private_address is not None:
+            yield Finding(
+                path=("sources", settings.sources.index(own[0]), "privateAddress"),
+                value=own[0].private_address,
+                fix=f"it is the first source of {proxy.name}: set proxies[{i}].privateAddress",
+            )
+
+
 CHECKS: tuple[Check, ...] = (
     vpc_is_private,
     networks_have_a_size_of_aws,
@@ -113,4 +162,7 @@ CHECKS: tuple[Check, ...] = (
     subnets_do_not_overlap,
     subnets_hold_their_hosts,
     zones_are_two_of_the_region,
+    private_addresses_differ,
+    pinned_addresses_are_of_the_subnet,
+    first_sources_have_the_hosts_address,
 )

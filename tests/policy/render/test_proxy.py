@@ -95,7 +95,8 @@ def test_each_further_source_has_its_own_secondary_address() -> None:
     addresses = example_addresses(settings_of(LARGE))
     lines = text_of(proxy_of(LARGE), "/etc/ping8/addresses").splitlines()
     assert [line for line in lines if line and not line.startswith("#")] == [
-        addresses.sources["shop-1"].private
+        f"primary {addresses.proxies['proxy-1'].private}",
+        addresses.sources["shop-1"].private,
     ]
     assert addresses.sources["proxy-default"].private == addresses.proxies["proxy-1"].private
 
@@ -122,20 +123,45 @@ def run_with_stand_ins(
     return result.returncode, calls.read_text().splitlines()
 
 
-def test_secondary_addresses_go_on_the_interface_of_the_default_route(tmp_path: Path) -> None:
-    write(tmp_path / "list", text_of(proxy_of(LARGE), "/etc/ping8/addresses"))
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and a network of its own"
+)
+def test_addresses_of_sources_come_and_go_and_the_primary_stays(tmp_path: Path) -> None:
+    """The real `ip`, in a network of its own."""
     script = text_of(proxy_of(LARGE), "/usr/local/lib/ping8/addresses")
-    script = script.replace("/etc/ping8/addresses\n", f"{tmp_path}/list\n").replace(
-        "/etc/ping8/addresses |", f"{tmp_path}/list |"
+    write(tmp_path / "addresses", script.replace("/etc/ping8/addresses", f"{tmp_path}/list"))
+    write(tmp_path / "list", text_of(proxy_of(LARGE), "/etc/ping8/addresses"))
+    addresses = example_addresses(settings_of(LARGE))
+    primary, secondary = addresses.proxies["proxy-1"].private, addresses.sources["shop-1"].private
+
+    def after(*more: str) -> list[str]:
+        steps = (
+            "ip link add ens5 type veth peer name other",
+            "ip link set ens5 up && ip link set other up",
+            f"ip address add {primary}/18 dev ens5",
+            "ip route add default dev ens5",
+            *more,
+            f"sh {tmp_path}/addresses && sh {tmp_path}/addresses",
+            "ip -4 -o address show dev ens5",
+        )
+        done = subprocess.run(
+            ["unshare", "--net", "sh", "-euc", "\n".join(steps)],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        return sorted(line.split()[3] for line in done.stdout.splitlines())
+
+    both = sorted([f"{primary}/18", f"{secondary}/32"])
+    assert after() == both
+    assert (
+        after("ip address add 10.8.9.9/32 dev ens5", "ip address add 10.8.9.8/18 dev ens5") == both
     )
-    route = "case $* in *route*) echo 'default via 10.8.0.1 dev ens5 proto dhcp metric 100';; esac"
-    code, calls = run_with_stand_ins(script, tmp_path, {"ip": route})
-    assert code == 0
-    secondary = example_addresses(settings_of(LARGE)).sources["shop-1"].private
-    assert calls == [
-        "ip -4 -o route show default",
-        f"ip address replace {secondary}/32 dev ens5",
-    ]
+    # Another interface than the one that was meant: nothing is taken off.
+    strange = after(
+        f"ip address delete {primary}/18 dev ens5",
+        "ip address add 10.9.0.4/24 dev ens5",
+        "ip route replace default dev ens5",
+    )
+    assert strange == sorted(["10.9.0.4/24", f"{secondary}/32"])
 
 
 def test_a_stop_refuses_new_sessions_and_waits_until_none_runs(tmp_path: Path) -> None:

@@ -47,6 +47,31 @@ REFUSALS: Refusals = {
         "network.subnets[0]",
         "room for 11 addresses and needs 13",
     ),
+    "two names that mean one private address": (
+        {"sources[1].privateAddress": "10.8.0.77", "mta.privateAddress": "10.8.0.77"},
+        "sources[1].privateAddress",
+        "mta has it too. Write another one for whichever is new, such as 10.8.0.10",
+    ),
+    "private address that is none": (
+        {"mta.privateAddress": "10.8.0"},
+        "mta.privateAddress",
+        "IPv4 address such as",
+    ),
+    "private address of another subnet": (
+        {"mta.privateAddress": "10.8.64.20"},
+        "mta.privateAddress",
+        "one of its subnet 10.8.0.0/18",
+    ),
+    "private address of a first source": (
+        {"sources[0].privateAddress": "10.8.0.20"},
+        "sources[0].privateAddress",
+        "set proxies[0].privateAddress",
+    ),
+    "primary source of another proxy": (
+        {"proxies[0].primarySource": "elsewhere"},
+        "proxies[0].primarySource",
+        "name a source of proxy-1: proxy-default, out-2",
+    ),
     "availability zone of another region": (
         {"network.availabilityZones": ["eu-central-1a", "eu-west-1a"]},
         "network.availabilityZones[1]",

@@ -1,0 +1,98 @@
+"""Private addresses of hosts and egress sources, each by its own name alone, and not by AWS.
+
+So they are known before AWS is asked, outlive interfaces, and whatever is added, removed or moved
+moves no other one. Two names may mean the same address: that is rejected, never resolved, since a
+way out would depend on the rest of the list.
+"""
+
+import hashlib
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from policy.settings.model import Settings
+
+_RESERVED_BY_AWS = 4
+_FIRST = 10
+"""Offset of the first address that we give away in a roomy subnet."""
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivateAddresses:
+    """`proxies` holds the addresses of each proxy host's interface, the primary one first."""
+
+    mta: str
+    proxies: Mapping[str, tuple[str, ...]]
+    sources: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """An address with its subnet, and where the settings can say another one."""
+
+    path: Path
+    address: str
+    subnet: str
+    pinned: bool
+
+
+def private_addresses(settings: Settings) -> PrivateAddresses:
+    """Every address. A proxy host's first source sends from its primary address."""
+    found = {place.path: place.address for place in places(settings)}
+    index = {source.name: i for i, source in enumerate(settings.sources)}
+    proxies: dict[str, tuple[str, ...]] = {}
+    for i, proxy in enumerate(settings.proxies):
+        rest = settings.sources_of(proxy.name)[1:]
+        secondary = (found["sources", index[source.name]] for source in rest)
+        proxies[proxy.name] = (found["proxies", i], *secondary)
+    return PrivateAddresses(
+        mta=found["mta",],
+        proxies=proxies,
+        sources={
+            source.name: address
+            for proxy in settings.proxies
+            for source, address in zip(
+                settings.sources_of(proxy.name), proxies[proxy.name], strict=False
+            )
+        },
+    )
+
+
+def places(settings: Settings) -> Iterator[Place]:
+    """Every address that is given away; a proxy's first source has none of its own."""
+    subnets, mta = settings.network.subnets, settings.mta
+    yield _place(("mta",), subnets[mta.subnet], "mta", mta.private_address)
+    proxies = {proxy.name: proxy for proxy in settings.proxies}
+    for i, proxy in enumerate(settings.proxies):
+        subnet = subnets[proxy.subnet]
+        yield _place(("proxies", i), subnet, f"proxy {proxy.name}", proxy.private_address)
+    for i, source in enumerate(settings.sources):
+        if source.proxy not in proxies or settings.sources_of(source.proxy)[0] == source:
+            continue
+        # The proxy is in the key: a source that moves must not need what its old host still holds.
+        key = f"source {source.name} on {source.proxy}"
+        subnet = subnets[proxies[source.proxy].subnet]
+        yield _place(("sources", i), subnet, key, source.private_address)
+
+
+def free_address(settings: Settings, subnet: str) -> str:
+    """The first address of a subnet that nobody has."""
+    taken = {place.address for place in places(settings)}
+    network = ipaddress.IPv4Network(subnet)
+    return next(str(network[i]) for i in usable(network) if str(network[i]) not in taken)
+
+
+def usable(network: ipaddress.IPv4Network) -> range:
+    """Offsets of the addresses that AWS leaves, without the first few where there is room."""
+    first = _FIRST if network.num_addresses > 2 * _FIRST else _RESERVED_BY_AWS
+    return range(first, network.num_addresses - 1)
+
+
+def _place(path: Path, subnet: str, key: str, pinned: str | None) -> Place:
+    network = ipaddress.IPv4Network(subnet)
+    offsets = usable(network)
+    chosen = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) % len(offsets)
+    address = pinned or str(network[offsets[chosen]])
+    return Place(path=path, address=address, subnet=subnet, pinned=pinned is not None)
