@@ -126,6 +126,7 @@ class Outbox:
         self._places = places
         self._elapsed = elapsed
         self._open: dict[str, tuple[tuple[int, int], float]] = {}
+        self._handled: dict[str, int] = {}
         webhook = Webhook(environment, settings(self._places))
         self._delivery = Delivery(webhook, Store(places.store), now, pause)
 
@@ -141,6 +142,9 @@ class Outbox:
                 self._empty(segment)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                # Read-only or failing: the segment stays, and nothing of it is sent again.
+                print(f"ping8: {segment.path.name} stays: {error}", file=sys.stderr)
 
     def _ready(self) -> Iterator[Segment]:
         seen = {}
@@ -181,6 +185,7 @@ class Outbox:
             segment.path.unlink()
         else:
             self._move_away(segment.path)
+        self._handled.pop(segment.path.name, None)
 
     def _event(self, line: bytes) -> Event | Literal[False] | None:
         """The event of a line, False where nobody wants it, None where the line is none."""
@@ -194,6 +199,7 @@ class Outbox:
 
     def _deliver(self, name: str, batch: list[Event], lines: int) -> None:
         self._delivery.deliver(batch)
+        self._handled[name] = lines
         try:
             durable.write_json(self._places.outbox / _POSITION, {"segment": name, "lines": lines})
         except OSError as error:
@@ -202,6 +208,8 @@ class Outbox:
 
     def _position(self, name: str) -> int:
         """Lines of this segment that are handled; none where that is not known."""
+        if name in self._handled:
+            return self._handled[name]
         try:
             data = durable.read_json(self._places.outbox / _POSITION)
             return int(data["lines"]) if data["segment"] == name else 0

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hostagent.metrics.model import Metric
 
@@ -49,10 +50,30 @@ def use(path: str) -> Use:
     )
 
 
+def takes_no_writes(path: str, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
+    """Whether the kernel has made the file system read-only, or given it up, after an error.
+
+    Of the file system itself: the timer's unit sees every mount read-only.
+    """
+    device = Path(path).stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for line in mounts.read_text().splitlines():
+        mount, _, file_system = line.partition(" - ")
+        if mount.split()[2] == number:
+            options = file_system.split()[-1].split(",")
+            return not {"ro", "shutdown", "emergency_ro"}.isdisjoint(options)
+    return False
+
+
 def disks(volumes: Mapping[str, Volume]) -> Iterator[Metric]:
-    """Space and inodes of each volume; a file system without a number of inodes has all free."""
+    """Space and inodes of each volume; a file system without a number of inodes has all free.
+
+    One that takes no writes is as good as full.
+    """
     for name, volume in volumes.items():
         found = use(volume.path)
+        if takes_no_writes(volume.path):
+            found = replace(found, used=found.total)
         of = {"volume": name}
         free = 100.0 * (found.total - found.used) / found.total
         inodes = 100.0

@@ -97,3 +97,17 @@ def test_half_an_event_goes_nowhere(forwarder: Forwarder, receiver: Receiver) ->
         client.shutdown(socket.SHUT_WR)
         assert client.recv(100) == b""
     assert receiver.posts == []
+
+
+def test_while_no_name_can_be_resolved_events_wait() -> None:
+    environment = {
+        "PING8_WEBHOOK_TOKEN": TOKEN,
+        "PING8_WEBHOOK_URL": "https://app.ping8.invalid/events",
+    }
+    forwarder = Forwarder(lambda: Webhook(environment, {}), port=0)
+    forwarder.start()
+    kumod = http.client.HTTPConnection("127.0.0.1", forwarder.server_port, timeout=60)
+    assert posted(kumod)[0] == 502
+    kumod.close()
+    forwarder.shutdown()
+    forwarder.server_close()

@@ -2,9 +2,10 @@
 
 import fcntl
 import json
+import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 
 from hostagent import web
 from hostagent.metrics import run_state, timer
-from hostagent.metrics.disks import disks
+from hostagent.metrics.disks import Volume, disks, takes_no_writes
 from hostagent.push.lock import locked
+from tests.file_systems import FileSystem, needs_a_loop_device
 from tests.hostagent.metrics.conftest import Make
 from tests.hostagent.metrics.station import Server, Station, captured
 from tests.hostagent.world import World
@@ -288,3 +290,33 @@ def test_a_null_in_the_proxys_metrics_counts_as_nought(proxy: Station, kumod: Se
     assert proxy.run() == 0
     assert proxy.metrics()["proxy_connections", ()] == 0
     assert proxy.metrics()["proxy_up", ()] == 1
+
+
+@needs_a_loop_device
+@pytest.mark.parametrize("fault", [FileSystem.read_only, FileSystem.fail])
+def test_a_volume_that_takes_no_writes_counts_as_full(
+    tmp_path: Path, fault: Callable[[FileSystem], None]
+) -> None:
+    """So the alarms of a full disk are raised."""
+    volume = FileSystem(tmp_path / "image", tmp_path / "volume")
+    volume.make()
+    try:
+        assert free_percent(volume.root) > 80
+        fault(volume)
+        assert free_percent(volume.root) == 0
+    finally:
+        volume.unmount()
+
+
+def test_a_mount_that_the_timers_unit_sees_read_only_is_none(tmp_path: Path) -> None:
+    device = tmp_path.stat().st_dev
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        f"7 2 {os.major(device)}:{os.minor(device)} / {tmp_path} ro,relatime - ext4 /dev/x rw,a\n"
+    )
+    assert not takes_no_writes(str(tmp_path), mounts)
+
+
+def free_percent(path: Path) -> float:
+    found = disks({"spool": Volume(str(path))})
+    return next(metric.value for metric in found if metric.name == "disk_free_percent")

@@ -12,6 +12,7 @@ from hostagent import durable
 from hostagent.commands import Result
 from hostagent.errors import AgentError
 from hostagent.push import recover
+from hostagent.push.rollback import rollback
 from tests.hostagent.world import POLICY, World, file, release
 
 NGINX = "/etc/nginx/sites-enabled/ping8.conf"
@@ -237,4 +238,35 @@ def test_two_pushes_at_once_are_one_after_the_other_or_refused(world: World) -> 
 
     world.push(NEW, observer=second)
     assert f"`push`, process {os.getpid()}, since" in refusal[0]
+    assert whole(world) is None
+
+
+def test_a_rollback_during_a_push_is_refused_or_comes_after_it(world: World) -> None:
+    prepared(world)
+    refusal: list[str] = []
+
+    def second(step: str) -> None:
+        if step == "validated":
+            with pytest.raises(AgentError) as caught:
+                rollback(world.host(), None)
+            refusal.append(str(caught.value))
+
+    world.push(NEW, observer=second)
+    assert f"`push`, process {os.getpid()}, since" in refusal[0]
+    assert whole(world) is None
+    rollback(world.host(), None)
+    assert world.live() == OLD.id
+    assert whole(world) is None
+
+
+@pytest.mark.parametrize("step", STEPS[:-1])
+def test_the_boot_unit_leaves_a_push_that_is_at_work_alone(world: World, step: str) -> None:
+    prepared(world)
+
+    def second(done: str) -> None:
+        if done == step:
+            assert recover.finish(world.host())["done"] == ""
+
+    world.push(NEW, observer=second)
+    assert world.live() == NEW.id
     assert whole(world) is None

@@ -15,6 +15,14 @@ from tests.hostagent.world import World, release
 OLD, NEW = "2026.09.29-b90d8bc1", "2026.10.06-0a1b2c3d"
 
 
+INSTALL = "install --allow-change-held-packages --allow-downgrades"
+
+
+def archive(apt: World, version: str) -> Path:
+    """Where apt-get puts the package's file."""
+    return apt.root / f"var/cache/apt/archives/kumomta_{version}_amd64.deb"
+
+
 def pinned(version: str) -> Release:
     return replace(release(), kumomta_version=version)
 
@@ -154,12 +162,23 @@ def test_a_version_that_does_not_validate_is_never_installed(apt: World) -> None
 
 def test_an_installation_that_fails_leaves_the_old_version_running(apt: World) -> None:
     apt.push(pinned(OLD))
-    apt.play.refuse[f"archives/kumomta_{NEW}_amd64.deb"] = Result(100, "dpkg was interrupted")
+    apt.play.refuse[f"{INSTALL} {archive(apt, NEW)}"] = Result(100, "dpkg was interrupted")
     with pytest.raises(AgentError, match="dpkg was interrupted"):
         apt.push(pinned(NEW))
     assert apt.live() == pinned(OLD).id
     assert apt.play.state["kumomta.service"] == "active"
     assert not (apt.root / "usr/sbin/policy-rc.d").exists()
+
+
+def test_an_installation_that_was_killed_is_finished_by_the_next(apt: World) -> None:
+    """dpkg does nothing else until what was cut off is configured."""
+    apt.push(pinned(OLD))
+    part = f"{INSTALL} {archive(apt, NEW)}"
+    apt.play.refuse[part] = Result(100, "dpkg was interrupted, run 'dpkg --configure -a'")
+    apt.play.on["dpkg --configure"] = apt.play.refuse.clear
+    apt.push(pinned(NEW))
+    assert apt.play.packages["kumomta"] == NEW
+    assert apt.live() == pinned(NEW).id
 
 
 def test_a_version_that_the_sources_lack_is_refused_with_those_they_have(apt: World) -> None:
