@@ -107,6 +107,17 @@ class _Receiver(http.server.BaseHTTPRequestHandler):
         """Nothing to the terminal."""
 
 
+def injection(recipient: str, **headers: str) -> str:
+    """The body of a request: a message of 2.9 kB for one recipient."""
+    fields = {**_FIELDS, "To": recipient, **CORRELATION, **headers}
+    body = "\r\n".join(["Good morning, this is a line of text."] * 60)
+    text = "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + f"\r\n{body}\r\n"
+    message = {"envelope_sender": "b@example.com", "content": text}
+    return json.dumps(
+        {**message, "recipients": [{"email": recipient}], "template_dialect": "Static"}
+    )
+
+
 class World:
     """One kumod with a policy, what it talks to, and what it spends."""
 
@@ -114,10 +125,7 @@ class World:
         for place in ("/opt/kumomta/etc", "/var/spool/kumomta", "/var/log/kumomta"):
             subprocess.run(["rm", "-rf", place], check=True)
             Path(place).mkdir(parents=True)
-        self.sink, self.receiver = (
-            _Server(("0.0.0.0", SINK_PORT), _Sink),
-            _Server(("127.0.0.1", RECEIVER), _Receiver),
-        )
+        self.sink, self.receiver = self.servers()
         self.environment = {**os.environ, "KUMO_NODE_ID_PATH": "/var/spool/kumomta/nodeid"}
         self.programs: list[subprocess.Popen[bytes]] = []
         policy = Path("/opt/kumomta/etc/policy/init.lua")
@@ -137,6 +145,13 @@ class World:
         self.log = Path(tempfile.mkdtemp()) / "kumod.log"
         self.kumod = self._start(command)
         _until(lambda: _answers("127.0.0.1", 8000), self.log)
+
+    def servers(self) -> tuple[Any, Any]:
+        """The recipients' server and PING8's endpoint; each counts what it has taken."""
+        return (
+            _Server(("0.0.0.0", SINK_PORT), _Sink),
+            _Server(("127.0.0.1", RECEIVER), _Receiver),
+        )
 
     def _install(self, chosen: Settings, domains: int) -> None:
         addresses, secrets = example_addresses(chosen), throw_away_secrets(chosen)
@@ -178,13 +193,7 @@ class World:
 
     def inject(self, count: int, *, recipient: str = f"u@[{SINK}]", **headers: str) -> list[Any]:
         """Injects messages of 2.9 kB, one recipient each, from a few connections."""
-        fields = {**_FIELDS, "To": recipient, **CORRELATION, **headers}
-        body = "\r\n".join(["Good morning, this is a line of text."] * 60)
-        text = "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + f"\r\n{body}\r\n"
-        message = {"envelope_sender": "b@example.com", "content": text}
-        request = json.dumps(
-            {**message, "recipients": [{"email": recipient}], "template_dialect": "Static"}
-        )
+        request = injection(recipient, **headers)
         answers: list[Any] = []
 
         def lane(share: int) -> None:
@@ -315,11 +324,19 @@ def inside(_root: str) -> None:
     print("\n".join(lines))
 
 
-def isolated(root: Path, entry: str) -> str:
+def isolated(root: Path, entry: str, *arguments: str) -> str:
     """Run Python text in fresh namespaces, with the tree at /opt/kumomta; what it printed."""
-    command = ["unshare", "--net", "--mount", "--", "sh", "-ec", _SETUP + 'exec "$2" -c "$3" "$1"']
+    command = [
+        "unshare",
+        "--net",
+        "--mount",
+        "--",
+        "sh",
+        "-ec",
+        _SETUP + 'root=$1 python=$2 entry=$3; shift 3; exec "$python" -c "$entry" "$root" "$@"',
+    ]
     return subprocess.run(
-        [*command, "sh", str(root.resolve()), sys.executable, entry],
+        [*command, "sh", str(root.resolve()), sys.executable, entry, *arguments],
         check=True, stdout=subprocess.PIPE, text=True,
     ).stdout  # fmt: skip
 

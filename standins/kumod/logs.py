@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import threading
@@ -222,7 +223,9 @@ class LogFile:
                 self._close(key)
 
     def _close(self, key: Path) -> None:
-        self._segments.pop(key).close()
+        # Where the disk fails, kumod reports it and goes on.
+        with contextlib.suppress(OSError):
+            self._segments.pop(key).close()
 
 
 class _Appended(io.RawIOBase):
@@ -276,13 +279,19 @@ class _Segment:
             self.path = folder / f"{stamp_text}{counter:03d}{suffix}"
         self.opened = now
         self.written = 0
-        file: Any = _Appended(self.path, cache)
+        try:
+            file: Any = _Appended(self.path, cache)
+        except OSError as error:
+            raise KumoError(f"open log file {self.path}: {error}") from None
         self._writer = zstandard.ZstdCompressor(level=level).stream_writer(file)
 
     def write(self, text: str) -> None:
         data = text.encode("utf-8", "surrogateescape")
         self.written += len(data)
-        self._writer.write(data)
+        try:
+            self._writer.write(data)
+        except OSError as error:
+            raise KumoError(f"writing {self.path}: {error}") from None
 
     def close(self) -> None:
         self._writer.close()  # type: ignore[no-untyped-call]
