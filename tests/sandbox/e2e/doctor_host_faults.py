@@ -201,7 +201,7 @@ def _webhook_out_of_order(site: Site) -> Iterator[Site]:
 def _await(site: Site, check: str) -> None:
     """Until a check is no longer well: events and messages take their time."""
     end = time.monotonic() + _PATIENCE
-    while not any(key[0] == check for key in doctor_site.troubles(site.look(check))):
+    while not any(found.check == check for found in doctor_site.troubles(site.look(check))):
         assert time.monotonic() < end, f"{check} stays well"
 
 

@@ -225,6 +225,19 @@ def forbid(site: Site, host: str) -> None:
     site.shell(host, f"sed -i /doctor-e2e/d {_KEYS}")
 
 
-def troubles(findings: Sequence[Finding]) -> dict[tuple[str, str], Status]:
-    """What is not well, by check and subject."""
-    return {f.key: f.status for f in findings if f.status is not Status.PASS}
+def troubles(findings: Sequence[Finding]) -> list[Finding]:
+    """What is not well."""
+    return [f for f in findings if f.status is not Status.PASS]
+
+
+def of_the_machine(site: Site) -> frozenset[tuple[str, str]]:
+    """What may be red because of this machine: no fault of the product, and none that is planted.
+
+    The root of a host is the machine's own disk, however full it is, and KUMOMTA_ROOT may name
+    another KumoMTA than the pinned one.
+    """
+    found = {("host.disk", f"{host} root") for host in site.deployment.hosts}
+    installed = site.shell("mta", "/opt/kumomta/sbin/kumod --version")
+    if site.sandbox.tree.real and site.deployment.settings.kumomta.version not in installed:
+        found.add(("host.version", "mta"))
+    return frozenset(found)
