@@ -74,7 +74,9 @@ def _webhook_path(settings: Settings) -> dict[str, Any]:
         "max_connection_rate": "100/s",
         "max_message_rate": "10000/s",
         "max_deliveries_per_connection": 10_000,
-        # A sender that is given up takes its connection to PING8 with it.
-        "idle_timeout": "5m",
+        # A sender that is given up takes its connection to PING8 with it. One that waits without
+        # events when the first of a batch comes sends a batch that is not full only when this ends,
+        # whatever its latency.
+        "idle_timeout": "5m" if settings.webhook.batch_size == 1 else "1s",
         "max_ready": 8192,
     }

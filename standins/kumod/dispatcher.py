@@ -144,13 +144,18 @@ class Dispatcher:
         return False
 
     def _gathering(self, queue: ReadyQueue, now: float) -> bool:
-        """A sender with a least size of batch waits for it, but not longer than its latency."""
+        """A sender with a least size of batch waits for it, but not longer than its latency.
+
+        If it was idle when the first message came, it goes on to the end of its idle time-out.
+        """
         settings = queue.protocol.get("custom_lua") or {}
         latency = parse_duration(settings.get("max_batch_latency", 0)) or 0.0
         if queue.has_batch or latency == 0 or 0 < queue.gathers_until <= now:
             queue.gathers_until = 0.0
             return False
-        queue.gathers_until = queue.gathers_until or now + latency
+        idle = queue.session is not None and queue.last_used < now
+        until = queue.last_used + queue.idle_timeout if idle else now + latency
+        queue.gathers_until = queue.gathers_until or until
         return True
 
     def close_idle(self, queue: ReadyQueue, now: float) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from standins.kumod.durations import parse_duration
 from standins.kumod.message import Message
 
-_IDLE_TIMEOUT = 60.0
+_IDLE_TIMEOUT = 5.0
 
 
 @dataclass(kw_only=True, eq=False)

@@ -65,6 +65,17 @@ def test_batches_are_full_while_events_come_and_the_rest_waits_a_second(host: Ho
     assert [len(json.loads(request.body)) for request in mta.posts()] == [10, 10, 4]
 
 
+def test_an_event_that_comes_to_an_idle_sender_waits_a_second_too(host: Host) -> None:
+    mta = batches(host)
+    for pause in (0.5, 30):
+        before = len(mta.posts())
+        inject(mta, 5)
+        mta.kumod.advance(pause)
+        inject(mta, 1)
+        mta.kumod.advance(1.1)
+        assert len(mta.posts()) == before + 2
+
+
 def test_one_event_that_is_refused_does_not_bury_those_beside_it(host: Host) -> None:
     mta = batches(host, receiver=refuse("task-3"))
     inject(mta, 10)
