@@ -50,6 +50,8 @@ function mod.should_enqueue(msg, hook)
   msg:set_meta('queue', queues.WEBHOOK)
   msg:set_meta(mod.EVENT_ID, events.id(record))
   msg:set_meta(mod.EVENT_TIME, events.time(record))
+  -- The record is the event's text already: it need not be in the spool twice.
+  msg:set_meta('log_record', nil)
   return true
 end
 
