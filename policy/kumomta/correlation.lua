@@ -3,6 +3,7 @@
 -- of a log hook would read each message back from the spool for each event.
 local kumo = require 'kumo'
 
+local headers_value = require('headers').value
 local report_text = require 'report_text'
 
 local mod = {}
@@ -33,13 +34,13 @@ for _, name in ipairs(mod.HEADERS) do
   end
 end
 
--- Keeps the values of a message as metadata; `headers` are its headers by
--- their names in lower case. Returns the names of the X-PING8 headers that it
+-- Keeps the values of a message as metadata; `headers` are its headers (module
+-- `headers`). Returns the names of the X-PING8 headers that it
 -- lacks, or nil.
 function mod.capture(msg, headers)
   local missing = {}
   for _, name in ipairs(mod.HEADERS) do
-    local value = headers[name:lower()]
+    local value = headers_value(msg, headers, name)
     if value and value ~= '' then
       msg:set_meta(name, value)
     elseif name ~= 'Subject' then

@@ -3,11 +3,13 @@
 -- refusal reaches the caller followed by Lua's stack trace.
 --
 -- kumod parses the message's headers again at each call that asks for one, so
--- they are read once, and what a call would look for in vain is not called.
+-- they are read once (`headers`), and what a call would look for in vain is not
+-- called.
 local kumo = require 'kumo'
 
 local correlation = require 'correlation'
 local data = require 'data'
+local headers_of = require('headers').of
 local queues = require 'queues'
 local signing = require 'signing'
 
@@ -45,37 +47,29 @@ local function printable(text)
   return (tostring(text):gsub('[^ -~]', '?'):sub(1, 255))
 end
 
--- The headers' values by their names in lower case.
-local function read_headers(msg)
-  local headers = {}
-  for _, header in ipairs(msg:get_all_headers()) do
-    local name = header[1]:lower()
-    if headers[name] and ONCE[name] then
-      kumo.reject(
-        550,
-        string.format(
-          '5.6.0 header %s is repeated: only one is allowed',
-          printable(header[1])
-        )
+local function refuse_repeated(name)
+  if ONCE[name:lower()] then
+    kumo.reject(
+      550,
+      string.format(
+        '5.6.0 header %s is repeated: only one is allowed',
+        printable(name)
       )
-    end
-    headers[name] = headers[name] or header[2]
+    )
   end
-  return headers
 end
 
 -- Put in front as text: kumod's own fix (`check_fix_conformance`) parses all
 -- parts and writes the message anew.
 local function add_missing_headers(msg, headers, domain)
   if not headers['message-id'] then
-    local id = string.format('<%s@%s>', msg:id(), printable(domain))
-    msg:prepend_header('Message-ID', id)
-    headers['message-id'] = id
+    msg:prepend_header(
+      'Message-ID',
+      string.format('<%s@%s>', msg:id(), printable(domain))
+    )
   end
   if not headers.date then
-    local date = kumo.time.now().rfc2822
-    msg:prepend_header('Date', date)
-    headers.date = date
+    msg:prepend_header('Date', kumo.time.now().rfc2822)
   end
 end
 
@@ -168,7 +162,7 @@ end
 function mod.receive(msg)
   local rules = data.read 'reception'
   check_recipient(msg, rules.recipients)
-  local headers = read_headers(msg)
+  local headers = headers_of(msg, refuse_repeated)
   local domain = from_domain(msg)
   local known = data.read('sender_domains')[domain]
   if not known and rules.unknown_senders ~= 'accept' then

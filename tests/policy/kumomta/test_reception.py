@@ -9,11 +9,14 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from lupa.lua54 import LuaRuntime
 
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import CORRELATION, Mta
@@ -342,11 +345,64 @@ def test_correlation_headers_can_stay_here_while_the_trace_carries_them(
     assert traces[-1]["X-PING8-Task-Id"] == "task-2"
 
 
-def test_the_headers_of_a_message_are_read_once(mta: Mta) -> None:
+def calls_about_headers(mta: Mta, **changes: Any) -> dict[str, int]:
     before = Counter(mta.kumod.counters)
-    mta.inject()
+    answer = mta.inject_raw(**changes) if "content" in changes else mta.inject(**changes)
+    assert answer["success_count"] == 1
     calls = Counter(mta.kumod.counters) - before
-    assert calls["Message:get_all_headers"] == 1
-    for name in ("get_first_named_header_value", "get_all_named_header_values",
-                 "remove_all_named_headers"):  # fmt: skip
-        assert calls[f"Message:{name}"] == 0
+    return {
+        name.removeprefix("Message:"): count for name, count in calls.items() if "header" in name
+    }
+
+
+def test_kumod_parses_no_header_but_from_where_all_are_plain(mta: Mta) -> None:
+    calls = calls_about_headers(mta)
+    assert {name for name in calls if "get" in name or "remove" in name} == set()
+    assert calls["from_header"] == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "Grüße"), ("Grüße", "Grüße")],
+)
+def test_a_value_that_is_encoded_is_read_by_kumod(mta: Mta, written: str, value: str) -> None:
+    calls = calls_about_headers(mta, headers={"Subject": written})
+    assert calls["get_first_named_header_value"] == 1
+    assert "get_all_headers" not in calls
+    mta.kumod.run()
+    assert {event["headers"]["Subject"] for event in mta.events()} == {value}
+
+
+@pytest.mark.parametrize(
+    ("block", "names"),
+    [
+        ("A: 1\r\nB:2\r\n\r\nC: body\r\n", "a=1 b=2"),
+        ("A:\r\nA: second\r\n\r\n", "a= again"),
+        ("A: folded\r\n\tB: 2\r\nC: 3\r\n\r\n", "a=? c=3"),
+        ("A: =?x?\r\nB: two  spaces\r\nC: \tt\r\nD: end \r\n\r\n", "a=? b=? c=? d=?"),
+        ("A : 1\r\n\r\n", "kumod"),
+        ("A\r\n\r\n", "kumod"),
+        (" A: 1\r\n\r\n", "kumod"),
+        ("A: lone\rB: 2\r\n\r\n", "kumod"),
+        ("A: no end", "kumod"),
+        ("\r\nA: body\r\n", "kumod"),
+    ],
+)
+def test_headers_are_read_as_kumod_does_or_left_to_it(block: str, names: str) -> None:
+    lua = LuaRuntime()
+    lua.execute(f"headers = (function() {Path('policy/kumomta/headers.lua').read_text()} end)()")
+    found = lua.eval("""function(text)
+      local parts, all = {}, {{'kumod', false}}
+      local msg = {
+        get_data = function() return text end, get_all_headers = function() return all end,
+        get_first_named_header_value = function() return '?' end,
+      }
+      local found = headers.of(msg, function() parts[#parts + 1] = 'again' end)
+      for name in pairs(found) do
+        local value = headers.value(msg, found, name)
+        parts[#parts + 1] = value and name .. '=' .. value or name
+      end
+      table.sort(parts, function(a, b) return (a == 'again' and '~' or a) < b end)
+      return table.concat(parts, ' ')
+    end""")
+    assert found(block) == names
