@@ -3,8 +3,6 @@
 A restart forgets them, and an entry without criteria means every queue.
 """
 
-from __future__ import annotations
-
 import time
 import uuid
 from collections import Counter

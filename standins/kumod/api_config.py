@@ -1,17 +1,13 @@
 """kumo.configure_*, define_*, start_*, set_*, and kumo.dns."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from standins.kumod.contract import contract, deserialize
 from standins.kumod.errors import KumoError
+from standins.kumod.lua import LuaContext
 from standins.kumod.objects import api
 from standins.kumod.resolver import ResolveError
-
-if TYPE_CHECKING:
-    from standins.kumod.lua import LuaContext
 
 
 @api("kumo.define_spool")

@@ -1,19 +1,14 @@
 """kumo.*: configuration, registration, messages and the server's own switches."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from standins.kumod import decisions
 from standins.kumod.contract import completed, deserialize
 from standins.kumod.errors import KumoError, RejectError
 from standins.kumod.headers import EnvelopeAddress
-from standins.kumod.lua import Results
+from standins.kumod.lua import LuaContext, Results
 from standins.kumod.message import Message, QueueName
 from standins.kumod.objects import DataObject, LuaObject, api
-
-if TYPE_CHECKING:
-    from standins.kumod.lua import LuaContext
 
 VERSION = "2026.09.29-b90d8bc1"
 

@@ -1,7 +1,5 @@
 """kumo.string, kumo.digest, kumo.encode, kumo.time, and JSON and TOML from files and text."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
@@ -9,14 +7,12 @@ import tomllib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from standins.kumod import dates
 from standins.kumod.errors import KumoError
+from standins.kumod.lua import LuaContext
 from standins.kumod.objects import LuaObject, api
-
-if TYPE_CHECKING:
-    from standins.kumod.lua import LuaContext
 
 
 def lua_text(value: Any, position: int = 1) -> str:

@@ -1,20 +1,15 @@
 """kumo.http: requests with one client for many."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urljoin
 
 from standins.kumod.durations import parse_duration
 from standins.kumod.errors import KumoError
 from standins.kumod.http_client import HttpFailure, HttpRequest, HttpResponse, HttpTransport
+from standins.kumod.lua import LuaContext
 from standins.kumod.objects import LuaObject, api, method
-
-if TYPE_CHECKING:
-    from standins.kumod.lua import LuaContext
-
 
 _MOST_REDIRECTS = 10
 

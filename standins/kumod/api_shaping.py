@@ -1,19 +1,15 @@
 """kumo.shaping: per-destination settings from TOML, for the shaping helper."""
 
-from __future__ import annotations
-
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from standins.kumod.contract import deserialize
 from standins.kumod.decisions import site_of_domain
 from standins.kumod.errors import DeserializeError, KumoError
 from standins.kumod.facts import KumodFacts
+from standins.kumod.lua import LuaContext
 from standins.kumod.objects import LuaObject, api, method
 from standins.kumod.resolver import ResolveError
-
-if TYPE_CHECKING:
-    from standins.kumod.lua import LuaContext
 
 _NOT_PATH = {"mx_rollup", "sources", "automation", "replace_base", "match"}
 #: Limits over all sites of a provider: the stand-in has none of these.

@@ -1,15 +1,11 @@
 """SQLite, and the refusal of Redis."""
 
-from __future__ import annotations
-
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from standins.kumod.errors import KumoError
+from standins.kumod.lua import LuaContext
 from standins.kumod.objects import LuaObject, api, method
-
-if TYPE_CHECKING:
-    from standins.kumod.lua import LuaContext
 
 
 class SqliteConnection(LuaObject):

@@ -1,7 +1,5 @@
 """The bounce classifier: rules of TOML files, first match wins."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Callable

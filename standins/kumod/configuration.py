@@ -1,7 +1,5 @@
 """What the policy has configured, shared by all its contexts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

@@ -5,8 +5,6 @@
 untagged enum; `!` ends the name of a required field.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from functools import cache

@@ -1,7 +1,5 @@
 """Dates of RFC 2822 as kumod reads them: a wrong day of the week or no zone is an error."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta, timezone
 

@@ -3,17 +3,13 @@
 Each function calls a decision event and insists on the right kind of answer.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from standins.kumod.contract import completed
 from standins.kumod.errors import KumoError
+from standins.kumod.lua import LuaContext
 from standins.kumod.objects import DataObject
 from standins.kumod.resolver import ResolveError, Resolver, mail_hosts
-
-if TYPE_CHECKING:
-    from standins.kumod.lua import LuaContext
 
 _UNSPECIFIED_SOURCE = completed("kumo.make_egress_source", {"name": "unspecified"})
 _UNSPECIFIED_POOL = completed(

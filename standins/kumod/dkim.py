@@ -1,14 +1,12 @@
 """kumo.dkim: signatures (RFC 6376, RFC 8463) made for real, by signers cached as kumod's."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,10 +16,8 @@ from standins.kumod import headers as hdr
 from standins.kumod.contract import deserialize
 from standins.kumod.durations import parse_duration
 from standins.kumod.errors import KumoError
+from standins.kumod.lua import LuaContext
 from standins.kumod.objects import LuaObject, api
-
-if TYPE_CHECKING:
-    from standins.kumod.lua import LuaContext
 
 
 @dataclass(frozen=True, kw_only=True)

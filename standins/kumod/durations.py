@@ -1,7 +1,5 @@
 """Durations and throttles in KumoMTA's notation, and the counting of rates."""
 
-from __future__ import annotations
-
 import math
 import re
 from dataclasses import dataclass

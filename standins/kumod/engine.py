@@ -1,7 +1,5 @@
 """The engine: a policy, its contexts, queues, logs and spool, driven by a test or by the server."""
 
-from __future__ import annotations
-
 import os
 import uuid
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Errors that a policy sees, and the error that a caller of the policy sees."""
 
-from __future__ import annotations
-
 
 class KumoError(Exception):
     """An error raised by a kumo function; the policy may catch it with pcall."""

@@ -1,7 +1,5 @@
 """What kumod finds on its host: time, environment, files, names, and where its output goes."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time

@@ -1,7 +1,5 @@
 """Checks of single values, worded as kumod's deserializer words its complaints."""
 
-from __future__ import annotations
-
 import ipaddress
 import json
 import re

@@ -1,7 +1,5 @@
 """The HTTP listener: injection, liveness, metrics, and the administration that operators use."""
 
-from __future__ import annotations
-
 import gzip
 import ipaddress
 import json

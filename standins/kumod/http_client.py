@@ -1,7 +1,5 @@
 """kumo.http: one keep-alive client with real connections, or a function in tests."""
 
-from __future__ import annotations
-
 import http.client
 import ssl
 import threading

@@ -1,7 +1,5 @@
 """The HTTP injection API's request, turned into messages."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The command ``kcli``: the few subcommands that an operator of the sandbox needs."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

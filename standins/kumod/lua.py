@@ -4,8 +4,6 @@ kumod keeps a pool of these. Each holds its own globals and event handlers; ever
 contexts share (queues, caches, logs) lies outside.
 """
 
-from __future__ import annotations
-
 import traceback
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A session that drives a custom Lua sender."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from standins.kumod.errors import KumoError, PolicyError

@@ -1,7 +1,5 @@
 """The command ``kumod``."""
 
-from __future__ import annotations
-
 import argparse
 import errno
 import os

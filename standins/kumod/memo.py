@@ -1,7 +1,5 @@
 """kumo.memoize: results shared by all contexts, with a life, a capacity and an epoch."""
 
-from __future__ import annotations
-
 import json
 from collections import OrderedDict
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """MIME as kumod's builder writes it: injected content is parsed and rebuilt."""
 
-from __future__ import annotations
-
 import base64
 import email
 import email.message

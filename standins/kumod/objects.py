@@ -1,7 +1,5 @@
 """What a policy can hold and call: objects, functions and methods, by the names that it uses."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar

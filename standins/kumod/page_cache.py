@@ -1,7 +1,5 @@
 """What a power cut takes: writes that the kernel has not brought to the disk yet."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path

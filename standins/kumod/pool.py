@@ -1,7 +1,5 @@
 """The pool of Lua contexts, and the configuration epoch that makes them old."""
 
-from __future__ import annotations
-
 import os
 import threading
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Giving up root, but for low ports: as kumod does with --user."""
 
-from __future__ import annotations
-
 import ctypes
 import ctypes.util
 import os

@@ -1,7 +1,5 @@
 """The command ``proxy-server``: SOCKS5 with source addresses, as KumoProxy."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import errno

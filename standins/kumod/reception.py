@@ -1,7 +1,5 @@
 """Reception by SMTP: relay rules, the policy's event, and the reports that arrive this way."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import socket
@@ -9,20 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from standins.kumod import mime
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.headers import EnvelopeAddress
 from standins.kumod.logs import Disposition, Response, new_session_id, stamp
+from standins.kumod.lua import LuaContext
 from standins.kumod.message import Message
 from standins.kumod.objects import DataObject, LuaObject, method
 from standins.kumod.pool import ContextPool
 from standins.kumod.reports import parse_abuse_report, parse_bounce_report
 from standins.kumod.scheduled import Scheduler
-
-if TYPE_CHECKING:
-    from standins.kumod.lua import LuaContext
 
 _LOCAL = ("127.0.0.1/32", "::1/128")
 _LONGEST_LINE = 998

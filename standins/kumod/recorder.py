@@ -1,7 +1,5 @@
 """Turns what happens to messages into log records, and records into messages for the hooks."""
 
-from __future__ import annotations
-
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping

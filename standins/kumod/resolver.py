@@ -1,7 +1,5 @@
 """DNS: the host's resolver, or a table in tests."""
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Protocol

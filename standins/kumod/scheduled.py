@@ -1,7 +1,5 @@
 """Scheduled queues: their configuration, retries, expiry, and the way to a ready queue."""
 
-from __future__ import annotations
-
 import heapq
 import itertools
 import random

@@ -1,7 +1,5 @@
 """Which source a message leaves by, and the ready queue for it."""
 
-from __future__ import annotations
-
 import math
 import threading
 from collections.abc import Callable

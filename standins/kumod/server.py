@@ -1,7 +1,5 @@
 """The engine as a server: threads that deliver, listeners, signals."""
 
-from __future__ import annotations
-
 import ssl
 import tempfile
 import threading

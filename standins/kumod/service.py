@@ -1,7 +1,5 @@
 """What the listeners ask of a running kumod."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

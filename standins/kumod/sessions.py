@@ -1,7 +1,5 @@
 """What a ready queue needs of a session, and what every session does with an answer."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol

@@ -1,7 +1,5 @@
 """The ESMTP listener: real sessions, judged by the engine's reception."""
 
-from __future__ import annotations
-
 import re
 import socket
 import socketserver

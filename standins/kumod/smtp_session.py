@@ -1,7 +1,5 @@
 """A session with a mail server of the destination."""
 
-from __future__ import annotations
-
 import ipaddress
 import socket
 from typing import Any

@@ -1,7 +1,5 @@
 """SOCKS5 (RFC 1928) as KumoMTA speaks it: BIND names the source address, CONNECT uses it."""
 
-from __future__ import annotations
-
 import ipaddress
 import socket
 import struct

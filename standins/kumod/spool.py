@@ -1,7 +1,5 @@
 """Where messages rest: in memory for tests, in files that survive a crash on a host."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Protocol

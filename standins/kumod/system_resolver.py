@@ -1,7 +1,5 @@
 """DNS by the host's resolver; IPv4 only."""
 
-from __future__ import annotations
-
 import importlib
 import ipaddress
 from functools import cached_property

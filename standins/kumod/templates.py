@@ -3,8 +3,6 @@
 Its maps keep their order where kumod's are sorted.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Makes the tree that stands at /opt/kumomta on a sandbox host."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import shutil

@@ -1,7 +1,5 @@
 """The command ``validate-shaping``: whether shaping files load."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -4,8 +4,6 @@ Lua strings are bytes. The runtime speaks Latin-1, which maps each byte to one c
 text is UTF-8 on both sides of it, with undecodable bytes kept as surrogates.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The world around a real server process: mail servers, a webhook receiver, the processes."""
 
-from __future__ import annotations
-
 import http.client
 import http.server
 import json

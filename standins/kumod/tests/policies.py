@@ -1,7 +1,5 @@
 """Small policies, and hosts in a folder for them to run on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The stand-in does in every recorded case what the real kumod did."""
 
-from __future__ import annotations
-
 import json
 import re
 import tempfile

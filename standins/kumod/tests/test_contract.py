@@ -1,7 +1,5 @@
 """Parameter tables are refused as kumod's deserializer refuses them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

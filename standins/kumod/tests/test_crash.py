@@ -1,7 +1,5 @@
 """What a crash takes from the stand-in is what it takes from kumod (recorded cases 10_logs_*)."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a policy lives through in the stand-in: contexts, retries, expiry, hooks, crashes."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from pathlib import Path

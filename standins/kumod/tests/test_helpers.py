@@ -1,7 +1,5 @@
 """The shaping helper, with KumoMTA's names and signatures."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from standins.kumod import FakeResolver, Kumod

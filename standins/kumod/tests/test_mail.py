@@ -1,7 +1,5 @@
 """Mail itself: headers, signatures, reports, and what the injection API makes of its input."""
 
-from __future__ import annotations
-
 import base64
 import json
 from email import message_from_bytes

@@ -1,7 +1,5 @@
 """Bounces and complaints: the stand-in refuses and loses what a real kumod did (`reports.yaml`)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The stand-in as real processes: HTTP in, SMTP out through SOCKS5, events to a webhook."""
 
-from __future__ import annotations
-
 import errno
 import getpass
 import json

@@ -1,7 +1,5 @@
 """The tree that stands at /opt/kumomta on a sandbox host."""
 
-from __future__ import annotations
-
 import getpass
 import subprocess
 import sys
