@@ -63,11 +63,6 @@ def build_client(ctx: LuaContext, options: Any = None) -> HttpClient:
     return HttpClient(ctx.facts.new_http_transport(), timeout, fields.get("user_agent"))
 
 
-@method("HttpClient", "get")
-def start_get(_ctx: LuaContext, client: HttpClient, url: str) -> RequestBuilder:
-    return RequestBuilder(client, "GET", url)
-
-
 @method("HttpClient", "post")
 def start_post(_ctx: LuaContext, client: HttpClient, url: str) -> RequestBuilder:
     return RequestBuilder(client, "POST", url)
@@ -89,22 +84,9 @@ def request_header(
     return request
 
 
-@method("HttpRequest", "headers")
-def request_headers(_ctx: LuaContext, request: RequestBuilder, values: Any) -> RequestBuilder:
-    for name, value in values.items():
-        request_header(_ctx, request, name, value)
-    return request
-
-
 @method("HttpRequest", "body")
 def request_body(_ctx: LuaContext, request: RequestBuilder, body: Any) -> RequestBuilder:
     request.body = body if isinstance(body, bytes) else body.encode("utf-8", "surrogateescape")
-    return request
-
-
-@method("HttpRequest", "timeout")
-def request_timeout(_ctx: LuaContext, request: RequestBuilder, timeout: Any) -> RequestBuilder:
-    request.timeout = parse_duration(timeout) or request.timeout
     return request
 
 
@@ -155,11 +137,6 @@ def status_code(_ctx: LuaContext, response: ResponseObject) -> int:
 @method("HttpResponse", "status_is_success")
 def status_is_success(_ctx: LuaContext, response: ResponseObject) -> bool:
     return response.response.status // 100 == 2
-
-
-@method("HttpResponse", "headers")
-def response_headers(_ctx: LuaContext, response: ResponseObject) -> Any:
-    return {name.lower(): value for name, value in response.response.headers}
 
 
 @method("HttpResponse", "text")

@@ -11,8 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import zstandard
-
 from standins.kumod import metrics
 from standins.kumod.admin import BadRule, Rules
 from standins.kumod.errors import KumoError, PolicyError
@@ -71,7 +69,6 @@ class _Handler(BaseHTTPRequestHandler):
                 "/api/admin/inspect-message/v1": self._inspect_message,
                 "/api/admin/bounce/v1": self._list_bounces,
                 "/api/admin/suspend/v1": self._list_suspensions,
-                "/api/machine-info": self._machine_info,
             }
         )
 
@@ -81,7 +78,6 @@ class _Handler(BaseHTTPRequestHandler):
                 "/api/inject/v1": self._inject,
                 "/api/admin/bounce/v1": self._bounce,
                 "/api/admin/suspend/v1": self._suspend,
-                "/api/admin/set_diagnostic_log_filter/v1": self._nothing,
                 "/api/admin/bump-config-epoch": self._bump_epoch,
             }
         )
@@ -168,44 +164,24 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refused(400, f"Failed to parse the request body as JSON: {error}") from None
 
     def _body(self) -> bytes:
+        """As Nginx passes it on: of a known length, perhaps compressed by PING8."""
         limit = int(self.server.params.get("request_body_limit", _DEFAULT_LIMIT))
-        raw = self._raw_body(limit)
-        encoding = self.headers.get("Content-Encoding", "").lower()
+        length = self.headers.get("Content-Length", "0")
+        encoding = self.headers.get("Content-Encoding", "")
+        if "Transfer-Encoding" in self.headers or encoding.lower() not in ("", "gzip"):
+            raise _Refused(501, f"no chunks and no {encoding or 'encoding'} in this stand-in")
+        if not length.isdecimal():
+            raise _Refused(400, "bad Content-Length")
+        if int(length) > limit:
+            raise _Refused(413, "length limit exceeded")
+        raw = self.rfile.read(int(length))
         try:
-            if encoding == "gzip":
-                raw = gzip.decompress(raw)
-            elif encoding == "deflate":
-                raw = zlib.decompress(raw)
-            elif encoding == "zstd":
-                raw = zstandard.ZstdDecompressor().decompressobj().decompress(raw)
-        except (OSError, EOFError, zlib.error, zstandard.ZstdError):
+            raw = gzip.decompress(raw) if encoding else raw
+        except (OSError, EOFError, zlib.error):
             raise _Refused(400, "the body does not decompress") from None
         if len(raw) > limit:
             raise _Refused(413, "length limit exceeded")
         return raw
-
-    def _raw_body(self, limit: int) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            return self._chunked(limit)
-        try:
-            length = int(self.headers.get("Content-Length", "0"))
-        except ValueError:
-            raise _Refused(400, "bad Content-Length") from None
-        if length > limit:
-            raise _Refused(413, "length limit exceeded")
-        return self.rfile.read(length)
-
-    def _chunked(self, limit: int) -> bytes:
-        data = b""
-        while True:
-            size = int(self.rfile.readline().partition(b";")[0].strip() or b"0", 16)
-            if size == 0:
-                self.rfile.readline()
-                return data
-            if len(data) + size > limit:
-                raise _Refused(413, "length limit exceeded")
-            data += self.rfile.read(size)
-            self.rfile.readline()
 
     def _not_found(self) -> None:
         raise _Refused(404, "Not Found")
@@ -222,11 +198,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _metrics_json(self) -> None:
         self._json(200, metrics.snapshot(self.server.service.engine))
-
-    def _machine_info(self) -> None:
-        engine = self.server.service.engine
-        self._json(200, {"hostname": socket.gethostname(), "node_id": engine.node_id,
-                         "server": "stand-in"})  # fmt: skip
 
     def _query(self, name: str) -> str | None:
         values = parse_qs(urlsplit(self.path).query).get(name)
@@ -295,10 +266,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _bump_epoch(self) -> None:
         self.server.service.engine.bump_epoch()
-        self._send(200, b"", "text/plain")
-
-    def _nothing(self) -> None:
-        self._raw_body(_DEFAULT_LIMIT)
         self._send(200, b"", "text/plain")
 
     def _json(self, status: int, value: Any) -> None:

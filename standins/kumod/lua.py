@@ -156,9 +156,6 @@ class LuaContext:
         text = self.convert.to_python(message)
         raise PolicyError(kind, text, code=code, traceback=self.convert.to_python(trace))
 
-    def new_table(self) -> Any:
-        return self._runtime.table()
-
 
 def _missing(name: str) -> Callable[..., Any]:
     def refuse(*_args: Any) -> None:

@@ -38,7 +38,6 @@ class Converter:
         self._items = host["items"]
         self._unwrap = host["unwrap"]
         self._new = host["new"]
-        self._type = runtime.eval("math.type")
         self.converted = 0
 
     def to_lua(self, value: Any) -> Any:  # noqa: PLR0911 - one line for each type
