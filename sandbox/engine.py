@@ -81,21 +81,8 @@ def _build(folder: Path) -> Path:
     program = folder / "bin" / "pulumi"
     program.parent.mkdir(parents=True, exist_ok=True)
     fresh = program.with_suffix(".new")
-    run(
-        [
-            "nice",
-            go,
-            "build",
-            "-C",
-            str(_MODULE),
-            "-mod=readonly",
-            "-ldflags",
-            f"-s -w -X {_VERSION_VARIABLE}=v{pinned_version()}",
-            "-o",
-            str(fresh),
-            _PROGRAM,
-        ],
-        timeout=_BUILD_SECONDS,
-    )
+    build = ["nice", go, "build", "-C", str(_MODULE), "-mod=readonly"]
+    flags = f"-ldflags=-s -w -X {_VERSION_VARIABLE}=v{pinned_version()}"
+    run([*build, flags, "-o", str(fresh), _PROGRAM], timeout=_BUILD_SECONDS)
     fresh.rename(program)
     return program

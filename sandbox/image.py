@@ -51,18 +51,8 @@ def ensure_image(cache: Path) -> str:
     # Beside the cache, as it holds some hundred megabytes; /tmp may be memory.
     with tempfile.NamedTemporaryFile(dir=cache, suffix=".tar") as archive:
         _bootstrap(release, sources, Path(archive.name))
-        run(
-            [
-                "podman",
-                "import",
-                "--quiet",
-                "--change",
-                'CMD ["/usr/local/sbin/sandbox-init"]',
-                archive.name,
-                name,
-            ],
-            timeout=600,
-        )
+        change = '--change=CMD ["/usr/local/sbin/sandbox-init"]'
+        run(["podman", "import", "--quiet", change, archive.name, name], timeout=600)
     _remove_others(name)
     return name
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sandbox import dns
@@ -12,7 +12,7 @@ from sandbox.kumomta import PREPARE, UNIT
 from sandbox.layout import Layout
 from sandbox.network import MACHINE, Cloud
 from sandbox.volumes import Volumes
-from standins.pulumi.hosts import Machine, Network, Record, Zone
+from standins.pulumi.hosts import Machine, Network, Zone
 
 METADATA = "169.254.169.254"
 CLOCK = {
@@ -116,32 +116,14 @@ class MachineHosts:
                 services=(
                     _service(METADATA, 80, MACHINE, self._site.metadata_port),
                     _service(RESOLVER, 53, dns.SERVER, 53),
-                    Redirect(
-                        address=RESOLVER,
-                        port=53,
-                        protocol="udp",
-                        to_address=dns.SERVER,
-                        to_port=53,
-                    ),
+                    replace(_service(RESOLVER, 53, dns.SERVER, 53), protocol="udp"),
                 ),
             )
         )
 
     def publish_dns(self, zones: Sequence[Zone], reverse: dict[str, str]) -> None:
         """What Route 53 holds, and the PTR records of Elastic IPs."""
-        self._authority.publish(
-            ROUTE_53,
-            [
-                Zone(
-                    name=zone.name,
-                    records=tuple(
-                        Record(name=r.name, type=r.type, values=r.values, ttl=r.ttl)
-                        for r in zone.records
-                    ),
-                )
-                for zone in zones
-            ],
-        )
+        self._authority.publish(ROUTE_53, zones)
         self._authority.publish(REVERSE, dns.reverse_zones(reverse))
 
 

@@ -79,16 +79,9 @@ class World:
         return Daemon(name=name, folder=self.folder, command=self._python(name, *arguments))
 
     def _python(self, module: str, *arguments: str) -> tuple[str, ...]:
-        return self.cloud.inside(
-            self.cloud.world,
-            "env",
-            f"PYTHONPATH={self.root}",
-            sys.executable,
-            "-m",
-            f"sandbox.world.{module}",
-            str(self.folder.resolve()),
-            *arguments,
-        )
+        python = ("env", f"PYTHONPATH={self.root}", sys.executable, "-m", f"sandbox.world.{module}")
+        folder = str(self.folder.resolve())
+        return self.cloud.inside(self.cloud.world, *python, folder, *arguments)
 
     def _ready(self, daemon: Daemon) -> Path:
         return self.folder / f"{daemon.name}.ready"

@@ -15,7 +15,7 @@ class Refused(Exception):
     """The value does not fit its field."""
 
 
-def unexpected(value: object) -> str:  # noqa: PLR0911 - one line for each type
+def unexpected(value: object) -> str:
     """How serde names a value of the wrong type."""
     match value:
         case bool():
@@ -26,13 +26,8 @@ def unexpected(value: object) -> str:  # noqa: PLR0911 - one line for each type
             return f"floating point `{value}`"
         case str():
             return f"string {json.dumps(value, ensure_ascii=False)}"
-        case list():
-            return "sequence"
-        case Mapping():
-            return "map"
-        case None:
-            return "unit value"
-    return "userdata"
+    names = ((list, "sequence"), (Mapping, "map"), (type(None), "unit value"))
+    return next((name for kind, name in names if isinstance(value, kind)), "userdata")
 
 
 def one_of(names: Sequence[str]) -> str:
@@ -47,23 +42,19 @@ def one_of(names: Sequence[str]) -> str:
     return f", expected one of {', '.join(quoted)}"
 
 
+_LUA_TYPES: tuple[tuple[Any, str], ...] = (
+    (type(None), "nil"),
+    (bool, "boolean"),
+    (int, "integer"),
+    (float, "number"),
+    (str, "string"),
+    ((list, Mapping), "table"),
+)
+
+
 def _no_table(value: object) -> Refused:
     """mlua's own complaint, by Lua's name of the type, where a table is needed."""
-    match value:
-        case None:
-            name = "nil"
-        case bool():
-            name = "boolean"
-        case int():
-            name = "integer"
-        case float():
-            name = "number"
-        case str():
-            name = "string"
-        case list() | Mapping():
-            name = "table"
-        case _:
-            name = "userdata"
+    name = next((name for kind, name in _LUA_TYPES if isinstance(value, kind)), "userdata")
     return Refused(f"invalid type: {name}, expected table")
 
 
