@@ -9,7 +9,6 @@ import uuid
 from pathlib import Path
 
 from standins.kumod.api_core import VERSION
-from standins.kumod.errors import PolicyError
 from standins.kumod.facts import POLICY
 from standins.kumod.privileges import PrivilegeError, drop_to
 from standins.kumod.server import Server, ServerEngine
@@ -64,11 +63,9 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--policy", default=f"{POLICY}/init.lua")
     parser.add_argument("--user")
     parser.add_argument("--validate", action="store_true")
-    parser.add_argument("--script", action="store_true")
     parser.add_argument("--diag-log-dir")
     parser.add_argument("--diag-format", default="full")
     parser.add_argument("--version", action="version", version=f"kumod {LABEL}")
-    parser.add_argument("script_args", nargs="*")
     return parser.parse_args(argv)
 
 
@@ -76,22 +73,18 @@ def main(argv: list[str] | None = None) -> int:
     options = _arguments(sys.argv[1:] if argv is None else argv)
     # kumod shares its spool and logs with its group.
     os.umask(0o007)
-    if not options.script or options.user is not None:
-        try:
-            drop_to(options.user)
-        except PrivilegeError as error:
-            print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - a command
-            return 1
-    engine = ServerEngine(options.policy)
     try:
+        drop_to(options.user)
+        engine = ServerEngine(options.policy)
         engine.node_id = node_id()
+    except PrivilegeError as error:
+        print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - a command
+        return 1
     except Panic as panic:
         print(f"panicked: {panic}", file=sys.stderr)  # noqa: T201 - a command
         return 101
     if options.validate:
         return _validate(engine)
-    if options.script:
-        return _script(engine, options.script_args)
     return _serve(engine)
 
 
@@ -100,20 +93,6 @@ def _validate(engine: ServerEngine) -> int:
     for error in result.errors:
         print(error, file=sys.stderr)  # noqa: T201 - a command
     return result.exit
-
-
-def _script(engine: ServerEngine, args: list[str]) -> int:
-    def stop(*_signal: object) -> None:
-        engine.facts.stopping = True
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    try:
-        engine.script(*args)
-    except PolicyError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - a command
-        return 1
-    return 0
 
 
 def _serve(engine: ServerEngine) -> int:

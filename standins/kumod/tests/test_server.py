@@ -4,6 +4,7 @@ import errno
 import getpass
 import json
 import os
+import pwd
 import signal
 import smtplib
 import socket
@@ -314,9 +315,6 @@ def test_the_proxy_refuses_a_wrong_password(world: World) -> None:
         )
 
 
-SCRIPT = "require('kumo').on('main', function() print 'runs' end)"
-
-
 @pytest.mark.parametrize("program", ["kumod", "proxy-server"])
 def test_a_node_id_that_cannot_be_written_ends_the_program(
     program: str,
@@ -333,9 +331,7 @@ def test_a_node_id_that_cannot_be_written_ends_the_program(
     monkeypatch.setenv("KUMO_NODE_ID_PATH", str(path))
     monkeypatch.setattr(Path, "write_text", refuse)
     if program == "kumod":
-        policy = tmp_path / "script.lua"
-        policy.write_bytes(SCRIPT.encode())
-        status = main.main(["--script", "--policy", str(policy)])
+        status = main.main(["--validate", "--user", pwd.getpwuid(os.geteuid()).pw_name])
     else:
         status = proxy_server.main(["--listen", f"127.0.0.1:{free_port()}"])
     assert status == 101
