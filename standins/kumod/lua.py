@@ -14,7 +14,7 @@ import lupa.lua54 as lupa
 from standins.kumod import contract
 from standins.kumod.configuration import Configuration
 from standins.kumod.errors import KumoError, PolicyError, RejectError
-from standins.kumod.objects import FUNCTIONS, METHODS, LuaObject
+from standins.kumod.objects import FUNCTIONS, METHODS
 from standins.kumod.values import Converter, encode_text
 
 _PRELUDE = (Path(__file__).parent / "prelude.lua").read_text(encoding="utf-8")
@@ -168,7 +168,3 @@ class Results(tuple[Any, ...]):
     """Several results of one kumo function."""
 
     __slots__ = ()
-
-
-Function = Callable[..., Any]
-__all__ = ["LuaContext", "LuaObject", "Results"]

@@ -85,9 +85,6 @@ local function object_meta(kind)
     __len = function(self)
       return check(py('len', py_of[self]))
     end,
-    __eq = function(a, b)
-      return check(py('equal', py_of[a], py_of[b]))
-    end,
   }
   metas[kind] = meta
   return meta

@@ -16,8 +16,6 @@ class Resolver(Protocol):
 
     def addresses(self, host: str) -> list[str]: ...
 
-    def txt(self, name: str) -> list[str]: ...
-
 
 def mail_hosts(resolver: Resolver, domain: str) -> list[str]:
     """A domain's mail servers in order; those of an address literal are the address itself."""
@@ -37,11 +35,9 @@ class FakeResolver:
         *,
         mx: Mapping[str, Sequence[str]] | None = None,
         a: Mapping[str, Sequence[str]] | None = None,
-        txt: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._mx = dict(mx or {})
         self._a = dict(a or {})
-        self._txt = dict(txt or {})
         self.asked: list[tuple[str, str]] = []
 
     def mx(self, domain: str) -> list[tuple[int, str]]:
@@ -61,9 +57,3 @@ class FakeResolver:
         if not found:
             raise ResolveError(f"A lookup for {host} failed: NXDOMAIN")
         return list(found)
-
-    def txt(self, name: str) -> list[str]:
-        self.asked.append(("TXT", name))
-        if name not in self._txt:
-            raise ResolveError(f"TXT lookup for {name} failed: NXDOMAIN")
-        return list(self._txt[name])

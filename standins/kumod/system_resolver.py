@@ -46,6 +46,3 @@ class SystemResolver:
             return [str(ipaddress.ip_address(host.strip("[]")))]
         except ValueError:
             return [str(rr) for rr in self._ask(host, "A")]
-
-    def txt(self, name: str) -> list[str]:
-        return [b"".join(rr.strings).decode("utf-8", "replace") for rr in self._ask(name, "TXT")]

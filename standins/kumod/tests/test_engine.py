@@ -114,7 +114,7 @@ def test_no_pcall_of_the_policy_survives_a_crash(tmp_path: Path) -> None:
         BASE
         + """
     kumo.on('http_message_generated', function(msg)
-      pcall(function() kumo.http.build_client({}):get('http://x.test/'):send() end)
+      pcall(function() kumo.http.build_client({}):post('http://x.test/'):send() end)
       pcall(error, 'caught')
     end)"""
     )
