@@ -11,28 +11,35 @@ import json
 import sys
 import time
 import urllib.parse
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hostagent.attempts import last_attempts
 from hostagent.contract import EVENT_QUEUE
 from hostagent.errors import AgentError
-from hostagent.metrics.kumod import Metrics, rows
+from hostagent.events.logs import LOGS
+from hostagent.metrics.kumod import Metrics, created, rows
 from hostagent.web import Deadline, WebError, get_json
 
 KUMOD = "http://127.0.0.1:8000"
 CHANGES = Path("/var/log/ping8/queue-changes.jsonl")
 _SECONDS = 20.0
+_LOG_SECONDS = 10.0
+_LOOKED_INTO, _SAMPLE = 30, 50
+"""How many of the fullest queues are asked for the age of their mail, and how much of each."""
 _LONGEST = 7 * 86400
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _INTERNAL = (EVENT_QUEUE, "ping8.")
 """Queues of our own, which no operator suspends: events to PING8 would stop."""
 
 
-def main(arguments: Sequence[str], kumod: str = KUMOD, changes: Path = CHANGES) -> int:
+def main(
+    arguments: Sequence[str], kumod: str = KUMOD, changes: Path = CHANGES, logs: Path = LOGS
+) -> int:
     """Prints one line of JSON; a refusal is one line on standard error and status 1."""
     options = _parser().parse_args(arguments)
+    options.logs = logs
     try:
         result = _VERBS[options.verb](options, kumod, changes)
     except (AgentError, WebError) as error:
@@ -48,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--domain", help="routing domain of the messages")
     parser.add_argument("--brand", help="KumoMTA's tenant")
     parser.add_argument("--campaign")
+    parser.add_argument("--provider", help="each domain whose last answer came from it")
     parser.add_argument("--reason", default="")
     parser.add_argument("--for", dest="duration", default="", help="such as 2h")
     parser.add_argument("--id", default="", help="of a suspension, for resume")
@@ -55,32 +63,55 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def listed(_options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, Any]:
-    """Queues with counts, what is suspended, and the changes of the last days."""
+def listed(options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, Any]:
+    """Queues with counts, age and last answer, what is suspended, and the last changes."""
     deadline = Deadline(_SECONDS)
     metrics = _metrics(kumod, deadline)
     suspended = get_json(f"{kumod}/api/admin/suspend/v1", deadline)
+    counts = _queues(metrics)
+    fullest = sorted(counts, key=lambda name: -counts[name])
+    attempts = last_attempts(fullest, options.logs, seconds=_LOG_SECONDS)
+    now = time.time()
     queues = []
-    for name, count in _queues(metrics).items():
+    for place, name in enumerate(fullest):
         campaign, tenant, domain = parts(name)
+        last = attempts.get(name, {})
+        seen = _sample(kumod, name, deadline) if place < _LOOKED_INTO else []
+        ids = [str(one["id"]) for one in seen]
+        due = [one["message"]["due"] for one in seen if one["message"].get("due")]
         queues.append(
             {
                 "queue": name,
                 "domain": domain,
                 "brand": tenant,
                 "campaign": campaign,
-                "messages": int(count),
+                "provider": last.get("provider", ""),
+                "source": last.get("source", ""),
+                "messages": int(counts[name]),
+                "oldest_seconds": int(now - min(map(created, ids))) if ids else None,
+                "next": min(due, default=None),
+                "answer": last.get("answer", ""),
+                "answered": last.get("at"),
                 "suspended": [one.get("reason", "") for one in suspended if _covers(one, name)],
             }
         )
     return {
-        "queues": sorted(queues, key=lambda queue: -int(queue["messages"])),
-        "providers": _by(metrics, "queued_count_by_provider", "provider"),
+        "queues": queues,
         "ready": _ready(metrics),
         "suspended": suspended,
         "bounces": get_json(f"{kumod}/api/admin/bounce/v1", deadline),
         "changes": _last_changes(changes),
     }
+
+
+def _sample(kumod: str, queue: str, deadline: Deadline) -> list[dict[str, Any]]:
+    """Some messages of a queue; none of one that emptied meanwhile."""
+    query = urllib.parse.urlencode({"queue_name": queue, "limit": _SAMPLE})
+    try:
+        answer = get_json(f"{kumod}/api/admin/inspect-sched-q/v1?{query}", deadline)
+    except WebError:
+        return []
+    return list(answer.get("messages", ()))
 
 
 def suspend(options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, Any]:
@@ -118,37 +149,49 @@ def parts(queue: str) -> tuple[str, str, str]:
 
 
 def _act(options: argparse.Namespace, kumod: str, changes: Path, kind: str) -> dict[str, Any]:
-    criteria = {
-        name: value
-        for name, value in (
-            ("domain", options.domain),
-            ("tenant", options.brand),
-            ("campaign", options.campaign),
-        )
-        if value
-    }
-    if not criteria:
-        raise AgentError(f"{kind} without criteria would stop every queue", "name one")
+    rules = _rules(options, kumod)
     if not options.reason.strip():
         raise AgentError(f"{kind} needs a reason", "give --reason")
     duration = _duration(options.duration)
     deadline = Deadline(_SECONDS)
     queues = _queues(_metrics(kumod, deadline))
-    touched = [name for name in queues if _covers(criteria, name)]
+    touched = [name for name in queues if any(_covers(rule, name) for rule in rules)]
     if not touched:
         raise AgentError(
-            f"no queue has {', '.join(f'{k} {v}' for k, v in criteria.items())}",
+            f"no queue has {', '.join(f'{k} {v}' for k, v in rules[0].items())}",
             f"there are {len(queues)} queues; list them first",
         )
-    body = {
-        **criteria,
-        "reason": f"{options.by}: {options.reason}".strip(": "),
-        "duration": duration,
-    }
-    answer = _ask(f"{kumod}/api/admin/{kind}/v1", "POST", body, deadline)
-    _note(changes, kind, {**criteria, "id": answer["id"], "duration": duration}, options)
+    ids = []
+    for rule in rules:
+        reason = f"{options.by}: {options.reason}".strip(": ")
+        body = {**rule, "reason": reason, "duration": duration}
+        ids.append(_ask(f"{kumod}/api/admin/{kind}/v1", "POST", body, deadline)["id"])
+        _note(changes, kind, {**rule, "id": ids[-1], "duration": duration}, options)
     count = sum(queues[name] for name in touched)
-    return {"id": answer["id"], "queues": touched, "messages": int(count), "duration": duration}
+    return {"ids": ids, "queues": touched, "messages": int(count), "duration": duration}
+
+
+def _rules(options: argparse.Namespace, kumod: str) -> list[dict[str, str]]:
+    """Criteria as kumod takes them, which knows no provider: one for each of its domains."""
+    named = {"domain": options.domain, "tenant": options.brand, "campaign": options.campaign}
+    criteria = {name: value for name, value in named.items() if value}
+    if not options.provider:
+        if not criteria:
+            raise AgentError(f"{options.verb} without criteria would stop every queue", "name one")
+        return [criteria]
+    queues = _queues(_metrics(kumod, Deadline(_SECONDS)))
+    attempts = last_attempts(queues, options.logs, seconds=_LOG_SECONDS)
+    domains = {
+        parts(name)[2] for name, one in attempts.items() if one["provider"] == options.provider
+    }
+    if options.domain:
+        domains &= {options.domain}
+    if not domains:
+        raise AgentError(
+            f"no queue's last answer came from provider {options.provider}",
+            "`ping8 queue list --by provider` shows their names; or name a domain",
+        )
+    return [{**criteria, "domain": domain} for domain in sorted(domains)]
 
 
 def _duration(text: str) -> str:
@@ -172,14 +215,6 @@ def _queues(metrics: Metrics) -> dict[str, float]:
     return {name: n for name, n in found.items() if not parts(name)[2].startswith(_INTERNAL)}
 
 
-def _by(metrics: Metrics, name: str, label: str) -> dict[str, int]:
-    found: dict[str, int] = defaultdict(int)
-    for labels, count in rows(metrics, name):
-        if not labels.get(label, "").startswith(_INTERNAL):
-            found[labels.get(label, "")] += int(count)
-    return dict(found)
-
-
 def _ready(metrics: Metrics) -> dict[str, int]:
     """Messages by site (`source->site`): those that have a connection, or wait for one."""
     prefix = "smtp_client:"
@@ -187,7 +222,7 @@ def _ready(metrics: Metrics) -> dict[str, int]:
     return {
         labels["service"][len(prefix) :]: int(count)
         for labels, count in found
-        if labels.get("service", "").startswith(prefix)
+        if labels.get("service", "").startswith(prefix) and count
     }
 
 

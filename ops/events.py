@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from ops.output import confirm
+from ops.output import confirm, printable
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
 from policy.errors import UserError
@@ -145,6 +145,4 @@ def _recipient(found: dict[str, Any]) -> str:
 
 
 def _printable(words: Sequence[str]) -> str:
-    return "  ".join(
-        "".join(c if c.isprintable() else " " for c in word) for word in words
-    ).rstrip()
+    return printable("  ".join(words)).rstrip()

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from ops.events import moment
+from ops.output import printable
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
 
@@ -45,7 +46,7 @@ def lines(message: Mapping[str, Any]) -> Iterator[str]:
     recipient = message["recipient"]
     to = recipient if isinstance(recipient, str) else ", ".join(recipient or ())
     campaign = f", campaign {message['campaign']}" if message["campaign"] else ""
-    yield _clean(f"{message['id']}: {message['sender']} to {to}{campaign}")
+    yield printable(f"{message['id']}: {message['sender']} to {to}{campaign}")
     for step in message["steps"]:
         way = f"from {step['source']} to {step['peer']}" if step["source"] else ""
         parts = (
@@ -57,21 +58,17 @@ def lines(message: Mapping[str, Any]) -> Iterator[str]:
             step["tls"] or "",
         )
         rest = ": ".join(part for part in parts if part)
-        yield _clean(f"  {_time(step['time'])}  {step['type']}  {rest}").rstrip()
+        yield printable(f"  {_time(step['time'])}  {step['type']}  {rest}").rstrip()
     if message["waiting"]:
         waiting = message["waiting"]
         place = f" in queue {waiting['queue']}" if waiting["queue"] else ""
         due = f"; next attempt {waiting['due']}" if waiting["due"] else ""
-        yield _clean(f"  waits{place}{due}")
+        yield printable(f"  waits{place}{due}")
     elif not message["over"]:
         yield "  not over, and in no queue that can be asked: see `ping8 status`"
     if message["dead_letter"]:
-        yield _clean(f"  an event of it is a dead letter: PING8 said {message['dead_letter']}")
+        yield printable(f"  an event of it is a dead letter: PING8 said {message['dead_letter']}")
 
 
 def _time(seconds: int) -> str:
     return f"{datetime.datetime.fromtimestamp(seconds, datetime.UTC):%F %T}"
-
-
-def _clean(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,5 +1,6 @@
 """How commands print and ask: on a terminal in its width, elsewhere each line whole."""
 
+import datetime
 import sys
 
 import typer
@@ -28,3 +29,22 @@ def confirm(what: str, *, yes: bool) -> None:
         agreed = False
     if not agreed:
         raise UserError("nothing was changed; say yes, or give --yes")
+
+
+def printable(text: str) -> str:
+    """What others wrote, without what would move a terminal's cursor or begin a line."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def clock(seconds: float) -> str:
+    """A time of today as its hour, another with its date; UTC."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    today = moment.date() == datetime.datetime.now(datetime.UTC).date()
+    return f"{moment:%H:%M}" if today else f"{moment:%F %H:%M}"
+
+
+def duration(seconds: float) -> str:
+    """In the unit that a person would choose."""
+    if abs(seconds) < 120:
+        return f"{seconds:.3f} s" if 0 < abs(seconds) < 1 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if abs(seconds) < 7200 else f"{seconds / 3600:.1f} h"

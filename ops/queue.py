@@ -2,20 +2,22 @@
 
 import getpass
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from ops.output import confirm, console
+from ops.output import clock, confirm, console, duration, printable
 from ops.ssh import ssh_json
-from ops.stack import read_deployment
+from ops.stack import HostAccess, read_deployment
 from policy.errors import UserError
 
 _SHOWN = 30
+_UNKNOWN = {"provider": "not tried yet", "source": "not tried yet"}
+_NAMES = {"tenant": "brand"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,46 +27,101 @@ class Criteria:
     domain: str | None = None
     brand: str | None = None
     campaign: str | None = None
+    provider: str | None = None
 
     def words(self) -> list[str]:
         """As options of the agent."""
-        given = (("--domain", self.domain), ("--brand", self.brand), ("--campaign", self.campaign))
-        return [word for option, value in given if value for word in (option, value)]
+        return [
+            word
+            for f in fields(self)
+            if (v := getattr(self, f.name))
+            for word in (f"--{f.name}", v)
+        ]
 
     def covers(self, queue: Mapping[str, Any]) -> bool:
         """Whether a queue is meant."""
-        wanted = {"domain": self.domain, "brand": self.brand, "campaign": self.campaign}
-        return all(value is None or queue[name] == value for name, value in wanted.items())
+        wanted = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return all(value is None or queue[name] == value for name, value in wanted)
 
 
-def show(stack: str, criteria: Criteria, *, as_json: bool) -> None:
-    """Queues with their messages, by size; providers; what is suspended."""
-    found: Any = ssh_json(read_deployment(stack).mta, ["queue", "list"])
+def show(stack: str, criteria: Criteria, *, by: str, as_json: bool) -> None:
+    """Queues, or groups of them, by size: counts, age, last answer, and what is suspended."""
+    found = _listed(read_deployment(stack).mta)
     found["queues"] = [queue for queue in found["queues"] if criteria.covers(queue)]
+    rows = grouped(found["queues"], by)
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps({**found, "by": by, "groups": rows}))
         return
     waiting = sum(queue["messages"] for queue in found["queues"])
     typer.echo(f"{waiting:,} messages wait in {len(found['queues'])} queues")
-    table = Table.grid(padding=(0, 2))
-    for column in ("right", "left", "left", "left", "left"):
-        table.add_column(justify=column)
-    for queue in found["queues"][:_SHOWN]:
-        held = f"suspended: {'; '.join(queue['suspended'])}" if queue["suspended"] else ""
-        row = (f"{queue['messages']:,}", queue["domain"], queue["brand"], queue["campaign"], held)
-        table.add_row(*map(Text, row))
-    console().print(table)
-    if len(found["queues"]) > _SHOWN:
-        typer.echo(f"and {len(found['queues']) - _SHOWN} more queues (--json lists all)")
-    for provider, count in sorted(found["providers"].items(), key=lambda item: -item[1]):
-        if count:
-            typer.echo(f"provider {provider}: {count:,}")
+    if rows:
+        console().print(_table(rows[:_SHOWN], by))
+    if len(rows) > _SHOWN:
+        typer.echo(f"and {len(rows) - _SHOWN} more (--json lists all)")
+    for name, count in sorted(found["ready"].items(), key=lambda item: -item[1]):
+        typer.echo(f"being sent now, {name}: {count:,}")
     for kind in ("suspended", "bounces"):
         for one in found[kind]:
             meant = ", ".join(
-                f"{name} {one[name]}" for name in ("domain", "tenant", "campaign") if one.get(name)
+                f"{_NAMES.get(name, name)} {one[name]}"
+                for name in ("domain", "tenant", "campaign")
+                if one.get(name)
             )
-            typer.echo(f"{kind} {one['id'][:8]}: {meant or 'ALL QUEUES'}: {one['reason']}")
+            left = f", {one['duration']} left" if one.get("duration") else ""
+            typer.echo(f"{kind} {one['id'][:8]}: {meant or 'ALL QUEUES'}: {one['reason']}{left}")
+
+
+def _listed(access: HostAccess) -> dict[str, Any]:
+    """What the agent lists; one of an older release says less of each queue."""
+    found: dict[str, Any] = ssh_json(access, ["queue", "list"])
+    unsaid = {"provider": "", "source": "", "answer": "", "answered": None, "oldest_seconds": None}
+    return {**found, "queues": [{**unsaid, **queue} for queue in found["queues"]]}
+
+
+def grouped(queues: Sequence[Mapping[str, Any]], by: str) -> list[dict[str, Any]]:
+    """One row for each value of `by`, the fullest first; with `queue`, one for each queue."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for queue in queues:
+        groups.setdefault(queue[by] or _UNKNOWN.get(by, "none"), []).append(queue)
+    rows = [_row(name, members) for name, members in groups.items()]
+    return sorted(rows, key=lambda row: -int(row["messages"]))
+
+
+def _row(name: str, members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    ages = [one["oldest_seconds"] for one in members if one["oldest_seconds"] is not None]
+    last = max(members, key=lambda one: one["answered"] or 0)
+    return {
+        "name": name,
+        "queues": len(members),
+        "messages": sum(one["messages"] for one in members),
+        "oldest_seconds": max(ages, default=None),
+        "suspended": sum(bool(one["suspended"]) for one in members),
+        "answer": last["answer"],
+        "answered": last["answered"],
+    }
+
+
+def _table(rows: Sequence[Mapping[str, Any]], by: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("messages", justify="right")
+    table.add_column("oldest", justify="right", no_wrap=True)
+    table.add_column(by, overflow="fold")
+    table.add_column("state", no_wrap=True)
+    table.add_column("last answer", overflow="fold")
+    for row in rows:
+        age = row["oldest_seconds"]
+        held = row["suspended"]
+        state = f"{held} of {row['queues']} suspended" if row["queues"] > 1 else "suspended"
+        answer = f"{clock(row['answered'])} {row['answer']}" if row["answer"] else ""
+        words = (
+            f"{row['messages']:,}",
+            "" if age is None else duration(age),
+            row["name"],
+            state if held else "",
+            printable(answer),
+        )
+        table.add_row(*map(Text, words))
+    return table
 
 
 def act(
@@ -73,40 +130,46 @@ def act(
     criteria: Criteria,
     *,
     reason: str,
-    duration: str,
+    for_: str,
     yes: bool,
     as_json: bool,
 ) -> None:
     """Suspends or bounces what the criteria say, once the operator has seen how much that is."""
     if not criteria.words():
         raise UserError(
-            f"{kind}: without criteria it would be every queue; name --domain, --brand or "
-            "--campaign"
+            f"{kind}: without criteria it would be every queue; name --provider, --domain, "
+            "--brand or --campaign"
         )
     access = read_deployment(stack).mta
-    found: Any = ssh_json(access, ["queue", "list"])
+    found = _listed(access)
     meant = [queue for queue in found["queues"] if criteria.covers(queue)]
     if not meant:
         raise UserError(f"{kind}: no queue is meant by {' '.join(criteria.words())}")
     count = sum(queue["messages"] for queue in meant)
     what = {
-        "suspend": f"{count:,} messages in {len(meant)} queues are held back for {duration}; "
+        "suspend": f"{count:,} messages in {len(meant)} queues are held back for {for_}; "
         "new ones, too. A restart of kumod forgets it.",
         "bounce": f"{count:,} messages in {len(meant)} queues END FOR GOOD, and PING8 is told "
-        f"AdminBounce for each; for {duration} new ones, too.",
+        f"AdminBounce for each; for {for_} new ones, too.",
     }[kind]
     confirm(what, yes=yes)
-    verb = ["queue", kind, *criteria.words(), "--reason", reason, "--for", duration]
+    verb = ["queue", kind, *criteria.words(), "--reason", reason, "--for", for_]
     done: Any = ssh_json(access, [*verb, "--by", getpass.getuser()])
     if as_json:
         typer.echo(json.dumps(done))
         return
-    typer.echo(f"{kind} {done['id'][:8]} holds for {duration}: {done['messages']:,} messages")
-    typer.echo(f"To end it: ping8 queue resume {done['id'][:8]} --stack {stack}")
+    typer.echo(f"{kind} holds for {for_}: {done['messages']:,} messages")
+    for one in done.get("ids") or [done["id"]]:
+        typer.echo(f"To end it: ping8 queue resume {one[:8]} --stack {stack}")
 
 
 def resume(stack: str, which: str, *, reason: str, as_json: bool) -> None:
     """Ends a suspension, or a bounce for new mail."""
     verb = ["queue", "resume", "--id", which, "--reason", reason, "--by", getpass.getuser()]
     done: Any = ssh_json(read_deployment(stack).mta, verb)
-    typer.echo(json.dumps(done) if as_json else f"{done['was']} {done['resumed'][:8]} is over")
+    if as_json:
+        typer.echo(json.dumps(done))
+        return
+    typer.echo(f"{done['was']} {done['resumed'][:8]} is over")
+    if done["was"] == "suspend":
+        typer.echo("Each message goes with its next attempt, by the brand's retry interval.")

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ops.output import console
+from ops.output import console, duration
 from ops.ssh import ssh_json
 from ops.stack import Deployment, HostAccess, read_deployment
 from policy.errors import UserError
@@ -208,11 +208,5 @@ def number(value: float, unit: str) -> str:
             value, power = value / 1024, power + 1
         return f"{value:.1f} {_BYTES[power]}"
     if unit == "Seconds":
-        return _duration(value)
+        return duration(value)
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
-
-
-def _duration(value: float) -> str:
-    if abs(value) < 120:
-        return f"{value:.3f} s" if abs(value) < 1 else f"{value:.0f} s"
-    return f"{value / 60:.0f} min" if abs(value) < 7200 else f"{value / 3600:.1f} h"

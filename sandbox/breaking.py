@@ -111,13 +111,13 @@ FAULTS = {
         what="PING8 answers each event with 503: events wait, mail goes on",
         plant=_webhook(Behaviour(mode=Mode.STATUS, status=503)),
         undo=_webhook(Behaviour()),
-        look=("ping8 status", "ping8 doctor --only mta.webhook"),
+        look=("ping8 send ...", "ping8 status", "ping8 doctor --test-event"),
     ),
     "dns": Fault(
         what="the DKIM record of the first domain is gone: its signatures prove nothing",
         plant=_remove_key,
         undo=_restore_key,
-        look=("ping8 doctor --only domains", "ping8 drift"),
+        look=("ping8 doctor --only domains",),
     ),
     "disk": Fault(
         what="the spool volume is full: kumod takes no mail until there is room",

@@ -31,9 +31,10 @@ def event_time(record: Mapping[str, Any]) -> int:
 
 def event_type(record: Mapping[str, Any]) -> str:
     """Its type as the settings name it: the reception of mail by SMTP has a name of its own."""
-    if record["type"] == "Reception" and record.get("reception_protocol") != "HTTP":
+    kind = str(record.get("type") or "Unknown")
+    if kind == "Reception" and record.get("reception_protocol") != "HTTP":
         return "InboundReception"
-    return str(record["type"])
+    return kind
 
 
 def as_event(logged: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,6 +62,6 @@ def array(records: Iterable[tuple[str, str]]) -> str:
 
 def _moment(record: Mapping[str, Any]) -> tuple[Any, Any]:
     # Two loggers may give an out-of-band bounce two times; its reception is the same for both.
-    if record["type"] == "OOB":
+    if record.get("type") == "OOB":
         return record.get("created_time"), record.get("created")
     return record.get("event_time"), record.get("timestamp")

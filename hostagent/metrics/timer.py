@@ -167,9 +167,8 @@ def _drift(host: Host, state: State, now: float) -> Metric:
     """Looked for now and then, for it reads every file of the release; and after each push."""
     live = Store(host.layout).current_id()
     if (
-        state.drift is None
-        or live != state.drift_of
-        or not 0 <= now - state.drift_at < _DRIFT_EVERY
+        # A difference found during a push is gone after it.
+        state.drift != 0 or live != state.drift_of or not 0 <= now - state.drift_at < _DRIFT_EVERY
     ):
         from hostagent.push.drift import drift  # noqa: PLC0415 - most runs do without
 

@@ -29,11 +29,19 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
 def chosen(stack: str | None) -> str:
     """The stack that is meant. Raises `UserError` where nothing says which."""
-    stack = stack or os.environ.get("PULUMI_STACK") or _selected()
+    stack = stack or os.environ.get("PULUMI_STACK") or _selected() or _local()
     if not stack:
         raise UserError("no stack: name it with --stack, or select one with `pulumi stack select`")
     # Pulumi Cloud's full form is ORGANISATION/PROJECT/STACK; files are named by the last part.
     return stack.rpartition("/")[2]
+
+
+def _local() -> str | None:
+    """The sandbox, if one is up here and nothing else is selected."""
+    from ops.local import local_stack
+
+    found = local_stack("sandbox")
+    return found.stack if found else None
 
 
 def _selected() -> str:

@@ -1,5 +1,6 @@
 """`ping8 queue`."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,8 +12,23 @@ Domain = Annotated[
 ]
 Brand = Annotated[str | None, typer.Option("--brand", metavar="NAME", help="Brand.")]
 Campaign = Annotated[str | None, typer.Option("--campaign", metavar="ID", help="Campaign.")]
+Provider = Annotated[
+    str | None,
+    typer.Option("--provider", metavar="NAME", help="Provider, as `list --by provider` shows it."),
+]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")]
 Duration = Annotated[str, typer.Option("--for", metavar="TIME", help="How long, at most 7d.")]
+
+
+class By(StrEnum):
+    """What `list` may be grouped by."""
+
+    queue = "queue"
+    provider = "provider"
+    domain = "domain"
+    brand = "brand"
+    campaign = "campaign"
+    source = "source"
 
 
 def register(app: typer.Typer) -> None:
@@ -30,13 +46,19 @@ def list_queues(
     domain: Domain = None,
     brand: Brand = None,
     campaign: Campaign = None,
+    provider: Provider = None,
+    by: Annotated[By, typer.Option("--by", help="One line for each of these.")] = By.queue,
     as_json: Json = False,
 ) -> None:
-    """Queues with their messages, by size, and what of them is suspended."""
+    """What waits: counts, age of the oldest, the last answer, suspended or not; by size.
+
+    Age is that of the oldest in a sample of the fullest queues. The last answer comes from the
+    logs, up to five minutes late.
+    """
     from ops import queue as work
 
-    criteria = work.Criteria(domain=domain, brand=brand, campaign=campaign)
-    work.show(chosen(stack), criteria, as_json=as_json)
+    criteria = work.Criteria(domain=domain, brand=brand, campaign=campaign, provider=provider)
+    work.show(chosen(stack), criteria, by=by.value, as_json=as_json)
 
 
 def suspend(
@@ -45,12 +67,13 @@ def suspend(
     domain: Domain = None,
     brand: Brand = None,
     campaign: Campaign = None,
+    provider: Provider = None,
     duration: Duration = "1h",
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Holds messages back for a time. They stay queued; attempts that fall due are put off."""
-    _act("suspend", stack, domain, brand, campaign, reason, duration, yes, as_json)
+    _act("suspend", stack, (domain, brand, campaign, provider), reason, duration, yes, as_json)
 
 
 def bounce(
@@ -59,12 +82,13 @@ def bounce(
     domain: Domain = None,
     brand: Brand = None,
     campaign: Campaign = None,
+    provider: Provider = None,
     duration: Duration = "5m",
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Ends messages for good; PING8 is told of each."""
-    _act("bounce", stack, domain, brand, campaign, reason, duration, yes, as_json)
+    _act("bounce", stack, (domain, brand, campaign, provider), reason, duration, yes, as_json)
 
 
 def resume(
@@ -82,9 +106,7 @@ def resume(
 def _act(
     kind: str,
     stack: str | None,
-    domain: str | None,
-    brand: str | None,
-    campaign: str | None,
+    criteria: tuple[str | None, ...],
     reason: str,
     duration: str,
     yes: bool,
@@ -92,12 +114,13 @@ def _act(
 ) -> None:
     from ops import queue as work
 
+    domain, brand, campaign, provider = criteria
     work.act(
         chosen(stack),
         kind,
-        work.Criteria(domain=domain, brand=brand, campaign=campaign),
+        work.Criteria(domain=domain, brand=brand, campaign=campaign, provider=provider),
         reason=reason,
-        duration=duration,
+        for_=duration,
         yes=yes,
         as_json=as_json,
     )

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from hostagent import queues
 
@@ -20,6 +22,16 @@ WAITING = {
     "example.net": 1,
     "ping8.log-hook": 900,
 }
+
+
+NOW = int(time.time())
+
+
+def id_of(seconds: float) -> str:
+    """A spool id of that time: a UUID of version 1."""
+    ticks = int(seconds * 1e7) + 0x01B21DD213814000
+    low, middle, high = ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48 & 0x0FFF | 0x1000
+    return f"{low:08x}{middle:04x}{high:04x}" + "0" * 16
 
 
 @dataclass
@@ -33,10 +45,6 @@ class Kumod:
     def metrics(self) -> dict[str, Any]:
         return {
             "scheduled_count": {"type": "gauge", "value": {"queue": WAITING}},
-            "queued_count_by_provider": {
-                "type": "gauge",
-                "value": {"provider": {"google": 42, "yahoo": 7, "ping8.log-hook": 900}},
-            },
             "ready_count": {
                 "type": "gauge",
                 "value": {"service": {"smtp_client": 3, "smtp_client:out-2->mx.example": 3}},
@@ -65,7 +73,18 @@ def kumod() -> Iterator[Kumod]:
             return found
 
         def do_GET(self) -> None:
-            self.answer(200, state.metrics() if self.path == "/metrics.json" else self.kind())
+            if self.path == "/metrics.json":
+                self.answer(200, state.metrics())
+            elif "/inspect-sched-q/v1?queue_name=c1%3Ashop%40gmail.com&" in self.path:
+                messages = [
+                    {"id": id_of(NOW - age), "message": {"due": f"2026-11-28T1{age}:00:00Z"}}
+                    for age in (3, 8)
+                ]
+                self.answer(200, {"messages": messages})
+            elif "/inspect-sched-q/" in self.path:
+                self.answer(404, "no such queue")
+            else:
+                self.answer(200, self.kind())
 
         def do_POST(self) -> None:
             body = self.body()
@@ -98,14 +117,49 @@ def changes(tmp_path: Path) -> Path:
     return tmp_path / "log" / "changes.jsonl"
 
 
+def attempt(queue: str, seconds_ago: int, content: str, **more: Any) -> dict[str, Any]:
+    return {
+        "type": "TransientFailure",
+        "queue": queue,
+        "timestamp": NOW - seconds_ago,
+        "event_time": NOW - seconds_ago,
+        "response": {"code": 421, "content": content},
+        "egress_source": "out-2",
+        "site": "out-2->mx.gmail@smtp_client",
+        **more,
+    }
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """Two segments; in the older one lies an answer that is not the last."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    held = "KumoMTA internal: scheduled queue is suspended: ada: blocked"
+    segments = {
+        1200: [attempt("c1:shop@gmail.com", 1100, "old")],
+        600: [
+            attempt("c1:shop@gmail.com", 500, "too fast"),
+            attempt("c1:shop@gmail.com", 400, held, egress_source=None),
+            attempt("c1:news@yahoo.com", 300, "later", provider_name="yahoo"),
+            {"type": "Delivery", "queue": "example.net", "timestamp": NOW, "event_time": NOW},
+        ],
+    }
+    for age, rows in segments.items():
+        name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(NOW - age))
+        lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        (folder / name).write_bytes(zstandard.compress(lines))
+    return folder
+
+
 class Refused(Exception):
     """The agent's one line."""
 
 
 @pytest.fixture
-def run(kumod: Kumod, changes: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+def run(kumod: Kumod, changes: Path, logs: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     def one(*arguments: str) -> Any:
-        status = queues.main(arguments, kumod.url, changes)
+        status = queues.main(arguments, kumod.url, changes, logs)
         said = capsys.readouterr()
         if status:
             assert said.err.count("\n") == 1 and said.err.startswith("ping8-agent: ")
@@ -123,8 +177,26 @@ def test_queues_are_listed_by_size_without_our_own(run: Any) -> None:
         (2, "shop", "gmail.com"),
         (1, "", "example.net"),
     ]
-    assert found["providers"] == {"google": 42, "yahoo": 7}
     assert found["ready"] == {"out-2->mx.example": 3}
+
+
+def test_a_queue_has_the_age_of_its_mail_and_what_the_receiver_said_last(run: Any) -> None:
+    gmail, yahoo, *rest = run("list")["queues"]
+    assert 8 <= gmail["oldest_seconds"] < 60
+    assert gmail["next"] == "2026-11-28T13:00:00Z"
+    assert (gmail["provider"], gmail["source"]) == ("mx.gmail", "out-2")
+    assert (gmail["answer"], gmail["answered"]) == ("421 too fast", NOW - 500)
+    assert (yahoo["provider"], yahoo["oldest_seconds"]) == ("yahoo", None)
+    assert {one["answer"] for one in rest} == {""}
+
+
+def test_a_provider_is_suspended_by_its_domains(run: Any, kumod: Kumod) -> None:
+    done = run("suspend", "--provider", "yahoo", "--reason", "blocked", "--for", "1h")
+    assert [one["domain"] for one in kumod.suspend] == ["yahoo.com"]
+    assert (len(done["ids"]), done["messages"]) == (1, 7)
+    with pytest.raises(Refused, match="no queue's last answer came from provider aol"):
+        run("bounce", "--provider", "aol", "--reason", "x", "--for", "1h")
+    assert kumod.bounce == []
 
 
 def test_a_suspension_takes_what_is_meant_and_is_recorded(
@@ -174,7 +246,7 @@ def test_what_would_stop_too_much_or_nothing_is_refused(
 def test_a_suspension_and_a_bounce_end_by_the_start_of_their_id(run: Any, kumod: Kumod) -> None:
     for kind in ("suspend", "bounce"):
         done = run(kind, "--campaign", "c1", "--reason", "x", "--for", "5m")
-        assert run("resume", "--id", done["id"][:8])["was"] == kind
+        assert run("resume", "--id", done["ids"][0][:8])["was"] == kind
     assert kumod.suspend == kumod.bounce == []
     with pytest.raises(Refused, match="list them first"):
         run("resume", "--id", "")

@@ -10,7 +10,7 @@ from policy.metrics.plan import metrics_of
 from sandbox.journey import letter
 from sandbox.run import Sandbox
 from sandbox.world.webhook import Behaviour, Mode, behave
-from tests.sandbox.e2e.deploying import deploy, on, settings
+from tests.sandbox.e2e.deploying import deploy, on, raw_setting, settings
 from tests.sandbox.e2e.watching import cloudwatch, metrics, state, tell
 
 pytestmark = pytest.mark.sandbox
@@ -85,7 +85,8 @@ def test_a_proxy_that_stops_alarms(sandbox_up: Sandbox) -> None:
 
 def test_a_receiver_that_dies_alarms_by_the_events_that_wait(sandbox_up: Sandbox) -> None:
     name = sandbox_up.deployment.settings.domains[0].name
-    with settings(sandbox_up, {"alarms": {"eventBacklog": 2}}):
+    alarms = {**raw_setting(sandbox_up, "alarms"), "eventBacklog": 2}
+    with settings(sandbox_up, {"alarms": alarms}):
         changes = deploy(sandbox_up)
         assert set(changes) == {"mail-alarms-mta-event-backlog", "mail-alarms-dashboard"}
         behave(sandbox_up.layout.world, Behaviour(mode=Mode.RESET))
