@@ -68,9 +68,17 @@ def _status(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
     return status.status(host)
 
 
+def _release(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
+    from hostagent.release import show  # noqa: PLC0415
+
+    _no_more(arguments)
+    return show.show(host)
+
+
 VERBS: dict[str, Callable[[Host, Sequence[str]], dict[str, Any]]] = {
     "push": _push,
     "drift": _drift,
+    "release": _release,
     "rollback": _rollback,
     "finish": _finish,
     "status": _status,

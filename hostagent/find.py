@@ -5,15 +5,16 @@ import json
 import sys
 import time
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hostagent.errors import AgentError
 from hostagent.events.dead_letters import DEAD_LETTERS, dead_letters
 from hostagent.events.logs import LOGS, records
-from hostagent.events.record import LOG_RECORD, event_time, event_type
-from hostagent.queues import KUMOD
+from hostagent.events.record import LOG_RECORD, event_id, event_time, event_type
+from hostagent.metrics.kumod import rows
+from hostagent.queues import KUMOD, parts
 from hostagent.web import Deadline, WebError, get_json
 
 _SECONDS = 20.0
@@ -49,36 +50,62 @@ def find(what: str, first: int, logs: Path, store: Path, kumod: str) -> dict[str
     for record in records(logs, first, int(time.time())):
         if record.get("reception_protocol") != LOG_RECORD and _is_meant(record, what):
             found.setdefault(str(record.get("id")), []).append(record)
-    waiting = None if found or "@" in what else _waiting(kumod, what)
-    if waiting is not None:
-        return {"count": 1, "messages": [_message(what, [], waiting, {})]}
-    letters = {
-        str(record.get("id")): letter.answer
-        for letter in dead_letters(store)
-        if (record := json.loads(letter.record))
-    }
+    # The segment that is open cannot be read yet: what came just now is in a queue alone.
+    waiting = _queued_for(kumod, what) if "@" in what else {}
+    if "@" not in what and not found and (one := _waiting(kumod, what)) is not None:
+        waiting = {what: one}
+    unlogged = [
+        _message(message, [], one, {}) for message, one in waiting.items() if message not in found
+    ]
+    letters = {letter.event_id: letter.answer for letter in dead_letters(store)}
     newest = sorted(found.items(), key=lambda item: -max(map(event_time, item[1])))[:_MOST]
     return {
-        "count": len(found),
-        "messages": [
-            _message(
-                message,
-                sorted(steps, key=event_time),
-                None if _is_over(steps) else _waiting(kumod, message, _queue(steps)),
-                letters,
-            )
-            for message, steps in newest
-        ],
+        "count": len(found) + len(unlogged),
+        "messages": [*unlogged, *_logged(newest, letters, kumod)],
     }
+
+
+def _logged(
+    found: Iterable[tuple[str, list[dict[str, Any]]]], letters: Mapping[str, str], kumod: str
+) -> Iterator[dict[str, Any]]:
+    for message, steps in found:
+        waits = None if _is_over(steps) else _waiting(kumod, message, _queue(steps))
+        yield _message(message, sorted(steps, key=event_time), waits, letters)
+
+
+def _queued_for(kumod: str, recipient: str) -> dict[str, dict[str, Any]]:
+    """Messages to an address, of a sample of each queue of its domain."""
+    deadline = Deadline(_SECONDS)
+    try:
+        metrics = get_json(f"{kumod}/metrics.json", deadline)
+    except WebError:
+        return {}
+    domain = recipient.rpartition("@")[2].lower()
+    found = {}
+    for labels, _ in rows(metrics if isinstance(metrics, dict) else {}, "scheduled_count"):
+        queue = labels.get("queue", "")
+        if parts(queue)[2].lower() != domain:
+            continue
+        wanted = {"queue_name": queue, "limit": str(_LOOKED_AT)}
+        for one in _asked(kumod, "inspect-sched-q", wanted, deadline).get("messages", ()):
+            if recipient.lower() in _addresses(one["message"]):
+                found[str(one["id"])] = {**_told(one["message"]), "queue": queue}
+    return found
+
+
+def _addresses(message: Mapping[str, Any]) -> set[str]:
+    recipient = message.get("recipient") or ""
+    listed = [recipient] if isinstance(recipient, str) else recipient
+    return {address.lower() for address in listed}
+
+
+def _told(inner: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: inner.get(name) for name in ("sender", "recipient", "due", "num_attempts")}
 
 
 def _is_meant(record: dict[str, Any], what: str) -> bool:
-    recipient = record.get("recipient") or ""
-    recipients = [recipient] if isinstance(recipient, str) else recipient
     own = (record.get("meta") or {}).get("X-PING8-Message-Id")
-    return what in (record.get("id"), own) or what.lower() in (
-        address.lower() for address in recipients
-    )
+    return what in (record.get("id"), own) or what.lower() in _addresses(record)
 
 
 def _is_over(steps: Sequence[dict[str, Any]]) -> bool:
@@ -103,8 +130,7 @@ def _waiting(kumod: str, message: str, queue: str = "") -> dict[str, Any] | None
         for one in _asked(kumod, "inspect-sched-q", wanted, deadline).get("messages", ()):
             if one.get("id") == message:
                 inner = one["message"]
-    told = {name: inner.get(name) for name in ("sender", "recipient", "due", "num_attempts")}
-    return {**told, "queue": queue or None}
+    return {**_told(inner), "queue": queue or None}
 
 
 def _asked(kumod: str, what: str, query: dict[str, str], deadline: Deadline) -> dict[str, Any]:
@@ -120,7 +146,7 @@ def _message(
     message: str,
     steps: Sequence[dict[str, Any]],
     waiting: dict[str, Any] | None,
-    letters: dict[str, str],
+    letters: Mapping[str, str],
 ) -> dict[str, Any]:
     first = steps[0] if steps else (waiting or {})
     return {
@@ -128,14 +154,15 @@ def _message(
         "sender": first.get("sender"),
         "recipient": first.get("recipient"),
         "campaign": (first.get("meta") or {}).get("X-PING8-Campaign-Id"),
-        "steps": list(_steps(steps)),
+        "steps": list(_steps(steps, letters)),
         "over": _is_over(steps),
         "waiting": waiting,
-        "dead_letter": letters.get(message),
     }
 
 
-def _steps(records: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _steps(
+    records: Sequence[dict[str, Any]], letters: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
     for record in records:
         response = record.get("response") or {}
         peer = record.get("peer_address") or {}
@@ -151,4 +178,6 @@ def _steps(records: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             "classification": record.get("bounce_classification"),
             "tls": record.get("tls_protocol_version"),
             "attempts": record.get("num_attempts"),
+            "protocol": record.get("reception_protocol"),
+            "refused": letters.get(event_id(record)),
         }

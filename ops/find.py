@@ -11,8 +11,14 @@ from ops.events import moment
 from ops.output import printable
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
+from policy.contract import ED25519_SUFFIX
+from policy.settings import Settings
 
 _SECONDS = 600
+_WHAT_PING8_HAS = (
+    "PING8 was told each step, unless it says otherwise above; what waits for PING8 is the event "
+    "backlog of `ping8 status -s {stack}`."
+)
 
 
 def find(stack: str, what: str, *, first: str | None, as_json: bool) -> None:
@@ -21,53 +27,72 @@ def find(stack: str, what: str, *, first: str | None, as_json: bool) -> None:
     if first is not None:
         now = datetime.datetime.now(datetime.UTC).timestamp()
         verb += ["--from", str(moment(first, now))]
-    found: Any = ssh_json(read_deployment(stack).mta, verb, limit=_SECONDS)
+    deployment = read_deployment(stack)
+    found: Any = ssh_json(deployment.mta, verb, limit=_SECONDS)
     if as_json:
         typer.echo(json.dumps(found))
     else:
         for message in found["messages"]:
-            for line in lines(message):
+            for line in lines(message, deployment.settings):
                 typer.echo(line)
         if found["count"] > len(found["messages"]):
             typer.echo(f"{found['count']} messages; these are the newest {len(found['messages'])}")
         if not found["count"]:
             typer.echo(
                 f"{what}: nothing in the logs of this host, its queues or the dead letters. It was "
-                "not injected here, its logs are deleted (`logs.keep`), or it is of the last five "
-                "minutes and cannot be read yet.",
+                "not injected here, its logs are deleted (`logs.keep`), or it was delivered in the "
+                "last five minutes, whose log cannot be read yet.",
                 err=True,
             )
+        else:
+            typer.echo(_WHAT_PING8_HAS.format(stack=stack), err=True)
     if not found["count"]:
         raise typer.Exit(1)
 
 
-def lines(message: Mapping[str, Any]) -> Iterator[str]:
+def lines(message: Mapping[str, Any], settings: Settings | None = None) -> Iterator[str]:
     """One line a step; what others wrote has no line of its own."""
     recipient = message["recipient"]
     to = recipient if isinstance(recipient, str) else ", ".join(recipient or ())
     campaign = f", campaign {message['campaign']}" if message["campaign"] else ""
     yield printable(f"{message['id']}: {message['sender']} to {to}{campaign}")
     for step in message["steps"]:
-        way = f"from {step['source']} to {step['peer']}" if step["source"] else ""
-        parts = (
-            way,
-            f"{step['code'] or ''} {step['answer'] or ''}".strip(),
-            f"({step['classification']})"
-            if step["classification"] not in {None, "Uncategorized"}
-            else "",
-            step["tls"] or "",
-        )
-        rest = ": ".join(part for part in parts if part)
-        yield printable(f"  {_time(step['time'])}  {step['type']}  {rest}").rstrip()
+        yield printable(f"  {_time(step['time'])}  {_step(step)}").rstrip()
+        if step["type"] == "Reception" and (keys := signed_by(message["sender"], settings)):
+            yield f"  {'':19}  signed by {keys}, as the settings are now"
+        if step.get("refused"):
+            yield printable(f"  {'':19}  PING8 refused this event: {step['refused']}")
     if message["waiting"]:
         waiting = message["waiting"]
         place = f" in queue {waiting['queue']}" if waiting["queue"] else ""
         due = f"; next attempt {waiting['due']}" if waiting["due"] else ""
         yield printable(f"  waits{place}{due}")
+        if not message["steps"]:
+            yield "  its log can be read up to five minutes after it is written"
     elif not message["over"]:
         yield "  not over, and in no queue that can be asked: see `ping8 status`"
-    if message["dead_letter"]:
-        yield printable(f"  an event of it is a dead letter: PING8 said {message['dead_letter']}")
+
+
+def _step(step: Mapping[str, Any]) -> str:
+    """Injected, or an attempt: source and receiver, the answer, why, and over which TLS."""
+    if step["type"] == "Reception":
+        return f"injected by {step.get('protocol') or 'HTTP'}"
+    way = f"from {step['source']} to {step['peer']}" if step["source"] else ""
+    answer = f"{step['code'] or ''} {step['answer'] or ''}".strip()
+    known = step["classification"] in {None, "Uncategorized", step["type"]}
+    parts = (way, answer, "" if known else f"({step['classification']})", step["tls"] or "")
+    return f"{step['type']}  {': '.join(part for part in parts if part)}"
+
+
+def signed_by(sender: object, settings: Settings | None) -> str:
+    """Domain and selectors whose keys sign mail with this envelope sender."""
+    place = str(sender).rpartition("@")[2].lower()
+    for domain in settings.domains if settings else ():
+        if place in {domain.name, domain.bounce_domain}:
+            active = {domain.active_selector, f"{domain.active_selector}{ED25519_SUFFIX}"}
+            own = [name for name, _ in domain.selectors() if name in active]
+            return f"d={domain.name} s={', '.join(own)}"
+    return ""
 
 
 def _time(seconds: int) -> str:

@@ -2,22 +2,27 @@
 
 import datetime
 import difflib
+import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from ops.ssh import ssh_json
+from ops.stack import Deployment, read_deployment
 from ops.stackfile import read_stack_file
+from policy.addresses import Address, Addresses
 from policy.errors import UserError
-from policy.release import Release
-from policy.render.check import example_releases
-from policy.settings import advice
+from policy.release import Release, ReleaseFile
+from policy.render.check import example_releases, releases_with
+from policy.render.example import example_addresses
+from policy.settings import Settings, advice
 
 _MARK = ".ping8-render.json"
 """Names what an earlier run wrote into the folder, and so what this one may replace."""
@@ -25,15 +30,24 @@ _MARK = ".ping8-render.json"
 _HOST = re.compile(r"[a-z0-9][a-z0-9-]*(\.json)?")
 
 
-def render(stack: str, out: Path, *, diff: bool) -> None:
-    """Write every host's files; with `diff`, show what changed since the folder was written."""
+def render(stack: str, out: Path | None, *, diff: bool) -> None:
+    """Write every host's files; with `diff`, show what changed since the folder was written.
+
+    Without a folder the difference is that from the live release of each host.
+    """
     settings = read_stack_file(stack)
-    releases = example_releases(settings)
     for line in (
         *map(str, advice.examples_left(settings)),
         *advice.warnings(settings, datetime.date.today()),
     ):
         typer.echo(f"warning: {line}", err=True)
+    if out is None:
+        if not diff:
+            raise UserError("name a folder with --out, or compare with the hosts by --diff")
+        for line in since_release(settings, read_deployment(stack)):
+            typer.echo(line)
+        return
+    releases = example_releases(settings)
     if diff:
         for line in differences(releases, out):
             typer.echo(line)
@@ -41,6 +55,59 @@ def render(stack: str, out: Path, *, diff: bool) -> None:
     for release in releases:
         typer.echo(f"{out / release.host}: {len(release.files)} files", err=diff)
     typer.echo("Addresses are examples; keys and tokens are made up, good for nothing.", err=True)
+
+
+def since_release(settings: Settings, deployment: Deployment) -> Iterator[str]:
+    """What the next push would change on each host, but for files that hold secrets."""
+    hosts = {**deployment.hosts}
+    for name in sorted({proxy.name for proxy in settings.proxies} - hosts.keys()):
+        yield f"{name}: a new host"
+    addresses = deployed_addresses(settings, deployment)
+    for release in releases_with(settings, addresses):
+        if release.host not in hosts:
+            continue
+        live = ssh_json(hosts[release.host], ["release"])
+        fresh = {file.path: file for file in release.files}
+        secret = sum(file["secret"] for file in live["files"].values())
+        yield f"{release.host}: against release {live['release']}"
+        yield f"{release.host}: {secret} files with secrets are not compared"
+        for path in sorted(fresh.keys() | live["files"].keys()):
+            yield from _difference(
+                f"{release.host}{path}", live["files"].get(path), fresh.get(path)
+            )
+
+
+def _difference(name: str, was: Mapping[str, Any] | None, is_: ReleaseFile | None) -> Iterator[str]:
+    content = is_.content if is_ else b""
+    if (was and was["secret"]) or (is_ and is_.secret):
+        return
+    if was and was["content"] is None:
+        if hashlib.sha256(content).hexdigest() != was["sha256"]:
+            yield f"{name}: another program"
+        return
+    before = was["content"].splitlines() if was else []
+    after = content.decode("utf-8", "replace").splitlines()
+    yield from difflib.unified_diff(before, after, name, f"next {name}", lineterm="")
+
+
+def deployed_addresses(settings: Settings, deployment: Deployment) -> Addresses:
+    """The addresses that AWS gave; examples for hosts and sources that are new."""
+    example = example_addresses(settings)
+    mta = deployment.mta
+    sources = {
+        name: Address(private=known.private, public=known.public)
+        if (known := deployment.egress.get(name))
+        else address
+        for name, address in example.sources.items()
+    }
+    return Addresses(
+        mta=Address(private=mta.private_address, public=mta.address),
+        proxies={
+            proxy.name: sources[settings.sources_of(proxy.name)[0].name]
+            for proxy in settings.proxies
+        },
+        sources=sources,
+    )
 
 
 def write(releases: Iterable[Release], out: Path) -> None:
@@ -132,8 +199,6 @@ def _create(path: Path, content: bytes, mode: int) -> None:
 
 def _described(release: Release) -> dict[str, Any]:
     described = asdict(release)
-    # Keyed by a throw-away key: it is not the id that a push would have.
-    del described["id"]
     for file in described["files"]:
         del file["content"]
         file["mode"] = f"{file['mode']:04o}"

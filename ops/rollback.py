@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -12,6 +13,7 @@ from ops.stack import HostAccess, read_deployment
 from policy.errors import UserError
 
 _LIMIT = 1800
+_SHOWN = 4
 
 
 def rollback(
@@ -26,6 +28,8 @@ def rollback(
         return
     target = _target(access, status, to)
     what = f"{access.name}: from release {status['release']} to {target}, with its KumoMTA; "
+    for line in changes(status, target):
+        typer.echo(f"  {line}", err=True)
     confirm(what + "kumod may restart (injection answers 503 meanwhile).", yes=yes)
     report: Any = ssh_json(
         access,
@@ -36,9 +40,9 @@ def rollback(
     if as_json:
         typer.echo(json.dumps(report))
         return
-    restarted = ", ".join(report["restarted"]) or "nothing"
+    effects = ", ".join(report["restarted"]) or "nothing had to restart"
     typer.echo(f"{access.name}: release {report['release']} is live, {report['previous']} was.")
-    typer.echo(f"{len(report['changed'])} files differ; {restarted} restarted or reloaded.")
+    typer.echo(f"{len(report['changed'])} files differ; {effects}.")
     typer.echo(
         "The stack does not know: change the settings to what you went back to, or the next "
         "change that `pulumi up` pushes brings the rest of them again."
@@ -57,6 +61,19 @@ def _target(access: HostAccess, status: dict[str, Any], to: str | None) -> str:
     return str(found[0])
 
 
+def changes(status: Mapping[str, Any], release: str) -> list[str]:
+    """Each file that going to a kept release would add, remove or change."""
+    found = status.get("kept_differs", {}).get(release, {})
+    return [f"{word} {path}" for word, paths in found.items() for path in paths]
+
+
+def _in_short(rows: Sequence[str]) -> str:
+    """How many files differ, and some of them."""
+    more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+    files = "file differs" if len(rows) == 1 else "files differ"
+    return f"{len(rows)} {files}: {', '.join(rows[:_SHOWN])}{more}"
+
+
 def _list(access: HostAccess, status: dict[str, Any], *, as_json: bool) -> None:
     times = status.get("kept_at", {})
     rows = [
@@ -65,6 +82,7 @@ def _list(access: HostAccess, status: dict[str, Any], *, as_json: bool) -> None:
             "since": times.get(release),
             "live": release == status["release"],
             "before": release == status["previous"],
+            "differs": status.get("kept_differs", {}).get(release),
         }
         for release in status["kept"]
     ]
@@ -79,3 +97,5 @@ def _list(access: HostAccess, status: dict[str, Any], *, as_json: bool) -> None:
         )
         word = "live" if row["live"] else "before it" if row["before"] else ""
         typer.echo(f"{access.name}  {row['release']}  {when}  {word}".rstrip())
+        if found := changes(status, row["release"]):
+            typer.echo(f"  {_in_short(found)}")

@@ -13,6 +13,7 @@ from hostagent.metrics.model import Metric
 from hostagent.metrics.run_state import State
 from hostagent.metrics.system import units_down
 from hostagent.push import pending
+from hostagent.release.show import differences
 from hostagent.release.store import Store
 from hostagent.system import kumomta
 from hostagent.system.units import Units
@@ -35,6 +36,11 @@ def status(host: Host) -> dict[str, Any]:
         "history": store.history(),
         "kept": store.kept(),
         "kept_at": {item: store.stored_at(item) for item in store.kept()},
+        "kept_differs": {
+            item: differences(manifest, store.manifest(item))
+            for item in store.kept()
+            if item != manifest.id
+        },
         "units": [
             {"unit": unit, "active": state, "restarts": restarts.get(unit, 0)}
             for unit, state in states.items()

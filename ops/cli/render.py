@@ -15,11 +15,17 @@ def register(app: typer.Typer) -> None:
 
 def render(
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FOLDER", help="A new folder, or one of ours.")
-    ],
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="A new folder, or one of ours."),
+    ] = None,
     stack: Stack = None,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Show what differs from what the folder had before.")
+        bool,
+        typer.Option(
+            "--diff",
+            help="Show what differs from what the folder had before; without --out, from the "
+            "release that is live on each host.",
+        ),
     ] = False,
 ) -> None:
     """Write every host's files, with example addresses and throw-away keys and tokens."""

@@ -1,5 +1,6 @@
 """Renders an environment with example addresses, so that nothing fails in mid-update."""
 
+from policy.addresses import Addresses
 from policy.errors import UserError
 from policy.release import Release
 from policy.render import render_mta, render_proxy
@@ -9,8 +10,13 @@ from policy.settings import Settings
 
 def example_releases(settings: Settings) -> tuple[Release, ...]:
     """The release of each host; no secret of the stack is in them."""
+    return releases_with(settings, example_addresses(settings))
+
+
+def releases_with(settings: Settings, addresses: Addresses) -> tuple[Release, ...]:
+    """The release of each host with these addresses; no secret of the stack is in them."""
     settings = throw_away_certificate(settings)
-    addresses, secrets = example_addresses(settings), throw_away_secrets(settings)
+    secrets = throw_away_secrets(settings)
     proxies = (render_proxy(settings, proxy.name, addresses, secrets) for proxy in settings.proxies)
     return (render_mta(settings, addresses, secrets), *proxies)
 

@@ -38,6 +38,9 @@ KEPT = {
     "previous": "aaaaaaaaaaaaaaaa",
     "kept": ["0123456789abcdef", "aaaaaaaaaaaaaaaa", "aabbbbbbbbbbbbbb"],
     "kept_at": {"0123456789abcdef": 1_796_000_000.0, "aaaaaaaaaaaaaaaa": 1_795_000_000.0},
+    "kept_differs": {
+        "aaaaaaaaaaaaaaaa": {"added": ["/a"], "removed": [], "changed": ["/b", "/c", "/d", "/e"]}
+    },
 }
 Agent = Callable[..., Any]
 
@@ -85,6 +88,7 @@ def test_a_rollback_asks_first_and_does_nothing_without_a_yes(
     result = run("rollback")
     assert isinstance(result.exception, UserError)
     assert "from release 0123456789abcdef to aaaaaaaaaaaaaaaa" in result.output
+    assert "  added /a\n  changed /b\n" in result.output
     assert asked == [("mta", ["status"])]
 
 
@@ -107,6 +111,7 @@ def test_what_is_kept_is_listed_the_newest_first(asked: list[tuple[str, list[str
     lines = result.output.splitlines()
     assert lines[0] == "mta  0123456789abcdef  2026-11-30 00:53 UTC  live"
     assert lines[1].endswith("before it")
+    assert lines[2] == "  5 files differ: added /a, changed /b, changed /c, changed /d and 1 more"
     assert [row["live"] for row in json.loads(run("rollback", "--list", "--json").output)] == [
         True,
         False,

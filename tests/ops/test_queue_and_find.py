@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from ops import find, queue
 from ops.main import build
 from policy.errors import UserError
+from tests.examples import SMALL, settings_of
 
 LISTED = {
     "queues": [
@@ -37,6 +38,7 @@ class Deployment:
     """A stack with an MTA host."""
 
     mta = "mta"
+    settings = settings_of(SMALL)
 
 
 Ping8 = Callable[..., tuple[list[list[str]], Any]]
@@ -147,11 +149,16 @@ def test_a_suspension_is_ended_by_its_id(ping8: Ping8) -> None:
 STEP = {
     "time": 1_796_000_000, "type": "TransientFailure", "source": "out-2",
     "peer": "mx.example.net 192.0.2.5", "code": 451, "answer": "4.7.1 \x1b[31mlater",
-    "classification": "Uncategorized", "tls": "TLSv1.3", "attempts": 0,
+    "classification": "TransientFailure", "tls": "TLSv1.3", "attempts": 0,
+    "refused": "400 no such campaign",
+}  # fmt: skip
+RECEIVED = {
+    "time": 1_795_999_999, "type": "Reception", "source": None, "peer": "", "code": 250,
+    "answer": "", "classification": None, "tls": None, "attempts": 0, "protocol": "HTTP",
 }  # fmt: skip
 MESSAGE = {
     "id": "abc", "sender": "bounce@bounce.example.com", "recipient": "u@example.net",
-    "campaign": "c1", "steps": [STEP], "over": False, "dead_letter": None,
+    "campaign": "c1", "steps": [RECEIVED, STEP], "over": False,
     "waiting": {"due": "2026-12-01T10:00:00Z", "queue": "c1:shop@example.net"},
 }  # fmt: skip
 
@@ -160,12 +167,16 @@ def test_a_message_is_followed_one_line_a_step(ping8: Ping8) -> None:
     answers = {"u@example.net": {"count": 1, "messages": [MESSAGE]}}
     asked, result = ping8("find", "u@example.net", "--from", "2026-11-01", answers=answers)
     assert asked == [["find", "u@example.net", "--from", "1793491200"]]
-    assert result.output.splitlines() == [
+    assert result.output.splitlines()[:-1] == [
         "abc: bounce@bounce.example.com to u@example.net, campaign c1",
+        "  2026-11-30 00:53:19  injected by HTTP",
+        "                       signed by d=example.com s=s1, as the settings are now",
         "  2026-11-30 00:53:20  TransientFailure  from out-2 to mx.example.net 192.0.2.5: "
         "451 4.7.1  [31mlater: TLSv1.3",
+        "                       PING8 refused this event: 400 no such campaign",
         "  waits in queue c1:shop@example.net; next attempt 2026-12-01T10:00:00Z",
     ]
+    assert "ping8 status -s prod" in result.output.splitlines()[-1]
 
 
 def test_a_message_that_nobody_knows_ends_with_status_1(ping8: Ping8) -> None:

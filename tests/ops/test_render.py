@@ -1,8 +1,10 @@
+import hashlib
 import json
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,17 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from typer.testing import CliRunner
 
+from ops import render
 from ops.main import build
-from ops.render import write
+from ops.render import deployed_addresses, since_release, write
+from ops.ssh import AGENT
+from ops.stack import Deployment, HostAccess
 from ops.stackfile import stack_names
 from policy.errors import UserError
-from policy.render.check import example_releases
+from policy.release import ReleaseFile
+from policy.render.check import example_releases, releases_with
 from tests.examples import LARGE, SMALL, settings_of, text_of
+from tests.ops.doctor.deployment import deployment_of
 
 
 def run(*arguments: str) -> str:
@@ -153,3 +160,42 @@ def test_a_given_certificate_is_replaced_by_one_that_goes_with_the_throw_away_ke
         )
     ]
     assert public[0] == public[1]
+
+
+def test_without_a_folder_the_difference_is_from_what_is_live_on_each_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deployment = deployment_of(SMALL)
+    settings = deployment.settings
+    live = releases_with(settings, deployed_addresses(settings, deployment))
+
+    def ssh_json(host: HostAccess, verb: list[str]) -> object:
+        assert verb == ["release"]
+        (release,) = (one for one in live if one.host == host.name)
+        files = {file.path: shown(file) for file in release.files}
+        files["/etc/nginx/sites-enabled/ping8.conf"]["content"] = "an older one\n"
+        files[AGENT]["sha256"] = "0" * 64
+        return {"release": "0123456789abcdef", "files": files}
+
+    monkeypatch.setattr(render, "ssh_json", ssh_json)
+    lines = list(since_release(settings, only_mta(deployment)))
+    assert lines[:2] == ["proxy-1: a new host", "mta: against release 0123456789abcdef"]
+    assert "files with secrets are not compared" in lines[2]
+    heads = [line for line in lines if line.startswith("--- ")]
+    assert heads == ["--- mta/etc/nginx/sites-enabled/ping8.conf"]
+    assert "-an older one" in lines
+    assert f"mta{AGENT}: another program" in lines
+
+
+def shown(file: ReleaseFile) -> dict[str, object]:
+    """As the host's agent shows it."""
+    try:
+        content = None if file.secret else file.content.decode()
+    except UnicodeDecodeError:
+        content = None
+    digest = hashlib.sha256(file.content).hexdigest()
+    return {"secret": file.secret, "sha256": digest, "content": content}
+
+
+def only_mta(deployment: Deployment) -> Deployment:
+    return replace(deployment, hosts={"mta": deployment.mta})

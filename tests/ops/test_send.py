@@ -99,7 +99,7 @@ def message(*kinds: str) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "id": "abc", "sender": f"b@{DEPLOYED.settings.domains[0].bounce_domain}",
-        "recipient": "me@example.net", "campaign": None, "waiting": None, "dead_letter": None,
+        "recipient": "me@example.net", "campaign": None, "waiting": None,
         "steps": [{**step, "type": kind} for kind in kinds], "over": kinds[-1:] == ("Delivery",),
     }  # fmt: skip
 

@@ -1,7 +1,9 @@
 """Drift is told by a look that changes nothing, and put right by a push that asks for it."""
 
+from hostagent.metrics.status import status
 from hostagent.push.drift import drift
-from tests.hostagent.world import POLICY, World, release
+from hostagent.release.show import show
+from tests.hostagent.world import POLICY, World, file, release
 
 ADDED = f"{POLICY}/data/mine.json"
 
@@ -52,3 +54,21 @@ def test_a_look_at_drift_changes_nothing(world: World) -> None:
     found(world)
     assert sorted(str(path) for path in world.root.rglob("*")) == before
     assert world.play.changes() == []
+
+
+def test_a_release_is_shown_without_what_its_secret_files_hold(world: World) -> None:
+    world.push(release())
+    shown = show(world.host())
+    secret = shown["files"]["/etc/default/kumomta"]
+    assert (secret["content"], secret["mode"]) == (None, 0o600)
+    others = [one["content"] for one in shown["files"].values() if one["content"] is not None]
+    assert others
+
+
+def test_a_kept_release_says_how_it_differs_from_the_live_one(world: World) -> None:
+    world.push(release())
+    first = show(world.host())["release"]
+    world.push(release(file(f"{POLICY}/init.lua", "-- another")))
+    found = status(world.host())["kept_differs"]
+    assert found.keys() == {first}
+    assert found[first]["changed"]
