@@ -31,6 +31,20 @@ CORRELATION = {
 }
 _PATIENCE = 60
 
+_NESTED = (
+    "--o\r\nContent-Type: multipart/alternative; boundary=i\r\n\r\n"
+    "--i\r\nContent-Type: text/html\r\n\r\n<p>Hello</p>\r\n--i--\r\n\r\n--o--\r\n"
+)
+_TEXT = "text/plain; charset=utf-8"
+_SHAPES = {
+    "empty": (_TEXT, ""),
+    "empty lines at the end": (_TEXT, "Hello\r\n\r\n \r\n"),
+    "8-bit": (_TEXT, "Größe: 20 €\r\n"),
+    "a long line": (_TEXT, "x" * 5000 + "\r\n"),
+    "nested parts, a folded header": ("multipart/mixed;\r\n boundary=o", _NESTED),
+}
+"""Bodies whose signature an upgrade of kumod could break: content type and text."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
@@ -47,6 +61,8 @@ class Letter:
     sender: str
     recipient: str
     subject: str
+    content_type: str = _TEXT
+    body: str = "Hello from the sandbox.\r\n"
 
     @property
     def raw(self) -> str:
@@ -58,16 +74,17 @@ class Letter:
             "List-Unsubscribe": "<https://app.ping8.test/unsubscribe/1>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
             "MIME-Version": "1.0",
-            "Content-Type": "text/plain; charset=utf-8",
+            "Content-Type": self.content_type,
             **CORRELATION,
         }
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return f"{lines}\r\nHello from the sandbox.\r\n"
+        return f"{lines}\r\n{self.body}"
 
 
-def letter(sender: str, recipient: str) -> Letter:
+def letter(sender: str, recipient: str, **shape: str) -> Letter:
     """A fresh one."""
-    return Letter(sender=sender, recipient=recipient, subject=f"Sandbox {uuid.uuid4().hex}")
+    subject = f"Sandbox {uuid.uuid4().hex}"
+    return Letter(sender=sender, recipient=recipient, subject=subject, **shape)
 
 
 class Ping8:
@@ -139,6 +156,7 @@ def travel(
     sources = [deployment.egress[name] for name in pool.sources]
     yield from _as_recipient_saw_it(seen, sources, resolver)
     yield from _authenticated(seen, domain.name, resolver)
+    yield _signed_whatever_the_body(one, ping8, world, resolver)
     yield from _events(world, one, pool.name)
 
 
@@ -196,16 +214,37 @@ def _as_recipient_saw_it(
     yield _step("sent over TLS", str(seen["tls"]), bool(seen["tls"]))
 
 
-def _authenticated(seen: Mapping[str, Any], domain: str, resolver: Resolver) -> Iterator[Step]:
+def signatures(seen: Mapping[str, Any], resolver: Resolver) -> list[bool]:
+    """Whether each DKIM signature verifies, judged by dkimpy and what DNS has."""
     raw = str(seen["message"]).encode("latin-1")
     message = email.message_from_bytes(raw, policy=email.policy.default)
-    signatures = message.get_all("DKIM-Signature", [])
 
     def text(name: bytes, timeout: int = 5) -> bytes:  # noqa: ARG001 - as dkimpy calls it
         return resolver.txt(name.decode())[0].encode()
 
     verifier = dkim.DKIM(raw)
-    good = [verifier.verify(index, dnsfunc=text) for index in range(len(signatures))]
+    count = len(message.get_all("DKIM-Signature", []))
+    return [verifier.verify(index, dnsfunc=text) for index in range(count)]
+
+
+def _signed_whatever_the_body(one: Letter, ping8: Ping8, world: World, resolver: Resolver) -> Step:
+    others = {
+        name: letter(one.sender, one.recipient, content_type=content_type, body=body)
+        for name, (content_type, body) in _SHAPES.items()
+    }
+    for other in others.values():
+        ping8.inject(other)
+    bad = [
+        name
+        for name, other in others.items()
+        if not (good := signatures(await_message(world, other.subject), resolver)) or not all(good)
+    ]
+    saw = f"{len(others)} shapes, not verified: {', '.join(bad) or 'none'}"
+    return _step("DKIM verified whatever the body", saw, not bad)
+
+
+def _authenticated(seen: Mapping[str, Any], domain: str, resolver: Resolver) -> Iterator[Step]:
+    good = signatures(seen, resolver)
     yield _step("DKIM verified against DNS", f"{len(good)} signatures", bool(good) and all(good))
     sender = str(seen["mail_from"])
     result, why = spf.check2(i=str(seen["peer"]), s=sender, h=str(seen["ehlo"]))

@@ -106,7 +106,7 @@ def test_a_new_sender_domain_costs_its_own_records_and_keys_and_a_push(
         assert {name for name, op in changes.items() if op != "create"} == {MTA_PUSH}
         assert process_of(sandbox_up, "kumomta") == kumod
         steps = sandbox_up.send("reader@accept.example", sender="hello@new.ping8.test")
-        assert len(steps) == 10
+        assert len(steps) == 11
 
 
 def test_settings_that_kumod_refuses_change_nothing_on_the_host(sandbox_up: Sandbox) -> None:
