@@ -6,6 +6,8 @@ from typing import Any
 
 ID_FIELD = "X-PING8-Event-Id"
 LOG_RECORD = "LogRecord"
+NO_MAIL = ("ping8.inbox", "generator.kumomta.internal")
+"""Queues of mail to people, and of requests with `deferred_generation`, as in events.lua."""
 
 
 def event_id(record: Mapping[str, Any]) -> str:
@@ -47,8 +49,10 @@ def as_event(logged: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_wanted(record: Mapping[str, Any], leave_out: Mapping[str, Any]) -> bool:
-    """Never an event about an event, nor a type that the settings leave out."""
-    return record.get("reception_protocol") != LOG_RECORD and event_type(record) not in leave_out
+    """Never an event about an event or no mail, nor a type that the settings leave out."""
+    if record.get("reception_protocol") == LOG_RECORD or record.get("queue") in NO_MAIL:
+        return False
+    return event_type(record) not in leave_out
 
 
 def array(records: Iterable[tuple[str, str]]) -> str:

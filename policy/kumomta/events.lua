@@ -7,8 +7,12 @@ local mod = {}
 
 mod.ID_HEADER = 'X-PING8-Event-Id'
 
--- Mail to people (`inbox`).
-local INBOX = 'ping8.inbox'
+-- Mail to people (`inbox`), and requests with `deferred_generation`, which kumod
+-- logs as delivered even where it refuses every recipient later.
+local NO_MAIL = {
+  ['ping8.inbox'] = true,
+  ['generator.kumomta.internal'] = true,
+}
 
 -- Two loggers may give an out-of-band bounce two times, when the report says
 -- none: the report's own reception is the same for both.
@@ -48,10 +52,10 @@ function mod.time(record)
   return whole
 end
 
--- Never an event about an event, nor about mail to people. The reception of mail
+-- Never an event about an event, nor about what is no mail of PING8's. The reception of mail
 -- by SMTP has a name of its own in the settings, since scanners make many.
 function mod.is_wanted(record)
-  if record.reception_protocol == 'LogRecord' or record.queue == INBOX then
+  if record.reception_protocol == 'LogRecord' or NO_MAIL[record.queue] then
     return false
   end
   local kind = record.type

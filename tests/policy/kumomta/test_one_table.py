@@ -54,6 +54,9 @@ RECORDS = [
     {"type": "Feedback", "recipient": ["a@b.example", "c@d.example"]},
     {"type": "TransientFailure", "event_time": None},
     {"type": "Expiration", "recipient": ""},
+    {"type": "Delivery", "queue": "ping8.inbox"},
+    # Recorded in 13_deferred_generation.
+    {"type": "Delivery", "queue": "generator.kumomta.internal", "recipient": ""},
 ]
 
 
@@ -79,6 +82,7 @@ def test_an_event_has_one_filter_and_one_id(
     context = mta.kumod.pool.get()
     wanted = context.call("should_enqueue_log_record", message, "ping8")
     assert wanted is is_wanted(record, dict.fromkeys(leave_out, True))
+    assert not (wanted and "queue" in fields)
     if wanted:
         assert message.meta["ping8_event_id"] == event_id(record)
 
