@@ -1,5 +1,6 @@
 """The injection host's certificate: given in the release, or made on the host by its own units."""
 
+from policy.contract import SPOOL
 from policy.errors import UserError
 from policy.release import Directory, ReleaseFile
 from policy.render.nginx import RELOAD
@@ -9,6 +10,8 @@ from policy.settings import Settings
 
 _SYSTEM = "/etc/systemd/system"
 TIMER = "ping8-certificate.timer"
+KEPT = f"{SPOOL}/certificate"
+"""Where an issued pair outlives its host."""
 
 
 def certificate_files(settings: Settings, secrets: Secrets) -> tuple[ReleaseFile, ...]:
@@ -25,13 +28,14 @@ def certificate_files(settings: Settings, secrets: Secrets) -> tuple[ReleaseFile
                 "host_name": settings.mta_host,
                 "directory": _quotable("certificate.directory", certificate.directory),
                 "contact": _contact(certificate.email),
+                "kept": KEPT,
             },
         ),
         template_file("mta", f"{_SYSTEM}/ping8-self-signed.service"),
     ]
     if certificate.kind == "acme":
         files += [
-            template_file("mta", f"{_SYSTEM}/ping8-certificate.service"),
+            template_file("mta", f"{_SYSTEM}/ping8-certificate.service", values={"kept": KEPT}),
             template_file("mta", f"{_SYSTEM}/{TIMER}", effects=(f"restart {TIMER}",)),
         ]
     return tuple(files)
@@ -41,7 +45,7 @@ def certificate_directories(settings: Settings) -> tuple[Directory, ...]:
     """Where certificates are; certbot's own exist before its sandboxed unit first runs."""
     paths = ["/etc/ping8/tls"]
     if settings.certificate.kind == "acme":
-        paths += ["/etc/letsencrypt", "/var/lib/letsencrypt", "/var/log/letsencrypt"]
+        paths += [KEPT, "/etc/letsencrypt", "/var/lib/letsencrypt", "/var/log/letsencrypt"]
     return tuple(Directory(path=path, mode=0o700, owner="root", group="root") for path in paths)
 
 

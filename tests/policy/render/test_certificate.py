@@ -8,6 +8,7 @@ import pytest
 
 from policy.errors import UserError
 from policy.render import render_mta
+from policy.render.certificate import KEPT
 from policy.render.example import example_addresses
 from tests.examples import LARGE, SMALL, mta_of, settings_of, stand_in_secrets, text_of
 from tests.policy.render.scripts import run_script, write
@@ -38,13 +39,16 @@ class HostStandIn:
         )
         write(programs / "systemctl", f'#!/bin/sh\necho "systemctl $*" >>"{self.calls}"\n', 0o755)
         self.programs = programs
+        # A directory of the release.
+        (root / KEPT.lstrip("/")).mkdir(mode=0o700, parents=True)
 
-    def issue(self) -> None:
+    def issue(self, days: int = 90, name: str = "mta.mail.example.com") -> None:
         """The authority has a new pair."""
         self.authority.mkdir(exist_ok=True)
         subprocess.run(
             [
                 *("openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-subj", "/CN=issued"),
+                *("-days", str(days), "-addext", f"subjectAltName=DNS:{name}"),
                 *("-pkeyopt", "ec_paramgen_curve:prime256v1"),
                 *("-keyout", self.authority / "privkey.pem"),
                 *("-out", self.authority / "fullchain.pem"),
@@ -142,6 +146,56 @@ def test_when_the_authority_refuses_the_old_pair_stays_and_the_unit_fails(
     assert host.run("renew") != 0
     assert host.live() == before
     assert host.said("systemctl") == []
+
+
+def replaced(host: HostStandIn) -> None:
+    """The root volume is gone; the spool's is not."""
+    for folder in ("etc/ping8", "etc/letsencrypt"):
+        shutil.rmtree(host.root / folder, ignore_errors=True)
+    host.calls.write_text("")
+
+
+def test_a_replaced_host_has_the_issued_pair_at_once_and_asks_for_no_other(
+    host: HostStandIn,
+) -> None:
+    host.issue()
+    host.run("renew")
+    before = host.live()
+    key = host.root / KEPT.lstrip("/") / "privkey.pem"
+    assert key.stat().st_mode & 0o777 == 0o600
+    replaced(host)
+    assert host.run("ensure") == 0
+    assert (host.live(), host.fits()) == (before, True)
+    host.issue()
+    assert host.run("renew") == 0
+    assert (host.said("certbot"), host.said("systemctl"), host.live()) == ([], [], before)
+
+
+@pytest.mark.parametrize("change", ["soon over", "other name", "other authority", "link", "torn"])
+def test_a_kept_pair_that_will_not_do_is_not_taken(host: HostStandIn, change: str) -> None:
+    host.issue(
+        days=20 if change == "soon over" else 90,
+        name="other.example.com" if change == "other name" else "mta.mail.example.com",
+    )
+    host.run("renew")
+    before = host.live()
+    kept = host.root / KEPT.lstrip("/")
+    if change == "other authority":
+        (kept / "authority").write_text("https://acme.example.com/directory\n")
+    elif change == "torn":
+        (kept / "fullchain.pem").write_text("")
+    elif change == "link":
+        kept.rename(kept.with_name("elsewhere"))
+        kept.symlink_to("elsewhere")
+    replaced(host)
+    host.run("ensure")
+    assert host.live() != before
+    host.issue()
+    assert host.run("renew") == 0
+    assert host.live() == (host.authority / "fullchain.pem").read_bytes()
+    assert len(host.said("certbot")) == 1
+    # Through the link, the key would go wherever kumod wants it.
+    assert change != "link" or (kept / "fullchain.pem").read_bytes() == before
 
 
 def test_the_authority_is_asked_by_dns_for_the_injection_host(host: HostStandIn) -> None:
