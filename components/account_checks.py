@@ -6,18 +6,24 @@ stack owns never counts, nor what a failed update made before it failed.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 import pulumi
 import pulumi_aws as aws
 
-from policy.dns.existing import Held, obstacle
+from components.tagging import common_tags
+from policy.dns.existing import Held, obstacle, weaker_dmarc
 from policy.settings import Settings
 
 ADDRESSES, VCPUS = "L-0263D0A3", "L-1216C47A"
 """Quotas of EC2: Elastic IPs, and vCPUs of running on-demand standard instances."""
+
+_FAMILY = re.compile(r"[a-z]+(?=\d)")
+_STANDARD = frozenset({"a", "c", "d", "h", "i", "im", "is", "m", "r", "t", "z"})
+"""Families of instance types that share the quota VCPUS."""
 
 _OFF = "or set accountChecks: false to go on without this check"
 
@@ -77,7 +83,14 @@ class AccountChecks:
         if zone is None or held is None:
             return
         name, kind = str(inputs["name"]), str(inputs["type"])
-        sets = (Held(name=item.name, type=item.type) for item in held.resource_record_sets)
+        sets = [_held(item) for item in held.resource_record_sets]
+        stricter = weaker_dmarc(name, inputs.get("records") or (), zone.name, sets)
+        if stricter:
+            raise Rejected(
+                f"{name} {kind}: its policy is weaker than the one of {stricter.plain}, which it "
+                "inherits without a record of its own: raise dmarc.policy of the domain, or leave "
+                f"the inherited one with dmarc: {{publish: false}}; {_OFF}"
+            )
         found = obstacle(name, kind, zone.name, sets)
         if found:
             here = f"{name} {kind}: zone {zone.name} ({zone_id})"
@@ -113,17 +126,53 @@ class AccountChecks:
         if quota is not None and held is not None:
             self._allow("Elastic IPs", ADDRESSES, quota, len(held.allocation_ids) + new)
 
-    async def _instance(self, args: pulumi.ResourceHookArgs) -> None:
-        kind = str((args.new_inputs or {}).get("instanceType"))
-        quota, known = await asyncio.gather(
-            self._quota(VCPUS),
-            self._ask(
-                kind, lambda: aws.ec2.get_instance_type_output(instance_type=kind, opts=self._opts)
+    async def _instance(self, _: pulumi.ResourceHookArgs) -> None:
+        """All hosts of the settings count, and what others run; so a replaced host counts once."""
+        hosts = (self._settings.mta, *self._settings.proxies)
+        quota, others = await asyncio.gather(self._quota(VCPUS), self._others())
+        own = await asyncio.gather(*(self._vcpus(host.instance_type) for host in hosts))
+        known = [number for number in (*own, *others) if number is not None]
+        if quota is not None and len(known) == len(own) + len(others):
+            self._allow("vCPUs", VCPUS, quota, sum(known))
+
+    async def _others(self) -> list[int | None]:
+        """vCPUs of each running instance of the account and region that is not this stack's."""
+        running, ours = await asyncio.gather(
+            self._running("running", {}), self._running("ours", common_tags(self._settings))
+        )
+        if running is None or ours is None:
+            return [None]
+        ids = sorted({*running.ids} - {*ours.ids})
+        return list(await asyncio.gather(*(self._of_instance(each) for each in ids)))
+
+    async def _running(
+        self, key: str, tags: Mapping[str, str]
+    ) -> aws.ec2.GetInstancesResult | None:
+        return await self._ask(
+            key,
+            lambda: aws.ec2.get_instances_output(
+                instance_state_names=["pending", "running"],
+                instance_tags=dict(tags),
+                opts=self._opts,
             ),
         )
-        if quota is not None and known is not None:
-            new = self._count(VCPUS, known.default_vcpus)
-            self._allow("vCPUs of the hosts to be made", VCPUS, quota, new)
+
+    async def _of_instance(self, identity: str) -> int | None:
+        found = await self._ask(
+            identity,
+            lambda: aws.ec2.get_instance_output(instance_id=identity, opts=self._opts),
+        )
+        if found is None:
+            return None
+        family = _FAMILY.match(found.instance_type)
+        standard = family is not None and family[0] in _STANDARD
+        return await self._vcpus(found.instance_type) if standard else 0
+
+    async def _vcpus(self, kind: str) -> int | None:
+        found = await self._ask(
+            kind, lambda: aws.ec2.get_instance_type_output(instance_type=kind, opts=self._opts)
+        )
+        return None if found is None else found.default_vcpus
 
     def _count(self, what: str, number: int) -> int:
         self._wanted[what] = self._wanted.get(what, 0) + number
@@ -152,6 +201,14 @@ class AccountChecks:
         if key not in self._asked:
             self._asked[key] = asyncio.ensure_future(_answer(key, ask))
         return cast(_Answer | None, await self._asked[key])
+
+
+def _held(item: Any) -> Held:
+    return Held(
+        name=item.name,
+        type=item.type,
+        values=tuple(record.value for record in item.resource_records or ()),
+    )
 
 
 async def _answer(key: str, ask: Callable[[], pulumi.Output[_Answer]]) -> _Answer | None:

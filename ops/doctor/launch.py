@@ -6,6 +6,7 @@ from string import Template
 
 from ops.stack import Deployment
 from policy.settings import Settings
+from policy.settings.instances import vcpus
 
 
 def before_launch(stack: str, settings: Settings, deployment: Deployment | None) -> str:
@@ -27,6 +28,7 @@ def before_launch(stack: str, settings: Settings, deployment: Deployment | None)
         quota=settings.elastic_ip_quota,
         quota_done="x" if needed <= settings.elastic_ip_quota else " ",
         ask_for=max(needed, settings.elastic_ip_quota),
+        vcpus=sum(vcpus(host.instance_type) or 0 for host in (settings.mta, *settings.proxies)),
         elsewhere="\n".join(f"      {name}" for name in elsewhere)
         or "      none: all sender domains are in Route 53",
     )

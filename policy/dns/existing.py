@@ -31,3 +31,34 @@ def obstacle(name: str, kind: str, zone: str, held: Iterable[Held]) -> Held | No
         if same or delegates:
             return each
     return None
+
+
+def weaker_dmarc(name: str, values: Iterable[str], zone: str, held: Iterable[Held]) -> Held | None:
+    """The zone's DMARC record that a new one would weaken: the nearest above that domain."""
+    label, _, domain = name.partition(".")
+    if label != "_dmarc":
+        return None
+    sets = {each.plain: each for each in held if each.type == "TXT"}
+    own = next((tags["p"] for tags in map(_dmarc_tags, values) if "p" in tags), None)
+    while own is not None and domain != zone and "." in domain:
+        domain = domain.partition(".")[2]
+        above = sets.get(f"_dmarc.{domain}")
+        tags = next(filter(None, map(_dmarc_tags, above.values)), {}) if above else {}
+        if above is not None and "p" in tags:
+            inherited = tags.get("sp", tags["p"])
+            return above if strength(own) < strength(inherited) else None
+    return None
+
+
+def strength(policy: str) -> int:
+    """Of a DMARC policy; one that nobody knows counts as none."""
+    return _POLICIES.index(policy) if policy in _POLICIES else 0
+
+
+_POLICIES = ("none", "quarantine", "reject")
+
+
+def _dmarc_tags(value: str) -> dict[str, str]:
+    parts = (part.partition("=") for part in value.strip('"').lower().split(";"))
+    tags = {name.strip(): text.strip() for name, _, text in parts}
+    return tags if tags.get("v") == "dmarc1" else {}

@@ -15,6 +15,19 @@ class InstanceType(TypedDict):
     architecture: Architecture
 
 
+_SIZES = {"nano": 2, "micro": 2, "small": 2, "large": 2, "xlarge": 4}
+
+
+def vcpus(instance_type: str) -> int | None:
+    """vCPUs by the size in a type's name; None where the name does not say."""
+    family, _, size = instance_type.partition(".")
+    if size == "medium":
+        return 2 if family.startswith("t") else 1
+    if size.endswith("xlarge") and size.removesuffix("xlarge").isdigit():
+        return 4 * int(size.removesuffix("xlarge"))
+    return _SIZES.get(size)
+
+
 @cache
 def instance_types() -> dict[str, InstanceType]:
     """The common types, from `aws ec2 describe-instance-types`."""

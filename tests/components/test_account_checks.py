@@ -40,7 +40,7 @@ def _args(kind: str = "TXT", name: str = "_dmarc.example.com", **more: Any) -> A
 
 
 def _zone(*held: tuple[str, str]) -> dict[str, Any]:
-    sets = [SimpleNamespace(name=name, type=kind) for name, kind in held]
+    sets = [SimpleNamespace(name=name, type=kind, resource_records=[]) for name, kind in held]
     return {
         f"zone {ZONE}": SimpleNamespace(name="example.com"),
         f"records {ZONE}": SimpleNamespace(resource_record_sets=sets),
@@ -94,13 +94,45 @@ def test_addresses_of_the_account_and_new_ones_share_the_quota() -> None:
     assert f"--quota-code {ADDRESSES} --desired-value 6 --region eu-central-1" in said
 
 
-def test_hosts_need_vcpus() -> None:
-    kind = SimpleNamespace(default_vcpus=4)
-    checks = _Asks({VCPUS: SimpleNamespace(value=5.0), "c7g.xlarge": kind})
-    args = _args(instanceType="c7g.xlarge")
-    asyncio.run(checks._instance(args))
-    with pytest.raises(Rejected, match="AWS allows 5 in eu-central-1, and 8 are needed"):
-        asyncio.run(checks._instance(args))
+def _account(quota: float, **others: str) -> _Asks:
+    """An account with these instances beside the two of the stack, of which one runs."""
+    sizes = {"c7g.xlarge": 4, "t4g.small": 2, "c5.large": 2, "p3.2xlarge": 8}
+    return _Asks(
+        {
+            VCPUS: SimpleNamespace(value=quota),
+            "running": SimpleNamespace(ids=["i-mta", *others]),
+            "ours": SimpleNamespace(ids=["i-mta"]),
+            **{name: SimpleNamespace(instance_type=kind) for name, kind in others.items()},
+            **{name: SimpleNamespace(default_vcpus=size) for name, size in sizes.items()},
+        }
+    )
+
+
+def test_hosts_share_the_vcpus_of_the_account_and_a_replaced_one_counts_once() -> None:
+    asyncio.run(_account(6.0)._instance(_args()))
+    # A GPU has a quota of its own.
+    asyncio.run(_account(8.0, other="c5.large", gpu="p3.2xlarge")._instance(_args()))
+    with pytest.raises(Rejected, match="vCPUs: AWS allows 7 in eu-central-1, and 8 are needed"):
+        asyncio.run(_account(7.0, other="c5.large", gpu="p3.2xlarge")._instance(_args()))
+
+
+def test_a_dmarc_record_that_weakens_an_inherited_policy_is_rejected() -> None:
+    def zone(value: str) -> dict[str, Any]:
+        answers = _zone(("_dmarc.example.com.", "TXT"))
+        (held,) = answers[f"records {ZONE}"].resource_record_sets
+        held.resource_records = [SimpleNamespace(value=f'"{value}"')]
+        return answers
+
+    def args(policy: str) -> Any:
+        return _args(name="_dmarc.news.example.com", records=[f"v=DMARC1; p={policy}"])
+
+    said = _rejected(_Asks(zone("v=DMARC1; p=reject")), args("quarantine"))
+    assert "weaker than the one of _dmarc.example.com" in said
+    assert "dmarc: {publish: false}" in said
+    _rejected(_Asks(zone("v=DMARC1;p=none;sp=quarantine")), args("none"))
+    asyncio.run(_Asks(zone("v=DMARC1; p=reject; sp=none"))._record(args("none")))
+    asyncio.run(_Asks(zone("v=DMARC1; p=reject"))._record(args("reject")))
+    asyncio.run(_Asks(zone("some other text"))._record(args("none")))
 
 
 def test_without_the_right_to_read_nothing_is_checked() -> None:

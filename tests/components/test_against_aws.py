@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.request import Request, urlopen
 
+import pulumi_aws
+import pulumi_command
 import pytest
 import yaml
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
@@ -18,6 +20,11 @@ from tests.components import shapes
 from tests.components.cloud import Cloud
 
 REGION = "eu-central-1"
+
+# The SDK's modules load when they are first used, and not two threads may do that at once.
+hasattr(pulumi_command.remote, "Resource")
+for _name in ("cloudwatch", "ebs", "ec2", "iam", "route53", "s3", "secretsmanager", "sns", "vpc"):
+    hasattr(getattr(pulumi_aws, _name), "Resource")
 
 
 class StrictCloud(Cloud):

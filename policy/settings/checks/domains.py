@@ -13,6 +13,8 @@ from policy.settings.domains import SenderDomain
 from policy.settings.model import Settings
 from policy.settings.problems import Finding, nearest, one_of
 
+STRENGTH = ("none", "quarantine", "reject")
+"""Policies of DMARC, the weakest first."""
 RSA_BITS = (2048, 3072, 4096)
 RESERVED = frozenset({"example", "internal", "invalid", "localhost", "test"})
 """Top-level names for examples, tests and private networks (RFC 2606, RFC 6761, ICANN 2024)."""
@@ -250,6 +252,28 @@ def _derived(settings: Settings, domain: SenderDomain) -> Iterator[tuple[tuple[s
         yield ("bounce",), dns.bounce_target(domain.bounce or domain.name, settings.zone)
 
 
+@check(elements=["domains"])
+def dmarc_is_not_weaker_than_inherited(settings: Settings) -> Iterator[Finding]:
+    """A record of a subdomain replaces the policy that it inherits (RFC 7489, 6.6.3)."""
+    published = {domain.name: domain.dmarc for domain in settings.domains if domain.dmarc.publish}
+    for i, domain in enumerate(settings.domains):
+        if domain.name not in published:
+            continue
+        above = domain.name
+        while "." in above:
+            above = above.partition(".")[2]
+            if above in published:
+                inherited = published[above].subdomain_policy or published[above].policy
+                if STRENGTH.index(domain.dmarc.policy) < STRENGTH.index(inherited):
+                    yield Finding(
+                        path=("domains", i, "dmarc", "policy"),
+                        value=domain.dmarc.policy,
+                        fix=f"use {inherited} or stricter, as {above} has it for its subdomains, "
+                        "or leave that one with dmarc: {publish: false}",
+                    )
+                break
+
+
 CHECKS: tuple[Check, ...] = (
     domains_are_listed_once,
     zone_is_registrable,
@@ -263,4 +287,5 @@ CHECKS: tuple[Check, ...] = (
     keys_are_strong,
     selectors_are_distinct,
     derived_names_fit,
+    dmarc_is_not_weaker_than_inherited,
 )

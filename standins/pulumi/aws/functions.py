@@ -248,6 +248,37 @@ def _instance_type(aws: Scope, arguments: Properties) -> Properties:
     }
 
 
+def _instances(aws: Scope, arguments: Properties) -> Properties:
+    tags = arguments.get("instanceTags") or {}
+    filters = [
+        *_filters(arguments),
+        {
+            "Name": "instance-state-name",
+            "Values": arguments.get("instanceStateNames") or ["running"],
+        },
+        *({"Name": f"tag:{name}", "Values": [value]} for name, value in tags.items()),
+    ]
+    found = aws.ec2.describe_instances(Filters=filters)["Reservations"]
+    every = [item for each in found for item in each["Instances"]]
+    return {
+        "id": aws.region,
+        "ids": [item["InstanceId"] for item in every],
+        "privateIps": [item.get("PrivateIpAddress") for item in every],
+        "publicIps": [item["PublicIpAddress"] for item in every if item.get("PublicIpAddress")],
+    }
+
+
+def _instance(aws: Scope, arguments: Properties) -> Properties:
+    answer = aws.ec2.describe_instances(InstanceIds=[arguments["instanceId"]])
+    found = _only(answer["Reservations"], "EC2 Instance")["Instances"][0]
+    return {
+        "id": found["InstanceId"],
+        "instanceType": found["InstanceType"],
+        "instanceState": found["State"]["Name"],
+        "tags": tag_map(found.get("Tags")),
+    }
+
+
 def _parameter(aws: Scope, arguments: Properties) -> Properties:
     name = arguments["name"]
     public = parameters().get(name)
@@ -282,6 +313,8 @@ _LOOKUPS: Mapping[str, _Lookup] = {
     "aws:ec2/getAmi:getAmi": _ami,
     "aws:ec2/getElasticIp:getElasticIp": _elastic_ip,
     "aws:ec2/getEips:getEips": _elastic_ips,
+    "aws:ec2/getInstance:getInstance": _instance,
+    "aws:ec2/getInstances:getInstances": _instances,
     "aws:ec2/getInstanceType:getInstanceType": _instance_type,
     "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _offerings,
     "aws:servicequotas/getServiceQuota:getServiceQuota": _quota,

@@ -256,6 +256,12 @@ def test_too_small_a_quota_is_a_box_to_tick() -> None:
     assert "--desired-value 2" in text
 
 
+def test_the_request_for_vcpus_is_filled_in() -> None:
+    text = before_launch("small", settings_of(SMALL), None)
+    assert "need 6 in eu-central-1" in text  # c7g.xlarge and t4g.small
+    assert "--quota-code L-1216C47A --desired-value 6" in text
+
+
 def test_the_repositorys_own_stack_files_have_a_checklist(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_deployment(_stack: str) -> Deployment:
         raise UserError("no outputs")

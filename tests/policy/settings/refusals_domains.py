@@ -5,6 +5,14 @@ from tests.policy.settings.good import Refusals, source
 LONG = "a" * 60
 
 REFUSALS: Refusals = {
+    "DMARC weaker than what a subdomain inherits": (
+        {
+            "domains[1]": {"name": "news.example.com", "zone": "example.com", "brand": "news"},
+            "domains[0].dmarc": {"policy": "none", "subdomainPolicy": "reject"},
+        },
+        "domains[1].dmarc.policy",
+        "use reject or stricter, as example.com has it",
+    ),
     # sender domains
     "domain twice": ({"domains[2]": "example.com"}, "domains[2].name", "listed already"),
     "domain twice by case": ({"domains[2]": "EXAMPLE.com"}, "domains[2].name", "listed already"),
