@@ -1,14 +1,24 @@
 """Findings as one self-contained HTML page, with a picture of the topology."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
 from string import Template
 
 from ops.doctor.finding import WORST_FIRST, Finding, Status, worst_first
-from ops.doctor.terminal import by_group
+from ops.doctor.terminal import alike, by_group, names
 from ops.stack import Deployment
+
+Places = Mapping[tuple[str, str], str]
+"""Anchors of findings on the page."""
+
+_FEW = 5
+"""Findings of one check that are listed one by one."""
+_MOST = 200
+"""Subjects that are listed by name: a page for a thousand domains still opens at once."""
+_ARTICLES = 10
+"""Articles about one check."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,25 +35,31 @@ class Box:
         found = {finding.status for finding in self.findings}
         return next((status for status in WORST_FIRST if status in found), None)
 
-    def html(self) -> str:
-        """The box, in the colour and with the word of its status."""
+    def html(self, places: Places) -> str:
+        """The box, in the colour and with the word of its status, linked to its worst finding."""
         status = self.status or "unseen"
-        return (
-            f'<div class="box {status}"><b>{escape(self.title)}</b>'
-            f"<small>{escape(self.detail)}</small><i>{status}</i></div>"
-        )
+        inner = f"<b>{escape(self.title)}</b><small>{escape(self.detail)}</small><i>{status}</i>"
+        worst = worst_first(self.findings)
+        first = next((f for f in worst if f.status is not Status.PASS), None)
+        if first is None:
+            return f'<div class="box {status}">{inner}</div>'
+        return f'<a class="box {status}" href="#{places[first.key]}">{inner}</a>'
 
 
 def page(findings: Iterable[Finding], deployment: Deployment, *, when: str) -> str:
     """The whole page; `when` is the time of the examination as text."""
     ordered = worst_first(findings)
+    trouble = [finding for finding in ordered if finding.status is not Status.PASS]
+    places = {
+        one.key: f"f{number}" for number, members in enumerate(together(trouble)) for one in members
+    }
     template = Template(resources.files("ops.doctor").joinpath("page.html").read_text("utf-8"))
     return template.substitute(
         title=escape(f"Mail of {deployment.stack}"),
         when=escape(when),
         counts=_counts(ordered),
-        topology=_topology(ordered, deployment),
-        findings=_groups(ordered),
+        topology=_topology(ordered, deployment, places),
+        findings=_groups(ordered, places),
     )
 
 
@@ -55,15 +71,14 @@ def _counts(findings: Sequence[Finding]) -> str:
     )
 
 
-def _topology(findings: Sequence[Finding], deployment: Deployment) -> str:
-    columns = [f'<div class="column">{_boxes(c)}</div>' for c in topology(findings, deployment)]
+def _topology(findings: Sequence[Finding], deployment: Deployment, places: Places) -> str:
+    columns = [
+        f'<div class="column">{"".join(box.html(places) for box in boxes)}</div>'
+        for boxes in topology(findings, deployment)
+    ]
     ways = ("HTTPS", "SOCKS5", "", "port 25")
     arrows = [f'<div class="arrow"><span>{way}</span></div>' for way in ways]
     return columns[0] + "".join(a + c for a, c in zip(arrows, columns[1:], strict=True))
-
-
-def _boxes(boxes: Iterable[Box]) -> str:
-    return "".join(box.html() for box in boxes)
 
 
 def topology(findings: Sequence[Finding], deployment: Deployment) -> list[list[Box]]:
@@ -124,36 +139,96 @@ def topology(findings: Sequence[Finding], deployment: Deployment) -> list[list[B
     ]
 
 
-def _groups(findings: Sequence[Finding]) -> str:
-    return "".join(_group(group, members) for group, members in by_group(findings))
+def _groups(findings: Sequence[Finding], places: Places) -> str:
+    return "".join(_group(group, members, places) for group, members in by_group(findings))
 
 
-def _group(group: str, findings: Sequence[Finding]) -> str:
+def _group(group: str, findings: Sequence[Finding], places: Places) -> str:
     trouble = [finding for finding in findings if finding.status is not Status.PASS]
     passes = [finding for finding in findings if finding.status is Status.PASS]
-    rows = "".join(
-        f"<li><b>{escape(f.subject)}</b> {escape(f.text.title)}: {escape(f.saw)}</li>"
-        for f in passes
-    )
     fold = (
-        f'<details><summary class="pass">{len(passes)} passed</summary><ul>{rows}</ul></details>'
+        f'<details><summary class="pass">{len(passes)} passed</summary>'
+        f"<ul>{_passes(passes)}</ul></details>"
         if passes
         else ""
     )
-    articles = "".join(_article(finding) for finding in trouble)
-    return f"<section><h2>{escape(group)}</h2>{articles}{fold}</section>"
+    articles = "".join(_article(members, places) for members in together(trouble))
+    body = f"{_subjects(trouble, places)}{articles}{fold}"
+    return f"<section><h2>{escape(group)}</h2>{body}</section>"
 
 
-def _article(finding: Finding) -> str:
+def together(trouble: Sequence[Finding]) -> list[list[Finding]]:
+    """Findings that share an article: those of one fix, and the rest of a check that fails often.
+
+    A fault of a thousand domains may have a fix for each; the page shows some of them.
+    """
+    kept: dict[tuple[str, Status], list[list[Finding]]] = {}
+    for members in alike(trouble):
+        groups = kept.setdefault((members[0].check, members[0].status), [])
+        if len(groups) < _ARTICLES:
+            groups.append(list(members))
+        else:
+            groups[-1] += members
+    return [members for groups in kept.values() for members in groups]
+
+
+def _subjects(trouble: Sequence[Finding], places: Places) -> str:
+    """What is wrong with each domain, host or source, with links, where that is much."""
+    if len(trouble) < _FEW:
+        return ""
+    by_subject: dict[str, list[Finding]] = {}
+    for finding in trouble:
+        by_subject.setdefault(finding.subject.split()[0], []).append(finding)
+    rows = "".join(
+        f"<li><b>{escape(subject)}</b> "
+        + ", ".join(
+            f'<a class="{f.status}" href="#{places[f.key]}">{f.check.partition(".")[2]}</a>'
+            for f in found
+        )
+        + "</li>"
+        for subject, found in list(by_subject.items())[:_MOST]
+    )
+    more = len(by_subject) - _MOST
+    rest = f"<li>and {more} more: ping8 doctor --json lists all</li>" if more > 0 else ""
+    return (
+        f"<details><summary>By subject: {len(by_subject)}</summary><ul>{rows}{rest}</ul></details>"
+    )
+
+
+def _passes(passes: Sequence[Finding]) -> str:
+    """A line each, or where a check passed for many, one line for all of them."""
+    by_check: dict[str, list[Finding]] = {}
+    for finding in passes:
+        by_check.setdefault(finding.check, []).append(finding)
+    rows = []
+    for found in by_check.values():
+        if len(found) > _FEW:
+            who, saw = names(found), f"{len(found)} times"
+            rows.append(f"<li>{escape(found[0].text.title)}: {saw}: {escape(who)}</li>")
+            continue
+        rows += [
+            f"<li><b>{escape(f.subject)}</b> {escape(f.text.title)}: {escape(f.saw)}</li>"
+            for f in found
+        ]
+    return "".join(rows)
+
+
+def _article(members: Sequence[Finding], places: Places) -> str:
+    """One finding, with the names of others that fail alike."""
+    finding = members[0]
+    also = names(members[1:])
+    if any(one.fix != finding.fix for one in members):
+        also += "; each has a fix of its own: ping8 doctor --domain NAME"
     rows = [
         ("saw", escape(finding.saw)),
         ("expected", escape(finding.expected)),
         ("why", escape(finding.text.why)),
         ("fix", f"<code>{escape(finding.fix)}</code>" if finding.fix else ""),
+        ("also", escape(also)),
     ]
     body = "".join(f"<dt>{label}</dt><dd>{text}</dd>" for label, text in rows if text)
     return (
-        f'<article class="{finding.status}"><header><i>{finding.status}</i> '
-        f"<b>{escape(finding.subject)}</b> {escape(finding.headline)} "
+        f'<article id="{places[finding.key]}" class="{finding.status}"><header>'
+        f"<i>{finding.status}</i> <b>{escape(finding.subject)}</b> {escape(finding.headline)} "
         f"<small>{finding.check}</small></header><dl>{body}</dl></article>"
     )

@@ -33,8 +33,8 @@ def show(findings: Iterable[Finding], console: Console, *, every: bool) -> None:
         if not every and len(passes) == len(members):
             continue
         console.print(_heading(group, members, width), width=width)
-        for alike in _alike(finding for finding in members if finding.status is not Status.PASS):
-            console.print(_trouble(alike), width=width)
+        for together in alike(finding for finding in members if finding.status is not Status.PASS):
+            console.print(_trouble(together), width=width)
         if every and passes:
             console.print(Padding(_passes(passes), (0, 0, 1, 0)), width=width)
     console.print(count(ordered))
@@ -86,7 +86,7 @@ def _heading(group: str, findings: Iterable[Finding], width: int) -> Table:
     return row
 
 
-def _alike(findings: Iterable[Finding]) -> list[list[Finding]]:
+def alike(findings: Iterable[Finding]) -> list[list[Finding]]:
     """Findings that one fix puts right, together: a hundred domains may share one fault."""
     together: dict[tuple[str, Status, str], list[Finding]] = {}
     for finding in findings:
@@ -95,14 +95,14 @@ def _alike(findings: Iterable[Finding]) -> list[list[Finding]]:
     return list(together.values())
 
 
-def _trouble(alike: Sequence[Finding]) -> Table:
-    first = alike[0]
+def _trouble(members: Sequence[Finding]) -> Table:
+    first = members[0]
     rows = [
         ("saw", first.saw),
         ("expected", first.expected),
         ("why", first.text.why),
         ("fix", first.fix),
-        ("also", _names(alike[1:])),
+        ("also", names(members[1:])),
     ]
     details = Table.grid(padding=(0, 1))
     details.add_column(style="dim", no_wrap=True, width=8)
@@ -119,7 +119,8 @@ def _trouble(alike: Sequence[Finding]) -> Table:
     return both
 
 
-def _names(findings: Sequence[Finding]) -> str:
+def names(findings: Sequence[Finding]) -> str:
+    """Whom findings are about: some by name, the others counted."""
     more = len(findings) - _SHOWN
     names = ", ".join(finding.subject for finding in findings[:_SHOWN])
     return f"{names} and {more} more" if more > 0 else names

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ops.doctor.finding import Finding, Status
+from ops.doctor.finding import Finding, Status, check_texts
 from ops.doctor.page import page, topology
 from tests.examples import LARGE
 from tests.ops.doctor.browser import MISSING, Browser, browser
@@ -91,11 +91,20 @@ class Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.targets: list[str] = []
+        self.anchors: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in ("script", "link", "img", "iframe"):
             self.found.append(tag)
-        self.found += [name for name, _ in attrs if name in ("src", "href", "onclick", "style")]
+        self.found += [
+            name
+            for name, value in attrs
+            if name in ("src", "onclick", "style")
+            or (name == "href" and not str(value).startswith("#"))
+        ]
+        self.targets += [str(value)[1:] for name, value in attrs if name == "href"]
+        self.anchors += [str(value) for name, value in attrs if name == "id"]
 
 
 def test_the_page_holds_all_that_it_needs() -> None:
@@ -103,10 +112,29 @@ def test_the_page_holds_all_that_it_needs() -> None:
     links = Links()
     links.feed(text)
     assert links.found == []
+    assert links.targets
+    assert set(links.targets) <= set(links.anchors), "a link leads nowhere"
     assert "url(" not in text
     assert "@import" not in text
     for finding in mixed():
         assert finding.check in text or finding.text.title in text
+
+
+@pytest.mark.parametrize("status", [Status.PASS, Status.FAIL])
+def test_a_page_for_a_thousand_domains_stays_small(status: Status) -> None:
+    checks = [
+        check for check, text in check_texts().items() if text.group in {"domains", "bulk-senders"}
+    ]
+    names = [f"news-{number}.customer.example" for number in range(1000)]
+    found = [
+        Finding(check=check, subject=name, status=status, saw=f"TXT {name}: v=spf1 -all",
+                expected="pass", fix=f"publish {name}")
+        for name in names
+        for check in checks
+    ]  # fmt: skip
+    text = page(found, DEPLOYED, when=WHEN)
+    assert len(text.encode()) < 300_000
+    assert names[0] in text
 
 
 # Topology ---------------------------------------------------------------------
