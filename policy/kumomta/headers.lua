@@ -37,11 +37,11 @@ local function read(text)
   return #list > 0 and list or nil
 end
 
--- Where the first of each name is, by the name in lower case; `repeated` is
--- called with a name that is there again. `mod.value` has the values.
-function mod.of(msg, repeated)
+-- Where the first of each name is in the message `text`, by the name in lower
+-- case; `repeated` is called with a name that is there again. `mod.value` has the values.
+function mod.of(msg, text, repeated)
   local headers = {}
-  for _, header in ipairs(read(msg:get_data()) or msg:get_all_headers()) do
+  for _, header in ipairs(read(text) or msg:get_all_headers()) do
     local name = header[1]:lower()
     if headers[name] then
       repeated(header[1])

@@ -10,6 +10,7 @@ local kumo = require 'kumo'
 local correlation = require 'correlation'
 local data = require 'data'
 local headers_of = require('headers').of
+local message_form = require 'message_form'
 local queues = require 'queues'
 local signing = require 'signing'
 
@@ -80,14 +81,27 @@ local function remove(msg, headers, name)
   end
 end
 
-local function from_domain(msg)
+local function parsed_from_domain(msg)
   local ok, domain = pcall(function()
     return msg:from_header().domain
   end)
-  if not ok or not domain or domain == '' then
-    kumo.reject(550, '5.6.0 no single valid address in the From header')
+  return ok and domain ~= '' and domain or nil
+end
+
+local function from_domain(msg)
+  local domain = parsed_from_domain(msg)
+  if not domain then
+    message_form.decode_from(msg)
+    domain = parsed_from_domain(msg)
   end
-  return domain:lower()
+  if not domain then
+    kumo.reject(
+      550,
+      '5.6.0 no single valid address in the From header: write one, such as '
+        .. 'News <news@example.com>, without a dot at its end'
+    )
+  end
+  return message_form.ascii_domain(domain)
 end
 
 -- An address literal of RFC 5321: quotes the local part where it must be, and
@@ -162,7 +176,10 @@ end
 function mod.receive(msg)
   local rules = data.read 'reception'
   check_recipient(msg, rules.recipients)
-  local headers = headers_of(msg, refuse_repeated)
+  local text = msg:get_data()
+  message_form.check(msg, text)
+  text = message_form.write_domains_in_ascii(msg, text)
+  local headers = headers_of(msg, text, refuse_repeated)
   local domain = from_domain(msg)
   local known = data.read('sender_domains')[domain]
   if not known and rules.unknown_senders ~= 'accept' then

@@ -11,12 +11,12 @@ from policy.settings.base import Kind
 
 
 def https_url(text: str) -> str:
-    """An HTTPS URL without user, password or characters that need an escape."""
-    # Quotes, dollar signs and the like would need escapes that each of those writes differently.
-    if not re.fullmatch(r"[A-Za-z0-9:/?&=._~%+,;@\[\]-]*", text):
-        raise ValueError("percent-encode everything but letters, digits and :/?&=._~%+,;@-")
+    """An HTTPS URL without user, password or characters that need an escape.
+
+    Its host has the form of all our names.
+    """
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(text.strip())
         port = parts.port
     except ValueError:
         raise ValueError("write a URL such as https://app.example.com/api/kumo/events") from None
@@ -24,17 +24,21 @@ def https_url(text: str) -> str:
         raise ValueError("use https://: nothing of ours travels in the clear")
     if port == 0:
         raise ValueError("use a port from 1 to 65535")
-    _check_authority(parts)
-    return text
+    host = _host(parts)
+    url = parts._replace(netloc=host if port is None else f"{host}:{port}").geturl()
+    # Quotes, dollar signs and the like would need escapes that each of those writes differently.
+    if not re.fullmatch(r"[A-Za-z0-9:/?&=._~%+,;@\[\]-]*", url):
+        raise ValueError("percent-encode everything but letters, digits and :/?&=._~%+,;@-")
+    return url
 
 
-def _check_authority(parts: SplitResult) -> None:
+def _host(parts: SplitResult) -> str:
     if parts.username is not None or parts.password is not None:
         raise ValueError("remove the user and password: a URL is no place for a secret")
     if not parts.hostname:
         raise ValueError("name the host, as in https://app.example.com/api/kumo/events")
     try:
-        names.host_name(parts.hostname)
+        return names.host_name(parts.hostname)
     except names.InvalidNameError as error:
         raise ValueError(f"its host {parts.hostname} is no valid name: {error}") from None
 

@@ -7,6 +7,8 @@ import re
 from email.utils import getaddresses
 from typing import Any
 
+import idna
+
 from standins.kumod.errors import KumoError
 from standins.kumod.objects import LuaObject
 
@@ -67,12 +69,38 @@ def encode_value(text: str) -> str:
     return email.header.Header(text, "utf-8", maxlinelen=75).encode(linesep="\r\n")
 
 
+_WRAPPED, _CUT = 75, 900
+
+
+def wrap_value(text: str) -> str:
+    """A value in lines, broken at blanks; a word that is too long is cut, whatever it is."""
+    lines: list[str] = []
+    for word in re.findall(r"[^ \t\r\n]+", text):
+        if lines and len(lines[-1]) + 1 + len(word) <= _WRAPPED:
+            lines[-1] += f" {word}"
+        else:
+            lines += [word[at : at + _CUT] for at in range(0, len(word), _CUT)]
+    return "\r\n\t".join(lines)
+
+
+def written_value(text: str) -> str:
+    """A value as kumod writes it: in lines, or in encoded words where it is not ASCII."""
+    return wrap_value(text) if text.isascii() else encode_value(text)
+
+
 _ATOM = r"[^\s@<>()\[\],;:\\\".\x00-\x1f\x7f]+"
 _LOCAL_PART = re.compile(rf'(?:"(?:[^"\\\r\n]|\\.)*"|{_ATOM}(?:\.{_ATOM})*)')
 _LABEL = (
     r"[^\s@<>()\[\],;:\\\".\x00-\x1f\x7f/|!#$%&'*+=?^`{}~-][^\s@<>()\[\],;:\\\".\x00-\x1f\x7f/|]*"
 )
 _DOMAIN = re.compile(rf"(?:\[(?:IPv6:)?[0-9A-Fa-f.:]+\]|{_LABEL}(?:\.{_LABEL})*)")
+
+
+def _ascii(domain: str) -> str:
+    try:
+        return idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        raise KumoError(f"invalid domain: {domain}") from None
 
 
 class EnvelopeAddress(LuaObject):
@@ -93,7 +121,7 @@ class EnvelopeAddress(LuaObject):
         local, at, domain = bare.rpartition("@")
         if not at or not _LOCAL_PART.fullmatch(local) or not _DOMAIN.fullmatch(domain):
             raise KumoError(f"invalid address: {text}")
-        return cls(bare)
+        return cls(bare if domain.isascii() else f"{local}@{_ascii(domain)}")
 
     @property
     def user(self) -> str:

@@ -95,6 +95,11 @@ def from_header(_ctx: LuaContext, message: Message) -> Any:
     return message.address_header("From")
 
 
+@method("Message", "to_header")
+def to_header(_ctx: LuaContext, message: Message) -> Any:
+    return message.address_header("To")
+
+
 @method("Message", "get_first_named_header_value")
 def get_first_named_header_value(_ctx: LuaContext, message: Message, name: str) -> str | None:
     return message.first_header(name)

@@ -32,28 +32,34 @@ def rebuild(data: bytes) -> bytes:
     """The message as kumod re-encodes it: structure headers first, Mime-Version added."""
     block, _ = hdr.split_message(data)
     fields = hdr.parse_headers(block)
-    for name, raw in fields:
-        if b":" not in raw:
-            raise KumoError(f"failed to parse content: header {name!r} has no value")
     content = _rebuild_part(email.message_from_bytes(data, policy=email.policy.compat32))
     structure, _, body = content.partition(b"\r\n\r\n")
     lines = [structure]
     seen = set()
     for name, raw in fields:
         seen.add(name.lower())
-        if name.lower() not in _STRUCTURE:
-            lines.append(_rebuild_header(name, hdr.unfold(raw)))
+        if b":" not in raw:
+            lines.append(name.encode() + b"\r\n: ")
+        elif name.lower() not in _STRUCTURE:
+            lines += _rebuild_header(name, hdr.unfold(raw))
     if "mime-version" not in seen:
         lines.append(b"Mime-Version: 1.0")
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-def _rebuild_header(name: str, value: str) -> bytes:
+def _rebuild_header(name: str, value: str) -> list[bytes]:
+    """The header's line; none for addresses that cannot be read."""
     shown = _CANONICAL_NAMES.get(name.lower(), name)
-    if not value.isascii():
-        encode = _encode_addresses if name.lower() in _ADDRESSES else hdr.encode_value
-        value = encode(value)
-    return f"{shown}: {value}".encode("utf-8", "surrogateescape")
+    if name.lower() not in _ADDRESSES:
+        value = hdr.written_value(hdr.decode_value(value))
+    else:
+        try:
+            if name.lower() == "from":
+                hdr.AddressHeader.parse(name, value)
+            value = value if value.isascii() else _encode_addresses(value)
+        except KumoError:
+            return []
+    return [f"{shown}: {value}".encode("utf-8", "surrogateescape")]
 
 
 def _encode_addresses(value: str) -> str:
@@ -146,11 +152,13 @@ def build(
     if attachments:
         content = _multipart("multipart/mixed", [content, *(_attachment(a) for a in attachments)])
     structure, _, body_bytes = content.partition(b"\r\n\r\n")
-    lines = [structure, f"To: {recipient}".encode()]
+    lines = [structure]
     lines += [
-        f"{name}: {hdr.encode_value(value)}".encode("utf-8", "surrogateescape")
+        f"{name}: {hdr.written_value(value)}".encode("utf-8", "surrogateescape")
         for name, value in fields.items()
     ]
+    # The name of a recipient comes in as it is, line breaks included.
+    lines.append(crlf(f"To: {recipient}".encode()))
     if "mime-version" not in {name.lower() for name in fields}:
         lines.append(b"Mime-Version: 1.0")
     return b"\r\n".join(lines) + b"\r\n\r\n" + body_bytes

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.settings import names
+from policy.settings import names, urls
 
 LABELS = st.from_regex(r"\A[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?\Z").filter(
     lambda label: label[2:4] != "--" and not label.isdigit()
@@ -78,3 +78,16 @@ def test_only_record_names_may_have_underscores() -> None:
         names.label("_s1")
     with pytest.raises(names.InvalidNameError, match="without dots"):
         names.label("s1.x")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "https://bücher.example/api/Kumo?a=B",
+        "HTTPS://BÜCHER.example./api/Kumo?a=B",
+        " https://xn--BCHER-kva.Example/api/Kumo?a=B",
+    ],
+)
+def test_the_host_of_a_url_has_the_form_of_names_and_the_rest_stays(written: str) -> None:
+    assert urls.https_url(written) == "https://xn--bcher-kva.example/api/Kumo?a=B"
+    assert urls.https_url("https://App.example:8443/") == "https://app.example:8443/"
