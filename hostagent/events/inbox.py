@@ -4,12 +4,17 @@ import argparse
 import email
 import email.policy
 import json
+import os
+import time
 from collections.abc import Sequence
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 DIRECTORY = Path("/var/spool/kumomta/ping8/inbox/new")
+
+SEEN = "seen"
+"""Beside the mail: the time of this file is when somebody last listed it."""
 
 _SHOWN = 200
 _LONGEST_TEXT = 64 * 1024
@@ -22,13 +27,29 @@ def messages(directory: Path) -> list[Path]:
     return sorted(directory.iterdir(), key=lambda path: (path.stat().st_mtime, path.name))[::-1]
 
 
+def unread(directory: Path = DIRECTORY) -> int:
+    """How much mail came since it was last listed."""
+    seen = directory.with_name(SEEN)
+    since = seen.stat().st_mtime if seen.exists() else 0.0
+    return sum(1 for path in messages(directory) if path.stat().st_mtime >= since)
+
+
+def _mark(directory: Path, moment: float) -> None:
+    if directory.is_dir():
+        seen = directory.with_name(SEEN)
+        seen.touch()
+        os.utime(seen, (moment, moment))
+
+
 def main(arguments: Sequence[str], directory: Path = DIRECTORY) -> int:
     """Print what there is, or one message, as JSON. Nothing of it has control characters."""
     parser = argparse.ArgumentParser(prog="ping8-agent inbox", description=__doc__)
     parser.add_argument("--show", help="the message with that id")
     options = parser.parse_args(arguments)
+    moment = time.time()
     found = messages(directory)
     if options.show is None:
+        _mark(directory, moment)
         listed = [_summary(path) for path in found[:_SHOWN]]
         print(json.dumps({"count": len(found), "messages": listed}))
         return 0

@@ -65,6 +65,7 @@ def collect(config: Config, host: Host, oldest: Oldest) -> Collected:
         _kumod(config, found, deadline)
         found.guard("dead letters", lambda: events.stored(config))
         found.guard("outbox", lambda: [*events.outbox(config), events.damaged(config)])
+        found.guard("inbox", lambda: events.unread(config))
         found.guard("reconciliation", lambda: events.unknown(config))
         found.guard("log shipping", lambda: events.unshipped(config))
         found.guard("certificate", lambda: [certificate.days_left(config)])

@@ -50,6 +50,7 @@ class Config:
     life: str = ""
     reconciled: str = ""
     dead_letters: str = ""
+    inbox: str = ""
     shipped: str = ""
 
     def provider(self, name: str) -> str:

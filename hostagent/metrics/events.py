@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from hostagent.events import life
+from hostagent.events import inbox, life
 from hostagent.events.outbox import DAMAGED
 from hostagent.events.segments import PATTERN
 from hostagent.metrics.configuration import Config
@@ -81,6 +81,12 @@ def stored(config: Config) -> list[Metric]:
         Metric("dead_letters", counts["dead_letters"], "Count"),
         Metric("events_alone", counts["waiting"], "Count"),
     ]
+
+
+def unread(config: Config) -> Iterator[Metric]:
+    """Mail to people that nobody has looked at."""
+    if config.inbox:
+        yield Metric("inbox_unread", inbox.unread(Path(config.inbox)), "Count")
 
 
 def unclean_stops(config: Config) -> Counter:

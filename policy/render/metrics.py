@@ -101,6 +101,7 @@ def configuration(settings: Settings, role: Role, host: str, listener: str = "")
         "life": f"{SPOOL}/ping8/kumod.json",
         "reconciled": f"{SPOOL}/ping8/reconciled.json",
         "dead_letters": DEAD_LETTERS,
+        "inbox": f"{SPOOL}/ping8/inbox/new",
         "shipped": SHIPPED if settings.logs.ship else "",
     }
 

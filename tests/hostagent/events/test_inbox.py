@@ -21,6 +21,26 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str, directory: Path) ->
     return code, json.loads(capsys.readouterr().out)
 
 
+def test_what_came_since_the_last_look_is_unread(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "new"
+    assert inbox.unread(directory) == 0
+    run(capsys, directory=directory)
+    directory.mkdir()
+    for moment, name in ((100, "first"), (200, "second")):
+        (directory / name).write_bytes(MAIL)
+        os.utime(directory / name, (moment, moment))
+    assert inbox.unread(directory) == 2
+    run(capsys, "--show", "first", directory=directory)
+    assert inbox.unread(directory) == 2, "one that was shown is not all"
+    monkeypatch.setattr("time.time", lambda: 201.0)
+    run(capsys, directory=directory)
+    assert inbox.unread(directory) == 0
+    (directory / "third").write_bytes(MAIL)
+    assert inbox.unread(directory) == 1
+
+
 def test_newest_first_and_no_control_characters(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -143,6 +143,18 @@ def test_dead_letters_are_counted_without_touching_them(mta: Make, tmp_path: Pat
     assert (tmp_path / "dead.sqlite").stat().st_mtime_ns == before.st_mtime_ns
 
 
+def test_mail_that_nobody_looked_at_is_counted(mta: Make, tmp_path: Path) -> None:
+    directory = tmp_path / "inbox" / "new"
+    here = mta(inbox=str(directory))
+    here.run()
+    assert here.metrics()["inbox_unread", ()] == 0
+    directory.mkdir(parents=True)
+    (directory / "1").write_bytes(b"Subject: Please confirm\n\n")
+    here = mta(inbox=str(directory))
+    here.run()
+    assert here.metrics()["inbox_unread", ()] == 1
+
+
 def test_a_kumod_that_refuses_mail_is_up_but_takes_none(mta: Make, kumod: Server) -> None:
     kumod.liveness = 503
     here = mta()

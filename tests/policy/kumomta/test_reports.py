@@ -198,10 +198,20 @@ def test_a_whole_message_comes_back_however_large_injection_takes_it(host: Host)
 
 @pytest.mark.parametrize(
     "recipient",
-    ["postmaster@bounce.example.com", "Abuse@bounce.example.com", "d@bounce.example.com"],
+    [
+        "postmaster@bounce.example.com",
+        "Abuse@bounce.example.com",
+        "d@bounce.example.com",
+        "POSTMASTER@fbl.example.com",
+        "abuse@fbl.example.com",
+    ],
 )
 def test_mail_to_the_people_behind_a_report_domain_is_kept(host: Host, recipient: str) -> None:
-    domain = {"name": "example.com", "dmarc": {"report": "d@bounce.example.com"}}
+    domain = {
+        "name": "example.com",
+        "feedback": "fbl.example.com",
+        "dmarc": {"report": "d@bounce.example.com"},
+    }
     mta = host(settings=settings(domains=[domain])).start()
     mail = (
         b"From: fbl@mailbox.example\r\nSubject: Please confirm\r\n\r\nhttps://mailbox.example\r\n"
