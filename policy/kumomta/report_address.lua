@@ -29,7 +29,10 @@ function mod.parse(value)
   local text = report_text.line(rest or value, 1000)
   if (kind or ''):lower() == 'utf-8' then
     text = text:gsub('\\x{(%x%x?%x?%x?%x?)}', function(code)
-      return utf8.char(tonumber(code, 16))
+      local point = tonumber(code, 16)
+      -- Half of a surrogate pair is no character: the escape stays, which no
+      -- address has.
+      return (point < 0xD800 or point > 0xDFFF) and utf8.char(point) or nil
     end)
     text = report_text.line(text, 1000)
   end

@@ -16,6 +16,10 @@ local function is_typed(value)
   return value:find(';', 1, true) and value
 end
 
+local function in_lower_case(value)
+  return value:lower()
+end
+
 local function as_address(value)
   if value == '<>' then
     return value
@@ -28,7 +32,7 @@ end
 -- A field that kumod cannot read costs the whole report: each is written once
 -- (`once`) and as kumod takes it (`as`), or left out.
 local KNOWN = {
-  ['feedback-type'] = { once = true, default = 'abuse' },
+  ['feedback-type'] = { once = true, default = 'abuse', as = in_lower_case },
   ['user-agent'] = { once = true, default = 'unknown' },
   ['version'] = { once = true, default = '1' },
   ['arrival-date'] = { once = true },

@@ -190,6 +190,9 @@ function mod.parse(text, depth)
     for _, section in ipairs(sections(body, boundary)) do
       table.insert(part.parts, mod.parse(section, depth + 1))
     end
+    if #part.parts == 0 then
+      part.type = 'text/plain'
+    end
   end
   return part
 end

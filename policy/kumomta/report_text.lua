@@ -52,7 +52,8 @@ end
 
 -- What somebody sees of a page in HTML.
 function mod.from_html(text)
-  text = text:gsub('<[bB][rR][^>]*>', '\n'):gsub('</?[pPdDtT][%a]*[^>]*>', '\n')
+  text = text:gsub('<[bB][rR][^>]*>[ \t]*\n?', '\n')
+  text = text:gsub('</?[pPdDtT][%a]*[^>]*>', '\n')
   text = text:gsub('<[^>]*>', ''):gsub('&nbsp;', ' '):gsub('&quot;', '"')
   text = text:gsub('&#39;', "'"):gsub('&lt;', '<'):gsub('&gt;', '>')
   return (text:gsub('&amp;', '&'))

@@ -14,6 +14,7 @@ _DISTRIBUTIONS = (
     "cffi",
     "cryptography",
     "dnspython",
+    "idna",
     "lupa",
     "minijinja",
     "pycparser",

@@ -57,6 +57,7 @@ RECORDS = [
     {"type": "Delivery", "queue": "ping8.inbox"},
     # Recorded in 13_deferred_generation.
     {"type": "Delivery", "queue": "generator.kumomta.internal", "recipient": ""},
+    {"type": "Rejection", "queue": "ping8.inbox"},
 ]
 
 

@@ -4,7 +4,9 @@ The counts are those of the samples: parsed right, kept in the inbox, lost (none
 """
 
 import base64
+import html
 import quopri
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -132,6 +134,10 @@ def in_words(sample: Mapping[str, Any]) -> str:
         "@HEADERS_QP@": encoded(HEADERS, "quoted-printable"),
         "@INDENTED@": HEADERS.replace("\n", "\n    "),
         "@QUOTED@": HEADERS.replace("\n", "\n> "),
+        "@LOWER@": re.sub("(?m)^[^:]+:", lambda name: name[0].lower(), HEADERS),
+        "@FOLDED@": re.sub("(?m)^(X-[^:]+:) ", "\\1\n\t", HEADERS),
+        "@ENCODED_SUBJECT@": HEADERS.replace("50% = half", "=?iso-8859-1?Q?50%_=3D_half?="),
+        "@HTML_HEADERS@": html.escape(HEADERS).replace("\n", "<br>\n"),
         "@WORDS_BASE64@": encoded(words, "base64"),
     }
     text: str = sample["text"]
