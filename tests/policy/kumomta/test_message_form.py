@@ -178,11 +178,10 @@ def test_a_name_that_is_none_is_refused(mta: Mta, name: str) -> None:
 
 def test_a_name_that_makes_its_line_too_long_is_refused(mta: Mta) -> None:
     assert mta.inject(headers={f"X-{'n' * 88}": "z" * 899})["errors"] == []
-    (error,) = mta.inject(headers={f"X-{'n' * 1000}": "v"})["errors"]
-    assert "550 5.6.0 header X-nnn" in error
-    assert "more than 899 characters without a blank" in error
-    (error,) = mta.inject(headers={f"X-{'n' * 110}": "z" * 899})["errors"]
-    assert "has a line of more than 998 octets: shorten its name" in error
+    for length, value in ((1000, "v"), (110, "z" * 899)):
+        (error,) = mta.inject(headers={f"X-{'n' * length}": value})["errors"]
+        assert "550 5.6.0 header X-nnn" in error
+        assert "has a line of more than 998 octets: shorten its name" in error
 
 
 @pytest.mark.parametrize("line", ["nonsense", "non sense", ": v"])
