@@ -2,7 +2,7 @@
 
 import email
 import email.policy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -17,10 +17,13 @@ ASCII = "xn--bcher-kva.example"
 URL = "https://app.example.com/u?t="
 
 
-def build(mta: Mta, *, to: str | None = None, **content: Any) -> dict[str, Any]:
+def build(
+    mta: Mta, *, to: str | None = None, sender: Mapping[str, str] | None = None, **content: Any
+) -> dict[str, Any]:
     """Injects by kumod's builder, as parts instead of a text."""
     recipient = {"email": "u@example.net"} | ({"name": to} if to is not None else {})
-    parts = {"from": {"email": "news@example.com"}, "subject": "Hello", "text_body": "Hi"}
+    author = sender or {"email": "news@example.com"}
+    parts = {"from": author, "subject": "Hello", "text_body": "Hi"}
     return mta.kumod.inject(
         {
             "envelope_sender": "7@example.com",
@@ -70,7 +73,7 @@ def test_a_from_domain_is_known_in_every_form_and_leaves_in_ascii(host: Host, gi
 def test_the_builder_takes_a_from_domain_in_unicode(host: Host, name: str | None) -> None:
     mta = host(settings=settings(**BUECHER)).start()
     author = {"email": "news@bücher.example"} | ({"name": name} if name else {})
-    assert build(mta, **{"from": author})["errors"] == []
+    assert build(mta, sender=author)["errors"] == []
     found = email.message_from_bytes(sent(mta), policy=email.policy.default)["From"]
     (mailbox,) = found.addresses
     assert (mailbox.display_name, mailbox.addr_spec) == (name or "", f"news@{ASCII}")
