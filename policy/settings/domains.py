@@ -9,6 +9,9 @@ from policy.settings.base import Email, HostName, Label, Model, Name, unit
 from policy.settings.spf_terms import SpfDomain, SpfRecord, merged
 from policy.settings.txt import TxtValue
 
+RSA_BITS = (2048, 3072, 4096)
+"""Receivers ignore RSA under 1024 bits, distrust it under 2048, and few verify over 4096."""
+
 
 class Dkim(Model):
     """Two selectors are published from the first day: one signs, the other is the next key."""

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
+from policy.settings.domains import RSA_BITS
 from policy.settings.given_keys import PrivateKey, private_key
 from policy.settings.model import Settings
 from policy.settings.problems import PROJECT, Problem, nearest, one_of
@@ -190,6 +191,12 @@ def _dkim_fix(key: PrivateKey | None, kind: str, bits: int) -> str | None:
         return None if kind == "ed25519" else "this selector needs an RSA key, not Ed25519"
     if kind != "rsa":
         return "this selector needs an Ed25519 key, not RSA"
+    if key.key_size not in RSA_BITS:
+        return (
+            f"the key has {key.key_size} bits, which receivers distrust and this program does not "
+            "take: leave it with the domain's old sender, remove it here, and choose other "
+            "dkim.selectors for new keys"
+        )
     if key.key_size != bits:
         return f"the key has {key.key_size} bits and dkim.bits says {bits}: make them agree"
     return None

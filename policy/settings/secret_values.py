@@ -111,11 +111,23 @@ def _table(
         return {}
     secrets: dict[str, SecretStr] = {}
     for place, secret in table.items():
-        if isinstance(secret, SecretStr):
+        if isinstance(secret, Mapping):
+            problems.append(_divided(key, place, secret))
+        elif isinstance(secret, SecretStr):
             secrets[normalised(str(place))] = secret
         else:
             problems.append(_plain_secret(f'{key}["{place}"]'))
     return secrets
+
+
+def _divided(key: str, place: object, below: Mapping[object, object]) -> Problem:
+    """What `pulumi config set --path` makes of a name with dots that is not in brackets."""
+    name = f"{place}.{next(iter(below), '...')}"
+    return hidden_problem(
+        f"{key}.{name}",
+        "`pulumi config set --path` divides a key at its dots: remove this one, and set "
+        f'{PROJECT}:{key}["{name}"], in brackets and quotes',
+    )
 
 
 def _json_table(value: SecretStr) -> dict[str, SecretStr] | None:

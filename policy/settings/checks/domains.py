@@ -9,13 +9,12 @@ from policy import record_names as dns
 from policy.contract import ED25519_SUFFIX
 from policy.settings import names
 from policy.settings.checks.rule import Check, check
-from policy.settings.domains import SenderDomain
+from policy.settings.domains import RSA_BITS, SenderDomain
 from policy.settings.model import Settings
 from policy.settings.problems import Finding, nearest, one_of
 
 STRENGTH = ("none", "quarantine", "reject")
 """Policies of DMARC, the weakest first."""
-RSA_BITS = (2048, 3072, 4096)
 RESERVED = frozenset({"example", "internal", "invalid", "localhost", "test"})
 """Top-level names for examples, tests and private networks (RFC 2606, RFC 6761, ICANN 2024)."""
 
@@ -197,7 +196,8 @@ def keys_are_strong(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("domains", i, "dkim", "bits"),
                 value=domain.dkim.bits,
-                fix="use 2048, 3072 or 4096",
+                fix="use 2048, 3072 or 4096; a shorter key that the domain has stays with its old "
+                "sender, and new keys get other selectors",
             )
 
 

@@ -12,7 +12,7 @@ from policy.settings import names
 from policy.settings.checks.rule import Check, check
 from policy.settings.model import Settings
 from policy.settings.plain_secrets import Path
-from policy.settings.problems import Finding, one_of
+from policy.settings.problems import PROJECT, Finding, one_of
 
 _NO_DOMAINS = ("default", "provider", EVENT_QUEUE)
 _NUMBER = r"[0-9][0-9_,]*"
@@ -66,7 +66,15 @@ def shaping_tables_are_of_domains(settings: Settings) -> Iterator[Finding]:
         try:
             names.host_name(domain)
         except names.InvalidNameError as error:
-            yield Finding(path=("shaping", "overrides", domain), value=domain, fix=str(error))
+            below = next(_tables(settings.shaping.overrides[domain]), None)
+            fix = str(error)
+            if below and below[0] != "sources":
+                whole = f"{domain}.{below[0]}"
+                fix = (
+                    "`pulumi config set --path` divides a key at its dots: remove this one, and "
+                    f'set {PROJECT}:shaping.overrides["{whole}"], in brackets and quotes'
+                )
+            yield Finding(path=("shaping", "overrides", domain), value=domain, fix=fix)
 
 
 @check("shaping")

@@ -136,6 +136,11 @@ REFUSALS: Refusals = {
         "shaping.overrides.gmail",
         "full name",
     ),
+    "shaping of a domain that --path divided": (
+        {"shaping.overrides": {"gmail": {"com": {"connection_limit": 1}}}},
+        "shaping.overrides.gmail",
+        'set ping8-mail:shaping.overrides["gmail.com"], in brackets and quotes',
+    ),
     "shaping against the contract": (
         {"shaping.overrides": {"default": {"smtp_port": 587}}},
         "shaping.overrides.default.smtp_port",

@@ -140,7 +140,17 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
     "DKIM key with too few bits": (
         {"dkimKeys": {"example.com/s1": secret(pem(rsa_key(1024)))}},
         DKIM,
-        "has 1024 bits and dkim.bits says 2048",
+        "has 1024 bits, which receivers distrust",
+    ),
+    "DKIM key whose place --path divided": (
+        {"dkimKeys": {"example": {"com/s1": secret(pem(RSA))}}},
+        "dkimKeys.example.com/s1",
+        'set ping8-mail:dkimKeys["example.com/s1"], in brackets and quotes',
+    ),
+    "DKIM key with other bits than the settings say": (
+        {"dkimKeys": {"example.com/s1": secret(pem(rsa_key(3072)))}},
+        DKIM,
+        "has 3072 bits and dkim.bits says 2048",
     ),
     "DKIM key of an unknown domain": (
         {"dkimKeys": {"exmple.com/s1": secret(pem(RSA))}},
