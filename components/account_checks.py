@@ -2,13 +2,15 @@
 
 Hooks before a creation ask: the engine calls them for what is not in its state alone, so what this
 stack owns never counts, nor what a failed update made before it failed.
+
+No hook may wait for AWS. The engine's workers wait for hooks, and a question may wait for a worker:
+the engine answers none while it starts the provider of another package. So an input of each such
+resource waits for the answers, and the engine hears of the resource when they are here.
 """
 
 import asyncio
-import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 import pulumi
@@ -30,9 +32,6 @@ _OFF = "or set accountChecks: false to go on without this check"
 Hooks = pulumi.ResourceHookBinding
 _Answer = TypeVar("_Answer")
 
-_THREADS = 4096
-"""More than the engine has resources under way at a time; a thread is made when it is needed."""
-
 
 class Rejected(Exception):
     """What AWS would reject in the middle of an update. The message says what to do."""
@@ -42,7 +41,6 @@ class AccountChecks:
     """Hooks for records, Elastic IPs and instances. What may not be read is not checked."""
 
     def __init__(self, name: str, settings: Settings, parent: pulumi.Resource) -> None:
-        _make_room_for_hooks()
         self._settings = settings
         self._opts = pulumi.InvokeOutputOptions(parent=parent)
         self._asked: dict[str, asyncio.Task[Any]] = {}
@@ -65,12 +63,31 @@ class AccountChecks:
         dry = pulumi.ResourceHookOptions(on_dry_run=True)
         return Hooks(before_create=[pulumi.ResourceHook(name, check, dry)])
 
-    async def _record(self, args: pulumi.ResourceHookArgs) -> None:
-        inputs = args.new_inputs or {}
-        zone_id = inputs.get("zoneId")
-        if not isinstance(zone_id, str) or inputs.get("allowOverwrite"):
-            return
-        zone, held = await asyncio.gather(
+    def before_record(self, zone_id: pulumi.Input[str]) -> pulumi.Input[str]:
+        """The zone's id, once it is known what the zone holds."""
+        return self._after(zone_id, self._zone)
+
+    def before_address(self, domain: str) -> pulumi.Input[str]:
+        """The Elastic IP's domain, once it is known how many addresses the account has."""
+        return self._after(domain, lambda _: self._addresses())
+
+    def before_instance(self, instance_type: str) -> pulumi.Input[str]:
+        """The instance type, once it is known how many vCPUs are in use and allowed."""
+        return self._after(instance_type, lambda _: self._vcpus_needed())
+
+    def _after(
+        self, value: pulumi.Input[str], ask: Callable[[str], Awaitable[object]]
+    ) -> pulumi.Input[str]:
+        async def asked(known: str) -> str:
+            await ask(known)
+            return known
+
+        return pulumi.Output.from_input(value).apply(asked) if self._records else value
+
+    async def _zone(
+        self, zone_id: str
+    ) -> tuple[aws.route53.GetZoneResult | None, aws.route53.GetRecordsResult | None]:
+        return await asyncio.gather(
             self._ask(
                 f"zone {zone_id}",
                 lambda: aws.route53.get_zone_output(zone_id=zone_id, opts=self._opts),
@@ -80,6 +97,13 @@ class AccountChecks:
                 lambda: aws.route53.get_records_output(zone_id=zone_id, opts=self._opts),
             ),
         )
+
+    async def _record(self, args: pulumi.ResourceHookArgs) -> None:
+        inputs = args.new_inputs or {}
+        zone_id = inputs.get("zoneId")
+        if not isinstance(zone_id, str) or inputs.get("allowOverwrite"):
+            return
+        zone, held = await self._zone(zone_id)
         if zone is None or held is None:
             return
         name, kind = str(inputs["name"]), str(inputs["type"])
@@ -119,21 +143,28 @@ class AccountChecks:
 
     async def _address(self, _: pulumi.ResourceHookArgs) -> None:
         new = self._count(ADDRESSES, 1)
-        quota, held = await asyncio.gather(
-            self._quota(ADDRESSES),
-            self._ask("addresses", lambda: aws.ec2.get_eips_output(opts=self._opts)),
-        )
+        quota, held = await self._addresses()
         if quota is not None and held is not None:
             self._allow("Elastic IPs", ADDRESSES, quota, len(held.allocation_ids) + new)
 
+    async def _addresses(self) -> tuple[float | None, aws.ec2.GetEipsResult | None]:
+        return await asyncio.gather(
+            self._quota(ADDRESSES),
+            self._ask("addresses", lambda: aws.ec2.get_eips_output(opts=self._opts)),
+        )
+
     async def _instance(self, _: pulumi.ResourceHookArgs) -> None:
+        quota, needed = await self._vcpus_needed()
+        if quota is not None and needed is not None:
+            self._allow("vCPUs", VCPUS, quota, needed)
+
+    async def _vcpus_needed(self) -> tuple[float | None, int | None]:
         """All hosts of the settings count, and what others run; so a replaced host counts once."""
         hosts = (self._settings.mta, *self._settings.proxies)
         quota, others = await asyncio.gather(self._quota(VCPUS), self._others())
         own = await asyncio.gather(*(self._vcpus(host.instance_type) for host in hosts))
         known = [number for number in (*own, *others) if number is not None]
-        if quota is not None and len(known) == len(own) + len(others):
-            self._allow("vCPUs", VCPUS, quota, sum(known))
+        return quota, sum(known) if len(known) == len(own) + len(others) else None
 
     async def _others(self) -> list[int | None]:
         """vCPUs of each running instance of the account and region that is not this stack's."""
@@ -217,14 +248,3 @@ async def _answer(key: str, ask: Callable[[], pulumi.Output[_Answer]]) -> _Answe
     except Exception as error:
         pulumi.log.debug(f"not checked, {key}: {error}")
         return None
-
-
-def _make_room_for_hooks() -> None:
-    """Let the look-ups of hooks run while resources wait for them.
-
-    The SDK holds a thread for each resource that the engine works on, and takes one from the same
-    pool for a look-up. Where all wait for hooks, none is left and the update hangs for good.
-    """
-    with contextlib.suppress(RuntimeError):  # no loop runs in some tests with mocks
-        pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="pulumi")
-        asyncio.get_running_loop().set_default_executor(pool)

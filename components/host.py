@@ -164,7 +164,7 @@ class Host(pulumi.ComponentResource):
         return aws.ec2.Instance(
             f"{name}-instance",
             ami=args.ami or self._newest_ami(args.newest_ami),
-            instance_type=args.instance_type,
+            instance_type=args.checks.before_instance(args.instance_type),
             primary_network_interface={"network_interface_id": interface_id},
             iam_instance_profile=profile.name,
             metadata_options={

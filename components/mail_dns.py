@@ -42,7 +42,7 @@ class MailDns(pulumi.ComponentResource):
             resource = f"{name}-{record.type.lower()}-{record.name}"
             aws.route53.Record(
                 resource,
-                zone_id=args.zone_ids[record.zone],
+                zone_id=args.checks.before_record(args.zone_ids[record.zone]),
                 name=record.name,
                 type=record.type,
                 ttl=record.ttl,

@@ -68,7 +68,7 @@ class PublicAddress(pulumi.ComponentResource):
         records = [
             aws.route53.Record(
                 f"{name}-a-{host_name}",
-                zone_id=args.zone_id,
+                zone_id=args.checks.before_record(args.zone_id),
                 name=host_name,
                 type="A",
                 ttl=TTL,
@@ -104,7 +104,7 @@ class PublicAddress(pulumi.ComponentResource):
             )
         return aws.ec2.Eip(
             f"{name}-eip",
-            domain="vpc",
+            domain=args.checks.before_address("vpc"),
             tags=named(args.tags, args.names[0]),
             opts=pulumi.ResourceOptions(
                 parent=self,

@@ -101,6 +101,15 @@ def _pair(key: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey) -> dict[str, str]:
     }
 
 
+def _hosted_zone(identity: str, name: str) -> dict[str, Any]:
+    return {
+        "id": identity,
+        "name": name,
+        "zoneId": identity,
+        "arn": f"arn:aws:route53:::hostedzone/{identity}",
+    }
+
+
 KEYS = {
     "ED25519": _pair(ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))),
     "RSA": _pair(rsa.generate_private_key(public_exponent=65537, key_size=2048)),
@@ -133,11 +142,26 @@ _ANSWERS: dict[str, Any] = {
             f"eu-central-1{zone}" for _ in args["filters"][0]["values"] for zone in "abc"
         ],
     },
-    "aws:route53/getZone:getZone": lambda args: {
-        "id": f"Z{_hash(args['name']).upper()}",
-        "name": args["name"],
-        "zoneId": f"Z{_hash(args['name']).upper()}",
-        "arn": f"arn:aws:route53:::hostedzone/Z{_hash(args['name']).upper()}",
+    "aws:route53/getZone:getZone": lambda args: _hosted_zone(
+        args.get("zoneId") or f"Z{_hash(args['name']).upper()}", args.get("name", "")
+    ),
+    "aws:route53/getRecords:getRecords": lambda args: {
+        "id": args["zoneId"],
+        "zoneId": args["zoneId"],
+        "resourceRecordSets": [],
+    },
+    "aws:ec2/getEips:getEips": lambda _: {"id": "addresses", "allocationIds": []},
+    "aws:ec2/getInstances:getInstances": lambda _: {"id": "instances", "ids": []},
+    "aws:ec2/getInstanceType:getInstanceType": lambda args: {
+        "id": args["instanceType"],
+        "instanceType": args["instanceType"],
+        "defaultVcpus": 2,
+    },
+    "aws:servicequotas/getServiceQuota:getServiceQuota": lambda args: {
+        "id": args["quotaCode"],
+        "quotaCode": args["quotaCode"],
+        "serviceCode": args["serviceCode"],
+        "value": 1000,
     },
     "aws:ssm/getParameter:getParameter": lambda args: {
         "name": args["name"],

@@ -151,6 +151,12 @@ def test_every_record_address_and_host_is_looked_at_before_it_is_made() -> None:
     assert all(item.before_create for item in made.of_type("aws:route53/record:Record"))
 
 
+def test_what_a_hook_compares_with_is_asked_before_the_engine_calls_it() -> None:
+    # No hook runs here: whoever asks in one may hang the update.
+    asked = {call.token.rpartition(":")[2] for call in shapes.program("minimal").invocations}
+    assert asked >= {"getEips", "getInstanceType", "getInstances", "getRecords", "getServiceQuota"}
+
+
 def test_the_checks_can_be_switched_off() -> None:
     made = program.run(shapes.MINIMAL | {"accountChecks": False})
     assert not any(item.before_create for item in made)
