@@ -13,6 +13,10 @@ from standins.pulumi.resource import Call, Change, Traits, check_against_schema,
 from standins.pulumi.server import Provider
 
 _CONNECTION_DEFAULTS = {"user": "root", "port": 22, "dialErrorLimit": 10, "perDialTimeout": 15}
+_LONGEST_LOGGED = 64 * 1024
+"""A line of this size stops the real provider's scanner (Go's bufio.Scanner), and with it the
+command: nobody reads its output any more."""
+
 _LOGGED = {
     "stdout": {"stdout"},
     "stderr": {"stderr"},
@@ -32,7 +36,6 @@ class RemoteCommand:
 
     kind = "command:remote:Command"
     traits = Traits(
-        replace=frozenset({"triggers"}),
         volatile=frozenset({"stdout", "stderr"}),
         spreads_secrets=True,
     )
@@ -82,9 +85,14 @@ def _run(call: Call, inputs: Properties, command: str | None, previous: Properti
         return before
     logged = _LOGGED[inputs.get("logging") or "stdoutAndStderr"]
 
+    too_long: list[str] = []
+
     def on_line(stream: str, line: str) -> None:
         if stream in logged:
-            call.log("INFO", line)
+            size = len(line.encode())
+            if size >= _LONGEST_LOGGED:
+                too_long.append(f"the command logs a line of {size} bytes on {stream}")
+            call.log("INFO", line[:_LONGEST_LOGGED])
 
     done = ssh.execute(
         ssh.connection_from(inputs["connection"]),
@@ -94,6 +102,11 @@ def _run(call: Call, inputs: Properties, command: str | None, previous: Properti
         on_line=on_line,
         on_retry=lambda message: call.log("INFO", message),
     )
+    if too_long:
+        raise ProviderError(f"{too_long[0]}: pulumi-command 1.2.1 would hang on it")
+    if "\ufffd" in done.combined:
+        # Go's gRPC takes no such string.
+        raise ProviderError("grpc: error while marshaling: string field contains invalid UTF-8")
     if done.status != 0:
         raise ProviderError(f'{_reason(done)}: running "{command}":\n{done.combined}')
     return {"stdout": done.stdout.removesuffix("\n"), "stderr": done.stderr.removesuffix("\n")}

@@ -162,15 +162,23 @@ async def _dial(
         except (OSError, asyncssh.Error) as error:
             errors += 1
             if -1 < limit < errors:
-                reason = str(error) or type(error).__name__
                 raise ProviderError(
-                    f"after {errors - 1} failed attempts: dial {connection.host}:"
-                    f"{connection.port}: {reason}"
+                    f"after {errors - 1} failed attempts: {_reason(connection, error)}"
                 ) from error
             shown = "inf" if limit < 0 else limit
             on_retry(f"Dial {errors}/{shown} failed: retrying")
         await asyncio.sleep(delay)
         delay = min(delay * _BACKOFF, _LONGEST_DELAY)
+
+
+def _reason(connection: Connection, error: Exception) -> str:
+    """In the words of Go's SSH client."""
+    if isinstance(error, asyncssh.HostKeyNotVerifiable):
+        return "ssh: handshake failed: ssh: host key mismatch"
+    dial = f"dial tcp {connection.host}:{connection.port}"
+    if isinstance(error, ConnectionRefusedError):
+        return f"{dial}: connect: connection refused"
+    return f"{dial}: {str(error) or type(error).__name__}"
 
 
 def _options(connection: Connection) -> asyncssh.SSHClientConnectionOptions:
