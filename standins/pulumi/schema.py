@@ -76,19 +76,18 @@ def suggestion(name: str, known: typing.Iterable[str]) -> str:
 
 
 def _module_of(token: str) -> tuple[Annotation, str]:
+    """The package's module that has the class or function, whole, and the name."""
     package, path, name = token.split(":")
-    parts = [part for part in path.split("/") if part != "index"]
-    if parts and _camel_name(parts[-1]) == _camel_name(name):
-        parts[-1] = _snake(parts[-1])
-    else:
-        parts.append(_snake(name))
     # Parts of the SDK import each other; another thread would see them half made.
     with _IMPORTING:
-        return importlib.import_module(".".join([f"pulumi_{package}", *parts])), name
-
-
-def _camel_name(name: str) -> str:
-    return name[:1].lower() + name[1:]
+        module = importlib.import_module(f"pulumi_{package}")
+        folder = path.split("/")[0]
+        if folder != "index":
+            module = getattr(module, _snake(folder))
+        # Loads it whole: the SDK does so only when a name of the module is asked for, and an
+        # import of one of its parts leaves it without the others.
+        getattr(module, name, None)
+        return module, name
 
 
 def _snake(name: str) -> str:

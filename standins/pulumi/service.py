@@ -21,10 +21,14 @@ class Service:
     """What runs; its state goes with it."""
 
     def __init__(
-        self, make_hosts: Callable[[int], Hosts], *, metadata_address: str = "127.0.0.1"
+        self,
+        make_hosts: Callable[[int], Hosts],
+        *,
+        metadata_address: str = "127.0.0.1",
+        elastic_range: str = ELASTIC_RANGE,
     ) -> None:
         """`make_hosts` is told the metadata service's port, to which hosts are led."""
-        moto_gaps.install(ELASTIC_RANGE)
+        moto_gaps.install(elastic_range)
         self.moto = MotoServer()
         moto_port = self.moto.listen("127.0.0.1")
         self.account = Account(f"http://127.0.0.1:{moto_port}")
