@@ -41,15 +41,18 @@ class Account:
             aws_access_key_id="sandbox",
             aws_secret_access_key="sandbox",  # noqa: S106 - moto takes any
         )
-        self._clients: dict[tuple[str, str], Client] = {}
+        self._clients: dict[tuple[str, str, bool], Client] = {}
         self._lock = threading.Lock()
         self.conditions = CONDITIONS
         self._route53_pace = Pace()
 
-    def client(self, service: str, region: str) -> Client:
-        """The client of a service; making one is slow, so it is kept."""
+    def client(self, service: str, region: str, *, paced: bool = True) -> Client:
+        """The client of a service; making one is slow, so it is kept.
+
+        `paced` False is for what AWS does inside, which uses up nobody's requests.
+        """
         with self._lock:
-            key = (service, region)
+            key = (service, region, paced)
             if key not in self._clients:
                 client = self._session.client(
                     service,  # type: ignore[call-overload]
@@ -58,7 +61,8 @@ class Account:
                     config=_CONFIG,
                 )
                 client.meta.events.register_last("before-parameter-build", strict.check)
-                client.meta.events.register_last("before-parameter-build", self._hold_back)
+                if paced:
+                    client.meta.events.register_last("before-parameter-build", self._hold_back)
                 self._clients[key] = Patient(client)
             return self._clients[key]
 
@@ -71,7 +75,7 @@ class Account:
     def regions(self, service: str) -> list[str]:
         """The regions in which the service has been used."""
         with self._lock:
-            return sorted({region for name, region in self._clients if name == service})
+            return sorted({region for name, region, _ in self._clients if name == service})
 
 
 def region_of(config: Properties, inputs: Properties) -> str:

@@ -21,6 +21,7 @@ class Conditions:
     `known_after`: times that EC2 does not know a new instance profile.
     `throttles_every`: each so many calls is throttled; 0 for none.
     `route53_rate`: requests a second that Route 53 takes of an account, in truth 5; 0 for any.
+    `route53_second`: how long a second of waiting for a record to be in sync takes; 0 for none.
     """
 
     elastic_ips: int = 5
@@ -29,6 +30,7 @@ class Conditions:
     known_after: int = 1
     throttles_every: int = 0
     route53_rate: float = 0
+    route53_second: float = 0
     calls: int = 0
     refused: dict[object, int] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend, amis, elastic_ip_addresses
 from moto.ec2.responses import EC2Response
-from moto.route53.models import route53_backends
+from moto.route53.models import Route53Backend, route53_backends
 from moto.secretsmanager.models import SecretsManagerBackend
 
 from standins.pulumi.aws import moto_rules
@@ -49,6 +49,7 @@ def install(elastic_range: str) -> None:
     _guard("create_network_interface", moto_rules.interface_address_taken)
     _guard("assign_private_ip_addresses", moto_rules.secondary_address_taken)
     _guard("detach_internet_gateway", moto_rules.gateway_in_use)
+    _guard("change_resource_record_sets", moto_rules.record_exists, Route53Backend)
     _guard("create_secret", moto_rules.secret_in_recovery, SecretsManagerBackend)
     _guard("release_address", _refuse_release)
     _guard("delete_security_group", _refuse_security_group)

@@ -8,6 +8,7 @@ from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
+from moto.route53.exceptions import ResourceRecordAlreadyExists
 from moto.secretsmanager.exceptions import InvalidRequestException
 
 from standins.pulumi.aws.conditions import Conditions
@@ -129,6 +130,18 @@ def secret_in_recovery(self: Moto, name: str, *_: Moto, **__: Moto) -> None:
             "You can't create this secret because a secret with this name is already scheduled"
             " for deletion."
         )
+
+
+def record_exists(self: Moto, zoneid: str, change_list: list[dict[str, Any]]) -> None:
+    """Source: ChangeResourceRecordSets, Action CREATE."""
+    held = {
+        (record.name.rstrip(".").lower(), record.type)
+        for record in self.get_hosted_zone(zoneid).rrsets
+    }
+    for change in change_list:
+        record = change["ResourceRecordSet"]
+        if change["Action"] == "CREATE" and (record["Name"].rstrip("."), record["Type"]) in held:
+            raise ResourceRecordAlreadyExists(f"{record['Name'].rstrip('.')}.", record["Type"])
 
 
 def pointer_too_early(address: str, name: str) -> None:

@@ -1,16 +1,21 @@
 # ruff: noqa: ARG002 - every type's operations take the same arguments
 """Hosted zones and record sets; every change is published by the sandbox's name server."""
 
+import random
 import re
+import time
 from typing import Any
 
 from standins.pulumi.aws.resource import AwsResource, Scope, given, tag_list, tag_map
-from standins.pulumi.errors import InvalidInputs, ProviderError
+from standins.pulumi.errors import InvalidInputs
 from standins.pulumi.properties import UNKNOWN, Properties, Value
 from standins.pulumi.resource import Traits
 from standins.pulumi.schema import Refusal
 
 _LONGEST_STRING = 255
+_POLL = 15
+_PROPAGATION = 30
+"""Seconds until a change is in sync; AWS says that it usually takes less than 60."""
 _LONGEST_NAME = 253
 
 
@@ -96,12 +101,6 @@ class Record(AwsResource):
     def _create(self, aws: Scope, inputs: Properties) -> str:
         name = _full_name(aws, inputs)
         action = "UPSERT" if inputs.get("allowOverwrite") else "CREATE"
-        if action == "CREATE" and _find(aws, inputs["zoneId"], name, inputs["type"]):
-            raise ProviderError(
-                "operation error Route 53: ChangeResourceRecordSets, InvalidChangeBatch: [Tried to"
-                f" create resource record set [name='{name}.', type='{inputs['type']}'] but it"
-                " already exists]"
-            )
         self._change(aws, action, name, inputs)
         return f"{inputs['zoneId']}_{name}_{inputs['type']}"
 
@@ -146,10 +145,23 @@ class Record(AwsResource):
             "ResourceRecords": [{"Value": value} for value in values],
             **given(inputs, {"ttl": "TTL", "setIdentifier": "SetIdentifier"}),
         }
-        aws.client("route53").change_resource_record_sets(
+        changed = aws.client("route53").change_resource_record_sets(
             HostedZoneId=inputs["zoneId"],
             ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]},
         )
+        _await_propagation(aws, changed["ChangeInfo"]["Id"])
+
+
+def _await_propagation(aws: Scope, change: str) -> None:
+    """As patient as the provider: it asks after 10 to 30 seconds, then every 15."""
+    second = aws.account.conditions.route53_second
+    waited = random.uniform(10, 30)  # noqa: S311 - no secret
+    time.sleep(waited * second)
+    aws.client("route53").get_change(Id=change)
+    while second and waited < _PROPAGATION:
+        time.sleep(_POLL * second)
+        waited += _POLL
+        aws.client("route53").get_change(Id=change)
 
 
 def _check_text(value: Value, path: str) -> None:

@@ -20,7 +20,10 @@ class World:
         self.publish_dns = Coalesced(self._publish_dns)
 
     def _apply_network(self) -> None:
-        clients = [self.account.client("ec2", region) for region in self.account.regions("ec2")]
+        clients = [
+            self.account.client("ec2", region, paced=False)
+            for region in self.account.regions("ec2")
+        ]
         networks = [network for client in clients for network in networks_of(client)]
         if len(networks) > 1:
             cidrs = ", ".join(network.vpc for network in networks)
@@ -31,10 +34,10 @@ class World:
             self.hosts.apply_network(network)
 
     def _publish_dns(self) -> None:
-        zones = zones_of(self.account.client("route53", "us-east-1"))
+        zones = zones_of(self.account.client("route53", "us-east-1", paced=False))
         reverse: dict[str, str] = {}
         for region in self.account.regions("ec2"):
-            reverse |= pointers_of(self.account.client("ec2", region))
+            reverse |= pointers_of(self.account.client("ec2", region, paced=False))
         self.hosts.publish_dns(zones, reverse)
 
 
