@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from components.credentials import Given, KeyPair
 from policy.errors import UserError
 from policy.render.check import check
+from policy.secrets import TEXTS
 from policy.settings import (
     GivenSecrets,
     Settings,
@@ -72,13 +73,14 @@ def _secret_keys(values: dict[str, str]) -> set[str]:
 
 
 def _handed_on(secrets: GivenSecrets, settings: Settings) -> Given:
+    deploy_key = secrets.single.get("deployKey")
     return Given(
-        webhook_token=_output(secrets.webhook_token),
-        injection_token=_output(secrets.injection_token),
-        previous_injection_token=_output(secrets.previous_injection_token),
-        proxy_password=_output(secrets.proxy_password),
-        certificate_key=_output(secrets.certificate_key),
-        deploy_key=None if secrets.deploy_key is None else _ssh_pair(secrets.deploy_key),
+        texts={
+            text.field: pulumi.Output.secret(secrets.single[text.key].get_secret_value())
+            for text in TEXTS
+            if text.key in secrets.single
+        },
+        deploy_key=_ssh_pair(deploy_key) if deploy_key else None,
         host_keys={host: _ssh_pair(key) for host, key in secrets.host_keys.items()},
         dkim_keys={
             (domain.name, selector): _pair(given_keys.dkim_pair(key))
@@ -87,10 +89,6 @@ def _handed_on(secrets: GivenSecrets, settings: Settings) -> Given:
             if (key := secrets.dkim_keys.get(f"{domain.name}/{selector}")) is not None
         },
     )
-
-
-def _output(secret: SecretStr | None) -> pulumi.Output[str] | None:
-    return None if secret is None else pulumi.Output.secret(secret.get_secret_value())
 
 
 def _ssh_pair(secret: SecretStr) -> KeyPair:

@@ -9,7 +9,7 @@ import pulumi_random as random
 import pulumi_tls as tls
 
 from components.tagging import named
-from policy.secrets import Secrets
+from policy.secrets import PROXY_TEXTS, TEXTS, MtaSecrets, ProxySecrets
 from policy.settings.domains import SenderDomain
 
 TOKEN_LENGTH = 43
@@ -34,11 +34,8 @@ class KeyPair:
 class Given:
     """Secrets that the stack file brings; each is a secret output."""
 
-    webhook_token: pulumi.Output[str] | None
-    injection_token: pulumi.Output[str] | None
-    previous_injection_token: pulumi.Output[str] | None
-    proxy_password: pulumi.Output[str] | None
-    certificate_key: pulumi.Output[str] | None
+    texts: Mapping[str, pulumi.Output[str]]
+    """By the field of `MtaSecrets`."""
     deploy_key: KeyPair | None
     host_keys: Mapping[str, KeyPair]
     dkim_keys: Mapping[Selector, KeyPair]
@@ -59,11 +56,10 @@ class Credentials(pulumi.ComponentResource):
     """Tokens and keys.
 
     Creates:
-    - the webhook token and the injection token, unless given; a Secrets Manager secret for each
-    - the password of the proxies, when they ask for one and it is not given
+    - each secret text of the hosts, unless given; the proxies' password only when they ask for one
+    - a Secrets Manager secret for the webhook token and for the injection token
     - a DKIM key for each selector of each sender domain, unless given
     - a deploy key and one SSH host key for each host, unless given
-    - the key of the digests by which secrets enter release ids
     """
 
     webhook_token: pulumi.Output[str]
@@ -73,9 +69,9 @@ class Credentials(pulumi.ComponentResource):
     deploy: KeyPair
     host_keys: Mapping[str, KeyPair]
     dkim: Mapping[Selector, KeyPair]
-    mta_secrets: pulumi.Output[Secrets]
+    mta_secrets: pulumi.Output[MtaSecrets]
     """All that the MTA host's files hold."""
-    proxy_secrets: pulumi.Output[Secrets]
+    proxy_secrets: pulumi.Output[ProxySecrets]
     """What proxy hosts' files hold: no token and no DKIM key."""
 
     def __init__(
@@ -85,8 +81,8 @@ class Credentials(pulumi.ComponentResource):
         self._name = name
         self._child = pulumi.ResourceOptions(parent=self)
         given = args.given
-        self.webhook_token = given.webhook_token or self._token("webhook-token")
-        self.injection_token = given.injection_token or self._token("injection-token")
+        texts = self._texts(args)
+        self.webhook_token, self.injection_token = texts["webhook_token"], texts["injection_token"]
         self.token_secrets = {
             "webhook_token": self._store("webhook-token", self.webhook_token, args),
             "injection_token": self._store("injection-token", self.injection_token, args),
@@ -96,8 +92,18 @@ class Credentials(pulumi.ComponentResource):
             host: given.host_keys.get(host) or self._ssh(f"host-{host}") for host in args.hosts
         }
         self.dkim = self._dkim(args)
-        self.mta_secrets, self.proxy_secrets = self._secrets(args)
+        self.mta_secrets, self.proxy_secrets = self._secrets(texts)
         self.register_outputs({})
+
+    def _texts(self, args: CredentialsArgs) -> Mapping[str, pulumi.Output[str]]:
+        given = args.given.texts
+        return {
+            text.field: given.get(text.field) or self._token(text.label)
+            for text in TEXTS
+            if text.made
+            or text.field in given
+            or (text.field == "proxy_password" and args.proxy_password)
+        }
 
     def _token(self, key: str) -> pulumi.Output[str]:
         made = random.RandomPassword(
@@ -145,27 +151,16 @@ class Credentials(pulumi.ComponentResource):
         )
         return KeyPair(public=made.public_key_pem, private=made.private_key_pem_pkcs8)
 
-    def _secrets(self, args: CredentialsArgs) -> tuple[pulumi.Output[Secrets], ...]:
-        given = args.given
-        password = None
-        if args.proxy_password:
-            password = given.proxy_password or self._token("proxy-password")
-        digest_key = self._token("digest-key")
+    def _secrets(
+        self, texts: Mapping[str, pulumi.Output[str]]
+    ) -> tuple[pulumi.Output[MtaSecrets], pulumi.Output[ProxySecrets]]:
         selectors = tuple(self.dkim)
-        mta = pulumi.Output.all(
-            webhook_token=self.webhook_token,
-            injection_token=self.injection_token,
-            previous_injection_token=given.previous_injection_token,
-            proxy_password=password,
-            certificate_key=given.certificate_key,
-            digest_key=digest_key,
-            dkim_keys=[self.dkim[which].private for which in selectors],
-        ).apply(
-            lambda values: Secrets(
+        keys = pulumi.Output.all(*(self.dkim[which].private for which in selectors))
+        mta = pulumi.Output.all(**texts, dkim_keys=keys).apply(
+            lambda values: MtaSecrets(
                 **{**values, "dkim_keys": dict(zip(selectors, values["dkim_keys"], strict=True))}
             )
         )
-        proxy = pulumi.Output.all(proxy_password=password, digest_key=digest_key).apply(
-            lambda values: Secrets(webhook_token="", injection_token="", dkim_keys={}, **values)
-        )
+        of_proxies = {field: value for field, value in texts.items() if field in PROXY_TEXTS}
+        proxy = pulumi.Output.all(**of_proxies).apply(lambda values: ProxySecrets(**values))
         return pulumi.Output.secret(mta), pulumi.Output.secret(proxy)

@@ -13,7 +13,7 @@ from policy.dns.plan import MTA
 from policy.push import push_input
 from policy.release import HostFacts, Release
 from policy.render import render_mta, render_proxy
-from policy.secrets import Secrets
+from policy.secrets import MtaSecrets, ProxySecrets
 from policy.settings import Settings
 from policy.settings.private_addresses import PrivateAddresses
 
@@ -25,8 +25,8 @@ class ReleaseInputs:
     settings: Settings
     private: PrivateAddresses
     public: Mapping[str, pulumi.Output[str]]
-    mta_secrets: pulumi.Output[Secrets]
-    proxy_secrets: pulumi.Output[Secrets]
+    mta_secrets: pulumi.Output[MtaSecrets]
+    proxy_secrets: pulumi.Output[ProxySecrets]
     hosts: Mapping[str, Host]
 
 
@@ -87,7 +87,7 @@ def _push_input(
     )
 
 
-def _release(settings: Settings, name: str, addresses: Addresses, secrets: Secrets) -> Release:
-    if name == MTA:
+def _release(settings: Settings, name: str, addresses: Addresses, secrets: ProxySecrets) -> Release:
+    if isinstance(secrets, MtaSecrets):
         return render_mta(settings, addresses, secrets)
     return render_proxy(settings, name, addresses, secrets)

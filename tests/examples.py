@@ -6,7 +6,7 @@ from policy.addresses import Addresses
 from policy.release import Release
 from policy.render import render_mta, render_proxy
 from policy.render.example import example_addresses
-from policy.secrets import Secrets
+from policy.secrets import TEXTS, MtaSecrets
 from policy.settings import Settings
 
 SMALL: dict[str, Any] = {
@@ -61,12 +61,10 @@ def settings_of(raw: dict[str, Any], **changes: Any) -> Settings:
     return Settings.model_validate(raw | changes)
 
 
-def stand_in_secrets(settings: Settings, **changes: Any) -> Secrets:
+def stand_in_secrets(settings: Settings, **changes: Any) -> MtaSecrets:
     """Secrets that are no keys, so that what is rendered is the same in each run."""
     values: dict[str, Any] = {
-        "webhook_token": "stand-in-webhook-token-0123456789",
-        "injection_token": "stand-in-injection-token-0123456789",
-        "digest_key": "stand-in-digest-key",
+        **{text.field: f"stand-in-{text.label}-0123456789" for text in TEXTS if text.made},
         "proxy_password": "stand-in-proxy-password-0123456789",
         "certificate_key": "-----BEGIN PRIVATE KEY-----\nstand-in\n",
         "dkim_keys": {
@@ -75,7 +73,7 @@ def stand_in_secrets(settings: Settings, **changes: Any) -> Secrets:
             for selector, kind in domain.selectors()
         },
     }
-    return Secrets(**(values | changes))
+    return MtaSecrets(**(values | changes))
 
 
 def mta_of(raw: dict[str, Any], **changes: Any) -> Release:

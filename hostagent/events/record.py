@@ -4,6 +4,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+_LOCAL = {"ping8_missing"}
+"""What the local logs alone have."""
+
 ID_FIELD = "X-PING8-Event-Id"
 LOG_RECORD = "LogRecord"
 NO_MAIL = ("ping8.inbox", "generator.kumomta.internal")
@@ -42,7 +45,7 @@ def event_type(record: Mapping[str, Any]) -> str:
 def as_event(logged: Mapping[str, Any]) -> dict[str, Any]:
     """A record of the local logs as PING8 gets it: correlation values are in `headers`, and the
     pool is named without the place that policy/kumomta/egress.lua puts behind it."""
-    meta = {name: value for name, value in logged.get("meta", {}).items() if name[:1].isupper()}
+    meta = {name: value for name, value in logged.get("meta", {}).items() if name not in _LOCAL}
     pool = logged.get("egress_pool")
     named = {"egress_pool": pool.partition("#")[0]} if pool else {}
     return {**logged, **named, "headers": meta, "meta": {}}

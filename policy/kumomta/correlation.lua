@@ -3,6 +3,7 @@
 -- of a log hook would read each message back from the spool for each event.
 local kumo = require 'kumo'
 
+local environment = require 'environment'
 local headers_value = require('headers').value
 local report_text = require 'report_text'
 
@@ -23,6 +24,12 @@ mod.MISSING = 'ping8_missing'
 
 mod.TRACE_HEADER = 'X-KumoRef'
 
+-- Whether a bounce or complaint returned a trace header that we made.
+mod.VERIFIED = 'verified'
+
+-- Its name in a trace header.
+local MAC = 'ping8_mac'
+
 -- A report comes from anybody: no value of it may bloat our records.
 local LONGEST_FROM_REPORT = 998
 
@@ -32,6 +39,29 @@ for _, name in ipairs(mod.HEADERS) do
   if name ~= 'Subject' then
     table.insert(mod.TRACED, name)
   end
+end
+
+-- What an event has in its `headers`.
+mod.EVENT_FIELDS =
+  table.move(mod.HEADERS, 1, #mod.HEADERS, 1, { [#mod.HEADERS + 1] = mod.VERIFIED })
+
+local IN_TRACE =
+  table.move(mod.TRACED, 1, #mod.TRACED, 1, { [#mod.TRACED + 1] = MAC })
+
+-- Over the recipient and all values, each with its length, so that none runs
+-- into the next. Quotation marks are written in one place and not in another.
+local function mac(recipient, values)
+  local parts = {}
+  local function add(text)
+    table.insert(parts, string.format('%d:%s', #text, text))
+  end
+  add((recipient:gsub('["\\]', '')))
+  for _, name in ipairs(mod.TRACED) do
+    add(values[name] or '')
+  end
+  local key = { key_data = environment.trace_key }
+  local digest = kumo.digest.hmac_sha256(key, table.concat(parts, ','))
+  return digest.hex:sub(1, 32)
 end
 
 -- Keeps the values of a message as metadata; `headers` are its headers (module
@@ -57,13 +87,25 @@ end
 -- A trace header that carries the values, so that they come back in reports
 -- about the message. kumod adds one of its own later, in front of this one.
 function mod.add_trace_header(msg)
+  local recipient = msg:recipient()
+  local values = {}
+  for _, name in ipairs(mod.TRACED) do
+    values[name] = msg:get_meta(name)
+  end
+  msg:set_meta(MAC, mac(recipient.user .. '@' .. recipient.domain, values))
   kumo.apply_supplemental_trace_header(msg, {
     header_name = mod.TRACE_HEADER,
-    include_meta_names = mod.TRACED,
+    include_meta_names = IN_TRACE,
   })
 end
 
--- What the trace headers of a message carry; one that is none carries nothing.
+local function is_ours(trace)
+  local ok, expected = pcall(mac, trace.recipient, trace)
+  return ok and trace[MAC] == expected
+end
+
+-- What the trace headers of a message carry, and whether we made the one that
+-- they are of; one that is none carries nothing.
 local function traced_values(msg)
   local values = {}
   for _, value in ipairs(msg:get_all_named_header_values(mod.TRACE_HEADER)) do
@@ -72,20 +114,24 @@ local function traced_values(msg)
       return kumo.json_parse(kumo.encode.base64_decode(packed))
     end)
     if ok and type(trace) == 'table' then
+      if is_ours(trace) then
+        return trace, true
+      end
       for _, name in ipairs(mod.TRACED) do
         values[name] = values[name] or trace[name]
       end
       values.recipient = values.recipient or trace.recipient
     end
   end
-  return values
+  return values, false
 end
 
 -- The values of the message whose header block (with LF) a report returns, and
--- the recipient that its trace header names.
+-- the recipient that its trace header names. Of one that is verified only the
+-- subject comes from elsewhere.
 function mod.values_of(block)
   if not block then
-    return { headers = {} }
+    return { headers = {}, verified = false }
   end
   -- kumod's own parser unfolds and decodes.
   local original = kumo.make_message(
@@ -93,10 +139,13 @@ function mod.values_of(block)
     'postmaster@localhost',
     report_text.printable(block):gsub('\n', '\r\n') .. '\r\n'
   )
-  local traced = traced_values(original)
+  local trace, verified = traced_values(original)
   local headers = {}
   for _, name in ipairs(mod.HEADERS) do
-    local value = traced[name] or original:get_first_named_header_value(name)
+    local value = trace[name]
+    if not value and (not verified or name == 'Subject') then
+      value = original:get_first_named_header_value(name)
+    end
     if type(value) == 'string' and #value <= LONGEST_FROM_REPORT then
       value = report_text.line(value, LONGEST_FROM_REPORT)
       if value ~= '' then
@@ -104,9 +153,8 @@ function mod.values_of(block)
       end
     end
   end
-  local recipient = type(traced.recipient) == 'string' and traced.recipient
-    or nil
-  return { headers = headers, recipient = recipient }
+  local recipient = type(trace.recipient) == 'string' and trace.recipient or nil
+  return { headers = headers, recipient = recipient, verified = verified }
 end
 
 return mod

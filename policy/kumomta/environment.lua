@@ -39,6 +39,13 @@ local VARIABLES = {
     secret = true,
   },
   {
+    field = 'trace_key',
+    name = 'PING8_TRACE_KEY',
+    check = is_token,
+    must = 'must be 16 or more printable characters without spaces',
+    secret = true,
+  },
+  {
     field = 'webhook_url',
     name = 'PING8_WEBHOOK_URL',
     check = is_url,

@@ -28,7 +28,7 @@ function mod.configure(disabled_records)
   end
   kumo.configure_log_hook {
     name = mod.NAME,
-    meta = correlation.HEADERS,
+    meta = correlation.EVENT_FIELDS,
     per_record = per_record,
   }
 end

@@ -20,7 +20,7 @@ function mod.configure(disabled_records)
   kumo.configure_local_logs {
     log_dir = mod.DIRECTORY,
     max_segment_duration = '500ms',
-    meta = correlation.HEADERS,
+    meta = correlation.EVENT_FIELDS,
     per_record = per_record,
   }
 end

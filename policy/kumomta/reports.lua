@@ -120,8 +120,11 @@ local function read(msg)
   local root = mime.parse(text)
   local original = original_of.find(root)
   local values = correlation.values_of(original and original.block)
-  for name, value in pairs(values.headers) do
-    msg:set_meta(name, value)
+  msg:set_meta(correlation.VERIFIED, values.verified)
+  if values.verified or not data.read('reception').verified_values_only then
+    for name, value in pairs(values.headers) do
+      msg:set_meta(name, value)
+    end
   end
   local fields = complaint.read(root)
   if fields then

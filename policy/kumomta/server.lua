@@ -49,7 +49,8 @@ end
 -- The local logs are the reference after a crash, so they know the correlation
 -- values too.
 local function configure_logs(server)
-  local names = table.move(correlation.HEADERS, 1, #correlation.HEADERS, 1, {})
+  local fields = correlation.EVENT_FIELDS
+  local names = table.move(fields, 1, #fields, 1, {})
   table.insert(names, correlation.MISSING)
   kumo.configure_local_logs {
     log_dir = LOGS,

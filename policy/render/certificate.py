@@ -5,7 +5,7 @@ from policy.errors import UserError
 from policy.release import Directory, ReleaseFile
 from policy.render.nginx import RELOAD
 from policy.render.templates import template_file
-from policy.secrets import Secrets
+from policy.secrets import MtaSecrets
 from policy.settings import Settings
 
 _SYSTEM = "/etc/systemd/system"
@@ -14,7 +14,7 @@ KEPT = f"{SPOOL}/certificate"
 """Where an issued pair outlives its host."""
 
 
-def certificate_files(settings: Settings, secrets: Secrets) -> tuple[ReleaseFile, ...]:
+def certificate_files(settings: Settings, secrets: MtaSecrets) -> tuple[ReleaseFile, ...]:
     """A given pair, or the script and units that issue, renew and, until then, self-sign."""
     certificate = settings.certificate
     if certificate.kind == "given":

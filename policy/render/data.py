@@ -112,6 +112,7 @@ def reception(settings: Settings) -> dict[str, Any]:
         "unknown_senders": chosen.unknown_senders,
         "missing_headers": chosen.missing_headers,
         "envelope_sender": chosen.envelope_sender,
+        "verified_values_only": chosen.report_values == "verified",
         "strip_correlation": chosen.correlation_headers == "strip",
     }
     if chosen.recipients.only is not None:

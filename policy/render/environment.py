@@ -6,7 +6,7 @@ from policy.addresses import Addresses
 from policy.errors import UserError
 from policy.release import ReleaseFile
 from policy.render.data import environment
-from policy.secrets import Secrets
+from policy.secrets import MtaSecrets, ProxySecrets
 from policy.settings import Settings
 from policy.settings.base import named
 
@@ -38,16 +38,20 @@ def _fit(name: str, value: str) -> str:
     return value
 
 
-def mta_environment(settings: Settings, addresses: Addresses, secrets: Secrets) -> ReleaseFile:
+def mta_environment(settings: Settings, addresses: Addresses, secrets: MtaSecrets) -> ReleaseFile:
     """`/etc/default/kumomta`: the contract's variables."""
-    variables = {"PING8_WEBHOOK_TOKEN": secrets.webhook_token, **environment(settings, addresses)}
+    variables = {
+        "PING8_WEBHOOK_TOKEN": secrets.webhook_token,
+        "PING8_TRACE_KEY": secrets.trace_key,
+        **environment(settings, addresses),
+    }
     if any(proxy.authentication for proxy in settings.proxies):
         variables["KUMOPROXY_PASSWORD"] = _proxy_password(secrets)
     return _environment("/etc/default/kumomta", variables, ("kumomta", "ping8-outbox"))
 
 
 def proxy_environment(
-    settings: Settings, proxy_name: str, addresses: Addresses, secrets: Secrets
+    settings: Settings, proxy_name: str, addresses: Addresses, secrets: ProxySecrets
 ) -> ReleaseFile:
     """`/etc/default/kumoproxy`: where it listens, and the password when it asks for one."""
     proxy = named(settings.proxies, proxy_name)
@@ -58,7 +62,7 @@ def proxy_environment(
     return _environment("/etc/default/kumoproxy", variables, ("kumoproxy",))
 
 
-def _proxy_password(secrets: Secrets) -> str:
+def _proxy_password(secrets: ProxySecrets) -> str:
     if not secrets.proxy_password:
         raise UserError("proxies ask for a password, but the secret proxyPassword is not set")
     return secrets.proxy_password

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from policy.addresses import Address, Addresses
-from policy.secrets import Secrets
+from policy.secrets import TEXTS, MtaSecrets
 from policy.settings import Settings
 
 _FIRST_DAY = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -58,16 +58,14 @@ def example_addresses(settings: Settings) -> Addresses:
     return Addresses(mta=mta, proxies=proxies, sources=sources)
 
 
-def throw_away_secrets(settings: Settings) -> Secrets:
+def throw_away_secrets(settings: Settings) -> MtaSecrets:
     """Every secret that these settings need: valid, made from the stack's names, good for nothing.
 
     The same stack has the same secrets, so that two renders can be compared.
     """
     seed = f"{settings.environment} {settings.zone}"
-    return Secrets(
-        webhook_token=_text(seed, "webhook"),
-        injection_token=_text(seed, "injection"),
-        digest_key=_text(seed, "digest"),
+    return MtaSecrets(
+        **{text.field: _text(seed, text.label) for text in TEXTS if text.made},
         proxy_password=(
             _text(seed, "proxy")
             if any(proxy.authentication for proxy in settings.proxies)

@@ -13,7 +13,7 @@ from policy.render.metrics import SHIP_TIMER, SHIPPED, metrics_files, shipping_f
 from policy.render.metrics import TIMER as METRICS_TIMER
 from policy.render.nginx import TOKEN_FILE, nginx_files
 from policy.render.templates import template_file
-from policy.secrets import Secrets
+from policy.secrets import MtaSecrets
 from policy.settings import Settings
 from policy.settings.base import seconds
 
@@ -22,7 +22,7 @@ _SMTP = "127.0.0.1:25"
 _UNBOUND = ("restart unbound.service",)
 
 
-def render_mta(settings: Settings, addresses: Addresses, secrets: Secrets) -> Release:
+def render_mta(settings: Settings, addresses: Addresses, secrets: MtaSecrets) -> Release:
     """Everything that the MTA host is to be."""
     return Release(
         host=MTA,
@@ -76,7 +76,7 @@ def render_mta(settings: Settings, addresses: Addresses, secrets: Secrets) -> Re
     )
 
 
-def dkim_files(secrets: Secrets) -> tuple[ReleaseFile, ...]:
+def dkim_files(secrets: MtaSecrets) -> tuple[ReleaseFile, ...]:
     """Every selector's key, also the next one's: a change of the active selector is data alone."""
     return tuple(
         ReleaseFile(

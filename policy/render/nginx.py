@@ -5,7 +5,7 @@ import re
 from policy.errors import UserError
 from policy.release import ReleaseFile
 from policy.render.templates import template_file
-from policy.secrets import Secrets
+from policy.secrets import MtaSecrets
 from policy.settings import Settings
 
 RELOAD = ("reload nginx.service",)
@@ -13,7 +13,7 @@ TOKEN_FILE = "/etc/nginx/ping8/authorization"  # noqa: S105 - a path
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{20,256}")
 
 
-def nginx_files(settings: Settings, secrets: Secrets) -> tuple[ReleaseFile, ...]:
+def nginx_files(settings: Settings, secrets: MtaSecrets) -> tuple[ReleaseFile, ...]:
     """The site, its tokens, and the file that takes the distribution's site out of the way."""
     self_signing = settings.certificate.kind != "given"
     wants = "ping8-self-signed.service" if self_signing else "network-online.target"
@@ -53,7 +53,7 @@ def nginx_files(settings: Settings, secrets: Secrets) -> tuple[ReleaseFile, ...]
     )
 
 
-def _tokens(secrets: Secrets) -> str:
+def _tokens(secrets: MtaSecrets) -> str:
     keys = [_key("injectionToken", secrets.injection_token, "current")]
     if secrets.previous_injection_token:
         keys.append(_key("previousInjectionToken", secrets.previous_injection_token, "previous"))

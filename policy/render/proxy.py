@@ -8,7 +8,7 @@ from policy.render import system
 from policy.render.environment import proxy_environment
 from policy.render.metrics import TIMER, metrics_files
 from policy.render.templates import template_file
-from policy.secrets import Secrets
+from policy.secrets import ProxySecrets
 from policy.settings import Settings
 from policy.settings.base import named
 
@@ -18,7 +18,7 @@ _SYSTEM = "/etc/systemd/system"
 
 
 def render_proxy(
-    settings: Settings, proxy_name: str, addresses: Addresses, secrets: Secrets
+    settings: Settings, proxy_name: str, addresses: Addresses, secrets: ProxySecrets
 ) -> Release:
     """Everything that the proxy host of that name is to be."""
     proxy = named(settings.proxies, proxy_name)

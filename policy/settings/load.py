@@ -62,9 +62,7 @@ def load(
     problems += _plain_secrets(plain, domains)
     problems += _faults(reading, domains)
     problems += _findings(reading, domains)
-    problems += token_problems(
-        secrets.webhook_token, secrets.injection_token, secrets.previous_injection_token
-    )
+    problems += token_problems(secrets.single)
     if not reading.broken and not reading.thinned:
         problems += secret_problems(secrets, reading.settings)
     if problems:

@@ -39,6 +39,11 @@ class Reception(Model):
         description="The X-PING8 headers of mail that leaves: keep them, or strip them; reports "
         "about the mail name them either way.",
     )
+    report_values: Literal["all", "verified"] = Field(
+        default="all",
+        description="Values of bounces and complaints: all, each event says whether they are "
+        "`verified`; or only those that are, so that a forged report names no message.",
+    )
     recipients: Recipients = Field(default=Recipients(), description="Who may get mail.")
     max_message_mib: Annotated[int, unit("MiB")] = Field(
         default=10, ge=1, le=100, description="Largest injection request, in MiB."

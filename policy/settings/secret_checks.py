@@ -1,7 +1,8 @@
 """Rules of given secrets: by themselves, against each other, and for the settings they serve."""
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TypeGuard
 
 from cryptography import x509
@@ -14,40 +15,38 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
+from policy.secrets import TEXTS
 from policy.settings.domains import RSA_BITS
 from policy.settings.given_keys import PrivateKey, private_key
 from policy.settings.model import Settings
 from policy.settings.problems import PROJECT, Problem, nearest, one_of
 from policy.settings.secret_values import GivenSecrets, UnknownSecret, hidden_problem
 
-SHORTEST_TOKEN, LONGEST_TOKEN = 32, 128
-SHORTEST_PASSWORD = 16
+LONGEST_TOKEN = 128
 _FEWEST_CHARACTERS = 10
+_EQUAL = {
+    ("webhookToken", "previousInjectionToken"): "one secret for one purpose, remove it",
+    ("injectionToken", "previousInjectionToken"): "nothing is being rotated, remove it",
+}
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """RFC 6750's b64token: needs no escape in an environment file, in Nginx or in a header."""
 
 
-def token_problems(
-    webhook: SecretStr | None, injection: SecretStr | None, previous: SecretStr | None
-) -> list[Problem]:
+def token_problems(given: Mapping[str, SecretStr]) -> list[Problem]:
     """What is wrong with the tokens; those that are not given or not known are passed over."""
-    tokens = {
-        "webhookToken": webhook,
-        "injectionToken": injection,
-        "previousInjectionToken": previous,
+    known = {
+        text.key: secret.get_secret_value()
+        for text in TEXTS
+        if text.least and _known(secret := given.get(text.key))
     }
-    known = {key: secret.get_secret_value() for key, secret in tokens.items() if _known(secret)}
     problems = [
-        hidden_problem(key, fix)
-        for key, token in known.items()
-        if (fix := _token_fix(token, SHORTEST_TOKEN)) is not None
+        hidden_problem(text.key, fix)
+        for text in TEXTS
+        if text.key in known and (fix := _token_fix(known[text.key], text.least)) is not None
     ]
-    for key, other, fix in (
-        ("injectionToken", "webhookToken", "one secret for one purpose, choose another"),
-        ("previousInjectionToken", "webhookToken", "one secret for one purpose, remove it"),
-        ("previousInjectionToken", "injectionToken", "nothing is being rotated, remove it"),
-    ):
-        if key in known and known.get(other) == known[key]:
+    for other, key in itertools.combinations(known, 2):
+        if known[key] == known[other]:
+            fix = _EQUAL.get((other, key), "one secret for one purpose, choose another")
             problems.append(hidden_problem(key, f"it equals {other}: {fix}"))
     return problems
 
@@ -80,20 +79,14 @@ def secret_problems(secrets: GivenSecrets, settings: Settings) -> list[Problem]:
 
 
 def _password_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem]:
-    password = secrets.proxy_password
-    if password is None:
-        return
-    if not any(proxy.authentication for proxy in settings.proxies):
+    asked = any(proxy.authentication for proxy in settings.proxies)
+    if "proxyPassword" in secrets.single and not asked:
         fix = "no proxy asks for it: set `authentication: true` of a proxy, or remove it"
         yield hidden_problem("proxyPassword", fix)
-    if _known(password):
-        wrong = _token_fix(password.get_secret_value(), SHORTEST_PASSWORD)
-        if wrong is not None:
-            yield hidden_problem("proxyPassword", wrong)
 
 
 def _certificate_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem]:
-    secret, certificate = secrets.certificate_key, settings.certificate
+    secret, certificate = secrets.single.get("certificateKey"), settings.certificate
     if secret is None:
         if certificate.kind == "given":
             yield Problem(
@@ -136,8 +129,8 @@ def _ssh_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem
         if host not in hosts:
             fix = f"no host of this name is defined: {one_of(hosts, host)}"
             yield hidden_problem(f'hostKeys["{host}"]', fix)
-    if secrets.deploy_key is not None:
-        given["deployKey"] = secrets.deploy_key
+    if "deployKey" in secrets.single:
+        given["deployKey"] = secrets.single["deployKey"]
     used_by: dict[bytes, str] = {}
     for key, secret in given.items():
         if not _known(secret):

@@ -9,16 +9,12 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from policy.secrets import TEXTS
 from policy.settings import names
 from policy.settings.problems import HIDDEN, PROJECT, Problem
 
 SECRET_KEYS: Mapping[str, str] = {
-    "webhookToken": "Token of each webhook call (`PING8_WEBHOOK_TOKEN`).",
-    "injectionToken": "Bearer token of injection, for Nginx alone.",
-    "previousInjectionToken": "Token that stays valid while PING8 changes to the new one; remove "
-    "it afterwards.",
-    "proxyPassword": "Password of the proxies that ask for one (RFC 1929).",
-    "certificateKey": "Private key of `certificate.chain`, in PEM.",
+    **{text.key: text.meaning for text in TEXTS},
     "deployKey": "Private SSH key (Ed25519) by which Pulumi logs in to the hosts.",
     "hostKeys": "Private SSH host keys (Ed25519) by host: `mta`, or a proxy's name.",
     "dkimKeys": "Private DKIM keys in PEM by `<domain>/<selector>`.",
@@ -40,15 +36,11 @@ class UnknownSecret(SecretStr):
 class GivenSecrets:
     """What the stack file gives; None and missing keys are made by Pulumi.
 
-    `dkim_keys` is keyed `<domain>/<selector>`, both normalised; `host_keys` by host.
+    `single` is keyed as in the stack file; `dkim_keys` by `<domain>/<selector>`, both normalised;
+    `host_keys` by host.
     """
 
-    webhook_token: SecretStr | None = None
-    injection_token: SecretStr | None = None
-    previous_injection_token: SecretStr | None = None
-    proxy_password: SecretStr | None = None
-    certificate_key: SecretStr | None = None
-    deploy_key: SecretStr | None = None
+    single: Mapping[str, SecretStr] = field(default_factory=dict)
     host_keys: Mapping[str, SecretStr] = field(default_factory=dict)
     dkim_keys: Mapping[str, SecretStr] = field(default_factory=dict)
 
@@ -59,14 +51,12 @@ def given_secrets(raw: Mapping[str, object]) -> tuple[GivenSecrets, tuple[Proble
     A value that is no `SecretStr` is in the stack file in plain text, which is refused.
     """
     problems: list[Problem] = []
-    single = {key: _single(key, raw.get(key), problems) for key in SECRET_KEYS if key not in TABLES}
     secrets = GivenSecrets(
-        webhook_token=single["webhookToken"],
-        injection_token=single["injectionToken"],
-        previous_injection_token=single["previousInjectionToken"],
-        proxy_password=single["proxyPassword"],
-        certificate_key=single["certificateKey"],
-        deploy_key=single["deployKey"],
+        single={
+            key: secret
+            for key in SECRET_KEYS
+            if key not in TABLES and (secret := _single(key, raw.get(key), problems)) is not None
+        },
         host_keys=_table("hostKeys", raw.get("hostKeys"), problems, str.lower),
         dkim_keys=_table("dkimKeys", raw.get("dkimKeys"), problems, _dkim_place),
     )

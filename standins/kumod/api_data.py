@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import json
 import tomllib
 from collections.abc import Callable, Mapping
@@ -59,6 +60,12 @@ class Digest(LuaObject):
 @api("kumo.digest.sha256")
 def sha256(_ctx: LuaContext, *values: Any) -> Digest:
     return Digest(hashlib.sha256(b"".join(_bytes(value) for value in values)).digest())
+
+
+@api("kumo.digest.hmac_sha256")
+def hmac_sha256(ctx: LuaContext, key: Any, message: Any) -> Digest:
+    """A MAC under a key source."""
+    return Digest(hmac.digest(ctx.facts.load_key_source(key), _bytes(message), "sha256"))
 
 
 @api("kumo.encode.base64_decode")

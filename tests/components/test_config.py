@@ -192,7 +192,7 @@ def test_the_command_line_hands_the_stack_over_in_the_environment(
     def program() -> None:
         set_all_config({}, [])
         found = config.read()
-        given.append((found.settings.zone, found.given.webhook_token))
+        given.append((found.settings.zone, found.given.texts.get("webhook_token")))
 
     run({}, program=program)
     ((zone, token),) = given

@@ -18,7 +18,7 @@ from policy.contract import POLICY
 from policy.render import data
 from policy.render.example import example_addresses, throw_away_secrets
 from policy.render.mta import dkim_files
-from policy.secrets import Secrets
+from policy.secrets import MtaSecrets
 from policy.settings import Settings
 from standins.kumod import (
     FakeClock,
@@ -71,7 +71,7 @@ class Mta:
     resolver: FakeResolver = field(default_factory=FakeResolver)
     options: Mapping[str, Any] = field(default_factory=dict)
     addresses: Addresses = field(init=False)
-    secrets: Secrets = field(init=False)
+    secrets: MtaSecrets = field(init=False)
     kumod: Kumod = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,6 +112,7 @@ class Mta:
         variables: dict[str, str | None] = {
             **data.environment(self.settings, self.addresses),
             "PING8_WEBHOOK_TOKEN": TOKEN,
+            "PING8_TRACE_KEY": self.secrets.trace_key,
             **self.environment,
         }
         return {name: value for name, value in variables.items() if value is not None}

@@ -87,7 +87,7 @@ def test_bounces_are_attributed_and_inbound_receptions_left_out(
     mta.kumod.advance(3)
     events = empty(mta, receiver)
     assert [event["type"] for event in events] == ["Reception", "Delivery", "OOB"]
-    assert events[-1]["headers"] == {"Subject": "Hello", **CORRELATION}
+    assert events[-1]["headers"] == {"Subject": "Hello", **CORRELATION, "verified": True}
 
 
 def test_a_report_is_whole_however_long_it_is(host: Host, receiver: Receiver) -> None:
@@ -99,7 +99,7 @@ def test_a_report_is_whole_however_long_it_is(host: Host, receiver: Receiver) ->
     events = empty(mta, receiver)
     assert [event["type"] for event in events].count("Delivery") == 2, "also what came after it"
     (report,) = [event for event in events if event["type"] == "Feedback"]
-    assert report["headers"] == {"Subject": "Hello", **CORRELATION}
+    assert report["headers"] == {"Subject": "Hello", **CORRELATION, "verified": True}
     assert len(report["feedback_report"]["original_message"]) > 200_000
 
 

@@ -11,11 +11,12 @@ from tests.policy.kumomta.reports import bounce, complaint, header_block, inbox
 Host = Callable[..., Mta]
 SUBJECT = "=?utf-8?q?Gr=C3=BC=C3=9Fe?="
 EVERYTHING = {"Subject": "Grüße", **CORRELATION}
+VERIFIED = {**EVERYTHING, "verified": True}
 
 
-def sent_message(mta: Mta) -> bytes:
+def sent_message(mta: Mta, **headers: str) -> bytes:
     """A message as the recipient's server got it."""
-    mta.inject(headers={"Subject": SUBJECT})
+    mta.inject(headers={"Subject": SUBJECT, **headers})
     mta.kumod.run()
     return mta.sent[-1].data
 
@@ -32,7 +33,7 @@ def test_a_bounce_becomes_an_event_with_the_messages_correlation_values(
     assert taken.code == 250
     mta.kumod.run()
     (event,) = mta.events("OOB")
-    assert event["headers"] == EVERYTHING
+    assert event["headers"] == VERIFIED
     assert event["recipient"] == "u@example.net"
     assert event["response"]["code"] == 550
 
@@ -54,7 +55,7 @@ def test_a_complaint_becomes_an_event_with_the_messages_correlation_values(mta: 
     )
     mta.kumod.run()
     (event,) = mta.events("Feedback")
-    assert event["headers"] == EVERYTHING
+    assert event["headers"] == VERIFIED
     assert event["feedback_report"]["feedback_type"] == "abuse"
 
 
@@ -67,7 +68,7 @@ def test_a_feedback_domain_of_its_own_takes_complaints(host: Host) -> None:
         mta.kumod.receive_smtp("x@mailbox.example", ["abuse@FBL.example.com"], report).code == 250
     )
     mta.kumod.run()
-    assert mta.events("Feedback")[0]["headers"] == EVERYTHING
+    assert mta.events("Feedback")[0]["headers"] == VERIFIED
 
 
 def test_values_come_from_the_trace_header_where_the_reporter_removed_ours(mta: Mta) -> None:
@@ -78,7 +79,7 @@ def test_values_come_from_the_trace_header_where_the_reporter_removed_ours(mta: 
     ]
     mta.kumod.receive_smtp("", ["7@bounce.example.com"], bounce(b"\r\n".join(kept)))
     mta.kumod.run()
-    assert mta.events("OOB")[0]["headers"] == EVERYTHING
+    assert mta.events("OOB")[0]["headers"] == VERIFIED
 
 
 def test_long_values_make_no_line_that_mail_servers_refuse(mta: Mta) -> None:
@@ -103,7 +104,7 @@ def test_values_come_from_our_headers_where_the_reporter_removed_the_trace(mta: 
     ]
     mta.kumod.receive_smtp("", ["7@bounce.example.com"], bounce(b"\r\n".join(kept)))
     mta.kumod.run()
-    assert mta.events("OOB")[0]["headers"] == EVERYTHING
+    assert mta.events("OOB")[0]["headers"] == EVERYTHING | {"verified": False}
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_eight_bit_rubbish_beside_our_headers_does_not_hide_them(mta: Mta) -> No
     original = header_block(sent_message(mta)).replace(b"\r\nTo: ", b"\r\nX-Odd: \xff\xfe\r\nTo: ")
     assert mta.kumod.receive_smtp("", ["7@bounce.example.com"], bounce(original)).code == 250
     mta.kumod.run()
-    assert mta.events("OOB")[0]["headers"] == EVERYTHING
+    assert mta.events("OOB")[0]["headers"] == VERIFIED
 
 
 def test_a_report_that_defies_reading_is_kept_and_told_of(mta: Mta) -> None:
@@ -193,7 +194,7 @@ def test_a_whole_message_comes_back_however_large_injection_takes_it(host: Host)
     assert len(report) > mta.settings.reception.max_message_mib * 1_000_000
     assert mta.kumod.receive_smtp("", ["7@bounce.example.com"], report).code == 250
     mta.kumod.run()
-    assert mta.events("OOB")[0]["headers"] == EVERYTHING
+    assert mta.events("OOB")[0]["headers"] == VERIFIED
 
 
 @pytest.mark.parametrize(

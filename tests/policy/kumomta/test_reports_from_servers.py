@@ -27,6 +27,7 @@ VALUES = {
     "X-PING8-Message-Id": "bWVzc2FnZS01==",
     "X-PING8-Sending-Profile-Id": "profile-6",
 }
+UNPROVED = {"verified": False}
 HEADERS = "\n".join(
     [
         "From: News <news@example.com>",
@@ -177,7 +178,7 @@ def expect(mta: Mta, sample: Mapping[str, Any], code: int) -> None:
         assert entry.get("text", "") in response["content"]
         if "class" in entry:
             assert event["bounce_classification"] == entry["class"]
-        assert event["headers"] == (VALUES if sample.get("values", True) else {})
+        assert event["headers"] == (UNPROVED | (VALUES if sample.get("values", True) else {}))
         shown = f"{response['content']}{event['peer_address']['name']}"
         assert shown.isprintable()
 
@@ -197,7 +198,7 @@ def test_complaints(mta: Mta, sample: Mapping[str, Any]) -> None:
     code = receive(mta, sample, complaint(sample), "fbl@mailbox.example")
     assert code == 250
     (event,) = mta.events("Feedback")
-    assert event["headers"] == VALUES
+    assert event["headers"] == UNPROVED | VALUES
     report = event["feedback_report"]
     assert report["feedback_type"] == sample.get("want", "abuse")
     assert report["original_message"].startswith("From: News <news@example.com>\n")

@@ -51,6 +51,7 @@ def test_the_rendered_policy_validates_in_silence(host: Host) -> None:
     "name",
     [
         "PING8_WEBHOOK_TOKEN",
+        "PING8_TRACE_KEY",
         "PING8_WEBHOOK_URL",
         "KUMOPROXY_HOST",
         "KUMOPROXY_PUBLIC_IP",

@@ -49,6 +49,7 @@ def test_the_mta_gets_the_contracts_variables_and_they_describe_proxy_default() 
     variables = parse(file.content)
     assert variables == {
         "PING8_WEBHOOK_TOKEN": "stand-in-webhook-token-0123456789",
+        "PING8_TRACE_KEY": "stand-in-trace-key-0123456789",
         "PING8_WEBHOOK_URL": "https://app.example.com/api/kumo/events?tenant=a&b=%20",
         "KUMOPROXY_HOST": addresses.proxies["proxy-1"].private,
         "KUMOPROXY_PORT": "5000",

@@ -68,6 +68,7 @@ def test_good_secrets_are_accepted() -> None:
     assert set(given.dkim_keys) == {"example.com/s1", "example.com/s1-ed"}
 
 
+TOKENS = ("webhookToken", "injectionToken", "previousInjectionToken")
 TOKEN_REFUSALS = {
     "equal tokens": ((TOKEN, TOKEN, NONE), "injectionToken", "equals webhookToken"),
     "previous is the webhook's": (
@@ -94,8 +95,12 @@ TOKEN_REFUSALS = {
 @pytest.mark.parametrize("name", TOKEN_REFUSALS)
 def test_a_token_is_refused_without_being_shown(name: str) -> None:
     values, key, fix = TOKEN_REFUSALS[name]
-    tokens = [None if value is None else SecretStr(value) for value in values]
-    (problem,) = token_problems(*tokens)
+    tokens = {
+        text: SecretStr(value)
+        for text, value in zip(TOKENS, values, strict=True)
+        if value is not None
+    }
+    (problem,) = token_problems(tokens)
     assert problem.key == f"ping8-mail:{key}"
     assert fix in problem.fix
     assert not any(value in str(problem) for value in values if value is not None)
@@ -107,7 +112,7 @@ def test_tokens_are_compared_when_a_stack_is_read() -> None:
 
 
 def test_tokens_of_unknown_value_are_passed_over() -> None:
-    assert token_problems(UnknownSecret(), UnknownSecret(), UnknownSecret()) == []
+    assert token_problems(dict.fromkeys(TOKENS, UnknownSecret())) == []
 
 
 DKIM = 'dkimKeys["example.com/s1"]'
