@@ -10,6 +10,7 @@ DEAD_LETTERS = f"{SPOOL}/ping8/dead-letters.sqlite"
 POLICY = "/opt/kumomta/etc/policy"
 DKIM_KEYS = "/opt/kumomta/etc/dkim"
 ENVIRONMENT = "/etc/default/kumomta"
+NGINX_CONF = "/etc/nginx/ping8/nginx.conf"
 
 EVENT_QUEUE = "ping8.log-hook"
 """The queue of the events on their way to the webhook."""

@@ -8,4 +8,4 @@ SMTP_SESSIONS_PER_MINUTE = 120
 
 SMTP_MESSAGES_PER_SESSION = 100
 SMTP_MESSAGES_PER_MINUTE = 600
-"""Of one peer; a large provider returns bounces by some hundreds a minute from one address."""
+"""Of one peer; a large provider returns some hundreds of bounces a minute from one address."""

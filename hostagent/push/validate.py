@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hostagent.contract import ENVIRONMENT, POLICY
+from hostagent.contract import ENVIRONMENT, NGINX_CONF, POLICY
 from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.release import links
@@ -96,7 +96,8 @@ def _check_nginx(staged: Staged) -> None:
         if CERTIFICATE in staged.new.by_path:
             # Nginx refuses a site without a certificate, and a fresh host has none.
             _must(staged, "certificate", [CERTIFICATE, "ensure"])
-        _must(staged, "nginx -t", ["nginx", "-t"])
+        ours = ["-c", NGINX_CONF] if NGINX_CONF in staged.new.by_path else []
+        _must(staged, "nginx -t", ["nginx", "-t", *ours])
 
 
 def _check_units(staged: Staged) -> None:

@@ -148,10 +148,20 @@ local function read(msg)
   end
 end
 
+-- The packet rules limit sessions (policy/limits.py); one peer's messages here.
+local function limit(peer)
+  local name = 'reports-' .. tostring(peer):gsub(':%d+$', '')
+  local rate = data.read('reception').reports_per_peer
+  if kumo.make_throttle(name, rate):throttle().throttled then
+    kumo.reject(451, '4.7.1 too many messages from you; try again later')
+  end
+end
+
 -- Runs before kumod recognizes a report and makes events of it; those take
 -- their correlation values from this message's metadata. A report that defies
 -- reading is kept for people: it must be neither refused nor lost.
 function mod.receive(msg)
+  limit(msg:get_meta 'received_from')
   local ok, failure = pcall(read, msg)
   if not ok then
     kumo.log_warn(

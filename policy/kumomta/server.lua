@@ -90,6 +90,7 @@ local function start_listeners(server)
       invalid_line_endings = 'Fix',
       line_length_hard_limit = 1024 * 1024,
       max_recipients_per_message = 10,
+      max_messages_per_connection = server.messages_per_session,
       trace_headers = { received_header = true, supplemental_header = false },
     }
   end

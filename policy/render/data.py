@@ -28,6 +28,7 @@ from typing import Any
 from policy.addresses import Addresses
 from policy.contract import DEFAULT_POOL, DEFAULT_SOURCE, ED25519_SUFFIX, POLICY
 from policy.dns.plan import zone_of
+from policy.limits import SMTP_MESSAGES_PER_MINUTE, SMTP_MESSAGES_PER_SESSION
 from policy.record_names import bounce_target
 from policy.release import ReleaseFile
 from policy.render.shaping import shaping_toml, warm_up
@@ -112,6 +113,7 @@ def reception(settings: Settings) -> dict[str, Any]:
         "unknown_senders": chosen.unknown_senders,
         "missing_headers": chosen.missing_headers,
         "envelope_sender": chosen.envelope_sender,
+        "reports_per_peer": f"{SMTP_MESSAGES_PER_MINUTE}/min",
         "verified_values_only": chosen.report_values == "verified",
         "strip_correlation": chosen.correlation_headers == "strip",
     }
@@ -249,6 +251,7 @@ def server(settings: Settings) -> dict[str, Any]:
         "request_body_limit": settings.reception.max_message_mib * 1024 * 1024,
         "takes_reports": settings.takes_reports(),
         "report_size_limit": report_size_limit(settings),
+        "messages_per_session": SMTP_MESSAGES_PER_SESSION,
         "transport": settings.webhook.transport,
         "disabled_records": sorted(left_out),
         "community_bounces": settings.shaping.community_bounces,

@@ -2,6 +2,7 @@
 
 import re
 
+from hostagent.contract import NGINX_CONF
 from policy.errors import UserError
 from policy.release import ReleaseFile
 from policy.render.templates import template_file
@@ -14,11 +15,11 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{20,256}")
 
 
 def nginx_files(settings: Settings, secrets: MtaSecrets) -> tuple[ReleaseFile, ...]:
-    """The site, its tokens, and the file that takes the distribution's site out of the way."""
+    """Nginx's configuration, the site and its tokens."""
     self_signing = settings.certificate.kind != "given"
     wants = "ping8-self-signed.service" if self_signing else "network-online.target"
     return (
-        template_file("mta", "/etc/nginx/sites-enabled/default", effects=RELOAD),
+        template_file("mta", NGINX_CONF, effects=RELOAD),
         template_file(
             "mta",
             "/etc/nginx/sites-enabled/ping8.conf",

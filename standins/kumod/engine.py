@@ -14,12 +14,12 @@ from standins.kumod import (  # noqa: F401 - importing them registers what a pol
     api_http,
     api_shaping,
     api_sqlite,
+    api_throttle,
     dkim,
     message_api,
 )
 from standins.kumod.configuration import Configuration
 from standins.kumod.dispatcher import Dispatcher
-from standins.kumod.durations import Throttles
 from standins.kumod.errors import KumoError, PolicyError, ValidationError
 from standins.kumod.facts import POLICY, Clock, HostPaths, KumodFacts
 from standins.kumod.http_client import (
@@ -128,7 +128,7 @@ class Kumod:
 
     def _wire(self, pool: ContextPool) -> None:
         """Here alone is the one circle: the scheduler logs, and the recorder enqueues events."""
-        throttles = Throttles()
+        throttles = self.facts.throttles
         self.pool = pool
         self.monitor = ConfigMonitor(self.configuration)
         self.recorder = Recorder(

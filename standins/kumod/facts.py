@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from standins.kumod.durations import Throttles
 from standins.kumod.errors import KumoError
 from standins.kumod.http_client import (
     FunctionTransport,
@@ -113,6 +114,7 @@ class KumodFacts:
     resolver: Resolver = field(default_factory=FakeResolver)
     new_http_transport: Callable[[], HttpTransport] = _no_transport
     counters: Counter[str] = field(default_factory=Counter)
+    throttles: Throttles = field(default_factory=Throttles)
     epoch: int = 0
     jitter: bool = False
     count_instructions: bool = False

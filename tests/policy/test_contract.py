@@ -26,6 +26,7 @@ AGREED = {
 }
 #: Paths and names of one Lua module alone.
 OWN = {
+    "correlation.MAC",
     "correlation.MISSING",
     "events.INBOX",
     "inbox.PATH",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from policy.limits import SMTP_MESSAGES_PER_MINUTE
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import Mta
 from tests.policy.kumomta.reports import bounce, complaint
@@ -103,3 +104,19 @@ def test_events_about_our_own_deliveries_say_nothing_of_it(mta: Mta) -> None:
     mta.inject()
     mta.kumod.run()
     assert "verified" not in mta.events("Delivery")[0]["headers"]
+
+
+def test_one_peer_sends_only_so_many_reports_and_others_are_heard(host: Host) -> None:
+    mta = host().start()
+    report = bounce(b"Subject: x\r\n")
+
+    def codes(peer: str, count: int) -> list[int]:
+        to = ["7@bounce.example.com"]
+        return [mta.kumod.receive_smtp("", to, report, peer=peer).code for _ in range(count)]
+
+    flood = codes("192.0.2.7", SMTP_MESSAGES_PER_MINUTE + 2)
+    assert flood.count(250) == SMTP_MESSAGES_PER_MINUTE
+    assert flood[-1] == 451
+    assert codes("192.0.2.8", 1) == [250]
+    mta.wait(60)
+    assert codes("192.0.2.7", 1) == [250]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from hostagent.contract import NGINX_CONF
 from policy.release import Release
 from tests.examples import text_of
 
@@ -180,17 +181,22 @@ def write_site(
         assert old in text, f"the site no longer says {old!r}"
         text = text.replace(old, new)
     (folder / "site.conf").write_text(text)
-    user = "user root;" if os.geteuid() == 0 else ""
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     main = folder / "nginx.conf"
-    main.write_text(
-        f"daemon off; {user} worker_processes 1; pid {folder}/pid; error_log {folder}/main;"
-        f"events {{ worker_connections 256; }}"
-        f"http {{ {temporary} include {folder}/site.conf; }}"
-    )
+    text = text_of(release, NGINX_CONF)
+    for old, new in {
+        "user www-data;": "daemon off; user root;" if os.geteuid() == 0 else "daemon off;",
+        "worker_processes auto;": "worker_processes 1;",
+        "pid /run/nginx.pid;": f"pid {folder}/pid;",
+        f"error_log {journal} error;": f"error_log {folder}/main;",
+        "include /etc/nginx/sites-enabled/ping8.conf;": f"{temporary} include {folder}/site.conf;",
+    }.items():
+        assert old in text, f"the main file no longer says {old!r}"
+        text = text.replace(old, new)
+    main.write_text(text)
     return main
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hostagent.contract import NGINX_CONF
 from policy.errors import UserError
 from policy.render import render_mta
 from policy.render.example import example_addresses
@@ -37,10 +38,13 @@ def test_the_size_limit_is_the_one_that_kumod_has() -> None:
         assert server["request_body_limit"] == int(limit[1]) * 1024**2
 
 
-def test_port_80_stays_closed_and_the_distributions_site_is_out_of_the_way() -> None:
+def test_port_80_stays_closed_and_the_distributions_sites_are_not_read() -> None:
     release = mta_of(SMALL)
     assert re.findall(r"listen .*;", text_of(release, SITE)) == ["listen 443 ssl default_server;"]
-    assert "listen" not in re.sub("#.*", "", text_of(release, "/etc/nginx/sites-enabled/default"))
+    main = text_of(release, NGINX_CONF)
+    assert re.findall(r"include .*;", main) == [f"include {SITE};"]
+    unit = text_of(release, "/etc/systemd/system/nginx.service.d/ping8.conf")
+    assert unit.count(f"-c {NGINX_CONF}") == 3
 
 
 def test_only_what_nginx_1_18_knows_is_used() -> None:
