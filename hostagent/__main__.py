@@ -46,12 +46,13 @@ def _drift(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
 def _rollback(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
     from hostagent.push import rollback  # noqa: PLC0415
 
+    rest = [argument for argument in arguments if argument != _OLD_CREDENTIALS]
     release_id = None
-    if len(arguments) == 2 and arguments[0] == "--to":
-        release_id = arguments[1]
+    if len(rest) == 2 and rest[0] == "--to":
+        release_id = rest[1]
     else:
-        _no_more(arguments)
-    return rollback.rollback(host, release_id)
+        _no_more(rest)
+    return rollback.rollback(host, release_id, old_credentials=len(rest) < len(arguments))
 
 
 def _finish(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
@@ -74,6 +75,7 @@ def _release(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
     _no_more(arguments)
     return show.show(host)
 
+_OLD_CREDENTIALS = "--old-credentials"
 
 VERBS: dict[str, Callable[[Host, Sequence[str]], dict[str, Any]]] = {
     "push": _push,

@@ -17,7 +17,14 @@ _SHOWN = 4
 
 
 def rollback(
-    stack: str, *, to: str | None, host: str | None, kept: bool, yes: bool, as_json: bool
+    stack: str,
+    *,
+    to: str | None,
+    host: str | None,
+    kept: bool,
+    old_credentials: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Lists what a host kept, and goes back to one of them when the operator agrees."""
     deployment = read_deployment(stack)
@@ -33,7 +40,7 @@ def rollback(
     confirm(what + "kumod may restart (injection answers 503 meanwhile).", yes=yes)
     report: Any = ssh_json(
         access,
-        ["rollback", "--to", target],
+        ["rollback", "--to", target, *(["--old-credentials"] if old_credentials else [])],
         limit=_LIMIT,
         progress=lambda line: typer.echo(line, err=True),
     )

@@ -1,5 +1,7 @@
 """Finishing what an interrupted run left, at boot or before the next push."""
 
+import time
+
 from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.push import change, health, lock, pending
@@ -57,6 +59,7 @@ def finish(host: Host) -> dict[str, object]:
     try:
         with lock.locked(host, "finish", wait=0):
             done = recover(host, store)
+            store.forget(time.time())
     except lock.HeldError as error:
         host.report.say(error.what)
         return {"done": "", "release": store.current_id()}

@@ -6,14 +6,17 @@ from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.push import change, lock, recover
 from hostagent.release.masking import mask
+from hostagent.release.model import Manifest
 from hostagent.release.store import Store
 from hostagent.system import packages
 
 _WAIT = 120.0
 
 
-def rollback(host: Host, release_id: str | None) -> dict[str, Any]:
-    """To a given release, or the one before the live one."""
+def rollback(
+    host: Host, release_id: str | None, *, old_credentials: bool = False
+) -> dict[str, Any]:
+    """To a given release, or the one before the live one; with its secrets only if asked to."""
     store = Store(host.layout)
     with lock.locked(host, "rollback", wait=_WAIT):
         store.open()
@@ -26,6 +29,8 @@ def rollback(host: Host, release_id: str | None) -> dict[str, Any]:
                 f"release {live} is live already", f"kept are: {', '.join(store.kept())}"
             )
         mask(host, store, manifest.id)
+        if not old_credentials:
+            _same_secrets(store.manifest(live), manifest)
         damaged = store.damaged(manifest)
         if damaged:
             raise AgentError(
@@ -45,6 +50,22 @@ def rollback(host: Host, release_id: str | None) -> dict[str, Any]:
         "bad_still": list(outcome.bad_still),
         "timings": host.report.timings,
     }
+
+
+def _same_secrets(live: Manifest, target: Manifest) -> None:
+    """A token or key may have been replaced since because somebody else has it."""
+    before, now = target.by_path, live.by_path
+    other = [
+        path
+        for path, file in before.items()
+        if file.secret and (path not in now or now[path].sha256 != file.sha256)
+    ]
+    if other:
+        raise AgentError(
+            f"release {target.id} has other credentials than the live one: {', '.join(other[:6])}",
+            "revoked tokens and keys in it would be valid again: if none was revoked, go back with "
+            "--old-credentials",
+        )
 
 
 def _target(store: Store, asked: str | None) -> str:

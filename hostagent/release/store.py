@@ -2,6 +2,7 @@
 
 import grp
 import hashlib
+import itertools
 import os
 import pwd
 import shutil
@@ -15,6 +16,7 @@ from hostagent.layout import Layout
 from hostagent.release.model import NOTHING, File, Manifest, empty_manifest, parse_manifest
 
 KEEP = 5
+_OLD = 14 * 86400.0
 _MARGIN = 64 * 1024 * 1024
 _SPARE_INODES = 1000
 
@@ -171,6 +173,22 @@ class Store:
         for release_id in self.kept():
             if release_id not in keep and release_id != spare:
                 self.remove(release_id)
+
+    def forget(self, now: float) -> None:
+        """Remove what was replaced two weeks ago: old releases and backups hold old secrets."""
+        live = self.current_id()
+        followed_by = dict(itertools.pairwise(self.history()))
+        for release_id in self.kept():
+            next_one = followed_by.get(release_id, release_id)
+            if next_one == live:
+                replaced = self.layout.current.lstat().st_mtime
+            else:
+                replaced = self.stored_at(next_one)
+            if release_id != live and now - replaced > _OLD:
+                self.remove(release_id)
+        for backup in self.layout.backup.glob("*"):
+            if now - backup.lstat().st_mtime > _OLD:
+                shutil.rmtree(backup, ignore_errors=True)
 
     def _kept_raw(self, release_id: str) -> str:
         try:
