@@ -27,10 +27,12 @@ class LogArchiveArgs:
 
 
 class LogArchive(pulumi.ComponentResource):
-    """A private bucket for log segments; the host may put objects there and nothing else.
+    """A private bucket for log segments; the host may put objects there and nothing else: what is
+    there it can neither read, change nor delete.
 
     Creates:
-    - an S3 bucket: encrypted, closed to the public, reached by TLS alone, with a life cycle
+    - an S3 bucket: encrypted, closed to the public, reached by TLS alone, with
+      versions and a life cycle
     - the right of the MTA host's role to put its segments there
     """
 
@@ -65,11 +67,18 @@ class LogArchive(pulumi.ComponentResource):
             rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
             opts=child,
         )
+        # Whoever has the host can put an object of a name again, but not remove what was there.
+        versions = aws.s3.BucketVersioning(
+            f"{name}-versions",
+            bucket=bucket.bucket,
+            versioning_configuration={"status": "Enabled"},
+            opts=child,
+        )
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-life-cycle",
             bucket=bucket.bucket,
             rules=[_life_cycle(-(-seconds(settings.logs.ship_keep) // _DAY))],
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versions]),
         )
         arn = f"arn:{partition(settings.region)}:s3:::{settings.logs.bucket}"
         aws.s3.BucketPolicy(
@@ -93,6 +102,7 @@ def _life_cycle(days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgsDict:
         "status": "Enabled",
         "filter": {"prefix": ""},
         "expiration": {"days": days},
+        "noncurrent_version_expiration": {"noncurrent_days": days},
         "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
     }
     # Below, its minimum of another thirty days would cost more than it saves.

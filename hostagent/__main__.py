@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hostagent import audit
 from hostagent.errors import AgentError, OutOfTimeError
 from hostagent.host import Host
 from hostagent.layout import Layout
@@ -88,8 +89,27 @@ VERBS: dict[str, Callable[[Host, Sequence[str]], dict[str, Any]]] = {
 
 
 def main(arguments: Sequence[str], host: Host | None = None) -> int:
-    """Run one verb; a failure ends with one line that says what happened and the fix."""
+    """Run one verb; what operators change is written down."""
     verb, rest = (arguments[0], list(arguments[1:])) if arguments else ("", [])
+    audited = audit.is_audited(verb, rest)
+    if audited:
+        _write_down(verb, rest, "begun")
+    status = _run(verb, rest, host)
+    if audited:
+        _write_down(verb, rest, "done" if status == 0 else "failed")
+    return status
+
+
+def _write_down(verb: str, rest: Sequence[str], outcome: str) -> None:
+    """An emergency waits for no full disk."""
+    try:
+        audit.record(verb, rest, outcome)
+    except OSError as error:
+        print(f"ping8: warning: not in the audit log: {error}", file=sys.stderr)
+
+
+def _run(verb: str, rest: list[str], host: Host | None) -> int:
+    """A failure ends with one line that says what happened and the fix."""
     if verb in _OTHERS:
         module, _, function = _OTHERS[verb].rpartition(".")
         return int(getattr(importlib.import_module(f".{module}", __package__), function)(rest))

@@ -5,6 +5,7 @@
 
 SPOOL = "/var/spool/kumomta"
 LOGS = "/var/log/kumomta"
+AUDIT = "/var/log/ping8/audit"
 OUTBOX = f"{SPOOL}/ping8/outbox"
 DEAD_LETTERS = f"{SPOOL}/ping8/dead-letters.sqlite"
 POLICY = "/opt/kumomta/etc/policy"

@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
+from hostagent.text import printable
+
 MASK = "[secret]"
 _SHORTEST = 6
 _ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)=(.+?)\s*$", re.MULTILINE)
@@ -60,8 +62,7 @@ class Reporter:
         """The text without secrets."""
         for word in self._secrets:
             text = text.replace(word, MASK)
-        # Journals hold what strangers send; none of it may speak to the operator's terminal.
-        text = "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
+        text = printable(text)
         return _KEY_LINE.sub(self._mask, text) if self._key_lines else text
 
     def _mask(self, match: re.Match[str]) -> str:

@@ -11,6 +11,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+from hostagent.text import printable
+
 DIRECTORY = Path("/var/spool/kumomta/ping8/inbox/new")
 
 SEEN = "seen"
@@ -72,8 +74,12 @@ def _summary(path: Path) -> dict[str, Any]:
         "id": path.name,
         "time": int(status.st_mtime),
         "size": status.st_size,
-        **{name: _plain(_field(message, name)) for name in ("from", "to", "subject")},
+        **{name: _line(_field(message, name)) for name in ("from", "to", "subject")},
     }
+
+
+def _line(text: str) -> str:
+    return printable(text).replace("\n", " ")
 
 
 def _field(message: EmailMessage, name: str) -> str:
@@ -90,8 +96,4 @@ def _text(message: EmailMessage) -> str:
     except Exception:
         content = message.as_bytes().decode("utf-8", "replace")
     text = content if isinstance(content, str) else "(no text)"
-    return "\n".join(_plain(line) for line in text[:_LONGEST_TEXT].splitlines())
-
-
-def _plain(text: str) -> str:
-    return "".join(char if char.isprintable() or char == "\t" else "?" for char in text)
+    return printable("\n".join(text[:_LONGEST_TEXT].splitlines()))

@@ -1,5 +1,6 @@
 """The MTA host: KumoMTA behind Nginx, with a resolver of its own."""
 
+from hostagent.contract import AUDIT
 from policy.addresses import Addresses
 from policy.contract import DKIM_KEYS, LOGS, OUTBOX, POLICY, SPOOL
 from policy.dns.plan import MTA
@@ -64,6 +65,7 @@ def render_mta(settings: Settings, addresses: Addresses, secrets: MtaSecrets) ->
                     LOGS,
                 )
             ),
+            Directory(path=AUDIT, mode=0o700, owner="root", group="root"),
             *certificate_directories(settings),
         ),
         mounts=(Mount(volume="spool", path=SPOOL), Mount(volume="logs", path=LOGS)),

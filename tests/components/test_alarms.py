@@ -203,6 +203,11 @@ def test_shipped_logs_go_to_a_closed_encrypted_bucket_and_expire() -> None:
     assert {value for key, value in closed.inputs.items() if key != "bucket"} == {True}
     (life,) = program.of_type("BucketLifecycleConfiguration")
     assert life.inputs["rules"][0]["expiration"] == {"days": 90}
+    assert life.inputs["rules"][0]["noncurrentVersionExpiration"] == {"noncurrentDays": 90}
+    (versions,) = program.of_type("BucketVersioning")
+    assert versions.inputs["versioningConfiguration"] == {"status": "Enabled"}
+    (right,) = [role for role in program.of_type("RolePolicy") if role.name.endswith("-put")]
+    assert "Delete" not in right.inputs["policy"]
     (policy,) = program.of_type("BucketPolicy")
     (statement,) = json.loads(policy.inputs["policy"])["Statement"]
     assert statement["Effect"] == "Deny"

@@ -1,0 +1,63 @@
+"""What operators do to a host: one file an action, which the log archive gets too.
+
+Whoever logs in has the same user, so a record names the address; sshd's journal has the key.
+"""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from hostagent import durable
+from hostagent.contract import AUDIT
+
+FOLDER = Path(AUDIT)
+_CHANGING = {
+    "push": None,
+    "rollback": None,
+    "queue": {"suspend", "resume", "bounce"},
+    "events": {"replay"},
+    "inbox": {"--show"},
+}
+"""Verbs that change something or show somebody's mail; of some only with one of these words."""
+
+
+def is_audited(verb: str, rest: Sequence[str]) -> bool:
+    """Whether a call is written down."""
+    if verb not in _CHANGING:
+        return False
+    words = _CHANGING[verb]
+    return words is None or bool(words & {word.partition("=")[0] for word in rest})
+
+
+def record(verb: str, rest: Sequence[str], outcome: str, *, folder: Path | None = None) -> None:
+    """Durably, in a file of its own: what is there is never written again."""
+    folder, moment = folder or FOLDER, time.time()
+    entry = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)),
+        "verb": verb,
+        "arguments": list(rest),
+        "outcome": outcome,
+        "user": os.environ.get("SUDO_USER", ""),
+        "from": _address(),
+    }
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(moment))
+    name = f"{stamp}-{os.getpid()}-{verb}-{outcome.split(maxsplit=1)[0]}.json"
+    durable.write_bytes(folder / name, json.dumps(entry).encode() + b"\n", mode=0o600)
+
+
+def _address() -> str:
+    """The client of the SSH session: sudo keeps its variable from us, our ancestors have it."""
+    process = os.getpid()
+    while process > 1:
+        folder = Path("/proc") / str(process)
+        try:
+            for item in (folder / "environ").read_bytes().split(b"\0"):
+                if item.startswith(b"SSH_CONNECTION="):
+                    return item.partition(b"=")[2].split(b" ")[0].decode("ascii", "replace")
+            process = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            break
+    return ""
