@@ -1,4 +1,4 @@
-"""Strangers at ports 443, 80 and 25, while a release is pushed: nothing changes for mail or push."""
+"""Strangers at ports 443, 80 and 25 during a push: nothing changes for mail or push."""
 
 import contextlib
 import os
@@ -113,5 +113,5 @@ def test_one_peer_holds_few_sessions_at_port_25(sandbox_up: Sandbox) -> None:
 
 
 def test_port_80_is_closed(sandbox_up: Sandbox) -> None:
-    with pytest.raises(OSError):  # noqa: PT011 - refused or silent, both are closed
+    with pytest.raises(OSError):
         socket.create_connection((sandbox_up.deployment.mta.address, 80), 2)
