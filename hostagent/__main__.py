@@ -76,6 +76,7 @@ def _release(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
     _no_more(arguments)
     return show.show(host)
 
+
 _OLD_CREDENTIALS = "--old-credentials"
 
 VERBS: dict[str, Callable[[Host, Sequence[str]], dict[str, Any]]] = {
