@@ -42,8 +42,6 @@ def render(stack: str, out: Path | None, *, diff: bool) -> None:
     ):
         typer.echo(f"warning: {line}", err=True)
     if out is None:
-        if not diff:
-            raise UserError("name a folder with --out, or compare with the hosts by --diff")
         for line in since_release(settings, read_deployment(stack)):
             typer.echo(line)
         return

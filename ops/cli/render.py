@@ -29,6 +29,10 @@ def render(
     ] = False,
 ) -> None:
     """Write every host's files, with example addresses and throw-away keys and tokens."""
+    if out is None and not diff:
+        raise typer.BadParameter(
+            "name a folder, or compare with the hosts by --diff.", param_hint="--out"
+        )
     from ops import render as work
 
     work.render(chosen(stack), out, diff=diff)
