@@ -47,7 +47,7 @@ Unparsed = ["^550 5\\\\.0\\\\.0 Unparsed bounce:"]
 """
 
 _LUA = Path(__file__).parents[1] / "kumomta"
-_REQUIRE = re.compile(r"require '(\w+)'")
+_REQUIRE = re.compile(r"require ?\(?'(\w+)'")
 _DATA_READ_AT_START = (
     "bounces.toml",
     "server.json",
