@@ -48,6 +48,7 @@ class AccountChecks:
         self._parents: dict[str, str] = {}
         self._records = self._hook(f"{name}-record-exists", self._record)
         self.address = self._hook(f"{name}-address-quota", self._address)
+        self.association = self._hook(f"{name}-address-in-use", self._association)
         self.instance = self._hook(f"{name}-vcpu-quota", self._instance)
 
     def record(self, name: str, parent: str) -> Hooks | None:
@@ -70,6 +71,10 @@ class AccountChecks:
     def before_address(self, domain: str) -> pulumi.Input[str]:
         """The Elastic IP's domain, once it is known how many addresses the account has."""
         return self._after(domain, lambda _: self._addresses())
+
+    def before_association(self, allocation_id: pulumi.Input[str]) -> pulumi.Input[str]:
+        """The id of an Elastic IP that exists, once it is known what uses it."""
+        return self._after(allocation_id, self._user)
 
     def before_instance(self, instance_type: str) -> pulumi.Input[str]:
         """The instance type, once it is known how many vCPUs are in use and allowed."""
@@ -151,6 +156,36 @@ class AccountChecks:
         return await asyncio.gather(
             self._quota(ADDRESSES),
             self._ask("addresses", lambda: aws.ec2.get_eips_output(opts=self._opts)),
+        )
+
+    async def _association(self, args: pulumi.ResourceHookArgs) -> None:
+        """AWS moves an Elastic IP without being asked, also away from a host that sends mail."""
+        inputs = args.new_inputs or {}
+        identity = inputs.get("allocationId")
+        if not isinstance(identity, str):
+            return
+        held, ours = await self._user(identity)
+        if held is None or not held.association_id:
+            return
+        if held.network_interface_id == inputs.get("networkInterfaceId"):
+            return
+        if ours is not None and held.instance_id in ours.ids:
+            return
+        raise Rejected(
+            f"allocationId {identity}: {held.public_ip} is in use by "
+            f"{held.instance_id or held.network_interface_id}, which would lose it at once. Stop "
+            f"what sends there, then: aws ec2 disassociate-address --association-id "
+            f"{held.association_id} --region {self._settings.region}; {_OFF}"
+        )
+
+    async def _user(
+        self, identity: str
+    ) -> tuple[aws.ec2.GetElasticIpResult | None, aws.ec2.GetInstancesResult | None]:
+        return await asyncio.gather(
+            self._ask(
+                identity, lambda: aws.ec2.get_elastic_ip_output(id=identity, opts=self._opts)
+            ),
+            self._running("ours", common_tags(self._settings)),
         )
 
     async def _instance(self, _: pulumi.ResourceHookArgs) -> None:

@@ -54,7 +54,9 @@ class PublicAddress(pulumi.ComponentResource):
         self.public_ip = eip.public_ip
         self.association = aws.ec2.EipAssociation(
             f"{name}-association",
-            allocation_id=eip.allocation_id,
+            allocation_id=args.checks.before_association(eip.allocation_id)
+            if args.allocation_id
+            else eip.allocation_id,
             network_interface_id=args.network_interface_id,
             private_ip_address=args.private_address,
             # Sources that change places would claim each other's address while it is in use.
@@ -63,6 +65,7 @@ class PublicAddress(pulumi.ComponentResource):
                 delete_before_replace=True,
                 depends_on=list(args.routed),
                 replacement_trigger=list(args.shares) or None,
+                hooks=args.checks.association if args.allocation_id else None,
             ),
         )
         records = [

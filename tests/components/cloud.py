@@ -151,6 +151,7 @@ _ANSWERS: dict[str, Any] = {
         "resourceRecordSets": [],
     },
     "aws:ec2/getEips:getEips": lambda _: {"id": "addresses", "allocationIds": []},
+    "aws:ec2/getElasticIp:getElasticIp": lambda args: {"id": args["id"], "associationId": ""},
     "aws:ec2/getInstances:getInstances": lambda _: {"id": "instances", "ids": []},
     "aws:ec2/getInstanceType:getInstanceType": lambda args: {
         "id": args["instanceType"],

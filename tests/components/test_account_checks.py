@@ -135,6 +135,38 @@ def test_a_dmarc_record_that_weakens_an_inherited_policy_is_rejected() -> None:
     asyncio.run(_Asks(zone("some other text"))._record(args("none")))
 
 
+@pytest.mark.parametrize(
+    ("held", "refused"),
+    [
+        ({"instance_id": "i-live", "network_interface_id": "eni-live"}, True),
+        ({"instance_id": "", "network_interface_id": "eni-live"}, True),
+        ({"instance_id": "i-mta", "network_interface_id": "eni-other-proxy"}, False),
+        ({"instance_id": "i-new", "network_interface_id": "eni-new"}, False),
+        ({"association_id": "", "instance_id": "", "network_interface_id": ""}, False),
+    ],
+    ids=["live host", "bare interface", "moves within the stack", "the same", "free"],
+)
+def test_an_elastic_ip_is_not_taken_from_what_uses_it(held: Any, refused: bool) -> None:
+    address = {"association_id": "eipassoc-1", "public_ip": "203.0.113.9", **held}
+    checks = _Asks(
+        {"eipalloc-1": SimpleNamespace(**address), "ours": SimpleNamespace(ids=["i-mta"])}
+    )
+    args = _args(allocationId="eipalloc-1", networkInterfaceId="eni-new")
+    if not refused:
+        asyncio.run(checks._association(args))
+        return
+    with pytest.raises(Rejected) as caught:
+        asyncio.run(checks._association(args))
+    assert str(caught.value).startswith("allocationId eipalloc-1: 203.0.113.9 is in use by ")
+    assert "disassociate-address --association-id eipassoc-1 --region" in str(caught.value)
+
+
+def test_only_an_address_of_the_settings_can_be_in_use() -> None:
+    made = shapes.program("many-sources").of_type("EipAssociation")
+    hooked = {item.name for item in made if item.before_create == ("mail-address-in-use",)}
+    assert hooked == {"mail-address-mta-association", "mail-address-out-3-association"}
+
+
 def test_without_the_right_to_read_nothing_is_checked() -> None:
     asyncio.run(_Asks({})._address(_args()))
     asyncio.run(_Asks({})._instance(_args()))
