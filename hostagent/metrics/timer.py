@@ -21,6 +21,7 @@ from hostagent.metrics.collect import Collected, collect
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.disks import hours_until_full, remember, use
 from hostagent.metrics.guard import guard
+from hostagent.metrics.journal import lost_records
 from hostagent.metrics.model import Metric
 from hostagent.metrics.run_state import Flow, State
 from hostagent.metrics.stuck import restart_stuck
@@ -87,7 +88,9 @@ def look(config: Config, host: Host, state: State, now: float) -> Collected:
     """Everything as it is now; the state is brought up to it."""
     found = collect(config, host, state.oldest)
     state.oldest = found.oldest
+    last = state.at
     state.advance(found.counters, now)
+    found.guard("lost records", lambda: _lost_records(config, host, state, last))
     found.guard("listener", lambda: guard(config, host, found.gauges, state))
     found.guard("spool", lambda: _unstick(config, host, found, state))
     found.guard("growth", lambda: _forecasts(config, state, now))
@@ -101,6 +104,12 @@ def look(config: Config, host: Host, state: State, now: float) -> Collected:
 def _unstick(config: Config, host: Host, found: Collected, state: State) -> list[Metric]:
     if config.role == "mta":
         restart_stuck(config, host, found.gauges, state)
+    return []
+
+
+def _lost_records(config: Config, host: Host, state: State, last: float) -> list[Metric]:
+    if config.role == "mta":
+        state.add("records_lost", lost_records(host, last, state.at) if last else 0)
     return []
 
 

@@ -3,6 +3,7 @@
 local kumo = require 'kumo'
 
 local correlation = require 'correlation'
+local dead_letters = require 'dead_letters'
 local events = require 'events'
 local queues = require 'queues'
 
@@ -33,16 +34,9 @@ function mod.configure(disabled_records)
   }
 end
 
-function mod.should_enqueue(msg, hook)
-  if hook ~= mod.NAME then
-    return nil
-  end
-  local record = msg:get_meta 'log_record'
-  if record.queue == queues.WEBHOOK then
-    return false
-  end
-  -- An error here would lose the event: where the settings cannot be read, one
-  -- too many is better.
+-- Whether PING8 gets to see the record, and where it goes then. Where the
+-- settings cannot be read, one too many is better.
+local function prepare(msg, record)
   local ok, wanted = pcall(events.is_wanted, record)
   if ok and not wanted then
     return false
@@ -53,6 +47,26 @@ function mod.should_enqueue(msg, hook)
   -- The record is the event's text already: it need not be in the spool twice.
   msg:set_meta('log_record', nil)
   return true
+end
+
+function mod.should_enqueue(msg, hook)
+  if hook ~= mod.NAME then
+    return nil
+  end
+  local record = msg:get_meta 'log_record'
+  if record.queue == queues.WEBHOOK then
+    return false
+  end
+  local ok, wanted = pcall(prepare, msg, record)
+  if ok then
+    return wanted
+  end
+  -- An error here would lose the event, so it becomes a dead letter.
+  dead_letters.bury({
+    id = tostring(msg:id()),
+    record = msg:get_data(),
+  }, 'not queued: ' .. tostring(wanted):match '^[^\n]*')
+  return false
 end
 
 return mod

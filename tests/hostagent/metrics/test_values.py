@@ -308,3 +308,25 @@ def test_only_two_hours_of_the_past_are_kept() -> None:
     kept = looks(*((number * 60.0, number, 1) for number in range(1000)))
     assert len(kept) <= 13
     assert kept[-1][0] - kept[0][0] <= 2 * HOUR
+
+
+LOST = (
+    "\x1b[2m2026-11-28T19:49:44.228332Z\x1b[0m \x1b[31mERROR\x1b[0m  logging-0 "
+    "\x1b[2mkumod::logging::files\x1b[0m\x1b[2m:\x1b[0m failed to log: writing record to "
+    "/var/log/kumomta/20261128-194940.783335678: No space left on device (os error 28)"
+)
+
+
+def test_records_that_kumod_could_not_write_are_counted(mta: Make, host: World) -> None:
+    """As the real one reported a full log volume, while it accepted and delivered."""
+    here = mta()
+    host.play.journal = f"{LOST}\n" * 3
+    here.run()
+    assert here.metrics()["records_lost", ()] == 0, "nobody knows since when"
+    here.run()
+    assert here.metrics()["records_lost", ()] == 3
+    asked = next(words for words in host.play.asked if words[0] == "journalctl")
+    assert "--unit=kumomta.service" in asked
+    host.play.journal = f"said: {LOST}\n2026-11-28T19:49:44Z  INFO main kumod::logging::x: fine\n"
+    here.run()
+    assert here.metrics()["records_lost", ()] == 0

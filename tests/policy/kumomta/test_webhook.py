@@ -385,3 +385,20 @@ def test_a_redirect_delivers_no_event_of_the_log_hook_and_the_token_stays(
         server.close()
     forwarder.shutdown()
     forwarder.server_close()
+
+
+def test_an_event_that_cannot_be_queued_is_a_dead_letter(host: Host) -> None:
+    mta = host()
+    broken = mta.path("/opt/kumomta/etc/policy/events.lua")
+    text = broken.read_text()
+    broken.write_text(text.replace("mod.id(record)", "mod.id(record) error 'no id'", 1))
+    mta.start().inject()
+    mta.kumod.run()
+    assert len(mta.sent) == 1
+    letters = mta.dead_letters()
+    assert sorted(json.loads(letter["record"])["type"] for letter in letters) == [
+        "Delivery",
+        "Reception",
+    ]
+    assert "no id" in letters[0]["answer"]
+    assert len({letter["event_id"] for letter in letters}) == 2
