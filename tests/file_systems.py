@@ -1,9 +1,11 @@
 """A real ext4 on a loop device, which can lose its power or fail; needs root."""
 
+import errno
 import fcntl
 import os
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +41,14 @@ class FileSystem:
         subprocess.run(["mount", "-o", "loop,commit=1", self.image, self.root], check=True)
 
     def unmount(self) -> None:
-        subprocess.run(["umount", self.root], check=True)
+        """As soon as nobody has anything open there."""
+        for _ in range(100):
+            if not subprocess.run(
+                ["umount", self.root], check=False, capture_output=True
+            ).returncode:
+                return
+            time.sleep(0.1)
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self.root))
 
     def lose_power(self) -> None:
         """What was not synced is gone, and nothing can be read or written until it boots."""

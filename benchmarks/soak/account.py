@@ -13,7 +13,7 @@ from benchmarks.soak.faults import Soak
 from hostagent.events.logs import records
 from hostagent.events.record import as_event, event_id, is_wanted
 
-WINDOW = 2.0
+WINDOW = 5.0
 """Seconds before a kill within which an event may be lost, or a message come twice; before a power
 cut within which a message may be lost (docs/durability.md)."""
 _FINAL = frozenset({"Delivery", "Bounce", "Expiration"})
@@ -48,7 +48,7 @@ def account(soak: Soak) -> Account:
         for kind, moment in (("Reception", at), ("final", ended.get(name))):
             if moment is not None and kind not in fates.get(name, set()):
                 gaps.append((name, kind, moment))
-    unwritten = [gap for gap in gaps if any(a - WINDOW <= gap[2] <= b for a, b in soak.failures)]
+    unwritten = [gap for gap in gaps if in_failure(gap[2], soak.failures)]
     killed = [gap for gap in gaps if in_window(gap[2], soak.kills) and gap not in unwritten]
     excused = [*killed, *unwritten]
     repeats = {name: times for name, times in soak.sink.taken.items() if len(times) > 1}
@@ -56,7 +56,8 @@ def account(soak: Soak) -> Account:
     doubled = [
         name
         for name, times in repeats.items()
-        if name not in soak.sink.unanswered and not all(in_window(at, ends) for at in times[:-1])
+        if name not in soak.sink.unanswered
+        and not all(in_window(at, ends) or in_failure(at, soak.failures) for at in times[:-1])
     ]
     wrong = [f"message {name} is lost: {story(name, soak, logged)}" for name in lost_mail]
     wrong += [f"{kind} of {name} is lost at {at}" for name, kind, at in set(gaps) - set(excused)]
@@ -102,6 +103,11 @@ def story(name: str, soak: Soak, logged: list[dict[str, Any]]) -> str:
 def in_window(moment: float, ends: Sequence[float]) -> bool:
     """Whether something ended soon after."""
     return any(-0.1 <= end - moment <= WINDOW for end in ends)
+
+
+def in_failure(moment: float, failures: Sequence[tuple[float, float]]) -> bool:
+    """Whether a disk failed then: nothing that happened could be written down."""
+    return any(began - WINDOW <= moment <= ended for began, ended in failures)
 
 
 def stored() -> dict[str, dict[str, Any]]:
