@@ -60,7 +60,8 @@ class Soak:
     def play(self, seconds: float, rate: float) -> None:
         """Faults at random moments, each at least once where time allows."""
         lanes = [
-            threading.Thread(target=self.traffic.send, args=(lane, rate / 2)) for lane in range(2)
+            threading.Thread(target=self.traffic.send, args=(lane, rate / 2), daemon=True)
+            for lane in range(2)
         ]
         for lane in lanes:
             lane.start()
