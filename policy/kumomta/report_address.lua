@@ -43,13 +43,19 @@ function mod.parse(value)
   return is_address(text) and text or nil
 end
 
--- The first address in a text that `accept` takes.
+-- The first address in a text that `accept` takes. It looks back from each `@`: a
+-- pattern that begins with the name would read hostile text again and again.
 function mod.first(text, accept)
-  for word in text:gmatch '[^%s<>()%[%],;:"]+@[%w.-]+%w' do
-    local found = mod.parse(word)
+  local at = text:find('@', 1, true)
+  while at do
+    local before = text:sub(math.max(1, at - LONGEST), at - 1):reverse()
+    local name = before:match '^[^%s<>()%[%],;:"]+'
+    local domain = text:match('^[%w.-]+%w', at + 1)
+    local found = name and domain and mod.parse(name:reverse() .. '@' .. domain)
     if found and accept(found:match('@([^@]+)$'):lower()) then
       return found
     end
+    at = text:find('@', at + 1, true)
   end
 end
 

@@ -234,6 +234,8 @@ def test_mail_to_the_people_behind_a_report_domain_is_kept(host: Host, recipient
         b"X: y\r\n" + b" z\r\n" * 60_000,
         b"<" * 250_000,
         b"=?" * 120_000,
+        b"@" * 240_000,
+        b"a@" * 120_000,
         b"".join(
             b"--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n\r\n" % (n, n + 1)
             for n in range(4_000)

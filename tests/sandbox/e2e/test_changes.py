@@ -31,7 +31,7 @@ def arrives(sandbox: Sandbox) -> bool:
 def test_a_message_travels_from_ping8_to_the_recipient_and_its_events_come_back(
     sandbox_up: Sandbox,
 ) -> None:
-    assert len(sandbox_up.send("reader@accept.example")) == 10
+    assert len(sandbox_up.send("reader@accept.example")) == 11
 
 
 def test_an_isolated_brand_sends_from_its_own_address(sandbox_up: Sandbox) -> None:
