@@ -182,7 +182,7 @@ def test_queues_are_listed_by_size_without_our_own(run: Any) -> None:
 
 def test_a_queue_has_the_age_of_its_mail_and_what_the_receiver_said_last(run: Any) -> None:
     gmail, yahoo, *rest = run("list")["queues"]
-    assert 8 <= gmail["oldest_seconds"] < 60
+    assert 8 <= gmail["oldest_seconds"] <= 8 + time.time() - NOW
     assert gmail["next"] == "2026-11-28T13:00:00Z"
     assert (gmail["provider"], gmail["source"]) == ("mx.gmail", "out-2")
     assert (gmail["answer"], gmail["answered"]) == ("421 too fast", NOW - 500)

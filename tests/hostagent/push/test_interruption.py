@@ -254,7 +254,7 @@ def test_a_rollback_during_a_push_is_refused_or_comes_after_it(world: World) -> 
     world.push(NEW, observer=second)
     assert f"`push`, process {os.getpid()}, since" in refusal[0]
     assert whole(world) is None
-    rollback(world.host(), None)
+    rollback(world.host(), None, old_credentials=True)
     assert world.live() == OLD.id
     assert whole(world) is None
 

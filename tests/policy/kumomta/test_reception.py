@@ -397,7 +397,7 @@ def test_headers_are_read_as_kumod_does_or_left_to_it(block: str, names: str) ->
         get_data = function() return text end, get_all_headers = function() return all end,
         get_first_named_header_value = function() return '?' end,
       }
-      local found = headers.of(msg, function() parts[#parts + 1] = 'again' end)
+      local found = headers.of(msg, text, function() parts[#parts + 1] = 'again' end)
       for name in pairs(found) do
         local value = headers.value(msg, found, name)
         parts[#parts + 1] = value and name .. '=' .. value or name
