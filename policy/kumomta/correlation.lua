@@ -42,8 +42,13 @@ for _, name in ipairs(mod.HEADERS) do
 end
 
 -- What an event has in its `headers`.
-mod.EVENT_FIELDS =
-  table.move(mod.HEADERS, 1, #mod.HEADERS, 1, { [#mod.HEADERS + 1] = mod.VERIFIED })
+mod.EVENT_FIELDS = table.move(
+  mod.HEADERS,
+  1,
+  #mod.HEADERS,
+  1,
+  { [#mod.HEADERS + 1] = mod.VERIFIED }
+)
 
 local IN_TRACE =
   table.move(mod.TRACED, 1, #mod.TRACED, 1, { [#mod.TRACED + 1] = MAC })
