@@ -155,6 +155,7 @@ class World:
         Path("/var/spool/kumomta/ping8/outbox").mkdir(parents=True)
         self.environment |= data.environment(chosen, addresses) | {
             "PING8_WEBHOOK_TOKEN": TOKEN,
+            "PING8_TRACE_KEY": secrets.trace_key,
             "PING8_WEBHOOK_URL": f"http://127.0.0.1:{RECEIVER}/events",
         }
         self._start([sys.executable, "-m", "hostagent", "outbox"])
