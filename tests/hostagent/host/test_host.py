@@ -357,12 +357,11 @@ def test_a_drifted_host_is_told_and_repaired_when_asked_to(ground: Ground) -> No
 
 def test_a_rollback_by_hand_goes_to_the_release_before(ground: Ground) -> None:
     ground.push(NEW)
-    report = json.loads(ground.execute("/usr/local/sbin/ping8-agent", "rollback"))
+    back = ("/usr/local/sbin/ping8-agent", "rollback", "--old-credentials")
+    report = json.loads(ground.execute(*back))
     assert (report["previous"], report["release"]) == (NEW.id, OLD.id)
     assert ground.torn(OLD, NEW) == ""
-    report = json.loads(
-        ground.execute("/usr/local/sbin/ping8-agent", "rollback", "--to", NEW.id[:6])
-    )
+    report = json.loads(ground.execute(*back, "--to", NEW.id[:6]))
     assert report["release"] == NEW.id
     assert ground.torn(OLD, NEW) == ""
 
