@@ -8,6 +8,7 @@ import contextlib
 import http.client
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from typing import Any
 
 from benchmarks.peers import Peer, Receiver, Sink
 from policy.render import data
+from policy.render.environment import mta_environment
 from policy.render.example import example_addresses, throw_away_secrets
 from policy.render.mta import dkim_files
 from policy.settings import Settings
@@ -153,9 +155,9 @@ class World:
             content[f"d{number}.example"] = content["example.com"]
         table.write_text(json.dumps(content))
         Path("/var/spool/kumomta/ping8/outbox").mkdir(parents=True)
-        self.environment |= data.environment(chosen, addresses) | {
+        written = mta_environment(chosen, addresses, secrets).content.decode()
+        self.environment |= dict(line.split("=", 1) for line in shlex.split(written)) | {
             "PING8_WEBHOOK_TOKEN": TOKEN,
-            "PING8_TRACE_KEY": secrets.trace_key,
             "PING8_WEBHOOK_URL": f"http://127.0.0.1:{RECEIVER}/events",
         }
         self._start([sys.executable, "-m", "hostagent", "outbox"])
