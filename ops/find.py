@@ -11,7 +11,6 @@ from ops.events import moment
 from ops.output import printable
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
-from policy.contract import ED25519_SUFFIX
 from policy.settings import Settings
 
 _SECONDS = 600
@@ -89,9 +88,8 @@ def signed_by(sender: object, settings: Settings | None) -> str:
     place = str(sender).rpartition("@")[2].lower()
     for domain in settings.domains if settings else ():
         if place in {domain.name, domain.bounce_domain}:
-            active = {domain.active_selector, f"{domain.active_selector}{ED25519_SUFFIX}"}
-            own = [name for name, _ in domain.selectors() if name in active]
-            return f"d={domain.name} s={', '.join(own)}"
+            own = ", ".join(name for name, _ in domain.signing_selectors())
+            return f"d={domain.name} s={own}"
     return ""
 
 

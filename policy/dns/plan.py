@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policy import record_names as names
-from policy.contract import ED25519_SUFFIX
 from policy.dns import texts
 from policy.settings import Settings
 from policy.settings.domains import SenderDomain
@@ -159,11 +158,7 @@ def _keys(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
     for selector, kind in domain.selectors():
         name = names.dkim(selector, domain.name)
         key = KeyOf(domain=domain.name, selector=selector)
-        role = (
-            "signs"
-            if selector.removesuffix(ED25519_SUFFIX) == domain.active_selector
-            else "is the next"
-        )
+        role = "signs" if (selector, kind) in domain.signing_selectors() else "is the next"
         why = f"DKIM key of {domain.name} ({kind}) that {role}"
         zone = zone_of(settings, domain, name)
         if zone is None:

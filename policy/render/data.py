@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from policy.addresses import Addresses
-from policy.contract import DEFAULT_POOL, DEFAULT_SOURCE, ED25519_SUFFIX, POLICY
+from policy.contract import DEFAULT_POOL, DEFAULT_SOURCE, POLICY
 from policy.dns.plan import zone_of
 from policy.limits import SMTP_MESSAGES_PER_MINUTE, SMTP_MESSAGES_PER_SESSION
 from policy.record_names import bounce_target
@@ -174,10 +174,9 @@ def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
 
 def sender_domain(domain: SenderDomain) -> dict[str, Any]:
     """What reception must know of one sender domain."""
-    active = domain.active_selector
-    signers = [{"selector": active, "algorithm": "rsa"}]
-    if domain.dkim.ed25519:
-        signers.append({"selector": f"{active}{ED25519_SUFFIX}", "algorithm": "ed25519"})
+    signers = [
+        {"selector": selector, "algorithm": kind} for selector, kind in domain.signing_selectors()
+    ]
     return {"brand": domain.brand, "bounce": domain.bounce_domain, "signers": signers}
 
 

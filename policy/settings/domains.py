@@ -153,3 +153,8 @@ class SenderDomain(Model):
                 (f"{selector}{ED25519_SUFFIX}", "ed25519") for selector in self.dkim.selectors
             ]
         return tuple(kinds)
+
+    def signing_selectors(self) -> tuple[tuple[str, Literal["rsa", "ed25519"]], ...]:
+        """Those of `selectors` whose keys sign."""
+        active = (self.active_selector, f"{self.active_selector}{ED25519_SUFFIX}")
+        return tuple(each for each in self.selectors() if each[0] in active)
