@@ -11,7 +11,7 @@ import json
 import sys
 import time
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +149,12 @@ def parts(queue: str) -> tuple[str, str, str]:
 
 
 def _act(options: argparse.Namespace, kumod: str, changes: Path, kind: str) -> dict[str, Any]:
-    rules = _rules(options, kumod)
+    criteria = _criteria(options)
     if not options.reason.strip():
         raise AgentError(f"{kind} needs a reason", "give --reason")
     duration = _duration(options.duration)
-    deadline = Deadline(_SECONDS)
-    queues = _queues(_metrics(kumod, deadline))
+    queues = _queues(_metrics(kumod, Deadline(_SECONDS)))
+    rules = _rules(options, criteria, queues)
     touched = [name for name in queues if any(_covers(rule, name) for rule in rules)]
     if not touched:
         raise AgentError(
@@ -162,6 +162,7 @@ def _act(options: argparse.Namespace, kumod: str, changes: Path, kind: str) -> d
             f"there are {len(queues)} queues; list them first",
         )
     ids = []
+    deadline = Deadline(_SECONDS)
     for rule in rules:
         reason = f"{options.by}: {options.reason}".strip(": ")
         body = {**rule, "reason": reason, "duration": duration}
@@ -171,15 +172,21 @@ def _act(options: argparse.Namespace, kumod: str, changes: Path, kind: str) -> d
     return {"ids": ids, "queues": touched, "messages": int(count), "duration": duration}
 
 
-def _rules(options: argparse.Namespace, kumod: str) -> list[dict[str, str]]:
-    """Criteria as kumod takes them, which knows no provider: one for each of its domains."""
+def _criteria(options: argparse.Namespace) -> dict[str, str]:
+    """What the operator named, in kumod's words; empty if only a provider."""
     named = {"domain": options.domain, "tenant": options.brand, "campaign": options.campaign}
     criteria = {name: value for name, value in named.items() if value}
+    if not criteria and not options.provider:
+        raise AgentError(f"{options.verb} without criteria would stop every queue", "name one")
+    return criteria
+
+
+def _rules(
+    options: argparse.Namespace, criteria: Mapping[str, str], queues: Collection[str]
+) -> list[dict[str, str]]:
+    """Criteria as kumod takes them, which knows no provider: one for each of its domains."""
     if not options.provider:
-        if not criteria:
-            raise AgentError(f"{options.verb} without criteria would stop every queue", "name one")
-        return [criteria]
-    queues = _queues(_metrics(kumod, Deadline(_SECONDS)))
+        return [dict(criteria)]
     attempts = last_attempts(queues, options.logs, seconds=_LOG_SECONDS)
     domains = {
         parts(name)[2] for name, one in attempts.items() if one["provider"] == options.provider
