@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,17 @@ class FileSystem:
 
     image: Path
     root: Path
+
+    @classmethod
+    @contextmanager
+    def mounted(cls, folder: Path) -> Iterator["FileSystem"]:
+        """A new one in `folder`, until the end of the block."""
+        made = cls(folder / "image", folder / "volume")
+        made.make()
+        try:
+            yield made
+        finally:
+            made.unmount()
 
     def make(self, mib: int = 32) -> None:
         """Anew, and mounted."""

@@ -20,10 +20,8 @@ SEGMENTS = ("20261101-120000.1", "20261101-120001.1")
 
 @pytest.fixture
 def volume(tmp_path: Path) -> Iterator[FileSystem]:
-    made = FileSystem(tmp_path / "image", tmp_path / "volume")
-    made.make()
-    yield made
-    made.unmount()
+    with FileSystem.mounted(tmp_path) as volume:
+        yield volume
 
 
 @pytest.fixture

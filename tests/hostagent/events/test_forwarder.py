@@ -1,4 +1,4 @@
-"""What stands between the log hook and PING8: no event follows a redirect, and the rest passes."""
+"""What is between the log hook and PING8: no event follows a redirect, and the rest passes."""
 
 import http.client
 import socket

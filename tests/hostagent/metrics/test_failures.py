@@ -298,14 +298,10 @@ def test_a_volume_that_takes_no_writes_counts_as_full(
     tmp_path: Path, fault: Callable[[FileSystem], None]
 ) -> None:
     """So the alarms of a full disk are raised."""
-    volume = FileSystem(tmp_path / "image", tmp_path / "volume")
-    volume.make()
-    try:
+    with FileSystem.mounted(tmp_path) as volume:
         assert free_percent(volume.root) > 80
         fault(volume)
         assert free_percent(volume.root) == 0
-    finally:
-        volume.unmount()
 
 
 def test_a_mount_that_the_timers_unit_sees_read_only_is_none(tmp_path: Path) -> None:

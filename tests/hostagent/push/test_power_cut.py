@@ -21,10 +21,8 @@ class Cut(BaseException):
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[FileSystem]:
-    made = FileSystem(tmp_path / "image", tmp_path / "disk")
-    made.make()
-    yield made
-    made.unmount()
+    with FileSystem.mounted(tmp_path) as disk:
+        yield disk
 
 
 @pytest.fixture
