@@ -283,10 +283,10 @@ VARIANTS = {
 }
 MESSAGES, ROUNDS = 2000, 3
 GROWTH = (10, 1_000, 100_000)
-_HOW = f"""`KUMOMTA_ROOT=DIR python -m benchmarks.policy` measured it side by side, in turn,
-{ROUNDS} times each; the least CPU and the highest rate are shown. Messages of 2.9 kB, one recipient
-each; client, KumoProxy, sink and receiver on the same two cores. A debug build is slower than a
-release: compare the rows with each other."""
+_HOW = f"""`KUMOMTA_ROOT=DIR python -m benchmarks.policy` measured these variants in
+turn, {ROUNDS} times each, and kept the lowest CPU and the highest rate. Messages of 2.9 kB, one
+recipient each; client, KumoProxy, sink and receiver run on the same two cores. A debug build is
+slower than a release, so compare the rows with each other."""
 
 
 def measure(variant: Variant, *, domains: int = 1) -> tuple[float, float]:

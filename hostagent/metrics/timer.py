@@ -59,7 +59,7 @@ def main(arguments: Sequence[str], host: Host | None = None, places: Places | No
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return _run(configuration.read(places.config), host, places)
     except BlockingIOError:
-        print("ping8: another run is at work", file=sys.stderr)
+        print("ping8: another run is active", file=sys.stderr)
         return 0
     except AgentError as error:
         print(f"ping8: {error.what}; {error.fix}", file=sys.stderr)

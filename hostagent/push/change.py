@@ -228,12 +228,12 @@ def _rolled_back(host: Host, store: Store, note: Pending, error: Exception) -> A
         state = go_back(host, store, note)
     except Exception as second:
         return AgentError(
-            f"release {note.target} failed ({what}) and going back to {note.origin} failed too "
+            f"release {note.target} failed ({what}) and rolling back to {note.origin} failed too "
             f"({second})",
-            "push again, or run `ping8-agent finish` on the host: either takes it up from here",
+            "push again, or run `ping8-agent finish` on the host: both continue from here",
         )
     if note.origin == NOTHING:
-        return AgentError(f"release {note.target} was taken away again: {what}", fix)
+        return AgentError(f"release {note.target} was removed: {what}", fix)
     return AgentError(
         f"release {note.target} was rolled back to {note.origin}, {state}: {what}", fix
     )

@@ -56,7 +56,7 @@ def _take(host: Host, descriptor: int, wait: float) -> None:
         except BlockingIOError:
             if host.now() >= deadline:
                 raise HeldError(
-                    f"another change is at work on this host: {_holder(descriptor)}",
+                    f"another change is running on this host: {_holder(descriptor)}",
                     "wait until it has ended, then push again",
                 ) from None
         else:

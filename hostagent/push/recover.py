@@ -19,7 +19,7 @@ def recover(host: Host, store: Store) -> str:
     mask(host, store, note.origin, note.target)
     live = store.current_id()
     if live != note.target:
-        host.report.say(f"release {note.target} was not switched to: it is taken away")
+        host.report.say(f"release {note.target} was not switched to: it is removed")
         change.give_up(host, store, note)
         return f"release {note.target} was never live; {live} is"
     host.report.say(f"finishing the interrupted switch to release {note.target}")

@@ -139,7 +139,7 @@ def test_a_second_run_at_the_same_time_does_nothing(
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert here.run() == 0
     assert len(here.sent.bodies) == 1
-    assert "another run is at work" in capsys.readouterr().err
+    assert "another run is active" in capsys.readouterr().err
 
 
 def test_runs_side_by_side_send_each_flow_once(mta: Make, kumod: Server) -> None:

@@ -117,7 +117,7 @@ def test_a_first_release_with_a_helper_is_taken_away_without_asking_for_the_help
 ) -> None:
     helper = file(HELPER, HELPER_TEXT, effects=("restart ping8-addresses.service",))
     world.play.refuse["systemctl restart kumomta.service"] = Result(1, "Job failed")
-    with pytest.raises(AgentError, match="taken away again"):
+    with pytest.raises(AgentError, match="was removed"):
         world.push(release(helper))
     asked = world.play.changes()
     assert asked.count("restart ping8-addresses.service") == 1
@@ -178,7 +178,7 @@ def test_a_first_release_that_is_unhealthy_is_taken_away_again(world: World) -> 
     original.write_text("# the package's")
     first = release(file(NGINX, "server {}"))
     world.play.refuse["systemctl restart kumomta.service"] = Result(1, "Job failed")
-    with pytest.raises(AgentError, match="taken away again"):
+    with pytest.raises(AgentError, match="was removed"):
         world.push(first)
     assert world.live() == "none"
     assert original.read_text() == "# the package's"
