@@ -1,30 +1,14 @@
-"""Rules across settings, one function each: what a single field's type cannot say."""
+"""Rules across settings, one function each: what a single field's type cannot say.
 
-from policy.settings.checks import (
-    brands,
-    certificate,
-    domains,
-    egress,
-    hosts,
-    network,
-    operation,
-    shaping,
-    spf,
-    webhook,
-)
-from policy.settings.checks.rule import Check
+Every module of this folder is loaded, and its rules register themselves.
+"""
 
-CHECKS: tuple[Check, ...] = (
-    *network.CHECKS,
-    *hosts.CHECKS,
-    *egress.CHECKS,
-    *brands.CHECKS,
-    *domains.CHECKS,
-    *spf.CHECKS,
-    *webhook.CHECKS,
-    *certificate.CHECKS,
-    *operation.CHECKS,
-    *shaping.CHECKS,
-)
+import importlib
+import pkgutil
+
+from policy.settings.checks.rule import CHECKS, Check
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
 
 __all__ = ["CHECKS", "Check"]

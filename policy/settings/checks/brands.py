@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from policy.contract import DEFAULT_POOL
 from policy.settings.base import seconds
-from policy.settings.checks.rule import Check, check
+from policy.settings.checks.rule import check
 from policy.settings.egress import Brand
 from policy.settings.model import Settings
 from policy.settings.problems import Finding, one_of
@@ -116,14 +116,3 @@ def brand_intervals_are_in_order(settings: Settings) -> Iterator[Finding]:
             key, fix = wrong
             value = brand.retry_interval if key == "retryInterval" else brand.max_retry_interval
             yield Finding(path=("brands", i, key), value=value, fix=fix)
-
-
-CHECKS: tuple[Check, ...] = (
-    brands_name_known_pools,
-    pools_are_used,
-    domains_name_known_brands,
-    brands_are_used,
-    isolated_brands_share_nothing,
-    unknown_senders_avoid_isolated_brands,
-    brand_intervals_are_in_order,
-)

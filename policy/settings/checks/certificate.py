@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from cryptography import x509
 
 from policy.settings import names
-from policy.settings.checks.rule import Check, check
+from policy.settings.checks.rule import check
 from policy.settings.model import Settings
 from policy.settings.problems import Finding
 
@@ -73,6 +73,3 @@ def common_name_fits(settings: Settings) -> Iterator[Finding]:
             fix=f"{settings.mta_host[: names.LONGEST_LABEL]}... has {len(settings.mta_host)} "
             f"characters; a certificate's common name takes {longest}: shorten it or the zone",
         )
-
-
-CHECKS: tuple[Check, ...] = (chain_goes_with_kind, chain_is_for_our_host, common_name_fits)

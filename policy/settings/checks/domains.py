@@ -8,7 +8,7 @@ from publicsuffixlist import PublicSuffixList
 from policy import record_names as dns
 from policy.contract import ED25519_SUFFIX
 from policy.settings import names
-from policy.settings.checks.rule import Check, check
+from policy.settings.checks.rule import check
 from policy.settings.domains import RSA_BITS, SenderDomain
 from policy.settings.model import Settings
 from policy.settings.problems import Finding, nearest, one_of
@@ -272,20 +272,3 @@ def dmarc_is_not_weaker_than_inherited(settings: Settings) -> Iterator[Finding]:
                         "or leave that one with dmarc: {publish: false}",
                     )
                 break
-
-
-CHECKS: tuple[Check, ...] = (
-    domains_are_listed_once,
-    zone_is_registrable,
-    domains_are_registrable,
-    zones_hold_their_domains,
-    domains_are_no_hosts,
-    bounce_domains_are_apart,
-    report_domains_take_nothing_over,
-    feedback_domains_are_apart,
-    bounce_domains_align,
-    keys_are_strong,
-    selectors_are_distinct,
-    derived_names_fit,
-    dmarc_is_not_weaker_than_inherited,
-)

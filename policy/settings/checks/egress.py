@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from policy.contract import DEFAULT_POOL, DEFAULT_SOURCE
 from policy.settings import names
-from policy.settings.checks.rule import Check, check
+from policy.settings.checks.rule import check
 from policy.settings.model import Settings
 from policy.settings.plain_secrets import Path
 from policy.settings.problems import Finding, one_of
@@ -239,20 +239,3 @@ def elastic_ips_fit_the_quota(settings: Settings) -> Iterator[Finding]:
             fix=f"{needed} are needed, the MTA's and one for each source: ask AWS for a higher "
             f"quota (EC2-VPC Elastic IPs), then set it to {needed} or more",
         )
-
-
-CHECKS: tuple[Check, ...] = (
-    names_are_defined_once,
-    names_are_not_reserved,
-    contract_names_exist,
-    ehlo_names_lie_in_our_zone,
-    ehlo_names_are_used_once,
-    host_names_are_used_once,
-    pools_name_known_sources,
-    sources_are_used,
-    pools_have_simple_shares,
-    sources_name_known_proxies,
-    proxies_are_used,
-    elastic_ips_are_used_once,
-    elastic_ips_fit_the_quota,
-)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from policy.settings.checks.rule import Check, check
+from policy.settings.checks.rule import check
 from policy.settings.hosts import Host
 from policy.settings.instances import instance_types
 from policy.settings.model import Settings
@@ -183,16 +183,3 @@ def the_pin_is_of_the_version(settings: Settings) -> Iterator[Finding]:
                 fix=f"KumoMTA's repository has no package of {version} for {host.processor}: "
                 f"choose an instance type of {' or '.join(pin.digests)}",
             )
-
-
-CHECKS: tuple[Check, ...] = (
-    instance_types_are_known,
-    stated_types_agree,
-    interfaces_hold_their_addresses,
-    spool_holds_the_backlog,
-    spool_is_a_possible_gp3_volume,
-    log_volume_holds_the_logs,
-    root_volumes_hold_the_journal,
-    socks_ports_are_free,
-    the_pin_is_of_the_version,
-)

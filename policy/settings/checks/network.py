@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from policy.settings.checks.rule import Check, check
+from policy.settings.checks.rule import check
 from policy.settings.model import Settings
 from policy.settings.private_addresses import Place, free_address, places
 from policy.settings.problems import Finding, key_of
@@ -153,16 +153,3 @@ def first_sources_have_the_hosts_address(settings: Settings) -> Iterator[Finding
                 value=own[0].private_address,
                 fix=f"it is the first source of {proxy.name}: set proxies[{i}].privateAddress",
             )
-
-
-CHECKS: tuple[Check, ...] = (
-    vpc_is_private,
-    networks_have_a_size_of_aws,
-    subnets_lie_in_the_vpc,
-    subnets_do_not_overlap,
-    subnets_hold_their_hosts,
-    zones_are_two_of_the_region,
-    private_addresses_differ,
-    pinned_addresses_are_of_the_subnet,
-    first_sources_have_the_hosts_address,
-)

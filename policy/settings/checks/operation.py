@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from policy.contract import KUMOD_REFUSES_BELOW
 from policy.settings.base import seconds
 from policy.settings.checks.network import PRIVATE_NETWORKS
-from policy.settings.checks.rule import Check, check
+from policy.settings.checks.rule import check
 from policy.settings.model import Settings
 from policy.settings.problems import Finding
 
@@ -200,16 +200,3 @@ def tags_are_possible(settings: Settings) -> Iterator[Finding]:
         fix = _tag_fix(key, value)
         if fix is not None:
             yield Finding(path=("tags", key), value=value, fix=fix)
-
-
-CHECKS: tuple[Check, ...] = (
-    ssh_is_not_open_to_the_world,
-    ssh_keys_are_public,
-    disk_alarms_come_before_kumod_refuses,
-    metrics_are_sent_each_minute_at_most,
-    alarms_look_at_a_day_at_most,
-    forecasts_look_a_month_ahead_at_most,
-    topic_is_in_the_region,
-    shipping_has_a_bucket,
-    tags_are_possible,
-)

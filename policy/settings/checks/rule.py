@@ -26,11 +26,20 @@ class Check:
         return not (self.whole & (broken | thinned) or self.elements & broken)
 
 
-def check(*whole: str, elements: Iterable[str] = ()) -> Callable[[Rule], Check]:
-    """Make a rule a check."""
+CHECKS: list[Check] = []
+"""Every rule that `check` marked, in the order of modules and lines."""
+
+
+def check(*whole: str, elements: Iterable[str] = ()) -> Callable[[Rule], Rule]:
+    """Registers a rule with the settings that it reads (see `Check`)."""
     known = frozenset(Settings.model_fields)
     read = frozenset(whole)
     single = frozenset(elements)
     if not (read | single) <= known:
         raise LookupError(f"no such settings: {', '.join(sorted((read | single) - known))}")
-    return lambda rule: Check(rule=rule, whole=read, elements=single)
+
+    def register(rule: Rule) -> Rule:
+        CHECKS.append(Check(rule=rule, whole=read, elements=single))
+        return rule
+
+    return register

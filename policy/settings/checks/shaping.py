@@ -9,7 +9,7 @@ from typing import Any
 
 from policy.contract import EGRESS_PATH, EVENT_QUEUE
 from policy.settings import names
-from policy.settings.checks.rule import Check, check
+from policy.settings.checks.rule import check
 from policy.settings.model import Settings
 from policy.settings.plain_secrets import Path
 from policy.settings.problems import PROJECT, Finding, one_of
@@ -179,13 +179,3 @@ def _is(kind: str, value: object) -> bool:
     if kind == "number":
         return number
     return isinstance(value, bool) if kind == "switch" else True
-
-
-CHECKS: tuple[Check, ...] = (
-    shaping_names_known_sources,
-    shaping_tables_are_of_domains,
-    shaping_keeps_the_contract,
-    shaping_stays_on_port_25,
-    shaping_keys_are_kumomtas,
-    warm_up_does_not_shrink,
-)

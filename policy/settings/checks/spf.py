@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from policy import record_names
 from policy.settings import names
-from policy.settings.checks.rule import Check, check
+from policy.settings.checks.rule import check
 from policy.settings.domains import SenderDomain
 from policy.settings.model import Settings
 from policy.settings.plain_secrets import Path
@@ -174,13 +174,3 @@ def brand_record_names_fit(settings: Settings) -> Iterator[Finding]:
                 value=brand.name,
                 fix=f"{name[:40]}... has {len(name)} characters; DNS takes 253: shorten it",
             )
-
-
-CHECKS: tuple[Check, ...] = (
-    spf_stays_within_ten_look_ups,
-    spf_includes_are_used_once,
-    spf_records_fit,
-    brand_records_fit,
-    brand_record_names_fit,
-    other_texts_can_be_published,
-)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from policy.settings.base import seconds
-from policy.settings.checks.rule import Check, check
+from policy.settings.checks.rule import check
 from policy.settings.model import Settings
 from policy.settings.problems import Finding
 
@@ -61,10 +61,3 @@ def webhook_intervals_are_in_order(settings: Settings) -> Iterator[Finding]:
             value=webhook.timeout,
             fix="use 5m or less: a hanging receiver holds a connection this long",
         )
-
-
-CHECKS: tuple[Check, ...] = (
-    contract_events_are_sent,
-    events_live_seven_days,
-    webhook_intervals_are_in_order,
-)
