@@ -12,7 +12,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ops.doctor import command, plan
+from ops.doctor import command
+from ops.doctor.case import Options
 from ops.doctor.finding import Status
 from ops.stack import Deployment, HostAccess
 from tests.examples import SMALL
@@ -57,7 +58,7 @@ def measure(domains: int) -> tuple[float, int, int]:
         return {f"d{n}.example.com/{s}": DER for n in range(domains) for s in ("s1", "s2")}
 
     command.ssh_json = agent
-    options = plan.Options(folder=command._checkout(), exchanger="example.com", only=("domains",))
+    options = Options(folder=command._checkout(), exchanger="example.com", only=("domains",))
     start = time.monotonic()
     findings = command.look(deployment, options, (f"127.0.0.1:{port}",), seconds=120)
     seconds = time.monotonic() - start

@@ -41,32 +41,28 @@ def bulk_senders(findings: Iterable[Finding], senders: Iterable[Sender]) -> list
     for finding in findings:
         by_subject.setdefault(finding.subject, []).append(finding)
     return [
-        _line(
-            check, sender.domain, rules, [f for s in sender.subjects for f in by_subject.get(s, ())]
+        _line(rules, [f for s in sender.subjects for f in by_subject.get(s, ())]).of(
+            check, sender.domain
         )
         for sender in senders
         for check, rules in RULES.items()
     ]
 
 
-def _line(check: str, domain: str, rules: Sequence[str], found: Sequence[Finding]) -> Finding:
+def _line(rules: Sequence[str], found: Sequence[Finding]) -> Finding:
     about = [finding for finding in found if finding.check in rules]
     bad = [finding for finding in about if finding.status is Status.FAIL]
     open_ = {finding.check for finding in about if finding.status is Status.UNKNOWN}
     open_ |= set(rules) - {finding.check for finding in about}
     if bad:
         return failed(
-            check,
-            domain,
             "broken: " + ", ".join(f"{f.headline} ({f.check})" for f in bad),
             expected="all rules kept",
             fix=f"fix {', '.join(sorted({f.check for f in bad}))}",
         )
     if open_:
         return unknown(
-            check,
-            domain,
             f"not known: {', '.join(sorted(open_))}",
             fix=f"see {', '.join(sorted(open_))}",
         )
-    return passed(check, domain, f"{len(rules)} rules kept; one-click unsubscribe is PING8's part")
+    return passed(f"{len(rules)} rules kept; one-click unsubscribe is PING8's part")

@@ -14,7 +14,9 @@ from rich.progress import Progress
 
 from ops import output
 from ops.doctor import plan
+from ops.doctor.answers import Answers
 from ops.doctor.bulk import bulk_senders
+from ops.doctor.case import Case, Options
 from ops.doctor.examination import examine
 from ops.doctor.finding import Finding, exit_status
 from ops.doctor.launch import before_launch
@@ -62,7 +64,7 @@ def doctor(stack: str, wishes: Wishes) -> None:
         deployment = read_deployment(stack)
         doctor_settings = deployment.settings.doctor
         options = plan.checked(
-            plan.Options(
+            Options(
                 folder=_checkout(),
                 exchanger=wishes.exchanger or doctor_settings.exchanger,
                 block_lists=tuple(wishes.block_lists or doctor_settings.block_lists),
@@ -93,14 +95,16 @@ def doctor(stack: str, wishes: Wishes) -> None:
 
 
 def look(
-    deployment: Deployment, options: plan.Options, servers: tuple[str, ...], *, seconds: float
+    deployment: Deployment, options: Options, servers: tuple[str, ...], *, seconds: float
 ) -> list[Finding]:
     """One whole examination, within `seconds`; a terminal's standard error shows its progress."""
 
     def agent(host: HostAccess, verb: Sequence[str]) -> object:
         return ssh_json(host, verb, limit=seconds)
 
-    todo = plan.tasks(deployment, options, Resolver(servers), agent)
+    resolver = Resolver(servers)
+    case = Case(deployment=deployment, options=options, resolver=resolver, ask=Answers(agent))
+    todo = plan.tasks(case)
     console = Console(stderr=True)
     with Progress(transient=True, console=console, disable=not console.is_terminal) as bar:
         row = bar.add_task("checking", total=len(todo))
@@ -109,7 +113,7 @@ def look(
             seconds=seconds,
             progress=lambda done, _total: bar.update(row, completed=done),
         )
-    lines = bulk_senders(findings, plan.senders(deployment, options))
+    lines = bulk_senders(findings, plan.senders(case))
     return [finding for finding in [*findings, *lines] if options.wants(finding.check)]
 
 

@@ -54,7 +54,7 @@ def examine(
                 index = todo.get_nowait()
             except queue.Empty:
                 return
-            done.put((index, _outcome(tasks[index])))
+            done.put((index, outcome(tasks[index])))
 
     for _ in range(min(workers, len(tasks))):
         threading.Thread(target=work, daemon=True).start()
@@ -85,7 +85,8 @@ def _gathered(
     return findings
 
 
-def _outcome(task: Task) -> Sequence[Finding]:
+def outcome(task: Task) -> Sequence[Finding]:
+    """What a task found; all its checks are unknown when it breaks."""
     try:
         return task.run()
     except tuple(_FIXES) as error:
@@ -94,17 +95,10 @@ def _outcome(task: Task) -> Sequence[Finding]:
     except Exception as error:  # the operator reads it, and the other checks go on
         why, fix = f"{type(error).__name__}: {error}", "report this to who keeps this program"
     saw = f"could not check: {why}"
-    return [unknown(check, task.subject, saw, fix=fix) for check in task.checks]
+    return [unknown(saw, fix=fix).of(check, task.subject) for check in task.checks]
 
 
 def _late(tasks: Iterable[Task]) -> list[Finding]:
-    return [
-        unknown(
-            check,
-            task.subject,
-            "no answer in time",
-            fix="run again with a longer --timeout, or look at the network between here and there",
-        )
-        for task in tasks
-        for check in task.checks
-    ]
+    fix = "run again with a longer --timeout, or look at the network between here and there"
+    late = unknown("no answer in time", fix=fix)
+    return [late.of(check, task.subject) for task in tasks for check in task.checks]

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
@@ -52,12 +52,16 @@ class Finding:
     `saw` and `expected` are facts; `fix` can be pasted or done as it is.
     """
 
-    check: str
-    subject: str
+    check: str = ""
+    subject: str = ""
     status: Status
     saw: str
     expected: str = ""
     fix: str = ""
+
+    def of(self, check: str, subject: str) -> "Finding":
+        """As the answer of a check about a subject, or about the part of it named so far."""
+        return replace(self, check=check, subject=f"{subject} {self.subject}".rstrip())
 
     @property
     def text(self) -> CheckText:
@@ -77,28 +81,24 @@ class Finding:
         return self.check, self.subject
 
 
-def passed(check: str, subject: str, saw: str) -> Finding:
-    """All is as expected."""
-    return Finding(check=check, subject=subject, status=Status.PASS, saw=saw)
+def passed(saw: str, *, part: str = "") -> Finding:
+    """All is as expected. A `part` is one of several in the subject: a volume of a host."""
+    return Finding(subject=part, status=Status.PASS, saw=saw)
 
 
-def failed(check: str, subject: str, saw: str, *, expected: str, fix: str) -> Finding:
+def failed(saw: str, *, expected: str, fix: str, part: str = "") -> Finding:
     """Mail suffers, or will."""
-    return Finding(
-        check=check, subject=subject, status=Status.FAIL, saw=saw, expected=expected, fix=fix
-    )
+    return Finding(subject=part, status=Status.FAIL, saw=saw, expected=expected, fix=fix)
 
 
-def warned(check: str, subject: str, saw: str, *, expected: str, fix: str) -> Finding:
+def warned(saw: str, *, expected: str, fix: str, part: str = "") -> Finding:
     """Mail flows, but something wants attention."""
-    return Finding(
-        check=check, subject=subject, status=Status.WARN, saw=saw, expected=expected, fix=fix
-    )
+    return Finding(subject=part, status=Status.WARN, saw=saw, expected=expected, fix=fix)
 
 
-def unknown(check: str, subject: str, saw: str, *, fix: str = "") -> Finding:
+def unknown(saw: str, *, fix: str = "") -> Finding:
     """The check could not run; `saw` says why."""
-    return Finding(check=check, subject=subject, status=Status.UNKNOWN, saw=saw, fix=fix)
+    return Finding(status=Status.UNKNOWN, saw=saw, fix=fix)
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

@@ -17,8 +17,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from ops.doctor import command
-from ops.doctor.finding import Finding, Status, check_texts
+from ops.doctor.bulk import RULES
+from ops.doctor.finding import Status, check_texts
 from ops.doctor.launch import before_launch
+from ops.doctor.registry import CHECKS, check
+from ops.doctor.subjects import HOSTS
 from ops.main import build
 from ops.stack import Deployment, HostAccess
 from policy.dns import plan
@@ -272,7 +275,12 @@ def test_the_repositorys_own_stack_files_have_a_checklist(monkeypatch: pytest.Mo
     assert "# Before prod sends its first message" in result.stdout
 
 
-def test_every_finding_of_a_check_has_a_text() -> None:
-    for check in check_texts():
-        found = Finding(check=check, subject="x", status=Status.PASS, saw="")
-        assert found.text.title and found.text.why.endswith(".")
+def test_every_text_belongs_to_one_check() -> None:
+    ids = [*(check.id for check in CHECKS), *RULES]
+    assert sorted(ids) == sorted(check_texts())
+    assert all(text.title and text.why.endswith(".") for text in check_texts().values())
+
+
+def test_a_check_without_a_text_is_rejected_when_it_registers() -> None:
+    with pytest.raises(LookupError, match=r"checks.yaml has no text for host\.moon"):
+        check("host.moon", HOSTS)

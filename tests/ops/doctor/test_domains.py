@@ -1,7 +1,7 @@
 """The doctor's look at sender domains, against real DNS answers."""
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import checkdmarc.utils
@@ -9,16 +9,18 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from ops.doctor import domain_dkim, domain_dmarc, domain_spf
+from ops.doctor.checks import domain_dkim, domain_dmarc, domain_spf
 from ops.doctor.finding import Finding, Status
 from ops.doctor.resolver import LookupFailed, Resolver
-from ops.stack import Deployment, Egress
+from ops.stack import Deployment
 from policy.settings.domains import SenderDomain
 from tests.examples import SMALL
+from tests.ops.doctor.case import case_of, found
 from tests.ops.doctor.deployment import MTA_ADDRESS, deployment_of
 from tests.ops.doctor.dns_server import closed_port, serving
 from tests.ops.doctor.published import PUBLISHED, quoted, spf_zone
 
+DMARC_CHECKS = ("domain.dmarc", "domain.alignment", "domain.report-address")
 DMARC = {"policy": "quarantine", "report": "dmarc@example.com"}
 Zone = dict[tuple[str, str], list[str]]
 
@@ -31,10 +33,6 @@ def deployment(**changes: Any) -> Deployment:
 
 def domain_of(deployed: Deployment) -> SenderDomain:
     return deployed.settings.domains[0]
-
-
-def source_of(deployed: Deployment) -> Egress:
-    return deployed.egress["proxy-default"]
 
 
 GOOD: Zone = {
@@ -65,12 +63,9 @@ def statuses(findings: list[Finding]) -> dict[str, Status]:
 def spf_of(zone: Zone, /, **changes: Any) -> dict[str, Finding]:
     deployed = deployment(**changes)
     with serving(zone) as server:
-        resolver = Resolver([server])
-        resolver.use_for_spf()
-        found = domain_spf.envelope_spf(
-            domain_of(deployed), [source_of(deployed)], resolver, deployed
-        )
-    return {finding.check: finding for finding in found}
+        case = case_of(deployed, server)
+        checks = (domain_spf.result, domain_spf.limits)
+        return {f.check: f for check in checks for f in check(domain_of(deployed), case)}
 
 
 def spf_statuses(zone: Zone, /, **changes: Any) -> tuple[Status, Status]:
@@ -172,11 +167,11 @@ def test_an_owners_macros_and_redirect_are_followed_and_counted() -> None:
 
 
 def test_an_unreachable_dns_server_leaves_spf_unknown() -> None:
-    resolver = Resolver([f"127.0.0.1:{closed_port()}"], seconds=0.2)
-    resolver.use_for_spf()
     deployed = deployment()
-    found = domain_spf.envelope_spf(domain_of(deployed), [source_of(deployed)], resolver, deployed)
-    assert set(statuses(found).values()) == {Status.UNKNOWN}
+    case = case_of(deployed, Resolver([f"127.0.0.1:{closed_port()}"], seconds=0.2))
+    for check in (domain_spf.result, domain_spf.limits):
+        with pytest.raises(LookupFailed, match="no DNS server answered"):
+            check(domain_of(deployed), case)
 
 
 @pytest.mark.parametrize(
@@ -191,14 +186,14 @@ def test_an_unreachable_dns_server_leaves_spf_unknown() -> None:
 def test_the_bounce_domain_must_lead_to_the_mta(change: Zone, status: Status) -> None:
     deployed = deployment()
     with serving({**GOOD, **change}) as server:
-        findings = domain_spf.bounce_domain(domain_of(deployed), Resolver([server]), deployed)
+        findings = domain_spf.bounce_domain(domain_of(deployed), case_of(deployed, server))
     assert statuses(findings) == {"domain.bounce": status}
 
 
 def test_a_feedback_domain_of_its_own_must_lead_to_the_mta_too() -> None:
     deployed = deployment(feedback="complaints.example.com")
     with serving(GOOD) as server:
-        findings = domain_spf.bounce_domain(domain_of(deployed), Resolver([server]), deployed)
+        findings = domain_spf.bounce_domain(domain_of(deployed), case_of(deployed, server))
     assert statuses(findings) == {"domain.bounce": Status.FAIL}
     assert "MX complaints.example.com → nothing" in findings[0].saw
 
@@ -206,28 +201,24 @@ def test_a_feedback_domain_of_its_own_must_lead_to_the_mta_too() -> None:
 # DKIM -------------------------------------------------------------------------
 
 TARGET = "s1.example.com.dkim.mail.example.com"
-HostKeys = Callable[[], Mapping[str, str]]
+HostKeys = Mapping[str, str]
+DKIM = ("domain.dkim-record", "domain.dkim-key", "domain.dkim-length")
 
 
-def silent_host() -> Mapping[str, str]:
-    raise LookupFailed("no SSH connection")
-
-
-def dkim_findings(zone: Zone, host_keys: HostKeys, /, **changes: Any) -> dict[str, Finding]:
+def dkim_findings(zone: Zone, keys: HostKeys | None, /, **changes: Any) -> dict[str, Finding]:
+    """By what the MTA host has; None: it does not answer."""
     deployed = deployment(**{"zone": None, **changes})
+    answers = None if keys is None else {"public-keys": keys}
     with serving(zone) as server:
-        found = domain_dkim.selector(
-            domain_of(deployed), "s1", Resolver([server]), deployed, host_keys
-        )
-    return {finding.check: finding for finding in found}
+        return found(case_of(deployed, server, answers, only=DKIM), "example.com s1")
 
 
-def dkim_of(record: list[str], host_keys: HostKeys) -> dict[str, Status]:
+def dkim_of(record: list[str], keys: HostKeys | None) -> dict[str, Status]:
     zone: Zone = {
         ("s1._domainkey.example.com", "CNAME"): [f"{TARGET}."],
         **({(TARGET, "TXT"): record} if record else {}),
     }
-    return {check: f.status for check, f in dkim_findings(zone, host_keys).items()}
+    return {check: f.status for check, f in dkim_findings(zone, keys).items()}
 
 
 def public_der(bits: int) -> bytes:
@@ -242,8 +233,7 @@ def rsa_record(der: bytes) -> list[str]:
 
 
 def on_host(der: bytes) -> HostKeys:
-    keys = {"example.com/s1": base64.b64encode(der).decode()}
-    return lambda: keys
+    return {"example.com/s1": base64.b64encode(der).decode()}
 
 
 def test_a_published_key_that_is_the_hosts_passes_over_a_cname() -> None:
@@ -281,7 +271,7 @@ def test_an_ed25519_key_is_compared_too() -> None:
 def test_a_missing_or_broken_dkim_record_fails_and_leaves_the_rest_unknown(
     record: list[str],
 ) -> None:
-    assert dkim_of(record, dict) == {
+    assert dkim_of(record, {}) == {
         "domain.dkim-record": Status.FAIL,
         "domain.dkim-key": Status.UNKNOWN,
         "domain.dkim-length": Status.UNKNOWN,
@@ -290,7 +280,7 @@ def test_a_missing_or_broken_dkim_record_fails_and_leaves_the_rest_unknown(
 
 def test_an_alias_to_nothing_shows_where_it_leads() -> None:
     zone: Zone = {("s1._domainkey.example.com", "CNAME"): ["gone.dkim.mail.example.com."]}
-    found = dkim_findings(zone, dict)["domain.dkim-record"]
+    found = dkim_findings(zone, {})["domain.dkim-record"]
     assert "s1._domainkey.example.com → gone.dkim.mail.example.com" in found.saw
     assert found.fix == (
         f"the owner of example.com publishes: s1._domainkey.example.com. 3600 IN CNAME {TARGET}."
@@ -306,12 +296,12 @@ def test_a_copied_key_warns_that_it_does_not_follow_the_next_one() -> None:
 
 
 def test_a_key_that_is_missing_on_the_host_fails() -> None:
-    found = dkim_of(rsa_record(public_der(2048)), dict)
+    found = dkim_of(rsa_record(public_der(2048)), {})
     assert found["domain.dkim-key"] is Status.FAIL
 
 
 def test_a_host_that_does_not_answer_leaves_the_key_unknown() -> None:
-    found = dkim_of(rsa_record(public_der(2048)), silent_host)
+    found = dkim_of(rsa_record(public_der(2048)), None)
     assert found["domain.dkim-key"] is Status.UNKNOWN
     assert found["domain.dkim-record"] is Status.PASS
 
@@ -333,9 +323,7 @@ def test_published_dkim_records_are_judged_as_receivers_judge_them(case: dict[st
 def dmarc_findings(zone: Zone, /, **changes: Any) -> dict[str, Finding]:
     deployed = deployment(**changes)
     with serving(zone) as server:
-        found = domain_dmarc.dmarc(domain_of(deployed), Resolver([server]), deployed)
-    assert [finding.check for finding in found] == list(domain_dmarc.CHECKS)
-    return {finding.check: finding for finding in found}
+        return found(case_of(deployed, server, only=DMARC_CHECKS), domain_of(deployed).name)
 
 
 def dmarc_of(zone: Zone, /, **changes: Any) -> dict[str, Status]:
@@ -418,4 +406,4 @@ def test_a_report_address_that_takes_no_mail_warns() -> None:
 def test_a_failing_dns_server_says_nothing_about_dmarc() -> None:
     deployed = deployment()
     with serving(GOOD, broken=["example.com"]) as server, pytest.raises(LookupFailed):
-        domain_dmarc.dmarc(domain_of(deployed), Resolver([server]), deployed)
+        domain_dmarc.policy(domain_of(deployed), case_of(deployed, server))

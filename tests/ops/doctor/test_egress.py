@@ -4,16 +4,17 @@ from typing import Any
 
 import pytest
 
-from ops.doctor import egress
-from ops.doctor.egress import Dial
+from ops.doctor import https
+from ops.doctor.checks import egress
 from ops.doctor.finding import Finding, Status
-from ops.doctor.resolver import Resolver
 from tests.examples import SMALL
+from tests.ops.doctor.case import case_of
 from tests.ops.doctor.deployment import deployment_of
 from tests.ops.doctor.dns_server import serving
 
 DEPLOYED = deployment_of(SMALL)
 SOURCE = DEPLOYED.egress["proxy-default"]
+PROXY = DEPLOYED.settings.proxies[0]
 POINTER = "5.113.0.203.in-addr.arpa"
 GOOD = {
     ("out1.mail.example.com", "A"): ["203.0.113.5"],
@@ -38,9 +39,9 @@ def names_of(**changes: list[str]) -> dict[str, Status]:
         for kind, values in changes.items()
     }
     with serving({k: v for k, v in {**GOOD, **change}.items() if v}) as server:
-        resolver = Resolver([server])
-        resolver.use_for_spf()
-        return {f.check: f.status for f in egress.names(SOURCE, resolver, DEPLOYED)}
+        case = case_of(DEPLOYED, server)
+        checks = (egress.address, egress.reverse_dns, egress.ehlo_spf)
+        return {f.check: f.status for check in checks for f in check(SOURCE, case)}
 
 
 def test_forward_confirmed_reverse_dns_passes() -> None:
@@ -71,8 +72,10 @@ def test_what_disagrees_fails_alone(changes: dict[str, list[str]], check: str) -
 
 
 def dial(**changes: Any) -> dict[str, Finding]:
-    answer = Dial.parse(GREETED | changes)
-    return {finding.check: finding for finding in egress.port_25(SOURCE, answer, DEPLOYED)}
+    with serving({}) as server:
+        case = case_of(DEPLOYED, server, {"dial": GREETED | changes})
+        checks = (egress.port_25, egress.seen_as)
+        return {f.check: f for check in checks for f in check(SOURCE, case)}
 
 
 def test_an_exchanger_that_sees_the_sources_address_passes() -> None:
@@ -113,26 +116,34 @@ def test_an_exchanger_that_does_not_tell_leaves_the_address_unknown() -> None:
 def test_a_block_list_lists_refuses_us_or_does_not_know(code: str | None, status: Status) -> None:
     records = {("5.113.0.203.zen.example.org", "A"): [code]} if code else {}
     with serving(records) as server:
-        found = egress.block_lists(SOURCE, ["zen.example.org"], Resolver([server]))
+        found = egress.block_lists(
+            SOURCE, case_of(DEPLOYED, server, block_lists=("zen.example.org",))
+        )
     assert [finding.status for finding in found] == [status]
 
 
 @pytest.mark.parametrize(
-    ("reached", "status"), [(False, Status.PASS), (True, Status.FAIL), (None, Status.UNKNOWN)]
+    ("open_", "status"), [({22}, Status.PASS), ({22, 5000}, Status.FAIL), (set(), Status.UNKNOWN)]
 )
 def test_the_socks_port_must_be_closed_on_a_host_that_lives(
-    reached: bool | None, status: Status
+    monkeypatch: pytest.MonkeyPatch, open_: set[int], status: Status
 ) -> None:
-    found = egress.socks(
-        "proxy-1", 5000, address="203.0.113.5", reached=reached, deployment=DEPLOYED
-    )
+    def port(_address: str, number: int) -> https.Port:
+        return https.Port.OPEN if number in open_ else https.Port.SILENT
+
+    monkeypatch.setattr(https, "port", port)
+    (found,) = egress.proxy_closed(PROXY, case_of(DEPLOYED))
     assert found.status is status
 
 
 def test_the_mta_must_reach_the_proxy() -> None:
+    def reached(answer: dict[str, Any]) -> Finding:
+        (found,) = egress.proxy_reached(PROXY, case_of(DEPLOYED, answers={"dial": answer}))
+        return found
+
     good = {"proxy": "10.8.0.20:5000", "connected": True, "said": "SOCKS5, asks for a password"}
-    assert egress.proxy_reached("proxy-1", good, DEPLOYED).status is Status.PASS
+    assert reached(good).status is Status.PASS
     bad = {"proxy": "10.8.0.20:5000", "connected": False, "error": "refused"}
-    found = egress.proxy_reached("proxy-1", bad, DEPLOYED)
+    found = reached(bad)
     assert found.status is Status.FAIL
     assert "sudo journalctl -u kumoproxy" in found.fix

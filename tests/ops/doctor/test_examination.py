@@ -21,7 +21,7 @@ class Conflict(UserError):
     """A special mistake of a user."""
 
 
-PASSED = passed("egress.address", "out-1", "well")
+PASSED = passed("well").of("egress.address", "out-1")
 
 
 def silent(_done: int, _total: int) -> None:

@@ -1,20 +1,14 @@
 """What hosts' agents answer, as findings."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ops.doctor import host, host_capacity, plan
-from ops.doctor.answers import Answers
 from ops.doctor.finding import Finding, Status
-from ops.doctor.host_status import HostStatus
-from ops.doctor.webhook import webhook
-from ops.stack import HostAccess
-from policy.errors import UserError
 from tests.examples import SMALL
+from tests.ops.doctor.case import case_of, found
 from tests.ops.doctor.deployment import MTA_ADDRESS, deployment_of
 
 TEXT = Path(__file__).with_name("data").joinpath("status.json").read_text("utf-8")
@@ -40,19 +34,17 @@ def with_metric(name: str, value: float | None, dimension: str = "") -> dict[str
     return found
 
 
+DEPLOYED = deployment_of(SMALL)
+TOLD = (
+    *("host.login", "host.units", "host.release", "host.disk", "host.backlog-room", "host.memory"),
+    *("host.clock", "host.reboot", "host.version", "mta.events", "mta.dead-letters"),
+    "mta.queue-age",
+)
+
+
 def told(status: dict[str, Any], name: str = "mta") -> dict[str, Finding]:
     """Findings by check, the subject's volume added."""
-    deployed = deployment_of(SMALL)
-
-    def agent(_host: HostAccess, verb: Sequence[str]) -> Any:
-        assert list(verb) == ["status"]
-        return status
-
-    tasks = plan._hosts(deployed, Answers(agent))
-    task = next(t for t in tasks if t.subject == name and "host.login" in t.checks)
-    found = task.run()
-    assert {finding.check for finding in found} == set(task.checks)
-    return {finding.check + finding.subject.removeprefix(name): finding for finding in found}
+    return found(case_of(DEPLOYED, answers={"status": status}, only=TOLD), name)
 
 
 def troubles(found: dict[str, Finding]) -> dict[str, Status]:
@@ -202,30 +194,20 @@ def test_a_kumomta_with_known_faults_fails_and_names_them() -> None:
 
 
 def test_a_host_that_refuses_us_fails_by_log_in_and_leaves_the_rest_unknown() -> None:
-    deployed = deployment_of(SMALL)
-
-    def agent(_host: HostAccess, _verb: Sequence[str]) -> Any:
-        raise UserError("mta (198.51.100.1): no SSH connection")
-
-    task = next(plan._hosts(deployed, Answers(agent)))
-    found = {finding.check: finding.status for finding in task.run()}
-    assert found.pop("host.login") is Status.FAIL
-    assert set(found) == set(task.checks) - {"host.login"}
-    assert set(found.values()) == {Status.UNKNOWN}
+    seen = found(case_of(DEPLOYED, only=TOLD), "mta")
+    statuses = {check: finding.status for check, finding in seen.items()}
+    assert statuses.pop("host.login") is Status.FAIL
+    assert set(statuses) == set(TOLD) - {"host.login"}
+    assert set(statuses.values()) == {Status.UNKNOWN}
 
 
 # Drift ------------------------------------------------------------------------
 
 
 def drift_of(*differences: dict[str, str], **status: Any) -> dict[str, Finding]:
-    deployed = deployment_of(SMALL)
-    found = host.drift(
-        deployed.mta,
-        {"release": "0123456789abcdef", "differences": list(differences)},
-        HostStatus.parse(answer(**status)),
-        deployed,
-    )
-    return {finding.check: finding for finding in found}
+    drift = {"release": "0123456789abcdef", "differences": list(differences)}
+    answers = {"status": answer(**status), "drift": drift}
+    return found(case_of(DEPLOYED, answers=answers, only=("host.drift", "host.modes")), "mta")
 
 
 def test_a_host_as_its_release_says_has_no_drift() -> None:
@@ -262,7 +244,8 @@ def test_many_differences_show_the_first_and_a_number() -> None:
 
 def webhook_of(**changes: Any) -> Finding:
     reached = {"url": "https://app.example.com/e", "reachable": True, "error": "", "status": None}
-    return webhook("mta", reached | changes, deployment_of(SMALL))
+    case = case_of(DEPLOYED, answers={"webhook": reached | changes}, only=("mta.webhook",))
+    return found(case, DEPLOYED.settings.mta_host)["mta.webhook"]
 
 
 @pytest.mark.parametrize(
@@ -287,7 +270,5 @@ def test_the_webhook_is_judged_by_what_it_took(
 
 
 def test_capacity_names_the_setting_that_gives_more_room() -> None:
-    status = HostStatus.parse(with_metric("disk_free_percent", 5, "spool"))
-    found = host_capacity.disks(deployment_of(SMALL).mta, status, deployment_of(SMALL))
-    spool = next(finding for finding in found if finding.subject == "mta spool")
+    spool = told(with_metric("disk_free_percent", 5, "spool"))["host.disk spool"]
     assert "raise mta.spoolGib, then pulumi up -s small" in spool.fix

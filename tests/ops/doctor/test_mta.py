@@ -1,21 +1,22 @@
 """The doctor's look at the MTA host from outside, against a real TLS server."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ops.doctor import https, mta
-from ops.doctor.egress import Dial
+from ops.doctor import https
+from ops.doctor.checks import mta
+from ops.doctor.examination import Task, outcome
 from ops.doctor.finding import Status
 from ops.doctor.https import Endpoint, Unreachable
-from ops.doctor.resolver import Resolver
-from policy.errors import UserError
 from tests.examples import SMALL
 from tests.ops.doctor import dns_server
+from tests.ops.doctor.case import case_of
 from tests.ops.doctor.deployment import MTA_ADDRESS, deployment_of
 from tests.ops.doctor.dns_server import closed_port
 from tests.ops.doctor.tls_server import HOST, Authority, serving
@@ -33,7 +34,7 @@ def certificate_of(
 ) -> tuple[Status, str, str, str]:
     deployed = deployment_of(SMALL, certificate=certificate)
     with serving(chain) as endpoint:
-        found = mta.certificate(endpoint, deployed, ca_file=ca_file)
+        (found,) = mta.certificate(endpoint, case_of(deployed, ca_file=ca_file))
     return found.status, found.saw, found.expected, found.fix
 
 
@@ -112,14 +113,15 @@ def test_injection_without_the_token_must_be_refused(
     authority: Authority, answer: int, status: Status
 ) -> None:
     with serving(authority.issue(), {INJECT: answer}) as endpoint:
-        found = mta.injection(endpoint, deployment_of(SMALL))
+        (found,) = mta.injection(endpoint, case_of(deployment_of(SMALL)))
     assert found.status is status
     assert f"no token: {answer}" in found.saw
 
 
 def test_refused_admin_and_metrics_paths_pass(authority: Authority) -> None:
     with serving(authority.issue()) as endpoint:
-        assert mta.refused_paths(endpoint, deployment_of(SMALL)).status is Status.PASS
+        (found,) = mta.refused_paths(endpoint, case_of(deployment_of(SMALL)))
+    assert found.status is Status.PASS
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ def test_any_other_answer_than_404_fails_and_names_the_path(
     authority: Authority, path: str, answer: int
 ) -> None:
     with serving(authority.issue(), {path: answer}) as endpoint:
-        found = mta.refused_paths(endpoint, deployment_of(SMALL))
+        (found,) = mta.refused_paths(endpoint, case_of(deployment_of(SMALL)))
     assert (found.status, found.saw) == (Status.FAIL, f"{path}: {answer}")
 
 
@@ -143,12 +145,8 @@ def listening() -> Iterator[int]:
         yield int(server.getsockname()[1])
 
 
-def silent_proxy() -> Dial:
-    raise UserError("proxy-1: no SSH connection")
-
-
-def proxy_says(connected: bool) -> Callable[[], Dial]:
-    return lambda: Dial(exchanger="127.0.0.1", connected=connected)
+def proxy_says(connected: bool) -> dict[str, Any]:
+    return {"dial": {"exchanger": "127.0.0.1", "connected": connected}}
 
 
 def outside(
@@ -156,18 +154,22 @@ def outside(
     *,
     smtp: int,
     own: int,
-    proxy: Callable[[], Dial] = silent_proxy,
+    proxy: dict[str, Any] | None = None,
     https_open: bool = True,
     **changes: Any,
 ) -> tuple[Status, Status]:
-    """Status of mta.listener and mta.port-25."""
+    """Status of mta.listener and mta.port-25; no proxy answers unless one says so."""
     monkeypatch.setattr(mta, "LISTENER", own)
     monkeypatch.setattr(mta, "SMTP", smtp)
+    case = case_of(deployment_of(SMALL, **changes), answers=proxy)
     with listening() as port:
         endpoint = Endpoint(host=HOST, address="127.0.0.1", port=port if https_open else own)
-        found = mta.outside(endpoint, deployment_of(SMALL, **changes), proxy)
-    assert [f.check for f in found] == ["mta.listener", "mta.port-25"]
-    return found[0].status, found[1].status
+        tasks = [
+            Task(checks=(check.id,), subject=HOST, run=partial(check, endpoint, case))
+            for check in (mta.listener, mta.port_25)
+        ]
+        listener, port_25 = (outcome(task)[0].status for task in tasks)
+    return listener, port_25
 
 
 def test_a_closed_listener_and_open_port_25_pass(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,11 +194,11 @@ def test_a_closed_listener_of_a_dead_host_proves_nothing(monkeypatch: pytest.Mon
     [
         (proxy_says(True), Status.PASS),
         (proxy_says(False), Status.FAIL),
-        (silent_proxy, Status.UNKNOWN),
+        (None, Status.UNKNOWN),
     ],
 )
 def test_a_port_25_that_our_own_network_may_block_is_a_proxys_to_judge(
-    monkeypatch: pytest.MonkeyPatch, proxy: Callable[[], Dial], status: Status
+    monkeypatch: pytest.MonkeyPatch, proxy: dict[str, Any] | None, status: Status
 ) -> None:
     found = outside(monkeypatch, smtp=closed_port(), own=closed_port(), proxy=proxy)
     assert found == (Status.PASS, status)
@@ -217,4 +219,6 @@ def test_port_25_must_be_closed_where_no_domain_takes_bounces(
 def test_the_name_of_the_mta_leads_to_it_alone(addresses: list[str], status: Status) -> None:
     records = {(HOST, "A"): addresses} if addresses else {}
     with dns_server.serving(records) as server:
-        assert mta.address(Resolver([server]), deployment_of(SMALL)).status is status
+        case = case_of(deployment_of(SMALL), server)
+        (found,) = mta.address(Endpoint(host=HOST, address=MTA_ADDRESS), case)
+    assert found.status is status

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ops.doctor.checks.repository import populated, repository
 from ops.doctor.finding import Finding, Status
-from ops.doctor.repository import populated, repository
+from tests.ops.doctor.case import case_of
+from tests.ops.doctor.deployment import deployment_of
 
 STACK = "stacks/Pulumi.prod.yaml"
 ENCRYPTED = "config:\n  ping8-mail:webhookToken:\n    secure: AAABAJ3vUbQ=\n"
@@ -40,7 +42,7 @@ def commit(tmp_path: Path) -> Write:
 
 
 def look(folder: Path) -> Finding:
-    (found,) = repository(folder, "prod")
+    (found,) = repository(folder, case_of(deployment_of()))
     return found
 
 

@@ -20,7 +20,7 @@ def shown(findings: list[Finding]) -> str:
 
 def no_dns() -> list[Finding]:
     return [
-        unknown(check, f"d{n}.example", DNS.format(kind=kind, name=f"x.d{n}.example"), fix="dig")
+        unknown(DNS.format(kind=kind, name=f"x.d{n}.example"), fix="dig").of(check, f"d{n}.example")
         for n in range(11)
         for check, kind in (
             ("domain.spf", "TXT"),
@@ -32,9 +32,12 @@ def no_dns() -> list[Finding]:
 
 def no_ssh() -> list[Finding]:
     return [
-        failed("host.login", "mta", SSH, expected="a log-in", fix="look at the instance"),
-        *(unknown(check, "mta", "no log-in") for check in ("host.units", "host.disk")),
-        unknown("mta.webhook", "mta.example", f"could not check: {SSH}"),
+        failed(SSH, expected="a log-in", fix="look at the instance").of("host.login", "mta"),
+        *(
+            unknown(f"could not check: {SSH}").of(f"host.{what}", "mta")
+            for what in ("units", "disk")
+        ),
+        unknown(f"could not check: {SSH}").of("mta.webhook", "mta.example"),
     ]
 
 
@@ -50,12 +53,13 @@ def test_dns_that_does_not_answer_is_one_cause_of_many_checks() -> None:
 
 def test_servers_that_fail_are_another_cause_than_servers_that_are_silent() -> None:
     servfail = "could not check: A x: every DNS server failed (SERVFAIL or refused)"
-    findings = [*no_dns(), *(unknown("domain.spf", f"{n}.example", servfail) for n in range(3))]
+    more = (unknown(servfail).of("domain.spf", f"{n}.example") for n in range(3))
+    findings = [*no_dns(), *more]
     assert [len(members) for members in roots(findings).values()] == [33, 3]
 
 
 def test_a_host_without_login_takes_along_what_only_it_could_tell() -> None:
-    text = shown([*no_ssh(), passed("host.units", "proxy-1", "all are active")])
+    text = shown([*no_ssh(), passed("all are active").of("host.units", "proxy-1")])
     assert text.count("no SSH connection") == 1
     assert "3 checks could not be made because of it" in text
     assert "look at the instance" in text
@@ -63,6 +67,6 @@ def test_a_host_without_login_takes_along_what_only_it_could_tell() -> None:
 
 
 def test_what_has_a_cause_of_its_own_is_shown_as_before() -> None:
-    single = unknown("host.clock", "mta", "chronyc says nothing")
+    single = unknown("chronyc says nothing").of("host.clock", "mta")
     assert roots([single]) == {}
     assert "chronyc says nothing" in shown([single, *no_dns()])

@@ -126,6 +126,6 @@ def test_the_table_of_checks_in_the_documentation_is_the_one_that_runs() -> None
 def test_a_title_says_what_is_wrong_when_it_is_wrong() -> None:
     for check, text in check_texts().items():
         assert text.wrong and text.wrong != text.title
-        found = failed(check, "x", "saw", expected="", fix="")
+        found = failed("saw", expected="", fix="").of(check, "x")
         assert found.headline == text.wrong
-        assert passed(check, "x", "saw").headline == text.title
+        assert passed("saw").of(check, "x").headline == text.title

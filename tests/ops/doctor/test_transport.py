@@ -1,5 +1,6 @@
 """DNSSEC, MTA-STS, TLS-RPT and name servers of sender domains."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,12 @@ import checkdmarc.dnssec
 import checkdmarc.utils
 import pytest
 
-from ops.doctor import domain_transport
+from ops.doctor.checks import domain_transport
 from ops.doctor.finding import Finding, Status
 from ops.doctor.resolver import LookupFailed, Resolver
 from tests.examples import SMALL
 from tests.ops.doctor import tls_server
+from tests.ops.doctor.case import case_of
 from tests.ops.doctor.deployment import deployment_of
 from tests.ops.doctor.dns_server import closed_port, serving
 from tests.ops.doctor.tls_server import Authority
@@ -30,7 +32,7 @@ def _fresh_caches() -> None:
 
 def dnssec_of(records: dict[Any, Any], **server: Any) -> tuple[Status, str]:
     with serving(records, **server) as address:
-        found = domain_transport.dnssec(DOMAIN, Resolver([address]))
+        (found,) = domain_transport.dnssec(DOMAIN, case_of(DEPLOYED, address))
     return found.status, found.saw
 
 
@@ -55,7 +57,7 @@ def test_a_zone_whose_keys_do_not_match_its_parent_is_broken_also_for_a_plain_re
 def test_a_dead_resolver_says_nothing_about_signatures() -> None:
     resolver = Resolver([f"127.0.0.1:{closed_port()}"], seconds=0.2)
     with pytest.raises(LookupFailed):
-        domain_transport.dnssec(DOMAIN, resolver)
+        domain_transport.dnssec(DOMAIN, case_of(DEPLOYED, resolver))
 
 
 # MTA-STS and TLS-RPT ----------------------------------------------------------
@@ -69,24 +71,29 @@ STS = {
 POLICY = "version: STSv1\nmode: enforce\nmx: {}\nmax_age: 604800\n"
 
 
-def sts_of(tmp_path: Path, policy: str | int, **host: Any) -> Finding:
+def sts_of(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, policy: str | int, **host: Any
+) -> Finding:
     authority = Authority.make(tmp_path)
     chain = authority.issue(**{"host": "mta-sts.example.com", **host})
     answers = {"/.well-known/mta-sts.txt": policy}
     with tls_server.serving(chain, answers) as endpoint, serving(STS) as server:
-        return domain_transport.transport_security(
-            DOMAIN, Resolver([server]), ca_file=authority.ca_file, port=endpoint.port
-        )
+        monkeypatch.setattr(domain_transport, "HTTPS", endpoint.port)
+        case = case_of(DEPLOYED, server, ca_file=authority.ca_file)
+        (found,) = domain_transport.transport_security(DOMAIN, case)
+    return found
 
 
 def test_nothing_published_passes_as_such() -> None:
     with serving(SOA) as server:
-        found = domain_transport.transport_security(DOMAIN, Resolver([server]), ca_file=None)
+        (found,) = domain_transport.transport_security(DOMAIN, case_of(DEPLOYED, server))
     assert (found.status, found.saw) == (Status.PASS, "not published")
 
 
-def test_a_policy_that_names_the_exchangers_passes(tmp_path: Path) -> None:
-    found = sts_of(tmp_path, POLICY.format("*.example.com"))
+def test_a_policy_that_names_the_exchangers_passes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = sts_of(monkeypatch, tmp_path, POLICY.format("*.example.com"))
     assert (found.status, found.saw) == (Status.PASS, "MTA-STS example.com holds")
 
 
@@ -101,9 +108,13 @@ def test_a_policy_that_names_the_exchangers_passes(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_policy_fails(
-    tmp_path: Path, policy: str | int, host: dict[str, Any], saw: str
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    policy: str | int,
+    host: dict[str, Any],
+    saw: str,
 ) -> None:
-    found = sts_of(tmp_path, policy, **host)
+    found = sts_of(monkeypatch, tmp_path, policy, **host)
     assert found.status is Status.FAIL
     assert saw in found.saw
 
@@ -114,7 +125,7 @@ def test_a_broken_policy_fails(
 )
 def test_a_tls_report_record_must_be_valid(record: str, status: Status) -> None:
     with serving({**SOA, ("_smtp._tls.example.com", "TXT"): [f'"{record}"']}) as server:
-        found = domain_transport.transport_security(DOMAIN, Resolver([server]), ca_file=None)
+        (found,) = domain_transport.transport_security(DOMAIN, case_of(DEPLOYED, server))
     assert found.status is status
 
 
@@ -134,12 +145,10 @@ def agreement(second: dict[Any, Any] | None, first: dict[Any, Any] = ZONE) -> tu
     """What two servers and the resolver say; None: the second does not answer."""
     with serving(ZONE) as resolver, serving(first) as one:
         port = int(one.partition(":")[2])
-        asked = Resolver([resolver], seconds=0.5, authority_port=port)
-        if second is None:
-            found = domain_transport.authoritative(DOMAIN, asked, DEPLOYED)
-        else:
-            with serving(second, address="127.0.0.2", port=port):
-                found = domain_transport.authoritative(DOMAIN, asked, DEPLOYED)
+        case = case_of(DEPLOYED, Resolver([resolver], seconds=0.5, authority_port=port))
+        other = serving(second, address="127.0.0.2", port=port) if second else nullcontext()
+        with other:
+            (found,) = domain_transport.authoritative(DOMAIN, case)
     return found.status, found.saw
 
 
@@ -173,7 +182,8 @@ def test_a_resolver_that_lags_behind_warns() -> None:
 def test_a_network_that_lets_no_dns_out_leaves_it_unknown() -> None:
     with serving(ZONE) as resolver:
         asked = Resolver([resolver], seconds=0.2, authority_port=closed_port())
-        assert domain_transport.authoritative(DOMAIN, asked, DEPLOYED).status is Status.UNKNOWN
+        (found,) = domain_transport.authoritative(DOMAIN, case_of(DEPLOYED, asked))
+    assert found.status is Status.UNKNOWN
 
 
 def test_a_wildcard_text_is_no_policy() -> None:
@@ -182,5 +192,5 @@ def test_a_wildcard_text_is_no_policy() -> None:
              for name in ("example.com", "bounce.example.com")]  # fmt: skip
     records = {**SOA, **{(name, "TXT"): ['"v=spf1 -all"'] for name in names}}
     with serving(records) as address:
-        found = domain_transport.transport_security(DOMAIN, Resolver([address]), ca_file=None)
+        (found,) = domain_transport.transport_security(DOMAIN, case_of(DEPLOYED, address))
     assert (found.status, found.saw) == (Status.PASS, "not published")

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ops import ssh
-from ops.doctor import command, plan
+from ops.doctor import command
+from ops.doctor.case import Options
 from ops.doctor.finding import Finding, Status
 from ops.stack import Deployment
 from policy.settings import Settings
@@ -33,7 +34,7 @@ class Site:
     sandbox: Sandbox
     folder: Path
     deployment: Deployment
-    options: plan.Options
+    options: Options
 
     # The doctor ---------------------------------------------------------------
 
@@ -190,7 +191,7 @@ def operator(sandbox: Sandbox, folder: Path) -> Iterator[Site]:
         sandbox=sandbox,
         folder=folder,
         deployment=sandbox.deployment,
-        options=plan.Options(
+        options=Options(
             folder=sandbox.layout.root,
             exchanger="accept.example",
             block_lists=(BLOCK_LIST,),

@@ -1,46 +1,48 @@
 """What a host reports about itself: log-in, units, release, drift, modes, version."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from hostagent.system import kumomta
 from ops.doctor import fixes
+from ops.doctor.case import Case
 from ops.doctor.finding import Finding, failed, passed, warned
-from ops.doctor.host_status import HostStatus
-from ops.stack import Deployment, HostAccess
+from ops.doctor.registry import check
+from ops.doctor.subjects import CHANGED_HOSTS, HOSTS, MTA
+from ops.stack import HostAccess
+from policy.errors import UserError
 
 _RESTARTS = 3
 _SHOWN = 3
 _ABOUT_MODES = ("mode ", "owner ")
 
 
-def login(access: HostAccess) -> Finding:
-    """The host answered; what it did not is `no_login`."""
-    return passed("host.login", access.name, f"{access.user}@{access.address}")
-
-
-def no_login(access: HostAccess, error: str, deployment: Deployment) -> Finding:
-    """Why the host could not be asked."""
-    region = deployment.settings.region
+@check("host.login", HOSTS)
+def login(access: HostAccess, case: Case) -> Finding:
+    """The host answers over SSH."""
+    try:
+        case.status(access)
+    except UserError as error:
+        why = str(error)
+    else:
+        return passed(f"{access.user}@{access.address}")
+    region = case.settings.region
     return failed(
-        "host.login",
-        access.name,
-        error,
+        why,
         expected="a log-in with the host key of the stack",
         fix="see that your address is in operators.cidrs, and whether the host runs: "
         f"aws ec2 describe-instance-status --region {region} --instance-ids {access.instance_id}",
     )
 
 
-def units(access: HostAccess, status: HostStatus) -> Finding:
+@check("host.units", HOSTS)
+def units(access: HostAccess, case: Case) -> Finding:
     """All units of the release are active and do not restart in circles."""
+    status = case.status(access)
     down = [unit for unit in status.units if not unit.up]
     restless = [unit for unit in status.units if unit.restarts >= _RESTARTS]
     if down:
         first = down[0].name
         return failed(
-            "host.units",
-            access.name,
             ", ".join(f"{unit.name} is {unit.active}" for unit in down),
             expected="active",
             fix=fixes.on_host(
@@ -49,97 +51,93 @@ def units(access: HostAccess, status: HostStatus) -> Finding:
         )
     if restless:
         return warned(
-            "host.units",
-            access.name,
             ", ".join(f"{unit.name} restarted {unit.restarts} times" for unit in restless),
             expected=f"fewer than {_RESTARTS} restarts",
             fix=fixes.on_host(access, f"sudo journalctl -u {restless[0].name} -n 100"),
         )
-    return passed("host.units", access.name, f"{len(status.units)} units are active")
+    return passed(f"{len(status.units)} units are active")
 
 
-def release(access: HostAccess, status: HostStatus, deployment: Deployment) -> Finding:
+@check("host.release", HOSTS)
+def release(access: HostAccess, case: Case) -> Finding:
     """The live release is the one that the stack says, and no switch was interrupted."""
+    status = case.status(access)
     if status.release != access.release_id:
         return failed(
-            "host.release",
-            access.name,
             f"release {status.release or 'none'}",
             expected=access.release_id,
-            fix=f"{fixes.push(deployment)}; who rolled back: "
+            fix=f"{fixes.push(case.deployment)}; who rolled back: "
             + fixes.on_host(access, "sudo journalctl -t sudo | grep ping8-agent"),
         )
     if status.pending:
         return warned(
-            "host.release",
-            access.name,
             f"a switch to {status.pending} was interrupted",
             expected="a finished switch",
             fix=fixes.on_host(access, "sudo ping8-agent finish"),
         )
-    return passed("host.release", access.name, access.release_id)
+    return passed(access.release_id)
 
 
-def reboot(access: HostAccess, status: HostStatus) -> Finding:
+@check("host.reboot", HOSTS)
+def reboot(access: HostAccess, case: Case) -> Finding:
     """Whether an update waits for a reboot, whose time the operator chooses."""
-    if not status.metric("reboot_pending"):
-        return passed("host.reboot", access.name, "no reboot is pending")
+    if not case.status(access).metric("reboot_pending"):
+        return passed("no reboot is pending")
     return warned(
-        "host.reboot",
-        access.name,
         "a reboot is pending (/run/reboot-required)",
         expected="none",
         fix=fixes.on_host(access, "sudo reboot") + "; one host at a time (docs/operating.md)",
     )
 
 
-def drift(
-    access: HostAccess,
-    answer: Mapping[str, Any],
-    status: HostStatus,
-    deployment: Deployment,
-) -> list[Finding]:
-    """Differences of the host from its release: modes and owners apart from all others.
+@check("host.drift", CHANGED_HOSTS)
+def drift(access: HostAccess, case: Case) -> Finding:
+    """Differences of the host from its release, but for modes and owners."""
+    changes = _changes(access, case)
+    return _differences(access, [each for each in changes if not _about_modes(each)], case)
 
-    A unit that does not run is host.units' finding alone.
-    """
-    down = {unit.name for unit in status.units if not unit.up}
-    found = [each for each in answer["differences"] if each["what"] not in down]
-    modes = [each for each in found if each["found"].startswith(_ABOUT_MODES)]
-    others = [each for each in found if each not in modes]
-    return [
-        _differences("host.drift", access, others, deployment),
-        _differences("host.modes", access, modes, deployment),
-    ]
+
+@check("host.modes", CHANGED_HOSTS)
+def modes(access: HostAccess, case: Case) -> Finding:
+    """Modes and owners of files."""
+    return _differences(access, [e for e in _changes(access, case) if _about_modes(e)], case)
+
+
+def _changes(access: HostAccess, case: Case) -> list[Mapping[str, str]]:
+    """All differences; a unit that does not run is host.units' finding alone."""
+    down = {unit.name for unit in case.status(access).units if not unit.up}
+    answer = case.ask(access, "drift")
+    return [each for each in answer["differences"] if each["what"] not in down]
+
+
+def _about_modes(change: Mapping[str, str]) -> bool:
+    return change["found"].startswith(_ABOUT_MODES)
 
 
 def _differences(
-    check: str,
-    access: HostAccess,
-    differences: Sequence[Mapping[str, Any]],
-    deployment: Deployment,
+    access: HostAccess, differences: Sequence[Mapping[str, str]], case: Case
 ) -> Finding:
     if not differences:
-        return passed(check, access.name, "no difference")
+        return passed("no difference")
     first = "; ".join(f"{each['what']}: {each['found']}" for each in differences[:_SHOWN])
     more = len(differences) - _SHOWN
     return failed(
-        check,
-        access.name,
         first + (f"; and {more} more" if more > 0 else ""),
         expected=f"what release {access.release_id} says",
-        fix=f"{fixes.push(deployment)}; it keeps what it replaces under /opt/ping8/backup",
+        fix=f"{fixes.push(case.deployment)}; it keeps what it replaces under /opt/ping8/backup",
     )
 
 
-def version(access: HostAccess, status: HostStatus, deployment: Deployment) -> Finding:
+@check("host.version", MTA)
+def version(access: HostAccess, case: Case) -> Finding:
     """The installed KumoMTA is the pinned one, and nothing is known to be wrong with it."""
-    pinned, found = deployment.settings.kumomta.version, status.version or "none"
+    wanted = case.settings.kumomta
+    pinned, found = wanted.version, case.status(access).version or "none"
     faults = kumomta.faults(found)
     if pinned in found and not faults:
-        return passed("host.version", access.name, found)
+        return passed(found)
     found = "; ".join([found, *faults])
-    fix = fixes.push(deployment)
-    if deployment.settings.kumomta.preinstalled:
+    fix = fixes.push(case.deployment)
+    if wanted.preinstalled:
         fix = "give the hosts an image (mta.ami) that brings the pinned version, or pin its own"
-    return failed("host.version", access.name, found, expected=pinned, fix=fix)
+    return failed(found, expected=pinned, fix=fix)

@@ -1,15 +1,15 @@
 """The MTA host from outside: its name, certificate, injection path, refused paths, closed ports."""
 
 import datetime
-from collections.abc import Callable
 
 from cryptography import x509
 
 from ops.doctor import fixes, https
-from ops.doctor.egress import Dial
+from ops.doctor.case import Case
 from ops.doctor.finding import Finding, failed, passed, unknown, warned
 from ops.doctor.https import Endpoint, Port
-from ops.doctor.resolver import Resolver
+from ops.doctor.registry import check
+from ops.doctor.subjects import MTA_NAME
 from ops.stack import Deployment
 
 _INJECT = "/api/inject/v1"
@@ -26,20 +26,21 @@ LISTENER = 8000
 SMTP = 25
 
 
-def address(resolver: Resolver, deployment: Deployment) -> Finding:
+@check("mta.address", MTA_NAME)
+def address(endpoint: Endpoint, case: Case) -> Finding:
     """The name that PING8 injects at, and that MX records name, leads to the host."""
-    name, expected = deployment.settings.mta_host, deployment.mta.address
-    found = resolver.addresses(name)
+    name, expected = endpoint.host, endpoint.address
+    found = case.resolver.addresses(name)
     saw = f"A {name} → {', '.join(found) or 'nothing'}"
     if found == [expected]:
-        return passed("mta.address", name, saw)
-    fix = fixes.refresh(deployment)
-    return failed("mta.address", name, saw, expected=f"{expected} alone", fix=fix)
+        return passed(saw)
+    fix = fixes.refresh(case.deployment)
+    return failed(saw, expected=f"{expected} alone", fix=fix)
 
 
-def injection(endpoint: Endpoint, deployment: Deployment) -> Finding:
+@check("mta.token", MTA_NAME)
+def injection(endpoint: Endpoint, case: Case) -> Finding:
     """Without a token, or with a wrong one, the injection path answers 401."""
-    host = endpoint.host
     tries: dict[str, dict[str, str]] = {
         "no token": {},
         "a wrong token": {"Authorization": "Bearer doctor-checks-that-this-is-refused"},
@@ -52,113 +53,88 @@ def injection(endpoint: Endpoint, deployment: Deployment) -> Finding:
     others = {status for status in answers.values() if status != 401}
     if others == {429}:
         return unknown(
-            "mta.token",
-            host,
             f"{saw}: too many tries from this address",
             fix="run again in a minute",
         )
     if others:
         return failed(
-            "mta.token",
-            host,
             saw,
             expected="401",
-            fix=f"{fixes.push(deployment)}; what Nginx runs with: "
-            + fixes.on_host(deployment.mta, "sudo nginx -T"),
+            fix=f"{fixes.push(case.deployment)}; what Nginx runs with: "
+            + fixes.on_host(case.deployment.mta, "sudo nginx -T"),
         )
-    return passed("mta.token", host, saw)
+    return passed(saw)
 
 
-def refused_paths(endpoint: Endpoint, deployment: Deployment) -> Finding:
+@check("mta.paths", MTA_NAME)
+def refused_paths(endpoint: Endpoint, case: Case) -> Finding:
     """Everything but injection and liveness is 404."""
     found = {path: https.request("GET", endpoint, path).status for path in _REFUSED}
     open_ = [f"{path}: {status}" for path, status in found.items() if status != 404]
     if open_:
         return failed(
-            "mta.paths",
-            endpoint.host,
             ", ".join(open_),
             expected="404",
-            fix=f"{fixes.push(deployment)}; what Nginx runs with: "
-            + fixes.on_host(deployment.mta, "sudo nginx -T"),
+            fix=f"{fixes.push(case.deployment)}; what Nginx runs with: "
+            + fixes.on_host(case.deployment.mta, "sudo nginx -T"),
         )
-    return passed("mta.paths", endpoint.host, f"{len(found)} admin and metrics paths answer 404")
+    return passed(f"{len(found)} admin and metrics paths answer 404")
 
 
-def outside(
-    endpoint: Endpoint, deployment: Deployment, from_a_proxy: Callable[[], Dial]
-) -> list[Finding]:
-    """Port 8000 is closed; port 25 is open just when bounce domains exist.
-
-    Many offices and providers let no port 25 out: where it does not answer here, a proxy host is
-    asked. A host that answers on no port proves nothing about the closed ones.
-    """
-    return [
-        _listener(endpoint, deployment),
-        _port_25(endpoint, deployment, from_a_proxy),
-    ]
-
-
-def _listener(endpoint: Endpoint, deployment: Deployment) -> Finding:
-    host, where = endpoint.host, f"{endpoint.address}:{LISTENER}"
+@check("mta.listener", MTA_NAME)
+def listener(endpoint: Endpoint, case: Case) -> Finding:
+    """Port 8000 is closed. A host that answers on no port proves nothing about the closed ones."""
+    where = f"{endpoint.address}:{LISTENER}"
     if https.port(endpoint.address, LISTENER) is Port.OPEN:
         return failed(
-            "mta.listener",
-            host,
             f"{where} is open",
             expected="closed",
-            fix=f"{fixes.refresh(deployment)}; {fixes.push(deployment)}",
+            fix=f"{fixes.refresh(case.deployment)}; {fixes.push(case.deployment)}",
         )
     if https.port(endpoint.address, endpoint.port) is not Port.OPEN:
-        return unknown("mta.listener", host, f"{where} is closed, but so is {endpoint}")
-    return passed("mta.listener", host, f"{where} is closed")
+        return unknown(f"{where} is closed, but so is {endpoint}")
+    return passed(f"{where} is closed")
 
 
-def _port_25(
-    endpoint: Endpoint, deployment: Deployment, from_a_proxy: Callable[[], Dial]
-) -> Finding:
-    host, wanted = endpoint.host, deployment.settings.takes_reports()
-    open_ = https.port(endpoint.address, SMTP) is Port.OPEN
-    saw = f"{endpoint.address}:{SMTP} is {'open' if open_ else 'closed'}"
+@check("mta.port-25", MTA_NAME)
+def port_25(endpoint: Endpoint, case: Case) -> Finding:
+    """Open just when bounce domains exist.
+
+    Many offices and providers let no port 25 out: where it does not answer here, a proxy is asked.
+    """
+    wanted = case.settings.takes_reports()
+    open_, seen = https.port(endpoint.address, SMTP) is Port.OPEN, ""
     if not open_:
-        try:
-            dial = from_a_proxy()
-        except Exception as error:  # without a proxy's word a closed port may be our own network's
-            return unknown(
-                "mta.port-25", host, f"{saw} from here; no proxy could be asked: {error}"
-            )
-        open_ = dial.connected
-        saw = f"{endpoint.address}:{SMTP} is {'open' if open_ else 'closed'} as a proxy sees it"
+        source = next(iter(case.deployment.egress.values()))
+        open_, seen = case.dial(source, endpoint.address).connected, " as a proxy sees it"
+    saw = f"{endpoint.address}:{SMTP} is {'open' if open_ else 'closed'}{seen}"
     if open_ == wanted:
-        return passed("mta.port-25", host, saw)
+        return passed(saw)
     return failed(
-        "mta.port-25",
-        host,
         saw,
         expected="open, for bounces and complaints" if wanted else "closed: no sender domains",
-        fix=f"{fixes.refresh(deployment)}; "
-        + fixes.on_host(deployment.mta, "systemctl status kumomta"),
+        fix=f"{fixes.refresh(case.deployment)}; "
+        + fixes.on_host(case.deployment.mta, "systemctl status kumomta"),
     )
 
 
-def certificate(endpoint: Endpoint, deployment: Deployment, *, ca_file: str | None) -> Finding:
+@check("mta.certificate", MTA_NAME)
+def certificate(endpoint: Endpoint, case: Case) -> Finding:
     """Chain, names and days left. A self-signed one passes where the stack asks for that."""
-    host, settings = endpoint.host, deployment.settings
+    host, settings = endpoint.host, case.settings
     shown = https.certificate(endpoint)
     trust = shown if settings.certificate.kind == "self-signed" else None
-    problem = https.distrust(endpoint, ca_file=ca_file, trust=trust)
+    problem = https.distrust(endpoint, ca_file=case.options.ca_file, trust=trust)
     left = (shown.not_valid_after_utc - datetime.datetime.now(datetime.UTC)).days
     saw = f"{_names(shown)}, {left} days left, by {shown.issuer.rfc4514_string() or 'nobody'}"
     days = settings.alarms.certificate_days
     expected = f"a chain that clients trust, for {host}, {days} days or more left"
-    fix = _renewal(deployment)
+    fix = _renewal(case.deployment)
     if problem:
-        return failed(
-            "mta.certificate", host, f"{saw}: {problem.reason}", expected=expected, fix=fix
-        )
+        return failed(f"{saw}: {problem.reason}", expected=expected, fix=fix)
     if left < days:
-        return warned("mta.certificate", host, saw, expected=expected, fix=fix)
-    return passed("mta.certificate", host, saw)
+        return warned(saw, expected=expected, fix=fix)
+    return passed(saw)
 
 
 def _renewal(deployment: Deployment) -> str:

@@ -5,7 +5,10 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ops.doctor.case import Case
 from ops.doctor.finding import Finding, failed, passed, unknown
+from ops.doctor.registry import check
+from ops.doctor.subjects import CHECKOUT
 from policy.settings.secret_values import SECRET_KEYS
 
 _SECONDS = 20
@@ -38,40 +41,32 @@ def populated(text: str, *, stack_file: bool) -> str | None:
     return next((kind for kind, pattern in kinds if pattern.search(text)), None)
 
 
-def repository(folder: Path, stack: str) -> list[Finding]:
+@check("repository.secrets", CHECKOUT)
+def repository(folder: Path, case: Case) -> Finding:
     """Every tracked text file now, and every version of the stack files."""
     try:
         top = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
         tracked = [name for name in _git(top, "ls-files", "-z").split("\0") if name]
         history = _git(top, "log", "-p", "--unified=0", "--format=commit %h", "--", "*stacks/*")
     except FileNotFoundError:
-        return [unknown("repository.secrets", folder.name, "git is not on PATH")]
+        return unknown("git is not on PATH")
     except subprocess.TimeoutExpired:
-        return [unknown("repository.secrets", folder.name, f"git took longer than {_SECONDS} s")]
+        return unknown(f"git took longer than {_SECONDS} s")
     except subprocess.CalledProcessError as error:
         said = str(error.stderr).strip().splitlines() or ["no reason given"]
-        return [
-            unknown(
-                "repository.secrets",
-                folder.name,
-                f"git: {said[-1]}",
-                fix="run ping8 doctor in the checkout that holds Pulumi.yaml",
-            )
-        ]
+        return unknown(
+            f"git: {said[-1]}", fix="run ping8 doctor in the checkout that holds Pulumi.yaml"
+        )
     found = [*_files(top, tracked), *_commits(history)]
     if found:
         more = len(found) - _SHOWN
-        return [
-            failed(
-                "repository.secrets",
-                folder.name,
-                "; ".join(found[:_SHOWN]) + (f"; and {more} more" if more > 0 else ""),
-                expected="none",
-                fix="make a new secret, for every reader knows this one; remove it from the file; "
-                f"in a stack file: pulumi config set --secret KEY -s {stack}",
-            )
-        ]
-    return [passed("repository.secrets", folder.name, f"none in {len(tracked)} tracked files")]
+        return failed(
+            "; ".join(found[:_SHOWN]) + (f"; and {more} more" if more > 0 else ""),
+            expected="none",
+            fix="make a new secret, for every reader knows this one; remove it from the file; "
+            f"in a stack file: pulumi config set --secret KEY -s {case.deployment.stack}",
+        )
+    return passed(f"none in {len(tracked)} tracked files")
 
 
 def _files(top: Path, names: Iterable[str]) -> Iterator[str]:

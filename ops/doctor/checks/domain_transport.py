@@ -6,29 +6,33 @@ import checkdmarc.mta_sts
 import checkdmarc.smtp_tls_reporting
 
 from ops.doctor import fixes, https
+from ops.doctor.case import Case
 from ops.doctor.finding import Finding, failed, passed, unknown, warned
+from ops.doctor.registry import check
 from ops.doctor.resolver import Dnssec, LookupFailed, Resolver
+from ops.doctor.subjects import DOMAINS
 from ops.stack import Deployment
 from policy import record_names as names
 from policy.settings.domains import SenderDomain
 
+HTTPS = 443
 _POLICY_PATH = "/.well-known/mta-sts.txt"
 
 
-def dnssec(domain: SenderDomain, resolver: Resolver) -> Finding:
+@check("domain.dnssec", DOMAINS)
+def dnssec(domain: SenderDomain, case: Case) -> Finding:
     """Not signed, signed and valid, or broken."""
+    resolver = case.resolver
     state = resolver.dnssec(domain.name)
     if state is Dnssec.BROKEN:
         zone = _zone(domain.name, resolver)
         return failed(
-            "domain.dnssec",
-            domain.name,
             f"{zone} is {state}",
             expected=f"{Dnssec.VALID}, or {Dnssec.UNSIGNED}",
             fix=f"the owner of {zone} makes the DS record at the parent match the zone's keys, or "
             f"removes it: dig DS {zone}; dig +cd DNSKEY {zone}",
         )
-    return passed("domain.dnssec", domain.name, str(state))
+    return passed(str(state))
 
 
 def _zone(name: str, resolver: Resolver) -> str:
@@ -38,15 +42,15 @@ def _zone(name: str, resolver: Resolver) -> str:
         return name
 
 
-def transport_security(
-    domain: SenderDomain, resolver: Resolver, *, ca_file: str | None, port: int = 443
-) -> Finding:
+@check("domain.mta-sts", DOMAINS)
+def transport_security(domain: SenderDomain, case: Case) -> Finding:
     """MTA-STS and TLS-RPT of the domain and of its bounce domain, where their records exist."""
+    resolver = case.resolver
     found: list[str] = []
     broken: list[str] = []
     for name in (domain.name, domain.bounce_domain):
         if any(text.startswith("v=STSv1") for text in resolver.txt(f"_mta-sts.{name}")):
-            problem = _mta_sts_problem(name, resolver, ca_file, port)
+            problem = _mta_sts_problem(name, resolver, case.options.ca_file)
             broken += [f"MTA-STS {name}: {problem}"] if problem else []
             found += [] if problem else [f"MTA-STS {name} holds"]
         # A wildcard answers here with texts of another kind.
@@ -59,17 +63,15 @@ def transport_security(
             found += [f"TLS-RPT {name} holds"] if valid else []
     if broken:
         return failed(
-            "domain.mta-sts",
-            domain.name,
             "; ".join(broken),
             expected="a valid record, and a valid policy that names every MX",
             fix=f"fix https://mta-sts.{domain.name}{_POLICY_PATH} and its records, or remove "
             "them: first mode: none, then after its max_age the record",
         )
-    return passed("domain.mta-sts", domain.name, "; ".join(found) or "not published")
+    return passed("; ".join(found) or "not published")
 
 
-def _mta_sts_problem(name: str, resolver: Resolver, ca_file: str | None, port: int) -> str | None:
+def _mta_sts_problem(name: str, resolver: Resolver, ca_file: str | None) -> str | None:
     """Record, policy over HTTPS, and the MX that it must name (RFC 8461)."""
     try:
         record = checkdmarc.mta_sts.query_mta_sts_record(
@@ -81,7 +83,7 @@ def _mta_sts_problem(name: str, resolver: Resolver, ca_file: str | None, port: i
         if not addresses:
             return f"{host} has no address"
         answer = https.fetch(
-            https.Endpoint(host=host, address=addresses[0], port=port), _POLICY_PATH, ca_file
+            https.Endpoint(host=host, address=addresses[0], port=HTTPS), _POLICY_PATH, ca_file
         )
         if answer.status != 200:
             return f"{host} answers {answer.status}"
@@ -97,9 +99,11 @@ def _mta_sts_problem(name: str, resolver: Resolver, ca_file: str | None, port: i
     return f"the policy does not name MX {', '.join(strangers)}" if strangers else None
 
 
-def authoritative(domain: SenderDomain, resolver: Resolver, deployment: Deployment) -> Finding:
+@check("domain.name-servers", DOMAINS, when=lambda options: options.authoritative)
+def authoritative(domain: SenderDomain, case: Case) -> Finding:
     """Whether every authoritative server says the same of the domain's records, as does the
     resolver."""
+    resolver = case.resolver
     silent: dict[str, str] = {}
     different: list[str] = []
     stale: list[str] = []
@@ -119,7 +123,7 @@ def authoritative(domain: SenderDomain, resolver: Resolver, deployment: Deployme
             different.append(f"{kind} {name}: {each}")
         elif says and not _agrees(next(iter(says.values())), resolver, name, kind):
             stale.append(f"{kind} {name}")
-    return _agreement(domain, deployment, list(silent.values()), different, stale, asked)
+    return _agreement(domain, case.deployment, list(silent.values()), different, stale, asked)
 
 
 def _agreement(
@@ -130,39 +134,30 @@ def _agreement(
     stale: list[str],
     asked: int,
 ) -> Finding:
-    check, subject = "domain.name-servers", domain.name
     zone_fix = (
         f"compare the zone's NS records at the parent with its own: dig +trace NS {domain.name}; "
         f"{fixes.refresh(deployment)}"
     )
     if different:
-        return failed(
-            check, subject, different[0], expected="one answer of all servers", fix=zone_fix
-        )
+        return failed(different[0], expected="one answer of all servers", fix=zone_fix)
     if not asked:
         return unknown(
-            check,
-            subject,
             f"no authoritative server answered: {'; '.join(silent) or 'none named'}",
             fix="let this machine speak DNS to the internet (port 53), or leave --authoritative",
         )
     if silent:
         return failed(
-            check,
-            subject,
             "; ".join(silent),
             expected="an answer of every server",
             fix=zone_fix,
         )
     if stale:
         return warned(
-            check,
-            subject,
             f"the resolver still has other answers of {', '.join(stale)}",
             expected="what the authoritative servers say",
             fix="wait for the records' TTL; receivers may hold the old ones as long",
         )
-    return passed(check, subject, f"{asked} answers agree")
+    return passed(f"{asked} answers agree")
 
 
 def _records(domain: SenderDomain) -> Iterable[tuple[str, str]]:

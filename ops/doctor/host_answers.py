@@ -1,4 +1,4 @@
-"""What `ping8-agent status` says of a host."""
+"""What the verbs of `ping8-agent` print: `status` and `dial`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,3 +64,21 @@ class HostStatus:
     def why_missing(self) -> str:
         """For a check whose metric is not there."""
         return "; ".join(self.missing) or "the host does not tell it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dial:
+    """What `ping8-agent dial` reports of one conversation, bound to a source's private address."""
+
+    exchanger: str
+    connected: bool
+    error: str = ""
+    greeting: str = ""
+    ehlo_accepted: bool = False
+    ehlo_answer: str = ""
+    seen_address: str = ""
+
+    @classmethod
+    def parse(cls, answer: Mapping[str, Any]) -> "Dial":
+        """From the agent's JSON."""
+        return cls(**{name: answer[name] for name in cls.__dataclass_fields__ if name in answer})

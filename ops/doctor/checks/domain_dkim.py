@@ -1,0 +1,159 @@
+"""DKIM of a sender domain: what DNS publishes against the keys on the host."""
+
+import base64
+from dataclasses import dataclass
+
+import dkim
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
+from ops.doctor import fixes
+from ops.doctor.case import Case
+from ops.doctor.finding import Finding, failed, passed, unknown, warned
+from ops.doctor.registry import check
+from ops.doctor.subjects import SELECTORS, Selector
+from policy import record_names as names
+from policy.dns.plan import zone_of
+
+_RSA_BITS = 2048
+_NO_KEY = "no published key"
+_IGNORED_BELOW = 1024
+"""RSA keys that no receiver takes (RFC 8301, 3.2)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A key record; `key` is in one form for comparison with the host's."""
+
+    kind: str
+    bits: int
+    key: bytes
+    testing: bool
+
+
+class BadRecord(Exception):
+    """No receiver can use the record."""
+
+
+def parse(name: str, record: str) -> Published:
+    """A DKIM key record (RFC 6376, 3.6.1; RFC 8463). Raises `BadRecord` with the reason."""
+    try:
+        _, bits, kind, _ = dkim.evaluate_pk(name.encode(), record)
+        tags = dkim.util.parse_tag_value(record.encode())
+        data = base64.b64decode(tags[b"p"])
+        key = (
+            _raw(data) if kind == b"ed25519" else _rsa_der(serialization.load_der_public_key(data))
+        )
+    except (dkim.DKIMException, dkim.util.InvalidTagValueList) as error:
+        raise BadRecord(str(error)) from error
+    except (ValueError, TypeError, KeyError, UnicodeError) as error:
+        raise BadRecord(f"p= holds no usable key: {error}") from error
+    hashes = tags.get(b"h", b"sha256").split(b":")
+    services = tags.get(b"s", b"*").split(b":")
+    if b"sha256" not in hashes:
+        raise BadRecord("h= leaves out sha256, which we sign with")
+    if not {b"*", b"email"} & set(services):
+        raise BadRecord("s= leaves out email")
+    if kind == b"rsa" and bits < _IGNORED_BELOW:
+        raise BadRecord(f"RSA key of {bits} bits, which receivers ignore")
+    testing = b"y" in tags.get(b"t", b"").split(b":")
+    return Published(kind=kind.decode(), bits=bits, key=key, testing=testing)
+
+
+def _published(selector: Selector, case: Case) -> tuple[Published, list[str]]:
+    """The key and the chain of CNAMEs to it. Raises `BadRecord`."""
+    name = names.dkim(selector.name, selector.domain.name)
+    records, aliases = case.resolver.txt(name), case.resolver.aliases(name, "TXT")
+    chain = " → ".join(aliases)
+    if len(records) != 1:
+        raise BadRecord(f"{chain}: {len(records) or 'no'} TXT records")
+    try:
+        return parse(name, records[0]), aliases
+    except BadRecord as error:
+        raise BadRecord(f"{chain}: {error}") from None
+
+
+def _look(selector: Selector, case: Case) -> tuple[Published, list[str]]:
+    return case.once(selector, lambda: _published(selector, case))
+
+
+def _fix(selector: Selector, case: Case) -> str:
+    domain = selector.domain.name
+    return fixes.record(case.deployment, domain, names.dkim(selector.name, domain))
+
+
+@check("domain.dkim-record", SELECTORS)
+def record(selector: Selector, case: Case) -> Finding:
+    """The record is there and can be used; elsewhere it is an alias, which follows new keys."""
+    fix = _fix(selector, case)
+    try:
+        published, aliases = _look(selector, case)
+    except BadRecord as error:
+        return failed(str(error), expected="one DKIM key record", fix=fix)
+    saw = f"{' → '.join(aliases)}: {published.kind}, {published.bits} bits"
+    if published.testing:
+        expected = "no t=y: receivers may treat signed mail as unsigned"
+        return warned(f"{saw}, t=y", expected=expected, fix=fix)
+    target = names.dkim_target(selector.name, selector.domain.name, case.settings.zone)
+    external = zone_of(case.settings, selector.domain, aliases[0]) is None
+    if external and target not in aliases:
+        return warned(
+            f"{saw}, a copy instead of an alias",
+            expected=f"CNAME {target}: else each new key waits for the domain's owner",
+            fix=fix,
+        )
+    return passed(saw)
+
+
+@check("domain.dkim-key", SELECTORS)
+def same_key(selector: Selector, case: Case) -> Finding:
+    """The published key is the public one of the host's."""
+    try:
+        published, _ = _look(selector, case)
+    except BadRecord:
+        return unknown(_NO_KEY)
+    keys = case.ask(case.deployment.mta, "public-keys")
+    name = f"{selector.domain.name}/{selector.name}"
+    push = fixes.push(case.deployment)
+    if name not in keys:
+        path = f"/opt/kumomta/etc/dkim/{name}.key"
+        return failed("no key on the MTA host", expected=path, fix=push)
+    key = serialization.load_der_public_key(base64.b64decode(keys[name]))
+    on_host = key.public_bytes_raw() if isinstance(key, ed25519.Ed25519PublicKey) else _rsa_der(key)
+    if on_host == published.key:
+        return passed("the published key is the host's")
+    return failed(
+        "the published key is another than the host's",
+        expected="the host's key",
+        fix=f"{_fix(selector, case)}; if the host's key was changed there: {push}",
+    )
+
+
+@check("domain.dkim-length", SELECTORS)
+def length(selector: Selector, case: Case) -> Finding:
+    """RSA keys are long enough."""
+    try:
+        published, _ = _look(selector, case)
+    except BadRecord:
+        return unknown(_NO_KEY)
+    saw = f"{published.kind}, {published.bits} bits"
+    if published.kind != "rsa" or published.bits >= _RSA_BITS:
+        return passed(saw)
+    return failed(
+        saw,
+        expected=f"{_RSA_BITS} bits or more",
+        fix="give the domain new selectors (dkim.selectors) and no key of your own, then "
+        f"{fixes.up(case.deployment)}",
+    )
+
+
+def _raw(data: bytes) -> bytes:
+    return ed25519.Ed25519PublicKey.from_public_bytes(data).public_bytes_raw()
+
+
+def _rsa_der(key: object) -> bytes:
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise TypeError("not an RSA key")
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )

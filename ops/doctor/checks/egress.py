@@ -1,0 +1,169 @@
+"""Egress sources: A, PTR and EHLO name agree, and port 25 is open as that address."""
+
+import ipaddress
+from collections.abc import Sequence
+
+import spf
+
+from ops.doctor import fixes, https
+from ops.doctor.case import Case
+from ops.doctor.finding import Finding, failed, passed, unknown
+from ops.doctor.host_answers import Dial
+from ops.doctor.registry import check
+from ops.doctor.subjects import PROXIES, SOURCES
+from ops.stack import Egress
+from policy.settings.hosts import ProxyHost
+
+SSH = 22
+_GMAIL = "gmail-smtp-in.l.google.com"
+_REFUSES = ipaddress.ip_network("127.255.255.0/24")
+"""Answers of block lists that do not serve the asking resolver."""
+
+
+@check("egress.address", SOURCES)
+def address(source: Egress, case: Case) -> Finding:
+    """The EHLO name has the source's address alone."""
+    return _agree(
+        what=f"A {source.ehlo}",
+        saw=case.resolver.addresses(source.ehlo),
+        expected=source.public,
+        fix=f"{fixes.refresh(case.deployment)}; if the zone is not delegated, publish its NS "
+        f"records at the parent: dig NS {case.settings.zone}",
+    )
+
+
+@check("egress.reverse-dns", SOURCES)
+def reverse_dns(source: Egress, case: Case) -> Finding:
+    """The address's one PTR is the EHLO name."""
+    return _agree(
+        what=f"PTR {source.public}",
+        saw=case.resolver.pointers(source.public),
+        expected=source.ehlo,
+        fix=f"{fixes.refresh(case.deployment)} once A {source.ehlo} resolves; how far AWS is: "
+        "aws ec2 describe-addresses-attribute --attribute domain-name "
+        f"--region {case.settings.region}",
+    )
+
+
+def _agree(*, what: str, saw: Sequence[str], expected: str, fix: str) -> Finding:
+    seen = f"{what} → {', '.join(saw) or 'nothing'}"
+    if [name.lower() for name in saw] == [expected.lower()]:
+        return passed(seen)
+    return failed(seen, expected=f"{expected} alone", fix=fix)
+
+
+@check("egress.spf", SOURCES)
+def ehlo_spf(source: Egress, case: Case) -> Finding:
+    """Receivers judge mail with an empty envelope sender by the EHLO name (RFC 7208, 2.4)."""
+    result, why = spf.check2(i=source.public, s="", h=source.ehlo)
+    saw = f"{source.ehlo} for {source.public}: {result} {why}".strip()
+    if result == "pass":
+        return passed(saw)
+    if result == "temperror":
+        return unknown(saw)
+    return failed(saw, expected="pass", fix=fixes.refresh(case.deployment))
+
+
+def _dial(source: Egress, case: Case) -> Dial:
+    """A well-known exchanger as this source; the setting names it, or a domain with MX."""
+    name = case.options.exchanger
+    return case.dial(source, next(iter(case.resolver.exchangers(name)), name))
+
+
+@check("egress.port-25", SOURCES)
+def port_25(source: Egress, case: Case) -> Finding:
+    """The exchanger answers when it is dialled as this source."""
+    dial = _dial(source, case)
+    if dial.connected:
+        return passed(f"{dial.exchanger}: {dial.greeting[:60]}")
+    return failed(
+        f"no connection to {dial.exchanger}:25 from {source.private}: {dial.error}",
+        expected="a greeting",
+        fix="ask AWS to lift the block on port 25: ping8 doctor --before-launch "
+        f"--stack {case.deployment.stack} prints the request; if it is lifted: "
+        f"{fixes.refresh(case.deployment)}",
+    )
+
+
+@check("egress.seen-as", SOURCES)
+def seen_as(source: Egress, case: Case) -> Finding:
+    """The exchanger sees the source's address and takes its EHLO name."""
+    dial = _dial(source, case)
+    if not dial.connected:
+        return unknown("port 25 did not answer")
+    if not dial.ehlo_accepted:
+        return failed(
+            f"EHLO {source.ehlo} refused: {(dial.ehlo_answer or dial.error)[:80]}",
+            expected="250",
+            fix=f"fix egress.address and egress.reverse-dns of {source.name} first",
+        )
+    if not dial.seen_address:
+        return unknown(
+            f"{dial.exchanger} does not say whom it sees: {dial.ehlo_answer[:80]}",
+            fix=f"ask one that does: --exchanger {_GMAIL}",
+        )
+    saw = f"{dial.exchanger} sees {dial.seen_address}, EHLO {source.ehlo}: {dial.ehlo_answer[:80]}"
+    if dial.seen_address != source.public:
+        return failed(
+            saw,
+            expected=source.public,
+            fix=f"{fixes.refresh(case.deployment)} associates {source.public} with "
+            f"{source.private}",
+        )
+    return passed(saw)
+
+
+@check("egress.block-lists", SOURCES, when=lambda options: bool(options.block_lists))
+def block_lists(source: Egress, case: Case) -> Finding:
+    """Whether asked DNS block lists name the address; their terms are the operator's to keep."""
+    lists = case.options.block_lists
+    reverse = ".".join(reversed(source.public.split(".")))
+    listed = {zone: case.resolver.addresses(f"{reverse}.{zone}") for zone in lists}
+    refused = [zone for zone, codes in listed.items() if any(_refusal(code) for code in codes)]
+    hits = [zone for zone, codes in listed.items() if codes and zone not in refused]
+    if hits:
+        return failed(
+            f"{source.public} is on {', '.join(hits)}",
+            expected="on none",
+            fix="find and stop what caused it, then ask the list to remove the address",
+        )
+    if refused:
+        return unknown(
+            f"{', '.join(refused)} refuses this resolver",
+            fix="ask through a resolver of your own (--resolver); public ones are refused",
+        )
+    return passed(f"on none of {', '.join(lists)}")
+
+
+def _refusal(code: str) -> bool:
+    return ipaddress.ip_address(code) in _REFUSES
+
+
+@check("egress.proxy-closed", PROXIES)
+def proxy_closed(proxy: ProxyHost, case: Case) -> Finding:
+    """The proxy's SOCKS port from outside. A host that answers nowhere proves nothing."""
+    address = case.deployment.hosts[proxy.name].address
+    where = f"{address}:{proxy.port}"
+    if https.port(address, proxy.port) is https.Port.OPEN:
+        fix = fixes.refresh(case.deployment)
+        return failed(f"{where} is open", expected="closed to all but the MTA", fix=fix)
+    if https.port(address, SSH) is not https.Port.OPEN:
+        return unknown(f"{address} does not answer on any port")
+    return passed(f"{where} is closed")
+
+
+@check("egress.proxy-reached", PROXIES)
+def proxy_reached(proxy: ProxyHost, case: Case) -> Finding:
+    """Whether the MTA reaches a proxy's SOCKS port, by `ping8-agent dial --proxy` there."""
+    access = case.deployment.hosts[proxy.name]
+    verb = ("dial", "--proxy", access.private_address, "--port", str(proxy.port))
+    answer = case.ask(case.deployment.mta, *verb)
+    where = f"{answer['proxy']} from the MTA"
+    if answer["connected"]:
+        return passed(f"{where}: {answer['said']}")
+    return failed(
+        f"{where}: {answer['error']}",
+        expected="a SOCKS5 answer",
+        fix=fixes.on_host(access, "sudo journalctl -u kumoproxy -n 50")
+        + f"; {fixes.refresh(case.deployment)}",
+    )

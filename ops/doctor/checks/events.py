@@ -1,0 +1,62 @@
+"""Events on their way to PING8, and mail on its way out, as the MTA host counts them."""
+
+from ops.doctor import fixes
+from ops.doctor.case import Case
+from ops.doctor.finding import Finding, failed, passed, unknown, warned
+from ops.doctor.registry import check
+from ops.doctor.subjects import MTA
+from ops.stack import HostAccess
+from policy.settings.base import seconds
+
+
+@check("mta.events", MTA)
+def backlog(host: HostAccess, case: Case) -> Finding:
+    """Events that wait for PING8."""
+    status = case.status(host)
+    waiting, limit = status.metric("event_backlog"), case.settings.alarms.event_backlog
+    if waiting is None:
+        return unknown(status.why_missing)
+    saw = f"{waiting:.0f} events wait"
+    if waiting > limit:
+        return failed(
+            saw,
+            expected=f"{limit} or fewer",
+            fix="see what PING8 answers: "
+            f"ping8 doctor --stack {case.deployment.stack} --only mta.webhook --test-event",
+        )
+    return passed(saw)
+
+
+@check("mta.dead-letters", MTA)
+def dead_letters(host: HostAccess, case: Case) -> Finding:
+    """Events that PING8 refused for good."""
+    status = case.status(host)
+    dead = status.metric("dead_letters")
+    if dead is None:
+        return unknown(status.why_missing)
+    if dead:
+        stack = case.deployment.stack
+        return warned(
+            f"{dead:.0f} dead letters",
+            expected="none",
+            fix=f"why: ping8 events list --stack {stack}; when PING8 is fixed: "
+            f"ping8 events replay --stack {stack}",
+        )
+    return passed("none")
+
+
+@check("mta.queue-age", MTA)
+def queue_age(host: HostAccess, case: Case) -> Finding:
+    """Age of the oldest message that waits."""
+    status = case.status(host)
+    age, limit = status.metric("oldest_message_seconds"), case.settings.alarms.queue_age
+    if age is None:
+        return unknown(status.why_missing)
+    if age > seconds(limit):
+        return warned(
+            f"{age / 3600:.1f} h",
+            expected=f"{limit} or less",
+            fix="which destination it is: "
+            + fixes.on_host(host, "sudo /opt/kumomta/sbin/kcli queue-summary"),
+        )
+    return passed(f"{age / 60:.0f} min")

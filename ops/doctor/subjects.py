@@ -1,0 +1,63 @@
+"""What checks are about."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.doctor.case import Case
+from ops.doctor.https import Endpoint
+from ops.doctor.registry import About
+from ops.stack import Deployment, Egress, HostAccess
+from policy.settings.domains import SenderDomain
+from policy.settings.hosts import ProxyHost
+
+
+@dataclass(frozen=True)
+class Selector:
+    """A DKIM selector of a sender domain."""
+
+    domain: SenderDomain
+    name: str
+
+
+def chosen_domains(case: Case) -> list[SenderDomain]:
+    """The sender domains to look at."""
+    chosen = case.options.domains
+    return [each for each in case.settings.domains if not chosen or each.name in chosen]
+
+
+def sources_of(domain: SenderDomain, deployment: Deployment) -> list[Egress]:
+    """Where the domain's mail leaves."""
+    settings = deployment.settings
+    pool = settings.pool(settings.brand(domain.brand).pool)
+    return [deployment.egress[name] for name in pool.sources]
+
+
+def _selectors(case: Case) -> list[Selector]:
+    domains = chosen_domains(case)
+    return [Selector(each, name) for each in domains for name, _ in each.selectors()]
+
+
+def _mta_name(case: Case) -> list[Endpoint]:
+    return [Endpoint(host=case.settings.mta_host, address=case.deployment.mta.address)]
+
+
+def _name(thing: HostAccess | Egress | ProxyHost | SenderDomain) -> str:
+    return thing.name
+
+
+HOSTS = About[HostAccess](
+    things=lambda case: case.deployment.hosts.values(), name=_name, together=True
+)
+"""Hosts, by what they report about themselves."""
+CHANGED_HOSTS = About[HostAccess](
+    things=lambda case: case.deployment.hosts.values(), name=_name, together=True
+)
+"""Hosts, by how they differ from their release, which takes longer."""
+MTA = About[HostAccess](things=lambda case: [case.deployment.mta], name=_name, together=True)
+MTA_NAME = About[Endpoint](things=_mta_name, name=lambda endpoint: endpoint.host)
+"""The MTA as PING8 and the world reach it."""
+PROXIES = About[ProxyHost](things=lambda case: case.settings.proxies, name=_name)
+SOURCES = About[Egress](things=lambda case: case.deployment.egress.values(), name=_name)
+DOMAINS = About[SenderDomain](things=chosen_domains, name=_name)
+SELECTORS = About[Selector](things=_selectors, name=lambda each: f"{each.domain.name} {each.name}")
+CHECKOUT = About[Path](things=lambda case: [case.options.folder], name=lambda folder: folder.name)
