@@ -3,7 +3,7 @@
 import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from policy.settings.base import Duration, Email, EmailOrDomain, Model, Name, unit
 from policy.settings.urls import HttpsUrl
@@ -84,12 +84,6 @@ class WarmUp(Model):
         description="Messages of each day, first day first; no limit after the last.",
         examples=[[500, 1000, 2000, 5000]],
     )
-
-    @field_validator("start", mode="before")
-    @classmethod
-    def _as_pulumi_reads_yaml(cls, value: object) -> object:
-        """Pulumi hands a date without quotes on as Go prints it."""
-        return value.removesuffix(" 00:00:00 +0000 UTC") if isinstance(value, str) else value
 
 
 class Shaping(Model):

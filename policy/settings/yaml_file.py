@@ -26,6 +26,7 @@ _NUMBER_LIKE = re.compile(
     r")",
     re.IGNORECASE,
 )
+_SHORT_DATE = re.compile(r"[0-9]{4}-(?:[0-9]-[0-9]{1,2}|[0-9]{2}-[0-9])")
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9].*")
 
 
@@ -73,8 +74,7 @@ def _check_shape(text: str) -> None:
         mark = event.start_mark
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
-            if documents > 1:
-                raise _RejectedError("a second document begins: write one, without `---`", mark)
+            _reject_document(event, documents)
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor in {anchor for anchor, _ in open_anchors}:
                 raise _RejectedError(f"the value of &{event.anchor} contains itself", mark)
@@ -98,6 +98,14 @@ def _check_shape(text: str) -> None:
             raise _RejectedError(f"more than {_MOST_VALUES:,} values, aliases counted", mark)
 
 
+def _reject_document(event: yaml.DocumentStartEvent, number: int) -> None:
+    if number > 1:
+        problem = "a second document begins: write one, without `---`"
+        raise _RejectedError(problem, event.start_mark)
+    if event.version or event.tags:
+        raise _RejectedError("a line that begins with `%`: remove it", event.start_mark)
+
+
 def _reject_tag(event: yaml.NodeEvent) -> None:
     tag = getattr(event, "tag", None)
     if tag is not None and tag != "!":
@@ -110,8 +118,11 @@ class _Loader(_SafeLoader):  # type: ignore[misc, valid-type]
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key_node, _ in node.value:
-            if key_node.tag == _MERGE:
-                continue
+            if key_node.value == "<<":
+                raise _RejectedError(
+                    "`<<` is a key to some readers, and others merge tables: write the values out",
+                    key_node.start_mark,
+                )
             key = self.construct_object(key_node) if key_node.tag == _PLAIN else key_node.value
             if not isinstance(key, str):
                 raise _RejectedError("a key that is no text: put it in quotes", key_node.start_mark)
@@ -138,6 +149,11 @@ def _scalar(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
             "text to some readers and a switch to others: write true or false, or quotes",
             node.start_mark,
         )
+    if _SHORT_DATE.fullmatch(text):
+        raise _RejectedError(
+            "a date to some readers and text to others: write it as 2026-01-02, or quotes",
+            node.start_mark,
+        )
     if _NUMBER_LIKE.fullmatch(text) or _TIMESTAMP.fullmatch(text):
         raise _RejectedError(
             "a number to some readers and text to others: write a plain number such as 400 or "
@@ -148,9 +164,5 @@ def _scalar(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
 
 
 _PLAIN = "ping8:plain"
-_MERGE = "tag:yaml.org,2002:merge"
-_Loader.yaml_implicit_resolvers = {
-    "<": [(_MERGE, re.compile("<<"))],
-    None: [(_PLAIN, re.compile(r"(?s).*"))],
-}
+_Loader.yaml_implicit_resolvers = {None: [(_PLAIN, re.compile(r"(?s).*"))]}
 _Loader.add_constructor(_PLAIN, _scalar)

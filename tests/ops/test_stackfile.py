@@ -50,21 +50,29 @@ def test_the_smallest_example_has_ten_lines_at_most() -> None:
 def test_an_encrypted_secret_counts_as_given(tmp_path: Path) -> None:
     write(
         tmp_path,
-        SMALLEST + "  ping8-mail:webhookToken: {secure: v1:abc}\n"
-        "  ping8-mail:injectionToken: {secure: v1:abc}\n"
-        "  ping8-mail:dkimKeys:\n    example.net/s1: {secure: v1:abc}\n",
+        SMALLEST + "  ping8-mail:webhookToken: {secure: v1:c2FsdA==:dGV4dA==}\n"
+        "  ping8-mail:injectionToken: {secure: v1:c2FsdA==:dGV4dA==}\n"
+        "  ping8-mail:dkimKeys:\n    example.net/s1: {secure: v1:c2FsdA==:dGV4dA==}\n",
     )
     assert read_stack_file("test", tmp_path).zone == "mail.example.com"
 
 
+def test_a_value_that_pulumi_cloud_encrypted_is_accepted(tmp_path: Path) -> None:
+    write(tmp_path, SMALLEST + "  ping8-mail:webhookToken: {secure: AAABAHdlYmhvb2s=}\n")
+    assert read_stack_file("test", tmp_path).zone == "mail.example.com"
+
+
 def test_an_encrypted_key_of_an_unknown_selector_is_refused(tmp_path: Path) -> None:
-    write(tmp_path, SMALLEST + "  ping8-mail:dkimKeys:\n    example.net/s3: {secure: v1:abc}\n")
+    write(
+        tmp_path,
+        SMALLEST + "  ping8-mail:dkimKeys:\n    example.net/s3: {secure: v1:c2FsdA==:dGV4dA==}\n",
+    )
     with pytest.raises(SettingsError, match=r"did you mean example\.net/s"):
         read_stack_file("test", tmp_path)
 
 
 def test_an_encrypted_setting_that_is_no_secret_is_refused(tmp_path: Path) -> None:
-    write(tmp_path, SMALLEST + "  ping8-mail:tags: {a: {secure: v1:abc}}\n")
+    write(tmp_path, SMALLEST + "  ping8-mail:tags: {a: {secure: v1:c2FsdA==:dGV4dA==}}\n")
     with pytest.raises(SettingsError, match="write it in plain text"):
         read_stack_file("test", tmp_path)
 

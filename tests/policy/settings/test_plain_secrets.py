@@ -105,7 +105,7 @@ def test_one_plain_value_among_encrypted_ones_is_found_in_the_stack_file(tmp_pat
     """Pulumi hands such a table over as if all of it were encrypted."""
     file = tmp_path / "Pulumi.test.yaml"
     file.write_text(
-        "config:\n  ping8-mail:dkimKeys:\n    example.com/s1: {secure: v1:abc}\n"
+        "config:\n  ping8-mail:dkimKeys:\n    example.com/s1: {secure: v1:c2FsdA==:dGV4dA==}\n"
         "    example.com/s2: hello\n  ping8mail:zone: x\n",
         "utf-8",
     )

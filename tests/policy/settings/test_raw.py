@@ -51,8 +51,8 @@ def test_settings_come_through_pulumi_unchanged() -> None:
 
 def test_encrypted_values_of_a_stack_file_are_unknown_wherever_they_stand() -> None:
     config = {
-        "ping8-mail:webhookToken": {"secure": "v1:abc"},
-        "ping8-mail:dkimKeys": {"a/b": {"secure": "v1:abc"}},
+        "ping8-mail:webhookToken": {"secure": "v1:c2FsdA==:dGV4dA=="},
+        "ping8-mail:dkimKeys": {"a/b": {"secure": "v1:c2FsdA==:dGV4dA=="}},
         "ping8-mail:tags": {"secure": "x", "other": "y"},
     }
     raw = from_stack_file(config)
