@@ -1,7 +1,19 @@
 """Text that strangers may have written: journals, reports, kumod's answers."""
 
+import re
+
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Control characters but tab and line feed, Unicode's other ends of a line, what changes the
+direction of writing (UAX #9), and bytes that are no text. The policy's `report_text.lua` agrees."""
+
 
 def printable(text: str) -> str:
-    """The text, safe for terminals and journals: no escape sequence, no character that turns the
-    direction of writing around. Line feeds and tabs stay."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
+    """The text, safe for terminals and journals; line feeds and tabs stay."""
+    return _UNSAFE.sub("?", text)
+
+
+def printable_line(text: str) -> str:
+    """The same on one line."""
+    return re.sub("[\n\t]", " ", printable(text))

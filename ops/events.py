@@ -9,7 +9,8 @@ from typing import Any
 
 import typer
 
-from ops.output import confirm, printable
+from hostagent.text import printable_line
+from ops.output import confirm
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
 from policy.errors import UserError
@@ -126,13 +127,14 @@ def _line(event: dict[str, Any]) -> str:
         event["event_id"][:12],
         event.get("answer", ""),
     )
-    return _printable(words)
+    return printable_line("  ".join(words)).rstrip()
 
 
 def _unknown(message: dict[str, Any]) -> str:
     """Time, recipient, PING8's id and kumod's id."""
     own = str(message["headers"].get("X-PING8-Message-Id", "-"))
-    return _printable((_time(message), _recipient(message), own, message["id"]))
+    words = (_time(message), _recipient(message), own, message["id"])
+    return printable_line("  ".join(words)).rstrip()
 
 
 def _time(found: dict[str, Any]) -> str:
@@ -142,7 +144,3 @@ def _time(found: dict[str, Any]) -> str:
 def _recipient(found: dict[str, Any]) -> str:
     recipient = found["recipient"]
     return recipient if isinstance(recipient, str) else ", ".join(recipient or ())
-
-
-def _printable(words: Sequence[str]) -> str:
-    return printable("  ".join(words)).rstrip()

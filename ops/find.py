@@ -7,8 +7,8 @@ from typing import Any
 
 import typer
 
+from hostagent.text import printable_line
 from ops.events import moment
-from ops.output import printable
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
 from policy.settings import Settings
@@ -54,18 +54,18 @@ def lines(message: Mapping[str, Any], settings: Settings | None = None) -> Itera
     recipient = message["recipient"]
     to = recipient if isinstance(recipient, str) else ", ".join(recipient or ())
     campaign = f", campaign {message['campaign']}" if message["campaign"] else ""
-    yield printable(f"{message['id']}: {message['sender']} to {to}{campaign}")
+    yield printable_line(f"{message['id']}: {message['sender']} to {to}{campaign}")
     for step in message["steps"]:
-        yield printable(f"  {_time(step['time'])}  {_step(step)}").rstrip()
+        yield printable_line(f"  {_time(step['time'])}  {_step(step)}").rstrip()
         if step["type"] == "Reception" and (keys := signed_by(message["sender"], settings)):
             yield f"  {'':19}  signed by {keys}, as the settings are now"
         if step.get("refused"):
-            yield printable(f"  {'':19}  PING8 refused this event: {step['refused']}")
+            yield printable_line(f"  {'':19}  PING8 refused this event: {step['refused']}")
     if message["waiting"]:
         waiting = message["waiting"]
         place = f" in queue {waiting['queue']}" if waiting["queue"] else ""
         due = f"; next attempt {waiting['due']}" if waiting["due"] else ""
-        yield printable(f"  waits{place}{due}")
+        yield printable_line(f"  waits{place}{due}")
         if not message["steps"]:
             yield "  its log can be read up to five minutes after it is written"
     elif not message["over"]:

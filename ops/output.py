@@ -31,11 +31,6 @@ def confirm(what: str, *, yes: bool) -> None:
         raise UserError("nothing was changed; say yes, or give --yes")
 
 
-def printable(text: str) -> str:
-    """What others wrote, without what would move a terminal's cursor or begin a line."""
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
 def clock(seconds: float) -> str:
     """A time of today as its hour, another with its date; UTC."""
     moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)

@@ -10,7 +10,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from ops.output import clock, confirm, console, duration, printable
+from hostagent.text import printable_line
+from ops.output import clock, confirm, console, duration
 from ops.ssh import ssh_json
 from ops.stack import HostAccess, read_deployment
 from policy.errors import UserError
@@ -118,7 +119,7 @@ def _table(rows: Sequence[Mapping[str, Any]], by: str) -> Table:
             "" if age is None else duration(age),
             row["name"],
             state if held else "",
-            printable(answer),
+            printable_line(answer),
         )
         table.add_row(*map(Text, words))
     return table

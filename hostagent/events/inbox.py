@@ -11,7 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from hostagent.text import printable
+from hostagent.text import printable, printable_line
 
 DIRECTORY = Path("/var/spool/kumomta/ping8/inbox/new")
 
@@ -74,12 +74,8 @@ def _summary(path: Path) -> dict[str, Any]:
         "id": path.name,
         "time": int(status.st_mtime),
         "size": status.st_size,
-        **{name: _line(_field(message, name)) for name in ("from", "to", "subject")},
+        **{name: printable_line(_field(message, name)) for name in ("from", "to", "subject")},
     }
-
-
-def _line(text: str) -> str:
-    return printable(text).replace("\n", " ")
 
 
 def _field(message: EmailMessage, name: str) -> str:

@@ -8,6 +8,8 @@ from importlib import resources
 
 import yaml
 
+from hostagent.text import printable_line
+
 
 class Status(enum.StrEnum):
     """How a check ended; a check that could not run is unknown, never passed."""
@@ -61,7 +63,8 @@ class Finding:
 
     def of(self, check: str, subject: str) -> "Finding":
         """As the answer of a check about a subject, or about the part of it named so far."""
-        return replace(self, check=check, subject=f"{subject} {self.subject}".rstrip())
+        part = f"{subject} {self.subject}".rstrip()
+        return replace(self, check=check, subject=part, saw=printable_line(self.saw))
 
     @property
     def text(self) -> CheckText:

@@ -44,7 +44,7 @@ for _, name in ipairs(correlation.HEADERS) do
   ONCE[name:lower()] = true
 end
 
-local function printable(text)
+local function ascii(text)
   return (tostring(text):gsub('[^ -~]', '?'):sub(1, 255))
 end
 
@@ -54,7 +54,7 @@ local function refuse_repeated(name)
       550,
       string.format(
         '5.6.0 header %s is repeated: only one is allowed',
-        printable(name)
+        ascii(name)
       )
     )
   end
@@ -66,7 +66,7 @@ local function add_missing_headers(msg, headers, domain)
   if not headers['message-id'] then
     msg:prepend_header(
       'Message-ID',
-      string.format('<%s@%s>', msg:id(), printable(domain))
+      string.format('<%s@%s>', msg:id(), ascii(domain))
     )
   end
   if not headers.date then
@@ -148,7 +148,7 @@ local function refuse_unknown(domain)
     string.format(
       '5.7.1 sender domain %s is not one of ours: '
         .. 'add it to the settings (domains) or correct From',
-      printable(domain)
+      ascii(domain)
     )
   )
 end
@@ -167,7 +167,7 @@ local function check_recipient(msg, only)
       string.format(
         '5.7.1 recipient %s is not among those that this environment may mail: '
           .. 'see the settings (reception.recipients)',
-        printable(whole)
+        ascii(whole)
       )
     )
   end

@@ -7,13 +7,14 @@ local mod = {}
 local REPLACED = '?'
 
 -- Only UTF-8, without control characters but tab and line feed: those of ASCII,
--- of ISO 8859, and the ones that turn the direction of text around.
+-- of ISO 8859, and the ones that turn the direction of text around. The rule of
+-- hostagent/text.py.
 function mod.printable(text)
   if not utf8.len(text) then
     text = text:gsub('[\x80-\xFF]', REPLACED)
   end
   text = text:gsub('[\0-\8\11-\31\127]', REPLACED)
-  text = text:gsub('\xC2[\x80-\x9F]', REPLACED)
+  text = text:gsub('\xC2[\x80-\x9F]', REPLACED):gsub('\xD8\x9C', REPLACED)
   text = text:gsub('\xE2\x80[\x8E\x8F\xA8-\xAE]', REPLACED)
   return (text:gsub('\xE2\x81[\xA6-\xA9]', REPLACED))
 end

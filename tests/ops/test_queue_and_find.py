@@ -71,7 +71,7 @@ def test_queues_are_listed_with_age_answer_and_what_is_suspended(ping8: Ping8) -
     assert lines[:4] == [
         "1,237 messages wait in 3 queues",
         "messages oldest queue state last answer",
-        "1,200 2.0 h c1:shop@gmail.com suspended 2026-11-30 00:53 421 4.7.28 [31mtoo fast",
+        "1,200 2.0 h c1:shop@gmail.com suspended 2026-11-30 00:53 421 4.7.28 ?[31mtoo fast",
         "30 60 s news@gmail.com",
     ]
     assert "being sent now, out-2->mx.example: 3" in lines
@@ -172,7 +172,7 @@ def test_a_message_is_followed_one_line_a_step(ping8: Ping8) -> None:
         "  2026-11-30 00:53:19  injected by HTTP",
         "                       signed by d=example.com s=s1, as the settings are now",
         "  2026-11-30 00:53:20  TransientFailure  from out-2 to mx.example.net 192.0.2.5: "
-        "451 4.7.1  [31mlater: TLSv1.3",
+        "451 4.7.1 ?[31mlater: TLSv1.3",
         "                       PING8 refused this event: 400 no such campaign",
         "  waits in queue c1:shop@example.net; next attempt 2026-12-01T10:00:00Z",
     ]

@@ -52,7 +52,7 @@ def test_newest_first_and_no_control_characters(
     assert [message["id"] for message in found["messages"]] == ["new", "old"]
     assert found["messages"][0]["subject"].isprintable()
     code, shown = run(capsys, "--show", "old", directory=tmp_path)
-    assert shown["text"] == "https://mailbox.example/�[2J"
+    assert shown["text"] == "https://mailbox.example/?[2J"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from ops.doctor.answers import Answers
 from ops.doctor.bulk import RULES, Sender, bulk_senders
 from ops.doctor.examination import Task, examine
-from ops.doctor.finding import Finding, Status, exit_status, passed, worst_first
+from ops.doctor.finding import Finding, Status, exit_status, failed, passed, worst_first
 from ops.doctor.https import Unreachable
 from ops.doctor.resolver import LookupFailed
 from ops.stack import HostAccess
@@ -43,6 +43,11 @@ def test_all_findings_are_gathered_and_progress_is_told() -> None:
 def test_more_tasks_than_workers_all_run() -> None:
     tasks = [task(lambda: [PASSED]) for _ in range(50)]
     assert len(examine(tasks, seconds=60, workers=3, progress=silent)) == 50
+
+
+def test_what_others_wrote_does_not_speak_to_the_operators_terminal() -> None:
+    greeting = failed("220 mx\x1b]0;owned\x07\nok", expected="a greeting", fix="")
+    assert greeting.of("egress.port-25", "out-1").saw == "220 mx?]0;owned? ok"
 
 
 def test_no_tasks_are_no_findings() -> None:
