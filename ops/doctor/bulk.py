@@ -52,8 +52,9 @@ def bulk_senders(findings: Iterable[Finding], senders: Iterable[Sender]) -> list
 def _line(rules: Sequence[str], found: Sequence[Finding]) -> Finding:
     about = [finding for finding in found if finding.check in rules]
     bad = [finding for finding in about if finding.status is Status.FAIL]
-    open_ = {finding.check for finding in about if finding.status is Status.UNKNOWN}
-    open_ |= set(rules) - {finding.check for finding in about}
+    unclear = [finding for finding in about if finding.status is Status.UNKNOWN]
+    open_ = {f.check for f in unclear} | (set(rules) - {finding.check for finding in about})
+    causes = {finding.cause for finding in unclear}
     if bad:
         return failed(
             "broken: " + ", ".join(f"{f.headline} ({f.check})" for f in bad),
@@ -64,5 +65,6 @@ def _line(rules: Sequence[str], found: Sequence[Finding]) -> Finding:
         return unknown(
             f"not known: {', '.join(sorted(open_))}",
             fix=f"see {', '.join(sorted(open_))}",
+            cause=causes.pop() if len(causes) == 1 else "",
         )
     return passed(f"{len(rules)} rules kept; one-click unsubscribe is PING8's part")

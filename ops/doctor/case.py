@@ -9,6 +9,7 @@ from ops.doctor.answers import Answers, Once
 from ops.doctor.bulk import RULES
 from ops.doctor.finding import check_texts
 from ops.doctor.host_answers import Dial, HostStatus
+from ops.doctor.reach import Reach
 from ops.doctor.resolver import Resolver
 from ops.stack import Deployment, Egress, HostAccess
 from policy.settings import Settings
@@ -49,6 +50,11 @@ class Case:
     resolver: Resolver
     ask: Answers
     _once: Once = field(default_factory=Once)
+
+    @property
+    def reach(self) -> Reach:
+        """Whether this machine is at fault when a check cannot be made."""
+        return self._once("reach", lambda: Reach(self.deployment, self.resolver))
 
     @property
     def settings(self) -> Settings:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ops.doctor.finding import Finding, unknown
 from ops.doctor.https import Unreachable
+from ops.doctor.reach import FIXES
 from ops.doctor.resolver import LookupFailed
 from policy.errors import UserError
 
@@ -22,11 +23,15 @@ _FIXES: Mapping[type[Exception], str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """Checks that share their look-ups; all of `checks` are unknown when `run` cannot end well."""
+    """Checks that share their look-ups; all of `checks` are unknown when `run` cannot end well.
+
+    `cause` says what many such errors have in common.
+    """
 
     checks: tuple[str, ...]
     subject: str
     run: Checks
+    cause: Callable[[Exception], str] = str
 
 
 def examine(
@@ -89,13 +94,15 @@ def outcome(task: Task) -> Sequence[Finding]:
     """What a task found; all its checks are unknown when it breaks."""
     try:
         return task.run()
-    except tuple(_FIXES) as error:
-        why = str(error)
-        fix = next(fix for kind, fix in _FIXES.items() if isinstance(error, kind))
-    except Exception as error:  # the operator reads it, and the other checks go on
+    except Exception as caught:  # the operator reads it, and the other checks go on
+        error = caught
+    fix = next((fix for kind, fix in _FIXES.items() if isinstance(error, kind)), None)
+    why = str(error)
+    if fix is None:
         why, fix = f"{type(error).__name__}: {error}", "report this to who keeps this program"
-    saw = f"could not check: {why}"
-    return [unknown(saw, fix=fix).of(check, task.subject) for check in task.checks]
+    cause = task.cause(error)
+    seen = unknown(f"could not check: {why}", fix=FIXES.get(cause, fix), cause=cause)
+    return [seen.of(check, task.subject) for check in task.checks]
 
 
 def _late(tasks: Iterable[Task]) -> list[Finding]:

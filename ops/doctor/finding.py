@@ -51,7 +51,8 @@ def check_texts() -> dict[str, CheckText]:
 class Finding:
     """The answer of one check about one subject (a source, a domain, a host).
 
-    `saw` and `expected` are facts; `fix` can be pasted or done as it is.
+    `saw` and `expected` are facts; `fix` can be pasted or done as it is. `cause` is what kept the
+    check from being made, in the same words for all that it kept.
     """
 
     check: str = ""
@@ -60,6 +61,7 @@ class Finding:
     saw: str
     expected: str = ""
     fix: str = ""
+    cause: str = ""
 
     def of(self, check: str, subject: str) -> "Finding":
         """As the answer of a check about a subject, or about the part of it named so far."""
@@ -99,9 +101,9 @@ def warned(saw: str, *, expected: str, fix: str, part: str = "") -> Finding:
     return Finding(subject=part, status=Status.WARN, saw=saw, expected=expected, fix=fix)
 
 
-def unknown(saw: str, *, fix: str = "") -> Finding:
+def unknown(saw: str, *, fix: str = "", cause: str = "") -> Finding:
     """The check could not run; `saw` says why."""
-    return Finding(status=Status.UNKNOWN, saw=saw, fix=fix)
+    return Finding(status=Status.UNKNOWN, saw=saw, fix=fix, cause=cause)
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

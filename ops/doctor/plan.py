@@ -56,7 +56,12 @@ def _of(about: About[Any], some: Sequence[Check[Any]], case: Case) -> Iterator[T
     for thing in about.things(case):
         subject = about.name(thing)
         single = [
-            Task(checks=(each.id,), subject=subject, run=partial(each, thing, case))
+            Task(
+                checks=(each.id,),
+                subject=subject,
+                run=partial(each, thing, case),
+                cause=case.reach.cause,
+            )
             for each in some
         ]
         yield from [_together(single)] if about.together else single

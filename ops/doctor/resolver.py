@@ -27,6 +27,10 @@ _PAYLOAD = 1232
 class LookupFailed(Exception):
     """No answer, or a broken one: nothing is known about the name."""
 
+    def __init__(self, name: str, reason: str, *, what: str = "") -> None:
+        super().__init__(f"{what} {name}: {reason}".lstrip())
+        self.name, self.reason = name, reason
+
 
 class Dnssec(enum.StrEnum):
     """What is known of a zone's signatures."""
@@ -53,6 +57,14 @@ class Resolver:
         self._zones: dict[str, str] = {}
         self._lock = threading.Lock()
 
+    def answers(self) -> bool:
+        """Whether a server answers at all: it is asked for the root."""
+        try:
+            self.texts(".", "NS")
+        except LookupFailed:
+            return False
+        return True
+
     def answer(self, name: str, kind: str) -> dns.resolver.Answer | None:
         """dnspython's answer, with its chain of CNAMEs; None where there is no such record."""
         try:
@@ -60,7 +72,7 @@ class Resolver:
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return None
         except dns.exception.DNSException as error:
-            raise LookupFailed(f"{kind} {name}: {_reason(error)}") from error
+            raise LookupFailed(name, _reason(error), what=kind) from error
 
     def texts(self, name: str, kind: str) -> list[str]:
         """Record data in text, names without the final dot."""
@@ -145,7 +157,7 @@ class Resolver:
             try:
                 found = dns.resolver.zone_for_name(name, resolver=self.dnspython)
             except dns.exception.DNSException as error:
-                raise LookupFailed(f"zone of {name}: {_reason(error)}") from error
+                raise LookupFailed(name, _reason(error), what="zone of") from error
             known = found.to_text(omit_final_dot=True)
             with self._lock:
                 self._zones[name] = known
@@ -164,9 +176,9 @@ class Resolver:
                 query, server, timeout=self._seconds, port=self._authority_port
             )
         except (dns.exception.DNSException, OSError) as error:
-            raise LookupFailed(f"{server}: {_reason(error)}") from error
+            raise LookupFailed(server, _reason(error)) from error
         if not response.flags & dns.flags.AA:
-            raise LookupFailed(f"{server}: it does not serve {name}")
+            raise LookupFailed(server, f"it does not serve {name}")
         wanted = (dns.rdatatype.from_text(kind), dns.rdatatype.CNAME)
         return sorted(
             record.to_text().rstrip(".")

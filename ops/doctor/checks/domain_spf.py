@@ -36,7 +36,7 @@ def _look(domain: SenderDomain, case: Case) -> list[Result]:
     results = case.once(("spf", domain.name), lambda: _results(domain, case))
     for name, _, verdict, why in results:
         if verdict == "temperror":
-            raise LookupFailed(f"{name}: {why}")
+            raise LookupFailed(name, why)
     return results
 
 

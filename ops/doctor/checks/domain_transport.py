@@ -50,7 +50,7 @@ def transport_security(domain: SenderDomain, case: Case) -> Finding:
     broken: list[str] = []
     for name in (domain.name, domain.bounce_domain):
         if any(text.startswith("v=STSv1") for text in resolver.txt(f"_mta-sts.{name}")):
-            problem = _mta_sts_problem(name, resolver, case.options.ca_file)
+            problem = _mta_sts_problem(name, case)
             broken += [f"MTA-STS {name}: {problem}"] if problem else []
             found += [] if problem else [f"MTA-STS {name} holds"]
         # A wildcard answers here with texts of another kind.
@@ -71,8 +71,9 @@ def transport_security(domain: SenderDomain, case: Case) -> Finding:
     return passed("; ".join(found) or "not published")
 
 
-def _mta_sts_problem(name: str, resolver: Resolver, ca_file: str | None) -> str | None:
+def _mta_sts_problem(name: str, case: Case) -> str | None:
     """Record, policy over HTTPS, and the MX that it must name (RFC 8461)."""
+    resolver = case.resolver
     try:
         record = checkdmarc.mta_sts.query_mta_sts_record(
             name, resolver=resolver.dnspython, retries=0
@@ -82,13 +83,16 @@ def _mta_sts_problem(name: str, resolver: Resolver, ca_file: str | None) -> str 
         addresses = resolver.addresses(host)
         if not addresses:
             return f"{host} has no address"
-        answer = https.fetch(
-            https.Endpoint(host=host, address=addresses[0], port=HTTPS), _POLICY_PATH, ca_file
-        )
+        endpoint = https.Endpoint(host=host, address=addresses[0], port=HTTPS)
+        answer = https.fetch(endpoint, _POLICY_PATH, case.options.ca_file)
         if answer.status != 200:
             return f"{host} answers {answer.status}"
         policy = checkdmarc.mta_sts.parse_mta_sts_policy(answer.body.decode("utf-8", "replace"))
-    except (checkdmarc.mta_sts.MTASTSError, https.Unreachable) as error:
+    except https.Unreachable as error:
+        if case.reach.cause(error) != str(error):
+            raise  # this machine is at fault
+        return str(error)
+    except checkdmarc.mta_sts.MTASTSError as error:
         return str(error)
     patterns = policy["policy"]["mx"]
     strangers = [
@@ -170,7 +174,7 @@ def _records(domain: SenderDomain) -> Iterable[tuple[str, str]]:
 
 def _first(server: str, addresses: list[str]) -> str:
     if not addresses:
-        raise LookupFailed(f"{server} has no address")
+        raise LookupFailed(server, "no address")
     return addresses[0]
 
 

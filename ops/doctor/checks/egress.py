@@ -148,7 +148,7 @@ def proxy_closed(proxy: ProxyHost, case: Case) -> Finding:
         fix = fixes.refresh(case.deployment)
         return failed(f"{where} is open", expected="closed to all but the MTA", fix=fix)
     if https.port(address, SSH) is not https.Port.OPEN:
-        return unknown(f"{address} does not answer on any port")
+        raise https.Unreachable(f"{address}: no port answers")
     return passed(f"{where} is closed")
 
 

@@ -22,6 +22,8 @@ def login(access: HostAccess, case: Case) -> Finding:
     try:
         case.status(access)
     except UserError as error:
+        if case.reach.cause(error) != str(error):
+            raise  # this machine is at fault, not the host
         why = str(error)
     else:
         return passed(f"{access.user}@{access.address}")

@@ -92,7 +92,7 @@ def listener(endpoint: Endpoint, case: Case) -> Finding:
             fix=f"{fixes.refresh(case.deployment)}; {fixes.push(case.deployment)}",
         )
     if https.port(endpoint.address, endpoint.port) is not Port.OPEN:
-        return unknown(f"{where} is closed, but so is {endpoint}")
+        raise https.Unreachable(f"{where} is closed, but so is {endpoint}")
     return passed(f"{where} is closed")
 
 

@@ -122,18 +122,23 @@ def test_a_block_list_lists_refuses_us_or_does_not_know(code: str | None, status
     assert [finding.status for finding in found] == [status]
 
 
-@pytest.mark.parametrize(
-    ("open_", "status"), [({22}, Status.PASS), ({22, 5000}, Status.FAIL), (set(), Status.UNKNOWN)]
-)
-def test_the_socks_port_must_be_closed_on_a_host_that_lives(
-    monkeypatch: pytest.MonkeyPatch, open_: set[int], status: Status
-) -> None:
+def proxy_closed(monkeypatch: pytest.MonkeyPatch, *open_: int) -> Status:
     def port(_address: str, number: int) -> https.Port:
         return https.Port.OPEN if number in open_ else https.Port.SILENT
 
     monkeypatch.setattr(https, "port", port)
     (found,) = egress.proxy_closed(PROXY, case_of(DEPLOYED))
-    assert found.status is status
+    return found.status
+
+
+def test_the_socks_port_must_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert proxy_closed(monkeypatch, 22) is Status.PASS
+    assert proxy_closed(monkeypatch, 22, 5000) is Status.FAIL
+
+
+def test_a_closed_socks_port_of_a_dead_host_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(https.Unreachable, match="no port answers"):
+        proxy_closed(monkeypatch)
 
 
 def test_the_mta_must_reach_the_proxy() -> None:

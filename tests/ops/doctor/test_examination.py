@@ -84,7 +84,7 @@ def test_a_task_that_is_late_leaves_all_its_checks_unknown_and_holds_up_nobody()
     [
         (UserError("mta: no SSH connection"), "could not check: mta: no SSH connection", ""),
         (Conflict("two records"), "could not check: two records", ""),
-        (LookupFailed("A x: no answer"), "could not check: A x: no answer", "--resolver"),
+        (LookupFailed("x", "no answer", what="A"), "could not check: A x: no answer", "--resolver"),
         (Unreachable("192.0.2.1:443: timed out"), "could not check: 192.0.2.1:443", "host.login"),
         (KeyError("units"), "could not check: KeyError: 'units'", "report this"),
     ],

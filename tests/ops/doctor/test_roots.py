@@ -5,10 +5,10 @@ import io
 from rich.console import Console
 
 from ops.doctor.finding import Finding, failed, passed, unknown
+from ops.doctor.reach import NO_DNS
 from ops.doctor.roots import roots
 from ops.doctor.terminal import show
 
-DNS = "could not check: {kind} {name}: no DNS server answered"
 SSH = "mta (192.0.2.1): no SSH connection (Connection refused); see that it runs"
 
 
@@ -18,43 +18,37 @@ def shown(findings: list[Finding]) -> str:
     return output.getvalue()
 
 
-def no_dns() -> list[Finding]:
+def no_dns(cause: str = NO_DNS) -> list[Finding]:
     return [
-        unknown(DNS.format(kind=kind, name=f"x.d{n}.example"), fix="dig").of(check, f"d{n}.example")
-        for n in range(11)
-        for check, kind in (
-            ("domain.spf", "TXT"),
-            ("domain.dmarc", "TXT"),
-            ("domain.bounce", "MX"),
+        unknown(f"could not check: TXT {kind}.d{n}: SERVFAIL", fix="dig", cause=cause).of(
+            f"domain.{kind}", f"d{n}.example"
         )
+        for n in range(11)
+        for kind in ("spf", "dmarc", "bounce")
     ]
 
 
 def no_ssh() -> list[Finding]:
+    silent = unknown(f"could not check: {SSH}", cause=SSH)
     return [
         failed(SSH, expected="a log-in", fix="look at the instance").of("host.login", "mta"),
-        *(
-            unknown(f"could not check: {SSH}").of(f"host.{what}", "mta")
-            for what in ("units", "disk")
-        ),
-        unknown(f"could not check: {SSH}").of("mta.webhook", "mta.example"),
+        *(silent.of(f"host.{what}", "mta") for what in ("units", "disk")),
+        silent.of("mta.webhook", "mta.example"),
     ]
 
 
 def test_dns_that_does_not_answer_is_one_cause_of_many_checks() -> None:
     ((cause, members),) = roots(no_dns()).items()
-    assert (cause, len(members)) == ("DNS: no DNS server answered", 33)
+    assert (cause, len(members)) == (NO_DNS, 33)
     lines = [line.rstrip() for line in shown(no_dns()).splitlines() if line.strip()]
     assert len(lines) == 4
-    assert lines[0].split(maxsplit=1) == ["unknown", "DNS: no DNS server answered"]
+    assert lines[0].split(maxsplit=1) == ["unknown", NO_DNS]
     assert lines[1].strip() == "33 checks could not be made because of it"
     assert lines[3] == "0 fail, 33 unknown, 0 warn, 0 pass"
 
 
-def test_servers_that_fail_are_another_cause_than_servers_that_are_silent() -> None:
-    servfail = "could not check: A x: every DNS server failed (SERVFAIL or refused)"
-    more = (unknown(servfail).of("domain.spf", f"{n}.example") for n in range(3))
-    findings = [*no_dns(), *more]
+def test_one_broken_zone_is_another_cause_than_no_dns_at_all() -> None:
+    findings = [*no_dns(), *no_dns("DNS of a.example: SERVFAIL")[:3]]
     assert [len(members) for members in roots(findings).values()] == [33, 3]
 
 
