@@ -53,6 +53,8 @@ def dial(exchanger: str, port: int, source_address: str, ehlo: str) -> dict[str,
             ehlo_accepted=code == 250, ehlo_answer=f"{code} {said}", seen_address=seen_address(said)
         )
         session.quit()
+    except socket.gaierror as error:
+        answer.update(resolved=False, error=str(error))
     except (OSError, smtplib.SMTPException) as error:
         answer["error"] = str(error) or type(error).__name__
     finally:

@@ -72,6 +72,7 @@ class Dial:
 
     exchanger: str
     connected: bool
+    resolved: bool = True
     error: str = ""
     greeting: str = ""
     ehlo_accepted: bool = False

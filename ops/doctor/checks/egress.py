@@ -76,6 +76,13 @@ def port_25(source: Egress, case: Case) -> Finding:
     dial = _dial(source, case)
     if dial.connected:
         return passed(f"{dial.exchanger}: {dial.greeting[:60]}")
+    if not dial.resolved:
+        proxy = case.deployment.hosts[source.proxy]
+        return unknown(
+            f"{proxy.name} finds no address of {dial.exchanger}: {dial.error}",
+            fix="name an exchanger that exists (--exchanger, doctor.exchanger); if this one does: "
+            + fixes.on_host(proxy, f"resolvectl query {dial.exchanger}"),
+        )
     return failed(
         f"no connection to {dial.exchanger}:25 from {source.private}: {dial.error}",
         expected="a greeting",

@@ -96,6 +96,16 @@ def test_a_port_that_nobody_answers_is_told_with_the_reason() -> None:
     assert (found["connected"], "refused" in found["error"]) == (False, True)
 
 
+def test_a_name_without_an_address_is_no_closed_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    found = dial.dial("mx.gone.example", 25, "127.0.0.1", "out1")
+    assert (found["connected"], found["resolved"]) == (False, False)
+    assert "Name or service not known" in found["error"]
+
+
 def socks(answer: bytes) -> dict[str, Any]:
     def talk(connection: socket.socket) -> None:
         assert connection.recv(10) == b"\x05\x02\x00\x02"
