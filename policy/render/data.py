@@ -13,6 +13,7 @@ Lua is the same in every environment; what differs is data in `data/`:
 | `reception.json` | at run time | `unknown_senders`, `missing_headers`, `envelope_sender` as in the settings, `strip_correlation`, `recipients` (domain or address -> true, if not everybody) |
 | `webhook.json` | at run time | `batch_size`, `leave_out`, `failure_field`, `timeout`, and in seconds `retry_interval`, `max_retry_interval`, `max_event_age` |
 | `shaping.toml` | at run time | KumoMTA's shaping tables |
+| `bounces.toml` | by `init` | classes of answers, the same in every environment: `policy/kumomta/data/` |
 | `warm_up.json` | at run time | `refresh`, `community`; `sources`: source -> `start` (date), `daily` (messages of each day), `pools` (the sources of each of its pools) |
 | `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `report_size_limit`, `transport`, `disabled_records`, `community_bounces`, `log_delayed`, `mta_sts`, `signers` (how many at most) |
 
@@ -40,13 +41,8 @@ RESTART = ("restart kumomta.service",)
 
 INBOX_LOCAL_PARTS = ("abuse", "postmaster")
 
-# KumoMTA's classifier takes the first rule that fits: bounces whose words name no reason
-# (policy/kumomta/report_bounce.lua).
-_BOUNCES = """[rules]
-Unparsed = ["^550 5\\\\.0\\\\.0 Unparsed bounce:"]
-"""
-
 _LUA = Path(__file__).parents[1] / "kumomta"
+BOUNCES = _LUA / "data/bounces.toml"
 _REQUIRE = re.compile(r"require ?\(?'(\w+)'")
 _DATA_READ_AT_START = (
     "bounces.toml",
@@ -97,7 +93,7 @@ def data_files(settings: Settings, addresses: Addresses) -> dict[str, bytes]:
         "brands.json": _json(brands(settings)),
         "listener_domains.json": _lines((name, True) for name in report_domains(settings)),
         "inbox.json": _json(inbox(settings)),
-        "bounces.toml": _BOUNCES.encode(),
+        "bounces.toml": BOUNCES.read_bytes(),
         "reception.json": _json(reception(settings)),
         "webhook.json": _json(webhook(settings)),
         "shaping.toml": shaping_toml(settings).encode(),

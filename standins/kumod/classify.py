@@ -1,5 +1,6 @@
-"""The bounce classifier: rules of TOML files, first match wins."""
+"""The bounce classifier: rules of TOML or JSON files, first match wins."""
 
+import json
 import re
 import tomllib
 from collections.abc import Callable
@@ -9,7 +10,17 @@ from typing import Any
 from standins.kumod.errors import KumoError
 from standins.kumod.logs import Response
 
-_CLASSIFIED = {"Bounce", "AdminBounce", "OOB", "TransientFailure", "Expiration"}
+_CLASSIFIED = {
+    "Bounce",
+    "AdminBounce",
+    "OOB",
+    "TransientFailure",
+    "Expiration",
+    "Feedback",
+    "Rejection",
+}
+_NOT_IN_RUST = re.compile(r"\(\?<?[=!]|\(\?P=|\\[1-9]")
+"""Look-around and back references: Rust's regular expressions have neither."""
 
 
 class BounceClassifier:
@@ -20,6 +31,10 @@ class BounceClassifier:
 
     def load(self, files: list[str], real: Callable[[str], Path]) -> None:
         for name in files:
+            if not name.endswith((".toml", ".json")):
+                raise KumoError(
+                    f"{name}: classifier files must have either .toml or .json filename extension"
+                )
             try:
                 text = real(name).read_text(encoding="utf-8")
             except OSError as error:
@@ -27,20 +42,34 @@ class BounceClassifier:
                     f"reading file: {name}: {error.strerror} (os error {error.errno})"
                 ) from None
             try:
-                self._add(tomllib.loads(text))
-            except (tomllib.TOMLDecodeError, re.error) as error:
-                raise KumoError(f"parsing toml from file: {name}: {error}") from None
+                self._add(json.loads(text) if name.endswith(".json") else tomllib.loads(text))
+            except (KeyError, ValueError, TypeError, AttributeError) as error:
+                raise KumoError(f"decoding {name} as BounceClassifierFile: {error}") from None
 
     def _add(self, data: dict[str, Any]) -> None:
-        for label, patterns in data.get("rules", {}).items():
-            self._rules += [(re.compile(pattern), label) for pattern in patterns]
+        for label, patterns in data["rules"].items():
+            self._rules += [(_compiled(pattern), label) for pattern in patterns]
 
     def classify(self, kind: str, response: Response) -> str:
         if kind not in _CLASSIFIED:
             return "Uncategorized"
-        enhanced = ".".join(str(part) for part in response.enhanced or ())
-        line = " ".join(part for part in (str(response.code), enhanced, response.content) if part)
+        line = f"{response.code} "
+        if response.enhanced:
+            line += f"{'.'.join(map(str, response.enhanced))} "
+        line += re.sub(r"\r\n|\r|\n", " ", response.content)
         for pattern, label in self._rules:
             if pattern.search(line):
                 return label
         return "Uncategorized"
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        if _NOT_IN_RUST.search(pattern):
+            raise KumoError(
+                f"compiling rules: regex parse error: {pattern}: look-around and backreferences "
+                "are not supported"
+            )
+        return re.compile(pattern)
+    except re.error as error:
+        raise KumoError(f"compiling rules: regex parse error: {pattern}: {error}") from None
