@@ -23,6 +23,7 @@ _OTHERS = {
     "prune": "logs.prune.main",
     "public-keys": "public_keys.run",
     "queue": "queues.main",
+    "reputation": "reputation.command.main",
     "ship": "logs.ship.main",
     "metrics": "metrics.timer.main",
     "webhook": "events.probe.run",

@@ -19,6 +19,7 @@ _CHANGING = {
     "queue": {"suspend", "resume", "bounce"},
     "events": {"replay"},
     "inbox": {"--show"},
+    "reputation": {"acknowledge"},
 }
 """Verbs that change something or show somebody's mail; of some only with one of these words."""
 

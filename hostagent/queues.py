@@ -20,6 +20,7 @@ from hostagent.contract import EVENT_QUEUE
 from hostagent.errors import AgentError
 from hostagent.events.logs import LOGS
 from hostagent.metrics.kumod import Metrics, created, rows
+from hostagent.text import duration_seconds
 from hostagent.web import Deadline, WebError, get_json
 
 KUMOD = "http://127.0.0.1:8000"
@@ -28,8 +29,6 @@ _SECONDS = 20.0
 _LOG_SECONDS = 10.0
 _LOOKED_INTO, _SAMPLE = 30, 50
 """How many of the fullest queues are asked for the age of their mail, and how much of each."""
-_LONGEST = 7 * 86400
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _INTERNAL = (EVENT_QUEUE, "ping8.")
 """Queues of our own, which no operator suspends: events to PING8 would stop."""
 
@@ -152,7 +151,8 @@ def _act(options: argparse.Namespace, kumod: str, changes: Path, kind: str) -> d
     criteria = _criteria(options)
     if not options.reason.strip():
         raise AgentError(f"{kind} needs a reason", "give --reason")
-    duration = _duration(options.duration)
+    duration = options.duration
+    duration_seconds(duration)
     queues = _queues(_metrics(kumod, Deadline(_SECONDS)))
     rules = _rules(options, criteria, queues)
     touched = [name for name in queues if any(_covers(rule, name) for rule in rules)]
@@ -199,14 +199,6 @@ def _rules(
             "`ping8 queue list --by provider` shows their names; or name a domain",
         )
     return [{**criteria, "domain": domain} for domain in sorted(domains)]
-
-
-def _duration(text: str) -> str:
-    if text[-1:] not in _UNITS or not text[:-1].isdigit():
-        raise AgentError(f"{text!r} is no duration", "write --for 2h")
-    if not 0 < int(text[:-1]) * _UNITS[text[-1]] <= _LONGEST:
-        raise AgentError(f"{text} is too long", "use 7d or less")
-    return text
 
 
 def _metrics(kumod: str, deadline: Deadline) -> Metrics:

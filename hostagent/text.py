@@ -1,6 +1,11 @@
-"""Text that strangers may have written: journals, reports, kumod's answers."""
+"""Text that strangers may have written: journals, reports, kumod's answers; and durations."""
 
 import re
+
+from hostagent.errors import AgentError
+
+_LONGEST = 7 * 86400
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -17,3 +22,13 @@ def printable(text: str) -> str:
 def printable_line(text: str) -> str:
     """The same on one line."""
     return re.sub("[\n\t]", " ", printable(text))
+
+
+def duration_seconds(text: str) -> int:
+    """Of what an operator gave with --for; a week at most."""
+    if text[-1:] not in _UNITS or not text[:-1].isdigit():
+        raise AgentError(f"{text!r} is no duration", "write --for 2h")
+    seconds = int(text[:-1]) * _UNITS[text[-1]]
+    if not 0 < seconds <= _LONGEST:
+        raise AgentError(f"{text} is too long", "use 7d or less")
+    return seconds

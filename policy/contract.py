@@ -13,6 +13,7 @@ from hostagent.contract import (
     LOGS,
     OUTBOX,
     POLICY,
+    REPUTATION,
     SPOOL,
 )
 
@@ -59,6 +60,7 @@ __all__ = [
     "LOG_HOOK",
     "OUTBOX",
     "POLICY",
+    "REPUTATION",
     "RETRY",
     "SENDER",
     "SOCKS_USER",

@@ -27,6 +27,7 @@ class SentMetric:
 class Config:
     """One host. `send` is off where the settings make no alarms.
 
+    `refusals` is how many messages a provider must refuse for reputation before it is an alarm.
     `listener` is the `ip:port` where the proxy, or kumod by SMTP, must greet.
     """
 
@@ -52,6 +53,9 @@ class Config:
     dead_letters: str = ""
     inbox: str = ""
     shipped: str = ""
+    logs: str = ""
+    reputation: str = ""
+    refusals: int = 0
 
     def provider(self, name: str) -> str:
         """Our name for kumod's; the rest are one."""

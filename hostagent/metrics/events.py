@@ -15,6 +15,7 @@ from hostagent.events.segments import PATTERN
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.kumod import events_ready, events_scheduled
 from hostagent.metrics.model import Counter, Metric
+from hostagent.reputation import kept
 
 _BYTES_EACH = 256
 """Of one event in a short compressed segment; see `backlog`."""
@@ -87,6 +88,13 @@ def unread(config: Config) -> Iterator[Metric]:
     """Mail to people that nobody has looked at."""
     if config.inbox:
         yield Metric("inbox_unread", inbox.unread(Path(config.inbox)), "Count")
+
+
+def refused(config: Config) -> Iterator[Metric]:
+    """Pairs of provider and source with refusals for reputation that nobody acknowledged."""
+    if config.reputation:
+        alarming = kept.read(Path(config.reputation)).alarming()
+        yield Metric("reputation_refusals", len(alarming), "Count")
 
 
 def unclean_stops(config: Config) -> Counter:

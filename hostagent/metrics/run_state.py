@@ -66,9 +66,9 @@ class State:
         for flow, grown in self.flows.items():
             self.unsent[flow] = self.unsent.get(flow, 0.0) + grown
 
-    def add(self, name: str, value: float) -> None:
+    def add(self, name: str, value: float, by: tuple[tuple[str, str], ...] = ()) -> None:
         """A flow of this run that no counter feeds."""
-        flow: Flow = (name, ())
+        flow: Flow = (name, by)
         self.flows[flow] = self.flows.get(flow, 0.0) + value
         self.unsent[flow] = self.unsent.get(flow, 0.0) + value
 

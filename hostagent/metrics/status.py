@@ -1,11 +1,13 @@
 """The verb `status`: what is live, what is kept, what runs, and the metrics of this moment."""
 
 import time
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from hostagent.errors import AgentError
 from hostagent.host import Host
-from hostagent.metrics import configuration, run_state
+from hostagent.metrics import configuration, events, run_state
 from hostagent.metrics.collect import collect
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.disks import hours_until_full, use
@@ -15,6 +17,7 @@ from hostagent.metrics.system import units_down
 from hostagent.push import pending
 from hostagent.release.show import differences
 from hostagent.release.store import Store
+from hostagent.reputation import kept
 from hostagent.system import kumomta
 from hostagent.system.units import Units
 
@@ -61,15 +64,23 @@ def _metrics(host: Host, metrics: list[Metric]) -> dict[str, Any]:
     state = run_state.read(host.layout.live(str(run_state.PATH)))
     found = collect(config, host, state.oldest)
     found.guard("growth", lambda: _forecasts(config, state))
+    found.guard("reputation", lambda: events.refused(config))
     if state.drift is not None:
         metrics.append(Metric("drift", state.drift, "Count"))
     metrics += [*found.gauges, *run_state.metrics(state.flows)]
     return {
         "metrics": [one.as_dict() for one in metrics],
         "missing": found.problems,
+        "reputation": _refusals(config),
         "flow_seconds": state.seconds,
         "flow_age": round(time.time() - state.at, 1) if state.at else None,
     }
+
+
+def _refusals(config: Config) -> list[dict[str, Any]]:
+    """What is refused for reputation, acknowledged or not; not what is too little for an alarm."""
+    found = kept.read(Path(config.reputation)).kept if config.reputation else []
+    return [asdict(one) for one in found if one.open]
 
 
 def _forecasts(config: Config, state: State) -> list[Metric]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hostagent.errors import AgentError
 from hostagent.host import Host
-from hostagent.metrics import configuration, run_state
+from hostagent.metrics import configuration, events, run_state
 from hostagent.metrics.cloudwatch import SendError, absolute, credentials, form, send
 from hostagent.metrics.collect import Collected, collect
 from hostagent.metrics.configuration import Config
@@ -27,6 +27,7 @@ from hostagent.metrics.run_state import Flow, State
 from hostagent.metrics.stuck import restart_stuck
 from hostagent.metrics.system import units_down
 from hostagent.release.store import Store
+from hostagent.reputation import kept, reading
 from hostagent.system.units import Units
 
 _DRIFT_EVERY = 900.0
@@ -90,6 +91,7 @@ def look(config: Config, host: Host, state: State, now: float) -> Collected:
     state.oldest = found.oldest
     last = state.at
     state.advance(found.counters, now)
+    found.guard("reputation", lambda: _refusals(config, state, now))
     found.guard("lost records", lambda: _lost_records(config, host, state, last))
     found.guard("listener", lambda: guard(config, host, found.gauges, state))
     found.guard("spool", lambda: _unstick(config, host, found, state))
@@ -105,6 +107,22 @@ def _unstick(config: Config, host: Host, found: Collected, state: State) -> list
     if config.role == "mta":
         restart_stuck(config, host, found.gauges, state)
     return []
+
+
+def _refusals(config: Config, state: State, now: float) -> list[Metric]:
+    """Brings what is kept of refusals up to now, and counts those for good, as `bounced` does."""
+    if not config.reputation:
+        return []
+    with kept.changed(Path(config.reputation)) as known:
+        news = reading.look(Path(config.logs), known, config.refusals, now)
+    for refusal in news:
+        if refusal.for_good:
+            by = (
+                ("provider", config.provider(refusal.provider)),
+                ("source", config.source(refusal.source)),
+            )
+            state.add("reputation_bounced", 1, by)
+    return list(events.refused(config))
 
 
 def _lost_records(config: Config, host: Host, state: State, last: float) -> list[Metric]:

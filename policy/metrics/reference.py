@@ -157,9 +157,8 @@ def _camel(name: str) -> str:
 
 def _words(text: str) -> str:
     """Fields in braces under the settings' names."""
-    for field in ("share_minimum", "no_delivery_queued", "no_delivery", "queue_age", "full_within"):
-        text = text.replace(f"{{{field}}}", _camel(field))
-    return text.replace("{volume}", "V").replace("{provider}", "P").replace("{source}", "S")
+    letters = {"volume": "V", "provider": "P", "source": "S"}
+    return re.sub(r"\{(\w+)\}", lambda field: letters.get(field[1], _camel(field[1])), text)
 
 
 def _metrics(table: Table) -> Iterator[str]:

@@ -7,7 +7,7 @@ part of every release, also where no alarms are made, for `ping8 status` reads i
 import json
 from typing import Any
 
-from policy.contract import DEAD_LETTERS, KUMOD_REFUSES_BELOW, LOGS, OUTBOX, SPOOL
+from policy.contract import DEAD_LETTERS, KUMOD_REFUSES_BELOW, LOGS, OUTBOX, REPUTATION, SPOOL
 from policy.metrics import load
 from policy.metrics.plan import VOLUMES, metrics_of
 from policy.release import ReleaseFile, Role
@@ -103,6 +103,9 @@ def configuration(settings: Settings, role: Role, host: str, listener: str = "")
         "dead_letters": DEAD_LETTERS,
         "inbox": f"{SPOOL}/ping8/inbox/new",
         "shipped": SHIPPED if settings.logs.ship else "",
+        "logs": LOGS,
+        "reputation": REPUTATION,
+        "refusals": settings.alarms.reputation_refusals,
     }
 
 

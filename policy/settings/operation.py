@@ -59,8 +59,18 @@ class Alarms(Model):
     event_backlog: Annotated[int, unit("events")] = Field(
         default=10_000, ge=1, description="Events that wait for PING8."
     )
-    bounce_share: Share = Field(default=0.05, description="Bounces of messages, by provider.")
+    bounce_share: Share = Field(
+        default=0.05,
+        description="Bounces of messages for other reasons than reputation, by provider.",
+    )
     deferral_share: Share = Field(default=0.30, description="Deferrals of attempts, by provider.")
+    reputation_refusals: Annotated[int, unit("messages")] = Field(
+        default=3,
+        ge=1,
+        le=1000,
+        description="Messages that one provider refuses from one source for its reputation within "
+        "an hour.",
+    )
     share_minimum: Annotated[int, unit("messages")] = Field(
         default=100, ge=1, description="Messages in an hour below which no share is judged."
     )

@@ -180,7 +180,12 @@ def station(
     for volume in data["volumes"].values():
         volume["path"] = str(folder)
     places = {"mta": {"kumod": server.url}, "proxy": {"proxy": server.url}}[role]
-    files = {"dead_letters": str(folder / "dead.sqlite"), "outbox": str(folder / "outbox")}
+    files = {
+        "dead_letters": str(folder / "dead.sqlite"),
+        "outbox": str(folder / "outbox"),
+        "logs": str(folder / "logs"),
+        "reputation": str(folder / "reputation.json"),
+    }
     data |= places | (files if role == "mta" else {}) | changes
     config = folder / "metrics.json"
     config.write_text(json.dumps(data))

@@ -1,0 +1,65 @@
+"""Reads refusals out of kumod's local logs: each segment once, when kumod has finished it."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from hostagent.events.segments import PATTERN, Segment
+from hostagent.reputation.kept import Refusals
+from hostagent.reputation.refusal import CLASS, Refusal, refusal_of
+
+_LOOK_BACK = 3600.0
+"""Seconds: a host that was away does not read a month of logs."""
+
+_SECONDS = 10.0
+"""For one look; what is left comes with the next, and a flood of refusals is not counted whole."""
+
+
+def look(
+    logs: Path,
+    known: Refusals,
+    enough: int,
+    now: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Refusal]:
+    """Adds what the new segments say, and returns it."""
+    end = clock() + _SECONDS
+    found: list[Refusal] = []
+    segments = {segment.path.name: segment for segment in _finished(logs, now)}
+    known.read = [name for name in known.read if name in segments]
+    for name, segment in segments.items():
+        if name in known.read:
+            continue
+        if clock() > end:
+            break
+        known.read.append(name)
+        for refusal in _refusals(segment):
+            found.append(refusal)
+            known.add(refusal, enough)
+            if clock() > end:
+                break
+    known.forget(now)
+    return found
+
+
+def _finished(logs: Path, now: float) -> Iterator[Segment]:
+    for path in sorted(logs.glob(PATTERN)):
+        segment = Segment(path)
+        try:
+            if segment.done and now - path.stat().st_mtime < _LOOK_BACK:
+                yield segment
+        except FileNotFoundError:
+            continue
+
+
+def _refusals(segment: Segment) -> Iterator[Refusal]:
+    for line in segment.lines():
+        if CLASS.encode() not in line:
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and (refusal := refusal_of(record)):
+            yield refusal
