@@ -16,6 +16,7 @@ COMMANDS = {
     "status": ("ops.cli.status", "What flows, what waits and what is wrong."),
     "send": ("ops.cli.send", "Sends one message and follows it to its final event."),
     "queue": ("ops.cli.queue", "What waits; holding it back, letting it go, ending it."),
+    "reputation": ("ops.cli.reputation", "Who refuses mail for its sender's reputation."),
     "find": ("ops.cli.find", "Where a message is, and what happened to it."),
     "events": ("ops.cli.events", "Lists events and sends them to PING8 again."),
     "inbox": ("ops.cli.inbox", "Mail to postmaster, abuse and report addresses."),

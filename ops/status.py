@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ops import reputation
 from ops.output import console, duration
 from ops.ssh import ssh_json
 from ops.stack import Deployment, HostAccess, read_deployment
@@ -103,19 +104,35 @@ def ask(hosts: Sequence[HostAccess]) -> dict[str, dict[str, Any]]:
 def shown(
     answers: Mapping[str, Mapping[str, Any]], deployment: Deployment, *, every_metric: bool = True
 ) -> RenderableType:
-    """What is wrong first, then each host's metrics: all, or those that fit on one screen."""
-    parts: list[RenderableType] = []
-    for name, answer in answers.items():
-        access = deployment.host(name)
-        if "error" in answer:
-            parts.append(Text(f"{name}: {answer['error']}", style=_STYLES["critical"]))
-            continue
-        parts.append(Text(_title(access, answer), style="bold"))
-        found = lines(answer, access, deployment.settings)
-        if not every_metric:
-            found = [line for line in found if line.severity or line.metric in _SHORT]
-        parts += [_table([*found, *_troubles(answer)])]
+    """Refusals for reputation, then the hosts, the worst first: all metrics, or one screen."""
+    parts: list[RenderableType] = [
+        reputation.shown(answer["reputation"], deployment)
+        for answer in answers.values()
+        if answer.get("reputation")
+    ]
+    hosts = [_host(name, answer, deployment, every_metric) for name, answer in answers.items()]
+    for _, host in sorted(hosts, key=lambda one: one[0]):
+        parts += host
     return Group(*parts)
+
+
+def _host(
+    name: str, answer: Mapping[str, Any], deployment: Deployment, every_metric: bool
+) -> tuple[int, list[RenderableType]]:
+    """How bad it is, the worst is 0, and what is shown of it."""
+    access = deployment.host(name)
+    if "error" in answer:
+        return 0, [Text(f"{name}: {answer['error']}", style=_STYLES["critical"])]
+    found = lines(answer, access, deployment.settings)
+    if not every_metric:
+        found = [line for line in found if line.severity or line.metric in _SHORT]
+    found = [*found, *_troubles(answer)]
+    worst = min((_rank(line) for line in found), default=len(_STYLES))
+    return 1 + worst, [Text(_title(access, answer), style="bold"), _table(found)]
+
+
+def _rank(line: Line) -> int:
+    return list(_STYLES).index(line.severity)
 
 
 def _troubles(answer: Mapping[str, Any]) -> Iterator[Line]:
@@ -132,7 +149,7 @@ def _table(found: Sequence[Line]) -> RenderableType:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(justify="right", no_wrap=True)
-    for line in sorted(found, key=lambda line: list(_STYLES).index(line.severity)):
+    for line in sorted(found, key=_rank):
         row = (line.severity, line.metric, line.of, line.value)
         table.add_row(*map(Text, row), style=_STYLES[line.severity])
     return table

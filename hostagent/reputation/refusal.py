@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hostagent.events.record import LOG_RECORD, event_time
-from hostagent.text import printable
+from hostagent.text import printable_line
 
 CLASS = "SpamBlock"
 
@@ -59,7 +59,7 @@ def refusal_of(record: Mapping[str, Any]) -> Refusal | None:
         for_good=record["type"] == "Bounce",
         words=words,
         link=link[0].rstrip(".,;") if link else "",
-        server=printable(str((record.get("peer_address") or {}).get("name") or "")),
+        server=printable_line(str((record.get("peer_address") or {}).get("name") or "")),
     )
 
 
@@ -69,7 +69,7 @@ def answer(response: Mapping[str, Any]) -> str:
     code = ".".join(str(enhanced[part]) for part in ("class", "subject", "detail") if enhanced)
     content = str(response.get("content") or "")[:_READ]
     text = " ".join(f"{response.get('code') or ''} {code} {content}".split())
-    return printable(masked(text))[:_KEPT]
+    return printable_line(masked(text))[:_KEPT]
 
 
 def masked(text: str) -> str:

@@ -23,7 +23,8 @@ class Unit:
 class HostStatus:
     """Release, units, and metrics by name and dimension; `missing` says why a metric is not there.
 
-    `pending` is the release that an interrupted switch was going to.
+    `pending` is the release that an interrupted switch was going to, `refusals` who refuses which
+    source for its reputation.
     """
 
     release: str | None
@@ -32,6 +33,7 @@ class HostStatus:
     pending: str | None = None
     metrics: Mapping[tuple[str, str], float] = field(default_factory=dict)
     missing: Sequence[str] = ()
+    refusals: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def parse(cls, answer: Mapping[str, Any]) -> "HostStatus":
@@ -50,6 +52,7 @@ class HostStatus:
                 for each in answer.get("metrics", [])
             },
             missing=answer.get("missing", []),
+            refusals=answer.get("reputation", []),
         )
 
     def metric(self, name: str, dimension: str = "") -> float | None:

@@ -45,6 +45,23 @@ def dead_letters(host: HostAccess, case: Case) -> Finding:
     return passed("none")
 
 
+@check("mta.reputation", MTA)
+def refusals(host: HostAccess, case: Case) -> Finding:
+    """Refusals for reputation that nobody has acknowledged."""
+    status = case.status(host)
+    count = status.metric("reputation_refusals")
+    if count is None:
+        return unknown(status.why_missing)
+    if not count:
+        return passed("none")
+    opened = [one for one in status.refusals if not one["acknowledged"]]
+    return failed(
+        "; ".join(f"{one['provider']} refuses {one['source']}: {one['words']}" for one in opened),
+        expected="none",
+        fix=f"what to do: ping8 reputation list --stack {case.deployment.stack}",
+    )
+
+
 @check("mta.queue-age", MTA)
 def queue_age(host: HostAccess, case: Case) -> Finding:
     """Age of the oldest message that waits."""

@@ -38,7 +38,7 @@ DEPLOYED = deployment_of(SMALL)
 TOLD = (
     *("host.login", "host.units", "host.release", "host.disk", "host.backlog-room", "host.memory"),
     *("host.clock", "host.reboot", "host.version", "mta.events", "mta.dead-letters"),
-    "mta.queue-age",
+    *("mta.reputation", "mta.queue-age"),
 )
 
 
@@ -149,6 +149,7 @@ def test_a_file_system_smaller_than_its_volume_warns() -> None:
         ("clock_offset_seconds", -1.0, -1.1, "host.clock", Status.FAIL),
         ("event_backlog", 10_000, 10_001, "mta.events", Status.FAIL),
         ("dead_letters", 0, 1, "mta.dead-letters", Status.WARN),
+        ("reputation_refusals", 0, 1, "mta.reputation", Status.FAIL),
         ("oldest_message_seconds", 6 * 3600, 6 * 3600 + 1, "mta.queue-age", Status.WARN),
     ],
 )
@@ -159,6 +160,18 @@ def test_metrics_follow_the_alarms_thresholds(
     assert troubles(told(with_metric(metric, bad))) == {check: status}
 
 
+def test_a_refusal_for_reputation_fails_with_the_providers_words() -> None:
+    refused = {"provider": "google", "source": "out-1", "words": "421 4.7.28 unsolicited mail"}
+    status = with_metric("reputation_refusals", 1)
+    status["reputation"] = [
+        refused | {"acknowledged": None},
+        refused | {"source": "out-2", "acknowledged": {"by": "ann"}},
+    ]
+    found = told(status)["mta.reputation"]
+    assert found.saw == "google refuses out-1: 421 4.7.28 unsolicited mail"
+    assert found.fix == "what to do: ping8 reputation list --stack small"
+
+
 @pytest.mark.parametrize(
     ("metric", "check"),
     [
@@ -166,6 +179,7 @@ def test_metrics_follow_the_alarms_thresholds(
         ("clock_offset_seconds", "host.clock"),
         ("event_backlog", "mta.events"),
         ("dead_letters", "mta.dead-letters"),
+        ("reputation_refusals", "mta.reputation"),
         ("oldest_message_seconds", "mta.queue-age"),
     ],
 )
