@@ -3,16 +3,14 @@
 import json
 import os
 import shutil
-import ssl
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.authority import Authority
 from sandbox.dns import SERVER as DNS_SERVER
-from sandbox.failures import SandboxError
+from sandbox.files import replace
 from sandbox.network import Cloud
-from sandbox.process import Daemon, run, wait_until
+from sandbox.process import Daemon, SandboxError, run
 from standins.pulumi.hosts import Record, Zone
 
 NAME = "acme.sandbox.test"
@@ -34,38 +32,27 @@ class Acme:
 
     def start(self) -> None:
         """Serve the directory; the root that signs is new at every start, as Pebble's is."""
-        daemon = self._daemon(ensure_pebble(self.cache))
-        if daemon.pid() is not None:
-            return
+        program = ensure_pebble(self.cache)
+        # Pebble's own hurdles for clients in development would only make the sandbox slow.
+        settings = ("PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0")
+        configuration = f"-config={self.folder.resolve() / 'pebble.json'}"
+        pebble = (*settings, str(program), configuration, f"-dnsserver={DNS_SERVER}:53")
         self._configure()
-        daemon.start()
-
-        def answers() -> bool:
-            daemon.require_alive()
-            return self._keep_root()
-
-        wait_until(answers, "the ACME server", seconds=20)
+        command = self.cloud.inside(self.cloud.world, "env", *pebble)
+        Daemon(name="acme", folder=self.folder, command=command).start(self._keep_root)
 
     def stop(self) -> None:
         """Stop serving."""
-        self._daemon(Path("pebble")).stop()
+        Daemon(name="acme", folder=self.folder).stop()
 
     def running(self) -> bool:
         """Whether it runs."""
-        return self._daemon(Path("pebble")).pid() is not None
+        return Daemon(name="acme", folder=self.folder).pid() is not None
 
     @property
     def roots(self) -> Path:
         """Roots of every certificate that was issued here, newest last."""
         return self.folder / "roots.pem"
-
-    def _daemon(self, program: Path) -> Daemon:
-        # Pebble's own hurdles for clients in development would only make the sandbox slow.
-        settings = ("PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0")
-        configuration = f"-config={self.folder.resolve() / 'pebble.json'}"
-        pebble = (*settings, str(program), configuration, f"-dnsserver={DNS_SERVER}:53")
-        command = self.cloud.inside(self.cloud.world, "env", *pebble)
-        return Daemon(name="acme", folder=self.folder, command=command)
 
     def _configure(self) -> None:
         certificate = self.authority.issue("acme", NAME, ADDRESS)
@@ -76,30 +63,19 @@ class Acme:
             "privateKey": str(certificate.key.resolve()),
             "httpPort": 80,
             "tlsPort": 443,
-            "ocspResponderURL": "",
-            "externalAccountBindingRequired": False,
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "pebble.json").write_text(json.dumps({"pebble": configuration}, indent=2))
+        replace(self.folder / "pebble.json", json.dumps({"pebble": configuration}))
 
     def _keep_root(self) -> bool:
-        url, trusted = f"https://{ADDRESS}:{_MANAGEMENT}/roots/0", str(self.authority.certificate)
-        fetch = (sys.executable, "-c", _FETCH, url, trusted)
+        url = f"https://{ADDRESS}:{_MANAGEMENT}/roots/0"
+        fetch = ("curl", "--silent", "--fail", f"--cacert={self.authority.certificate}", url)
         root = run(self.cloud.inside(self.cloud.world, *fetch), check=False)
         if root.returncode != 0:
             return False
-        ssl.PEM_cert_to_DER_cert(root.stdout)
         known = self.roots.read_text() if self.roots.exists() else ""
         if root.stdout not in known:
-            self.roots.write_text(known + root.stdout)
+            replace(self.roots, known + root.stdout)
         return True
-
-
-_FETCH = """
-import ssl, sys, urllib.request
-trust = ssl.create_default_context(cafile=sys.argv[2])
-print(urllib.request.urlopen(sys.argv[1], timeout=5, context=trust).read().decode(), end="")
-"""
 
 
 def zone() -> Zone:

@@ -1,19 +1,20 @@
 """Faults to learn from: one is planted, looked at with the operators' commands, and fixed."""
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from ops.stack import HostAccess
-from sandbox import dns
-from sandbox.failures import SandboxError
-from sandbox.layout import Layout
-from sandbox.machine import ROUTE_53, containers
-from sandbox.network import Cloud
+from sandbox.files import replace as write
+from sandbox.machine import ROUTE_53
+from sandbox.process import SandboxError
 from sandbox.run import Sandbox
 from sandbox.world.webhook import Behaviour, Mode, behave
-from standins.pulumi.hosts import Record
+from standins.pulumi.hosts import Record, Zone
+
+_RECORDS = TypeAdapter(dict[str, Record])
 
 SPOOL = "/var/spool/kumomta"
 _FILL = f"{SPOOL}/.sandbox-fill"
@@ -36,7 +37,7 @@ class Fault:
 
 
 def _on(sandbox: Sandbox, host: HostAccess, *command: str) -> None:
-    containers(sandbox.layout).execute(host.instance_id, *command)
+    sandbox.hosts.execute(host.instance_id, *command)
 
 
 def _proxies(verb: str) -> Callable[[Sandbox], None]:
@@ -52,52 +53,41 @@ def _webhook(behaviour: Behaviour) -> Callable[[Sandbox], None]:
     return lambda sandbox: behave(sandbox.layout.world, behaviour)
 
 
-def _signing_key(sandbox: Sandbox) -> str:
-    """Name of the record of the key that signs for the first domain."""
+def _is_signing_key(sandbox: Sandbox, record: Record) -> bool:
+    """Whether it is the record of the key that signs for the first domain."""
     domain = sandbox.deployment.settings.domains[0]
-    return f"{domain.active_selector}._domainkey.{domain.name}"
+    return record.name.rstrip(".") == f"{domain.active_selector}._domainkey.{domain.name}"
 
 
 def _remove_key(sandbox: Sandbox) -> None:
-    authority, name = _authority(sandbox.layout), _signing_key(sandbox)
-    before = authority.published(ROUTE_53)
-    removed = {z.name: r for z in before for r in z.records if r.name.rstrip(".") == name}
-    if removed:
-        kept = {zone: asdict(record) for zone, record in removed.items()}
-        _kept(sandbox.layout).write_text(json.dumps(kept))
-        without = [
-            replace(z, records=tuple(r for r in z.records if r not in removed.values()))
-            for z in before
-        ]
-        authority.publish(ROUTE_53, without)
+    kept: list[Zone] = []
+    gone: dict[str, Record] = {}
+    for zone in sandbox.zones:
+        keys = [one for one in zone.records if _is_signing_key(sandbox, one)]
+        gone.update((zone.name, key) for key in keys)
+        kept.append(replace(zone, records=tuple(r for r in zone.records if r not in keys)))
+    if gone:
+        write(_removed(sandbox), _RECORDS.dump_json(gone))
+        sandbox.parts.names.publish(ROUTE_53, kept)
 
 
 def _restore_key(sandbox: Sandbox) -> None:
-    kept = _kept(sandbox.layout)
-    if not kept.exists():
+    file = _removed(sandbox)
+    if not file.exists():
         return
-    authority, name = _authority(sandbox.layout), _signing_key(sandbox)
-    before = authority.published(ROUTE_53)
-    # A deployment since then has published it already.
-    if not any(r.name.rstrip(".") == name for z in before for r in z.records):
-        records = {
-            zone: Record(**{**record, "values": tuple(record["values"])})
-            for zone, record in json.loads(kept.read_text()).items()
-        }
+    gone = _RECORDS.validate_json(file.read_bytes())
+    # A deployment since then may have published it already.
+    if not any(_is_signing_key(sandbox, one) for zone in sandbox.zones for one in zone.records):
         whole = [
-            replace(z, records=(*z.records, records[z.name])) if z.name in records else z
-            for z in before
+            replace(z, records=(*z.records, gone[z.name])) if z.name in gone else z
+            for z in sandbox.zones
         ]
-        authority.publish(ROUTE_53, whole)
-    kept.unlink()
+        sandbox.parts.names.publish(ROUTE_53, whole)
+    file.unlink()
 
 
-def _kept(layout: Layout) -> Path:
-    return layout.state / "removed-records.json"
-
-
-def _authority(layout: Layout) -> dns.Authority:
-    return dns.Authority(folder=layout.dns, cloud=Cloud())
+def _removed(sandbox: Sandbox) -> Path:
+    return sandbox.layout.state / "removed-records.json"
 
 
 FAULTS = {

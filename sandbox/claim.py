@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from sandbox.failures import SandboxError
 from sandbox.layout import Layout
+from sandbox.process import SandboxError
 
 HOLDER = Path("/run/ping8-sandbox")
 """Names the checkout whose sandbox is up; gone after a reboot, as the sandbox is."""

@@ -1,12 +1,13 @@
 """`ping8 sandbox`: the platform on this machine."""
 
-import subprocess
+import json
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from sandbox.layout import Layout
     from sandbox.run import Sandbox
 
 sandbox = typer.Typer(no_args_is_help=True, help="The platform on this machine, without AWS.")
@@ -40,31 +41,30 @@ class _Clock:
         return count
 
 
+def _layout() -> "Layout":
+    from sandbox.layout import Layout
+
+    return Layout.of_checkout()
+
+
+def _standing() -> "Sandbox":
+    from sandbox import run
+
+    return run.standing(_layout())
+
+
 @sandbox.command()
 def up(
     verbose: Annotated[bool, typer.Option(help="Show Pulumi's own output.")] = False,
 ) -> None:
     """Brings everything up, deploys, sends one message and checks each step of its journey."""
     from sandbox import health, run
-    from sandbox.layout import Layout
-    from sandbox.machine import containers
-    from sandbox.summary import lines
 
     clock = _Clock()
-    layout = Layout.of_checkout()
-    standing = run.up(layout, clock.say, engine_output=typer.echo if verbose else None)
-    deployment = standing.deployment
+    standing = run.up(_layout(), clock.say, engine_output=typer.echo if verbose else None)
     steps = clock.steps(standing, "reader@accept.example")
-    typer.echo("")
-    for line in lines(
-        deployment,
-        standing.zones,
-        kumomta=standing.tree.label,
-        stand_ins=standing.stand_ins,
-        steps=steps,
-    ):
-        typer.echo(line)
-    health.require_healthy(deployment, containers(layout))
+    typer.echo("\n" + run.summary(standing, steps))
+    health.require_healthy(standing.deployment, standing.hosts)
     typer.echo("Try: .venv/bin/ping8 sandbox send | break | status | logs | open | down")
     typer.echo("As in production: .venv/bin/ping8 doctor | status | events list -s sandbox")
 
@@ -75,10 +75,7 @@ def send(
     sender: Annotated[str | None, typer.Option(help="Address of a sender domain.")] = None,
 ) -> None:
     """Sends one message and checks its journey."""
-    from sandbox import run
-    from sandbox.layout import Layout
-
-    _Clock().steps(run.standing(Layout.of_checkout()), recipient, sender=sender)
+    _Clock().steps(_standing(), recipient, sender=sender)
 
 
 @sandbox.command()
@@ -86,19 +83,15 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """What runs, and the units that failed; status 1 unless all is well."""
-    import json
-
     from sandbox import health, run, system
-    from sandbox.layout import Layout
-    from sandbox.machine import containers
 
     system.require_fit_system()
-    layout = Layout.of_checkout()
-    found = run.status(layout)
+    found = run.status(_layout())
     well = bool(found) and all(found.values())
     failed: dict[str, list[str]] = {}
     if well:
-        failed = health.failed_units(run.standing(layout).deployment, containers(layout))
+        standing = _standing()
+        failed = health.failed_units(standing.deployment, standing.hosts)
     if as_json:
         typer.echo(json.dumps({"running": found, "failed_units": failed}))
     else:
@@ -115,11 +108,10 @@ Which = Annotated[str, typer.Argument(metavar="FAULT", help="proxy, webhook, dns
 @sandbox.command("break")
 def break_(which: Which) -> None:
     """Plants a fault, and says where it is seen."""
-    from sandbox import breaking, run
-    from sandbox.layout import Layout
+    from sandbox import breaking
 
     fault = breaking.fault(which)
-    fault.plant(run.standing(Layout.of_checkout()))
+    fault.plant(_standing())
     typer.echo(f"{fault.what}. Look: {', '.join(fault.look)}")
     typer.echo(f"To undo it: ping8 sandbox fix {which}")
 
@@ -127,52 +119,41 @@ def break_(which: Which) -> None:
 @sandbox.command()
 def fix(which: Which) -> None:
     """Undoes a fault that `break` planted."""
-    from sandbox import breaking, run
-    from sandbox.layout import Layout
+    from sandbox import breaking
 
     fault = breaking.fault(which)
-    fault.undo(run.standing(Layout.of_checkout()))
+    fault.undo(_standing())
     typer.echo(f"{which}: fixed. It may take some seconds until all commands see it.")
+
+
+HostName = Annotated[str, typer.Argument(help="Host of the stack: mta, proxy-1.")]
 
 
 @sandbox.command()
 def logs(
-    host: Annotated[str, typer.Argument(help="Host of the stack: mta, proxy-1.")] = "mta",
+    host: HostName = "mta",
     unit: Annotated[str | None, typer.Option(help="One systemd unit.")] = None,
     lines: Annotated[int, typer.Option()] = 100,
 ) -> None:
     """The end of a host's journal."""
-    from sandbox import run
-    from sandbox.layout import Layout
-    from sandbox.machine import containers
-
-    layout = Layout.of_checkout()
-    standing = run.standing(layout)
-    access = standing.deployment.host(host)
-    typer.echo(containers(layout).journal(access.instance_id, unit=unit, lines=lines))
+    standing = _standing()
+    instance = standing.deployment.host(host).instance_id
+    typer.echo(standing.hosts.journal(instance, unit=unit, lines=lines))
 
 
 @sandbox.command("open")
-def open_host(
-    host: Annotated[str, typer.Argument(help="Host of the stack: mta, proxy-1.")] = "mta",
-) -> None:
+def open_host(host: HostName = "mta") -> None:
     """A shell on a host."""
-    from sandbox import run
-    from sandbox.layout import Layout
-
-    layout = Layout.of_checkout()
-    standing = run.standing(layout)
-    name = f"ping8-{standing.deployment.host(host).instance_id}"
-    raise typer.Exit(subprocess.call(["podman", "exec", "-it", name, "bash"]))
+    standing = _standing()
+    raise typer.Exit(standing.hosts.shell(standing.deployment.host(host).instance_id))
 
 
 @sandbox.command()
 def down() -> None:
     """Leaves nothing behind but the cache."""
     from sandbox import run, system
-    from sandbox.layout import Layout
 
     system.require_fit_system()
     clock = _Clock()
-    run.down(Layout.of_checkout(), clock.say)
+    run.down(_layout(), clock.say)
     clock.say("gone")

@@ -1,46 +1,80 @@
-"""AWS on this machine: the providers' process, told what hosts are made of and where it listens."""
+"""AWS on this machine: the stand-in providers' process, whose account lives as long as it does."""
 
-from sandbox import cloud_daemon as daemon
-from sandbox.authority import Authority
-from sandbox.cloud_daemon import AwsListener, MachineSettings, Settings
-from sandbox.kumomta import KumoTree
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from sandbox.authority import Authority, Certificate
+from sandbox.files import replace
 from sandbox.layout import Layout
+from sandbox.machine import Site
 from sandbox.network import MACHINE
-from standins.pulumi.endpoints import Endpoints
+from sandbox.process import Daemon
+from standins.pulumi.endpoints import Endpoints, forget, read
 from standins.pulumi.hosts import Record, Zone
 
 _NAMES = ("amazonaws.com", "*.amazonaws.com", "*.eu-central-1.amazonaws.com")
+_FILE = "providers-settings.json"
 
 
-def start(layout: Layout, image: str, tree: KumoTree) -> Endpoints:
-    """Starts it unless it runs, and returns where its providers listen."""
-    authority = Authority(folder=layout.authority)
-    certificate = authority.issue("aws", *_NAMES, MACHINE)
-    return daemon.start(
-        layout.daemons,
-        Settings(
-            address=MACHINE,
-            machine=MachineSettings(
-                image=image, kumomta=str(tree.path), trusted=str(authority.certificate)
-            ),
-            aws=AwsListener(
-                address=MACHINE,
-                port=443,
-                certificate=str(certificate.chain),
-                key=str(certificate.key),
-            ),
-        ),
-    )
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to serve.
+
+    `address` is this machine as hosts see it: there the metadata service listens and, with a
+    certificate `aws`, the AWS API over TLS. `site` None keeps instances a matter of state alone.
+    """
+
+    address: str = "127.0.0.1"
+    site: Site | None = None
+    aws: Certificate | None = None
 
 
-def stop(layout: Layout) -> None:
-    """Ends it, and with it the account: its state lives as long as the process."""
-    daemon.stop(layout.daemons)
+_SETTINGS = TypeAdapter(Settings)
 
 
-def running(layout: Layout) -> bool:
-    """Whether it runs."""
-    return daemon.endpoints(layout.daemons) is not None
+def settings_for(layout: Layout, site: Site) -> Settings:
+    """How to serve a sandbox whose hosts are made of `site`."""
+    certificate = Authority(folder=layout.authority).issue("aws", *_NAMES, MACHINE)
+    return Settings(address=MACHINE, site=site, aws=certificate)
+
+
+def start(state: Path, settings: Settings | None = None) -> Endpoints:
+    """Starts it unless it runs; again with other settings changes nothing."""
+    if (running := endpoints(state)) is not None:
+        return running
+    forget(state)
+    write_settings(state, settings or Settings())
+    # The module by its name needs the checkout on the path, and the process starts elsewhere.
+    python = ("env", f"PYTHONPATH={Path(__file__).resolve().parents[1]}", sys.executable)
+    command = (*python, "-m", "sandbox.cloud_main", str(state.resolve()))
+    Daemon(name="providers", folder=state, command=command).start(lambda: read(state) is not None)
+    found = read(state)
+    assert found is not None  # noqa: S101 - waited for
+    return found
+
+
+def stop(state: Path) -> None:
+    """Ends it, and with it the account; hosts are not touched."""
+    Daemon(name="providers", folder=state).stop()
+    forget(state)
+
+
+def endpoints(state: Path) -> Endpoints | None:
+    """Where its providers listen, while it runs."""
+    return read(state) if Daemon(name="providers", folder=state).pid() is not None else None
+
+
+def write_settings(state: Path, settings: Settings) -> None:
+    """Leaves the settings for the process to come."""
+    replace(state / _FILE, _SETTINGS.dump_json(settings))
+
+
+def settings_of(state: Path) -> Settings:
+    """The settings that the process was started with."""
+    return _SETTINGS.validate_json((state / _FILE).read_bytes())
 
 
 def zone() -> Zone:

@@ -6,44 +6,33 @@ import sys
 import threading
 from pathlib import Path
 
-from sandbox.cloud_daemon import AwsListener, Settings, settings_of
+from sandbox.cloud import settings_of
 from sandbox.layout import Layout
-from sandbox.machine import MachineHosts, Site
+from sandbox.machine import MachineHosts
 from standins.pulumi import endpoints
-from standins.pulumi.aws.moto_server import MotoServer
-from standins.pulumi.hosts import Hosts, NoHosts
+from standins.pulumi.hosts import NoHosts
 from standins.pulumi.service import Service
 
 
-def main() -> None:
-    """Serves with the settings of the state folder that the first argument names."""
+def main(state: Path) -> None:
+    """Serves with the settings of its state folder."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
-    state = Path(sys.argv[1])
-    settings = settings_of(state)
+    settings, site = settings_of(state), settings_of(state).site
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    service = Service(lambda port: _hosts(settings, port), metadata_address=settings.address)
+    service = Service(
+        lambda port: MachineHosts(Layout.of_checkout(), site, port) if site else NoHosts(),
+        metadata_address=settings.address,
+    )
     if settings.aws is not None:
-        _listen(service.moto, settings.aws)
+        certificate = (settings.aws.chain, settings.aws.key)
+        service.moto.listen(settings.address, 443, certificate=certificate)
     endpoints.write(state, service.endpoints)
     ended.wait()
     endpoints.forget(state)
     service.stop()
 
 
-def _hosts(settings: Settings, metadata_port: int) -> Hosts:
-    if settings.machine is None:
-        return NoHosts()
-    site = Site(
-        image=settings.machine.image,
-        kumomta=Path(settings.machine.kumomta),
-        trusted=Path(settings.machine.trusted),
-        metadata_port=metadata_port,
-    )
-    return MachineHosts(Layout.of_checkout(), site)
-
-
-def _listen(moto: MotoServer, listener: AwsListener) -> None:
-    certificate = (Path(listener.certificate), Path(listener.key))
-    moto.listen(listener.address, listener.port, certificate=certificate)
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.failures import SandboxError
 from sandbox.network import Cloud, Interface
-from sandbox.process import run, wait_until
+from sandbox.process import SandboxError, run, wait_until
 from sandbox.volumes import Volumes, link_name
 
 RESOLVER = "169.254.169.253"
@@ -46,8 +45,6 @@ class Host:
     files: Mapping[str, str] = field(default_factory=dict)
     prepare: tuple[tuple[str, ...], ...] = ()
     trusted: str = ""
-    nameserver: str = RESOLVER
-    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +123,10 @@ class Containers:
         """The end of a host's journal."""
         chosen = ["--unit", unit] if unit else []
         return self.execute(name, "journalctl", "--no-pager", "--lines", str(lines), *chosen).stdout
+
+    def shell(self, name: str) -> int:
+        """A shell on a host, at this terminal; its exit status."""
+        return subprocess.call(["podman", "exec", "-it", self._container(name), "bash"])
 
     def wait_booted(self, name: str, *, seconds: float = 120) -> None:
         """Until cloud-init has run the user data; its failure is the host's failure."""
@@ -264,13 +265,11 @@ def _furnish(root: Path, host: Host) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     (root / "etc/resolv.conf").unlink(missing_ok=True)
-    (root / "etc/resolv.conf").write_text(f"nameserver {host.nameserver}\n")
-    names = {"localhost": "127.0.0.1", host.hostname: "127.0.1.1", **host.names}
-    (root / "etc/hosts").write_text("".join(f"{at}\t{name}\n" for name, at in names.items()))
-    if host.trusted:
-        (root / "usr/local/share/ca-certificates/sandbox.crt").write_text(host.trusted)
-        with (root / "etc/ssl/certs/ca-certificates.crt").open("a") as bundle:
-            bundle.write(host.trusted)
+    (root / "etc/resolv.conf").write_text(f"nameserver {RESOLVER}\n")
+    (root / "etc/hosts").write_text(f"127.0.0.1\tlocalhost\n127.0.1.1\t{host.hostname}\n")
+    (root / "usr/local/share/ca-certificates/sandbox.crt").write_text(host.trusted)
+    with (root / "etc/ssl/certs/ca-certificates.crt").open("a") as bundle:
+        bundle.write(host.trusted)
     for command in host.prepare:
         run(["chroot", str(root), *command])
     seed = root / _SEED

@@ -8,16 +8,18 @@ across zones, a host's resolver may simply forward to it.
 import contextlib
 import fcntl
 import hashlib
-import json
 import re
-import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
+from sandbox.files import fill, replace
 from sandbox.network import Cloud
-from sandbox.process import Daemon, run, wait_until
+from sandbox.process import Daemon, run
 from standins.pulumi.hosts import Record, Zone
 
 SERVER = "198.51.100.53"
@@ -26,7 +28,7 @@ SERVER = "198.51.100.53"
 _SERVER_NAME = "ns.sandbox.test"
 _TTL = 5
 _STRING = 255
-_SERIAL = "SERIAL"
+_ZONES = TypeAdapter(list[Zone])
 
 
 def name_servers(zone: Zone) -> tuple[str, ...]:
@@ -47,14 +49,7 @@ class Authority:
         """Serve what has been published so far."""
         with self._locked():
             self._write()
-        daemon = self._daemon()
-        daemon.start()
-
-        def answers() -> bool:
-            daemon.require_alive()
-            return self._control("status", check=False)
-
-        wait_until(answers, "the DNS server", seconds=20)
+        self._daemon().start(lambda: self._control("status", check=False), seconds=20)
 
     def stop(self) -> None:
         """Stop serving; what was published stays."""
@@ -68,8 +63,7 @@ class Authority:
     def publish(self, publisher: str, zones: Iterable[Zone]) -> None:
         """Serve these zones in place of all that the publisher published before."""
         with self._locked():
-            record = self._published / f"{publisher}.json"
-            record.write_text(json.dumps([asdict(zone) for zone in zones]))
+            replace(self._record(publisher), _ZONES.dump_json(list(zones)))
             if self._write() and self.running():
                 self._control("reconfig")
                 self._control("reload")
@@ -77,32 +71,24 @@ class Authority:
     def zones(self) -> list[Zone]:
         """Everything that is served, publishers merged, without what completes the tree."""
         merged: dict[str, list[Record]] = {}
-        for path in sorted(self._published.glob("*.json")):
+        for path in sorted(self.folder.glob("published/*.json")):
             for zone in self.published(path.stem):
                 merged.setdefault(zone.name.rstrip(".").lower(), []).extend(zone.records)
         return [Zone(name=name, records=tuple(records)) for name, records in merged.items()]
 
     def published(self, publisher: str) -> list[Zone]:
         """What one publisher published last."""
-        record = self._published / f"{publisher}.json"
-        return [
-            Zone(
-                name=zone["name"],
-                records=tuple(
-                    Record(**{**each, "values": tuple(each["values"])}) for each in zone["records"]
-                ),
-            )
-            for zone in (json.loads(record.read_text()) if record.exists() else [])
-        ]
+        record = self._record(publisher)
+        return _ZONES.validate_json(record.read_bytes()) if record.exists() else []
 
-    @property
-    def _published(self) -> Path:
-        return self.folder / "published"
+    def _record(self, publisher: str) -> Path:
+        return self.folder / "published" / f"{publisher}.json"
 
     @property
     def _socket(self) -> Path:
         # A socket's path holds 107 characters; a checkout may be deep.
-        return Path("/run") / f"ping8-dns-{_digest(str(self.folder.resolve()))}.sock"
+        digest = hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:16]
+        return Path("/run") / f"ping8-dns-{digest}.sock"
 
     @property
     def _configuration(self) -> Path:
@@ -113,36 +99,39 @@ class Authority:
         return Daemon(name="dns", folder=self.folder, command=command)
 
     def _control(self, verb: str, *, check: bool = True) -> bool:
-        return (
-            run(["nsd-control", "-c", str(self._configuration), verb], check=check).returncode == 0
-        )
+        command = ["nsd-control", "-c", str(self._configuration), verb]
+        return run(command, check=check).returncode == 0
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        for folder in (self._published, self.folder / "zones"):
-            folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _write(self) -> bool:
         """Write what changed; true if anything did."""
-        texts = {z.name: zone_text(z) for z in complete(self.zones(), self.address)}
-        changed = False
-        for name, text in texts.items():
-            path = self.folder / "zones" / _file_name(name)
-            first = f"; {_digest(text)}\n"
-            if not path.exists() or not path.read_text().startswith(first):
-                _replace(path, first + text.replace(_SERIAL, str(_serial()), 1))
-                changed = True
-        for path in (self.folder / "zones").iterdir():
-            if path.name not in {_file_name(name) for name in texts}:
+        folder = self.folder.resolve()
+        zones = complete(self.zones(), self.address)
+        files = {folder / "zones" / (zone.name or "root"): zone_text(zone) for zone in zones}
+        files[self._configuration] = fill(
+            "nsd.conf.j2",
+            address=self.address,
+            folder=folder,
+            socket=self._socket,
+            zones=sorted(zone.name for zone in zones),
+        )
+        changed = {
+            path: text
+            for path, text in files.items()
+            if not path.exists() or path.read_text() != text
+        }
+        for path, text in changed.items():
+            replace(path, text)
+        for path in (folder / "zones").iterdir():
+            if path not in files:
                 path.unlink()
-        configuration = _configuration(self, sorted(texts))
-        if not self._configuration.exists() or self._configuration.read_text() != configuration:
-            _replace(self._configuration, configuration)
-            changed = True
-        return changed
+        return bool(changed)
 
 
 def complete(zones: Iterable[Zone], server: str) -> list[Zone]:
@@ -194,45 +183,18 @@ def text_value(text: str) -> str:
 
 
 def zone_text(zone: Zone) -> str:
-    """A zone file with absolute names and a placeholder for the serial."""
-    servers = name_servers(zone)
-    lines = [
-        f"{_absolute(zone.name)} {_TTL} SOA {servers[0]}. hostmaster.sandbox.test. "
-        f"{_SERIAL} 3600 600 86400 {_TTL}"
-    ]
-    lines += [f"{_absolute(zone.name)} {_TTL} NS {server}." for server in servers]
+    """A zone file with absolute names; its serial is another one when its records are."""
+    servers, apex = name_servers(zone), f"{_absolute(zone.name)} {_TTL}"
+    lines = [f"{apex} NS {server}." for server in servers]
     lines += [
         f"{_absolute(record.name)} {record.ttl} {record.type} {_target(record.type, value)}"
         for record in zone.records
         if not (record.type in ("SOA", "NS") and _same(record.name, zone.name))
         for value in record.values
     ]
-    return "\n".join(lines) + "\n"
-
-
-def _configuration(authority: Authority, names: list[str]) -> str:
-    folder = authority.folder.resolve()
-    server = f"""server:
-    ip-address: {authority.address}
-    username: ""
-    chroot: ""
-    database: ""
-    server-count: 1
-    hide-version: yes
-    zonesdir: "{folder / "zones"}"
-    pidfile: "{folder / "nsd.pid"}"
-    zonelistfile: "{folder / "zone.list"}"
-    xfrdfile: ""
-    xfrdir: "{folder}"
-remote-control:
-    control-enable: yes
-    control-interface: {authority._socket}
-"""
-    zones = (
-        f'zone:\n    name: "{_absolute(name)}"\n    zonefile: "{_file_name(name)}"\n'
-        for name in names
-    )
-    return server + "".join(zones)
+    serial = zlib.crc32("\n".join(lines).encode())
+    soa = f"{servers[0]}. hostmaster.sandbox.test. {serial} 3600 600 86400 {_TTL}"
+    return "\n".join([f"{apex} SOA {soa}", *lines, ""])
 
 
 def _enclosing(name: str, known: Mapping[str, Zone]) -> str:
@@ -257,21 +219,3 @@ def _target(kind: str, value: str) -> str:
 def _absolute(name: str) -> str:
     # Route 53 shows a wildcard's asterisk as an escape, which means a literal one elsewhere.
     return re.sub(r"^\\052", "*", name.rstrip(".")) + "."
-
-
-def _file_name(zone: str) -> str:
-    return zone or "root"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _serial() -> int:
-    return int(time.time())
-
-
-def _replace(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text)
-    fresh.rename(path)

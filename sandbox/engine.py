@@ -5,16 +5,18 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 
 from pulumi.automation import PulumiCommand
 
-from sandbox.failures import SandboxError
-from sandbox.process import run
+from sandbox.layout import Layout
+from sandbox.process import SandboxError, run
 
 _MODULE = Path(__file__).with_name("engine")
 _PROGRAM = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 _VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+_COMMAND = "pulumi-resource-command"
 _DOWNLOADS = "https://get.pulumi.com"
 _LOOK_SECONDS = 5
 _BUILD_SECONDS = 3600
@@ -58,6 +60,27 @@ def pinned_version() -> str:
     if found is None:
         raise SandboxError(f"{_MODULE / 'go.mod'} requires no github.com/pulumi/pulumi/pkg/v3")
     return found.group(1)
+
+
+def real_providers(layout: Layout, engine: Path) -> tuple[str, ...]:
+    """Names of providers for which the engine finds a real plugin.
+
+    Decided once in a sandbox's life: what a stand-in made, a real one need not be able to read.
+    """
+    decided = layout.state / "real-providers"
+    if not decided.exists():
+        decided.write_text("command" if _command_plugin(engine, layout.pulumi_home) else "")
+    return tuple(decided.read_text().split())
+
+
+def _command_plugin(engine: Path, home: Path) -> bool:
+    wanted = version("pulumi-command")
+    if shutil.which(_COMMAND) or (home / "plugins" / f"resource-command-v{wanted}").exists():
+        return True
+    install = [str(engine), "plugin", "install", "resource", "command", wanted]
+    return internet_reachable() and (
+        run(["env", f"PULUMI_HOME={home}", *install], check=False).returncode == 0
+    )
 
 
 def internet_reachable() -> bool:

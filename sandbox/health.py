@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from ops.stack import Deployment
 from sandbox.containers import Containers
-from sandbox.failures import SandboxError
+from sandbox.process import SandboxError
 
 
 def failed_units(deployment: Deployment, hosts: Containers) -> dict[str, list[str]]:

@@ -12,8 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.failures import SandboxError
-from sandbox.process import run
+from sandbox.process import SandboxError, run
 
 _RECIPE = Path(__file__).with_name("recipe")
 _REPOSITORY = "localhost/ping8-host"

@@ -18,7 +18,7 @@ from checkdmarc.utils import get_base_domain
 
 from ops.doctor.resolver import Resolver
 from ops.stack import Deployment, Egress
-from sandbox.failures import SandboxError
+from sandbox.process import SandboxError
 from sandbox.world import World
 
 CORRELATION = {

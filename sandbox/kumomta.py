@@ -11,7 +11,7 @@ from pathlib import Path
 
 import standins.kumod
 from sandbox import package
-from sandbox.failures import SandboxError
+from sandbox.process import SandboxError
 
 VARIABLE = "KUMOMTA_ROOT"
 _NEEDED = ("sbin/kumod", "sbin/proxy-server", "sbin/kcli", "share")

@@ -34,7 +34,6 @@ class Site:
     image: str
     kumomta: Path
     trusted: Path
-    metadata_port: int
 
 
 class MachineHosts:
@@ -44,9 +43,10 @@ class MachineHosts:
     time.
     """
 
-    def __init__(self, layout: Layout, site: Site) -> None:
+    def __init__(self, layout: Layout, site: Site, metadata_port: int) -> None:
         self._turn = threading.Lock()
         self._site = site
+        self._metadata_port = metadata_port
         self._cloud = Cloud()
         self._volumes = Volumes(folder=layout.volumes)
         self._containers = containers(layout)
@@ -114,7 +114,7 @@ class MachineHosts:
                 rules=network.rules,
                 elastic=network.elastic,
                 services=(
-                    _service(METADATA, 80, MACHINE, self._site.metadata_port),
+                    _service(METADATA, 80, MACHINE, self._metadata_port),
                     _service(RESOLVER, 53, dns.SERVER, 53),
                     replace(_service(RESOLVER, 53, dns.SERVER, 53), protocol="udp"),
                 ),

@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address, ip_network
 
-from sandbox.failures import SandboxError
 from sandbox.fence import Fence, Redirect, render
-from sandbox.process import run
+from sandbox.process import SandboxError, run
 from standins.pulumi.hosts import Interface, Rule
 
 __all__ = ["Cloud", "Fence", "Interface", "Redirect", "Rule"]

@@ -9,47 +9,43 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.failures import SandboxError
+from policy.errors import UserError
 
 _TAIL = 1500
 
 
+class SandboxError(UserError):
+    """Something that the sandbox cannot do, with its reason and, where there is one, the fix."""
+
+
 def run(
-    command: Sequence[str],
-    *,
-    stdin: str | bytes | None = None,
-    check: bool = True,
-    timeout: float = 300,
+    command: Sequence[str], *, stdin: str | None = None, check: bool = True, timeout: float = 300
 ) -> subprocess.CompletedProcess[str]:
     """Run a program and return its output; a failure names the program and what it said.
 
-    The message holds the first three words only: arguments may be secret.
+    The message holds the first three words only: arguments may be secret. A wrapper that ends with
+    `--`, such as `nsenter`, is left out.
     """
-    shown = " ".join(_own_words(command)[:3])
-    data = stdin.encode() if isinstance(stdin, str) else stdin
+    own = command[command.index("--") + 1 :] if "--" in command else command
+    shown = " ".join(own[:3])
     try:
         done = subprocess.run(
-            list(command), input=data, capture_output=True, timeout=timeout, check=False
+            list(command),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
         )
     except FileNotFoundError as error:
         raise SandboxError(f"{command[0]} is not installed") from error
     except subprocess.TimeoutExpired as error:
         raise SandboxError(f"{shown}: no end after {timeout:.0f} s") from error
-    result = subprocess.CompletedProcess(
-        done.args,
-        done.returncode,
-        done.stdout.decode(errors="replace"),
-        done.stderr.decode(errors="replace"),
-    )
-    if check and result.returncode != 0:
-        said = (result.stderr.strip() or result.stdout.strip())[-_TAIL:]
-        raise SandboxError(f"{shown}: exit {result.returncode}: {said}")
-    return result
-
-
-def _own_words(command: Sequence[str]) -> Sequence[str]:
-    """The command without a wrapper such as `nsenter ... --`."""
-    return command[command.index("--") + 1 :] if "--" in command else command
+    if check and done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip())[-_TAIL:]
+        raise SandboxError(f"{shown}: exit {done.returncode}: {said}")
+    return done
 
 
 def wait_until(
@@ -69,7 +65,7 @@ class Daemon:
 
     name: str
     folder: Path
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
 
     @property
     def log(self) -> Path:
@@ -90,10 +86,30 @@ class Daemon:
             return None
         return int(number) if _start_time(int(number)) == started else None
 
-    def start(self) -> None:
-        """Start it unless it runs."""
-        if self.pid() is not None:
-            return
+    def start(self, answers: Callable[[], bool] = lambda: True, *, seconds: float = 60) -> None:
+        """Start it unless it runs; returns once it answers, fails with its log if it dies."""
+        if self.pid() is None:
+            self._start()
+
+        def ready() -> bool:
+            if self.pid() is None:
+                said = self.log.read_text(errors="replace")[-_TAIL:].strip()
+                raise SandboxError(f"{self.name} ended; {self.log} says: {said}")
+            return answers()
+
+        wait_until(ready, f"the {self.name} server", seconds=seconds)
+
+    def stop(self, *, patience: float = 5) -> None:
+        """Ask it to end, then end it."""
+        for which in (signal.SIGTERM, signal.SIGKILL):
+            if number := self.pid():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, which)
+                with contextlib.suppress(SandboxError):
+                    wait_until(lambda: self.pid() is None, self.name, seconds=patience)
+        self._pid_file.unlink(missing_ok=True)
+
+    def _start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             process = subprocess.Popen(
@@ -105,35 +121,6 @@ class Daemon:
                 cwd="/",
             )
         self._pid_file.write_text(f"{process.pid} {_start_time(process.pid)}\n")
-
-    def stop(self, *, patience: float = 5) -> None:
-        """Ask it to end, then end it."""
-        number = self.pid()
-        if number is not None:
-            _signal(number, signal.SIGTERM)
-            try:
-                wait_until(lambda: self._gone(number), self.name, seconds=patience)
-            except SandboxError:
-                _signal(number, signal.SIGKILL)
-                wait_until(lambda: self._gone(number), self.name, seconds=patience)
-        self._pid_file.unlink(missing_ok=True)
-
-    def require_alive(self) -> None:
-        """Fail with the end of its log when it died."""
-        if self.pid() is None:
-            said = self.log.read_text(errors="replace")[-_TAIL:] if self.log.exists() else ""
-            raise SandboxError(f"{self.name} ended; {self.log} says: {said.strip()}")
-
-    def _gone(self, number: int) -> bool:
-        # Reaps it where this very process started it: a zombie would look alive.
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(number, os.WNOHANG)
-        return self.pid() is None
-
-
-def _signal(number: int, which: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(number, which)
 
 
 def _start_time(number: int) -> str | None:

@@ -13,19 +13,19 @@ from pulumi import automation
 
 from ops.doctor.resolver import Resolver
 from ops.stack import Deployment, from_outputs
-from sandbox import acme, claim, cloud, dns, operator, plugins, program, system, world
+from sandbox import acme, claim, cloud, dns, operator, program, system, world
 from sandbox.acme import Acme
 from sandbox.authority import Authority
-from sandbox.cloud_daemon import settings_of
-from sandbox.engine import ensure_engine
-from sandbox.failures import SandboxError
+from sandbox.containers import Containers
+from sandbox.engine import ensure_engine, real_providers
+from sandbox.files import fill
 from sandbox.image import ensure_image
 from sandbox.journey import Ping8, Step, letter, travel
 from sandbox.kumomta import KumoTree, ensure_tree
 from sandbox.layout import Layout
-from sandbox.machine import ROUTE_53, containers
+from sandbox.machine import ROUTE_53, Site, containers
 from sandbox.network import Cloud
-from sandbox.process import wait_until
+from sandbox.process import SandboxError, wait_until
 from sandbox.world import World
 from sandbox.world.webhook import expect_token
 from standins.pulumi.endpoints import Endpoints
@@ -36,7 +36,30 @@ ZONES = ("mail.ping8.test", "ping8.test")
 
 Say = Callable[[str], None]
 _CERTIFICATE_SECONDS = 180
+_APEX = ("SOA", "NS")
 _WORDS = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
+
+
+class Parts:
+    """What a sandbox is made of beside AWS, whether it runs or not."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.net = Cloud()
+        self.authority = Authority(folder=layout.authority)
+        self.names = dns.Authority(folder=layout.dns, cloud=self.net)
+        self.acme = Acme(
+            folder=layout.acme, cache=layout.cache, cloud=self.net, authority=self.authority
+        )
+        self.world = World(
+            folder=layout.world, root=layout.root, cloud=self.net, authority=self.authority
+        )
+        self.hosts = containers(layout)
+
+    @property
+    def trusted(self) -> str:
+        """Authorities that PING8 trusts here: the sandbox's own, and the ACME server's roots."""
+        paths = (self.authority.certificate, self.acme.roots)
+        return "".join(path.read_text() for path in paths if path.exists())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,20 +69,24 @@ class Sandbox:
     layout: Layout
     tree: KumoTree
     stack: automation.Stack
-    world: World
+    parts: Parts
     real: tuple[str, ...] = ()
     """Providers whose real plugin is used."""
 
     @property
-    def stand_ins(self) -> str:
-        """How the summary calls what plays AWS and its providers."""
-        names = [name for name in ("aws", "command", "tls", "random") if name not in self.real]
-        return f"STAND-IN on moto; providers {', '.join(names)} are stand-ins, too"
+    def world(self) -> World:
+        """Recipients and PING8's receiver."""
+        return self.parts.world
+
+    @property
+    def hosts(self) -> Containers:
+        """The hosts' containers, by instance id."""
+        return self.parts.hosts
 
     @property
     def zones(self) -> list[Zone]:
         """What Route 53 serves."""
-        return dns.Authority(folder=self.layout.dns, cloud=Cloud()).published(ROUTE_53)
+        return self.parts.names.published(ROUTE_53)
 
     @property
     def deployment(self) -> Deployment:
@@ -79,7 +106,7 @@ class Sandbox:
     @property
     def ping8(self) -> Ping8:
         """PING8 with the current injection token."""
-        return Ping8(self.deployment, self.outputs["injection_token"], trusted(self.layout))
+        return Ping8(self.deployment, self.outputs["injection_token"], self.parts.trusted)
 
     def send(self, recipient: str, *, sender: str | None = None) -> list[Step]:
         """One message's journey to a recipients' server that takes mail."""
@@ -90,17 +117,11 @@ class Sandbox:
         return list(travel(one, deployment, self.ping8, self.world, resolver))
 
 
-def trusted(layout: Layout) -> str:
-    """Authorities that PING8 trusts here: the sandbox's own, and the ACME server's roots."""
-    paths = (Authority(folder=layout.authority).certificate, _acme(layout).roots)
-    return "".join(path.read_text() for path in paths if path.exists())
-
-
 def existing(layout: Layout, say: Say) -> Sandbox:
     """Everything but the program: machine, network, DNS, ACME, the world, AWS. Again: quick."""
     system.prepare(say)
     claim.take(layout)
-    if layout.backend.exists() and not cloud.running(layout):
+    if layout.backend.exists() and not cloud.endpoints(layout.daemons):
         say("the stand-in for AWS has ended, and its account with it: starting over")
         down(layout, say)
         claim.take(layout)
@@ -108,29 +129,26 @@ def existing(layout: Layout, say: Say) -> Sandbox:
     engine, image, tree = _ingredients(layout, say)
     _require_same(layout, tree)
     say(f"hosts run {tree.label}")
-    net = Cloud()
-    authority = Authority(folder=layout.authority)
-    authority.ensure()
-    net.up(world_addresses=(dns.SERVER, acme.ADDRESS, *world.addresses()))
-    names = dns.Authority(folder=layout.dns, cloud=net)
-    names.publish("world", [*world.zones(), acme.zone(), cloud.zone()])
-    names.start()
-    _acme(layout).start()
-    outside = _world(layout)
-    outside.start()
-    endpoints = cloud.start(layout, image, tree)
+    parts = Parts(layout)
+    parts.authority.ensure()
+    parts.net.up(world_addresses=(dns.SERVER, acme.ADDRESS, *world.addresses()))
+    parts.names.publish("world", [*world.zones(), acme.zone(), cloud.zone()])
+    for server in (parts.names, parts.acme, parts.world):
+        server.start()
+    site = Site(image=image, kumomta=tree.path, trusted=parts.authority.certificate)
+    endpoints = cloud.start(layout.daemons, cloud.settings_for(layout, site))
     _ensure_zones(endpoints)
-    real = plugins.real_providers(layout, engine)
+    real = real_providers(layout, engine)
     program.release_dead_locks(layout)
     stack = program.open_stack(layout, engine, endpoints, real=real)
-    _boot_stopped(layout, say)
-    return Sandbox(layout=layout, tree=tree, stack=stack, world=outside, real=real)
+    _boot_stopped(parts.hosts, say)
+    return Sandbox(layout=layout, tree=tree, stack=stack, parts=parts, real=real)
 
 
 def standing(layout: Layout) -> Sandbox:
     """The sandbox that is up; refuses if there is none."""
     system.require_fit_system()
-    if not cloud.running(layout) or not layout.backend.exists():
+    if not cloud.endpoints(layout.daemons) or not layout.backend.exists():
         raise SandboxError("no sandbox is up here; `make sandbox` brings one up")
     return existing(layout, lambda _text: None)
 
@@ -146,7 +164,7 @@ def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox
     expect_token(layout.world, sandbox.outputs["webhook_token"])
     await_certificate(sandbox)
     say(f"{sandbox.deployment.settings.mta_host} has its certificate from the ACME server")
-    operator.introduce(layout, sandbox.stack, trusted(layout))
+    operator.introduce(layout, sandbox.stack, sandbox.parts.trusted)
     return sandbox
 
 
@@ -186,32 +204,43 @@ def deploy(sandbox: Sandbox, engine_output: Say | None = None) -> automation.UpR
 def down(layout: Layout, say: Say) -> None:
     """Removes containers, networks, rules, processes and state; the cache stays."""
     claim.require_ours(layout)
+    parts = Parts(layout)
     say("removing hosts")
-    containers(layout).remove_all()
-    volumes = containers(layout).volumes
-    for volume in volumes.ids():
-        volumes.delete(volume)
+    parts.hosts.remove_all()
+    for volume in parts.hosts.volumes.ids():
+        parts.hosts.volumes.delete(volume)
     say("stopping servers")
-    cloud.stop(layout)
-    _world(layout).stop()
-    _acme(layout).stop()
-    net = Cloud()
-    dns.Authority(folder=layout.dns, cloud=net).stop()
-    net.down()
+    cloud.stop(layout.daemons)
+    for server in (parts.world, parts.acme, parts.names):
+        server.stop()
+    parts.net.down()
     shutil.rmtree(layout.state, ignore_errors=True)
     claim.give_up(layout)
 
 
 def status(layout: Layout) -> Mapping[str, bool]:
     """What of the sandbox runs."""
-    hosts = containers(layout)
+    parts = Parts(layout)
     return {
-        "cloud": cloud.running(layout),
-        "dns": dns.Authority(folder=layout.dns, cloud=Cloud()).running(),
-        "acme": _acme(layout).running(),
-        **_world(layout).status(),
-        **{f"host {name}": hosts.running(name) for name in hosts.names()},
+        "cloud": cloud.endpoints(layout.daemons) is not None,
+        "dns": parts.names.running(),
+        "acme": parts.acme.running(),
+        "world": parts.world.running(),
+        **{f"host {name}": parts.hosts.running(name) for name in parts.hosts.names()},
     }
+
+
+def summary(sandbox: Sandbox, steps: int) -> str:
+    """What is running, as an operator would recognise it."""
+    played = [name for name in ("aws", "command", "tls", "random") if name not in sandbox.real]
+    return fill(
+        "summary.txt.j2",
+        deployment=sandbox.deployment,
+        zones={z.name: [r for r in z.records if r.type not in _APEX] for z in sandbox.zones},
+        kumomta=sandbox.tree.label,
+        stand_ins=f"STAND-IN on moto; providers {', '.join(played)} are stand-ins, too",
+        steps=steps,
+    )
 
 
 def _ingredients(layout: Layout, say: Say) -> tuple[Path, str, KumoTree]:
@@ -250,38 +279,19 @@ def _ensure_zones(endpoints: Endpoints) -> None:
             route53.create_hosted_zone(Name=zone, CallerReference=f"sandbox-{zone}")
 
 
-def _acme(layout: Layout) -> Acme:
-    return Acme(
-        folder=layout.acme,
-        cache=layout.cache,
-        cloud=Cloud(),
-        authority=Authority(folder=layout.authority),
-    )
-
-
-def _world(layout: Layout) -> World:
-    return World(
-        folder=layout.world,
-        root=layout.root,
-        cloud=Cloud(),
-        authority=Authority(folder=layout.authority),
-    )
-
-
 def _require_same(layout: Layout, tree: KumoTree) -> None:
     """Hosts that boot from now on would differ from those that are up."""
-    if not cloud.running(layout):
+    if not cloud.endpoints(layout.daemons):
         return
-    machine = settings_of(layout.daemons).machine
-    if machine and machine.kumomta != str(tree.path):
+    site = cloud.settings_of(layout.daemons).site
+    if site and site.kumomta != tree.path:
         raise SandboxError(
-            f"the sandbox runs KumoMTA from {machine.kumomta}, and now {tree.path} is asked "
+            f"the sandbox runs KumoMTA from {site.kumomta}, and now {tree.path} is asked "
             "for; `ping8 sandbox down` first"
         )
 
 
-def _boot_stopped(layout: Layout, say: Say) -> None:
-    hosts = containers(layout)
+def _boot_stopped(hosts: Containers, say: Say) -> None:
     for name in hosts.names():
         if not hosts.running(name):
             say(f"booting {name}, which was stopped")

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.failures import SandboxError
-from sandbox.process import run
+from sandbox.process import SandboxError, run
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 

@@ -8,8 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.failures import SandboxError
-from sandbox.process import run
+from sandbox.process import SandboxError, run
 
 _GIB = 2**30
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from sandbox.authority import Authority
 from sandbox.dns import reverse_zones
 from sandbox.network import MACHINE, Cloud
-from sandbox.process import Daemon, run, wait_until
+from sandbox.process import Daemon, run
 from sandbox.world.recipients import RECIPIENTS, mail_exchanger
 from standins.pulumi.hosts import Record, Zone
 
@@ -21,7 +21,7 @@ OPERATOR_NAME = "operator.sandbox.test"
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """Servers beyond AWS, as background processes; `folder` holds what they saw."""
+    """Servers beyond AWS, as one background process; `folder` holds what they saw."""
 
     folder: Path
     root: Path
@@ -29,22 +29,22 @@ class World:
     authority: Authority
 
     def start(self) -> None:
-        """Start what does not run; returns once all answer."""
-        for daemon in self._daemons():
-            if daemon.pid() is None:
-                self._ready(daemon).unlink(missing_ok=True)
-                daemon.start()
-        for daemon in self._daemons():
-            self._await(daemon)
+        """Start it unless it runs; returns once all servers answer."""
+        names = (mail_exchanger(name) for name in RECIPIENTS)
+        certificate = self.authority.issue("world", *names, APP_NAME, APP_ADDRESS)
+        ready = self.folder.resolve() / "ready"
+        if not self.running():
+            ready.unlink(missing_ok=True)
+        command = self._python("sandbox.world", str(certificate.chain), str(certificate.key))
+        Daemon(name="world", folder=self.folder, command=command).start(ready.exists)
 
     def stop(self) -> None:
-        """Stop all; the records stay."""
-        for daemon in self._known():
-            daemon.stop()
+        """Stop all servers; the records stay."""
+        Daemon(name="world", folder=self.folder).stop()
 
-    def status(self) -> dict[str, bool]:
-        """Which of them run."""
-        return {daemon.name: daemon.pid() is not None for daemon in self._known()}
+    def running(self) -> bool:
+        """Whether the servers run; to look must not make their certificate."""
+        return Daemon(name="world", folder=self.folder).pid() is not None
 
     def messages(self) -> Iterator[dict[str, object]]:
         """What the recipients' servers saw, oldest first; see `recipients.Seen`."""
@@ -59,39 +59,13 @@ class World:
 
         It goes to the envelope sender's exchanger, or to that of another address.
         """
-        command = self._python("reports", kind, seen_id, *([to] if to else []))
-        return run(command, timeout=60).stdout.strip()
-
-    def _known(self) -> tuple[Daemon, ...]:
-        """The servers by name alone: to look at them must not make their certificates."""
-        names = ("mail", "webhook")
-        return tuple(Daemon(name=name, folder=self.folder, command=()) for name in names)
-
-    def _daemons(self) -> tuple[Daemon, ...]:
-        mail = self.authority.issue("mail", *(mail_exchanger(name) for name in RECIPIENTS))
-        app = self.authority.issue("app", APP_NAME, APP_ADDRESS)
-        return (
-            self._daemon("mail", str(mail.chain.resolve()), str(mail.key.resolve())),
-            self._daemon("webhook", APP_ADDRESS, str(app.chain.resolve()), str(app.key.resolve())),
-        )
-
-    def _daemon(self, name: str, *arguments: str) -> Daemon:
-        return Daemon(name=name, folder=self.folder, command=self._python(name, *arguments))
+        given = (kind, seen_id, *([to] if to else []))
+        return run(self._python("sandbox.world.reports", *given), timeout=60).stdout.strip()
 
     def _python(self, module: str, *arguments: str) -> tuple[str, ...]:
-        python = ("env", f"PYTHONPATH={self.root}", sys.executable, "-m", f"sandbox.world.{module}")
+        python = ("env", f"PYTHONPATH={self.root}", sys.executable, "-m", module)
         folder = str(self.folder.resolve())
         return self.cloud.inside(self.cloud.world, *python, folder, *arguments)
-
-    def _ready(self, daemon: Daemon) -> Path:
-        return self.folder / f"{daemon.name}.ready"
-
-    def _await(self, daemon: Daemon) -> None:
-        def ready() -> bool:
-            daemon.require_alive()
-            return self._ready(daemon).exists()
-
-        wait_until(ready, f"the outside world's {daemon.name} server", seconds=20)
 
 
 def zones() -> list[Zone]:

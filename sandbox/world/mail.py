@@ -1,20 +1,17 @@
-"""The recipients' mail server: a process of the outside world that writes down what it sees."""
+"""The recipients' mail servers, which write down what they see."""
 
-import asyncio
-import contextlib
 import json
-import signal
 import ssl
-import sys
 import time
 import uuid
+from asyncio import get_running_loop
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from sandbox.world.recipients import RECIPIENTS, Seen, Treatment, answer_to, mail_exchanger
+from sandbox.world.recipients import RECIPIENTS, Seen, mail_exchanger
 
 _SIZE = 50 * 2**20
 
@@ -38,18 +35,17 @@ class Handler:
         self, _: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         recipient = RECIPIENTS.get(address.rpartition("@")[2].lower())
-        if recipient is None:
-            answer = "550 5.7.1 Relaying denied"
-        else:
-            pair = (envelope.mail_from or "", address)
-            answer = answer_to(recipient.treatment, known=pair in self._known)
-            self._known.add(pair)
-        if answer.startswith("2"):
+        pair = (envelope.mail_from or "", address)
+        answer = recipient.answer if recipient else "550 5.7.1 Relaying denied"
+        if recipient and recipient.later and pair in self._known:
+            answer = recipient.later
+        self._known.add(pair)
+        if answer and answer.startswith("2"):
             envelope.rcpt_tos.append(address)
             envelope.rcpt_options.extend(options)
         else:
-            self._write(session, envelope, address, answer, None)
-        return answer
+            self._write(session, envelope, address, str(answer), None)
+        return str(answer)
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, _: SMTP, session: Session, envelope: Envelope
@@ -65,12 +61,13 @@ class Handler:
         self, session: Session, envelope: Envelope, address: str, answer: str, message: str | None
     ) -> None:
         peer: Any = session.peer
+        tls: Any = session.ssl
         seen = Seen(
             id=uuid.uuid4().hex,
             time=time.time(),
             peer=peer[0],
             ehlo=str(session.host_name or ""),
-            tls=_tls(session),
+            tls=tls["cipher"][1] if tls else None,
             # aiosmtpd leaves the empty sender in its brackets.
             mail_from=(envelope.mail_from or "").strip("<>"),
             recipient=address,
@@ -81,42 +78,15 @@ class Handler:
             record.write(json.dumps(asdict(seen)) + "\n")
 
 
-def _tls(session: Session) -> str | None:
-    info: Any = session.ssl
-    if not info:
-        return None
-    version: str = info.get("cipher", (None, "TLS"))[1]
-    return version
+async def listen(record: Path, tls: ssl.SSLContext) -> None:
+    """Takes mail for every domain that is not down, in the running loop."""
+    handler, loop = Handler(record), get_running_loop()
+    for name, recipient in RECIPIENTS.items():
 
+        def protocol(hostname: str = mail_exchanger(name)) -> SMTP:
+            return SMTP(
+                handler, hostname=hostname, tls_context=tls, data_size_limit=_SIZE, loop=loop
+            )
 
-async def serve(folder: Path, chain: Path, key: Path) -> None:
-    """Listen for every domain that is not down, until told to end."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ready = folder / "mail.ready"
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(chain, key)
-    handler = Handler(folder / "mail.jsonl")
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, ended.set)
-    async with contextlib.AsyncExitStack() as servers:
-        for name, recipient in RECIPIENTS.items():
-            if recipient.treatment is Treatment.DOWN:
-                continue
-
-            def protocol(hostname: str = mail_exchanger(name)) -> SMTP:
-                return SMTP(
-                    handler, hostname=hostname, tls_context=tls, data_size_limit=_SIZE, loop=loop
-                )
-
-            server = await loop.create_server(protocol, recipient.address, 25)
-            await servers.enter_async_context(server)
-        ready.touch()
-        try:
-            await ended.wait()
-        finally:
-            ready.unlink(missing_ok=True)
-
-
-if __name__ == "__main__":
-    asyncio.run(serve(*(Path(argument) for argument in sys.argv[1:])))
+        if recipient.answer is not None:
+            await loop.create_server(protocol, recipient.address, 25)

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox import breaking, health, run, system
-from sandbox.failures import SandboxError
 from sandbox.layout import Layout
-from sandbox.machine import containers
 from sandbox.network import Cloud
+from sandbox.process import SandboxError
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +48,7 @@ def sandbox_up(able_machine: None) -> Iterator[run.Sandbox]:
 def _into_known_state(standing: run.Sandbox) -> None:
     """Nothing is planted and no unit failed; a sandbox that is not well ends the run in a line."""
     breaking.fix_all(standing)
-    hosts = containers(standing.layout)
+    hosts = standing.hosts
     for name, units in health.failed_units(standing.deployment, hosts).items():
         hosts.execute(
             standing.deployment.host(name).instance_id, "systemctl", "restart", *units, check=False

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from sandbox import claim
-from sandbox.failures import SandboxError
 from sandbox.layout import Layout
+from sandbox.process import SandboxError
 
 
 def checkout(folder: Path, *, up: bool = True) -> Layout:

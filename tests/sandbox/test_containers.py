@@ -11,12 +11,12 @@ import pytest
 from sandbox import acme, dns, image
 from sandbox.authority import Authority
 from sandbox.containers import Containers, Host
-from sandbox.failures import SandboxError
+from sandbox.fence import Fence, Redirect
 from sandbox.layout import Layout
-from sandbox.network import Cloud, Fence, Interface, Redirect, Rule
-from sandbox.process import run, wait_until
+from sandbox.network import Cloud
+from sandbox.process import SandboxError, run, wait_until
 from sandbox.volumes import Volumes, link_name
-from standins.pulumi.hosts import Record, Zone
+from standins.pulumi.hosts import Interface, Record, Rule, Zone
 
 pytestmark = pytest.mark.sandbox
 

@@ -71,21 +71,12 @@ def test_rules_for_ipv6_are_left_out() -> None:
     assert chain(script, "if_10_80_1_10_egress") == ["counter drop"]
 
 
-def test_smtp_to_the_outside_is_closed_until_aws_lifts_the_block() -> None:
-    closed = 'oifname "o-*" tcp dport 25 counter drop'
-    assert closed in chain(text(smtp_lifted=False), "forward")
-    assert closed not in chain(text(), "forward")
-
-
 def test_an_elastic_ip_is_translated_both_ways() -> None:
     script = text(elastic={"203.0.113.5": "10.80.1.21"})
     assert "dnat ip to ip daddr map { 203.0.113.5 : 10.80.1.21 }" in chain(script, "arriving")
     assert 'oifname "o-*" snat ip to ip saddr map { 10.80.1.21 : 203.0.113.5 }' in chain(
         script, "leaving"
     )
-    assert Fence(vpc="10.80.0.0/16", elastic={"203.0.113.5": "10.80.1.21"}).public_addresses(
-        PROXY
-    ) == ("203.0.113.5",)
 
 
 def test_link_local_services_are_beyond_security_groups_and_translation() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.failures import SandboxError
-from sandbox.network import Cloud, Fence, Interface, Redirect, Rule
-from sandbox.process import run
+from sandbox.fence import Fence, Redirect
+from sandbox.network import Cloud
+from sandbox.process import SandboxError, run
+from standins.pulumi.hosts import Interface, Rule
 from tests.sandbox.stations import call, listening
 
 pytestmark = pytest.mark.sandbox
@@ -62,9 +63,6 @@ FENCE = Fence(
             to_port=8080,
         ),
     ),
-    redirects=(
-        Redirect(address="198.51.100.99", port=443, protocol="tcp", to_address=OTHER, to_port=8443),
-    ),
 )
 
 
@@ -75,7 +73,7 @@ def network(cloud: Cloud) -> Iterator[Cloud]:
     cloud.attach(PROXY)
     run(["ip", "-n", cloud.namespace("eni-proxy"), "addr", "add", "10.80.1.21/24", "dev", "ens5"])
     with (
-        listening(cloud, cloud.world, 25, 443, 8080, 8443),
+        listening(cloud, cloud.world, 25, 443, 8080),
         listening(cloud, cloud.namespace("eni-mta"), 443, 8000),
         listening(cloud, cloud.namespace("eni-proxy"), 5000, 443),
     ):
@@ -150,18 +148,6 @@ def test_the_outside_reaches_open_ports_at_the_public_address_alone(fenced: Clou
 
 def test_link_local_services_see_the_private_address(fenced: Cloud, proxy: str) -> None:
     assert call(fenced, proxy, "169.254.169.254", 80) == "10.80.1.20"
-
-
-def test_a_redirected_name_is_judged_by_the_port_that_the_host_asked_for(
-    fenced: Cloud, mta: str, proxy: str
-) -> None:
-    assert call(fenced, mta, "198.51.100.99", 443) == "203.0.113.10"
-    assert call(fenced, proxy, "198.51.100.99", 443) == "blocked"
-
-
-def test_outbound_smtp_waits_for_aws_to_lift_its_block(fenced: Cloud, proxy: str) -> None:
-    fenced.apply(replace(FENCE, smtp_lifted=False))
-    assert call(fenced, proxy, RECIPIENT, 25) == "blocked"
 
 
 def test_a_host_without_public_address_has_no_way_out(fenced: Cloud, mta: str) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import claim, plugins, run, system
-from sandbox.failures import SandboxError
+from sandbox import claim, engine, run, system
 from sandbox.layout import Layout
+from sandbox.process import SandboxError
 
 
 def test_a_run_that_changed_nothing_says_so() -> None:
@@ -37,10 +37,10 @@ def test_the_real_command_plugin_is_used_where_it_is_on_the_path(
     plugin.parent.mkdir()
     plugin.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(plugin.parent))
-    assert plugins.real_providers(layout, layout.root / "pulumi") == ("command",)
+    assert engine.real_providers(layout, layout.root / "pulumi") == ("command",)
     plugin.unlink()
     # A sandbox keeps what it began with.
-    assert plugins.real_providers(layout, layout.root / "pulumi") == ("command",)
+    assert engine.real_providers(layout, layout.root / "pulumi") == ("command",)
 
 
 def test_a_sandbox_whose_aws_has_ended_goes_down_before_it_is_stood_up_again(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import system
-from sandbox.failures import SandboxError
+from sandbox.process import SandboxError
 
 
 def test_who_is_not_root_reads_why_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

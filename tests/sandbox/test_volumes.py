@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.failures import SandboxError
+from sandbox.process import SandboxError
 from sandbox.volumes import Volumes, link_name
 
 pytestmark = pytest.mark.sandbox

@@ -20,8 +20,8 @@ from policy.release import (
     ReleaseFile,
 )
 from sandbox.containers import Containers, Host
-from sandbox.network import Interface
 from sandbox.process import run
+from standins.pulumi.hosts import Interface
 
 NAME = "i-0123456789abcdef0"
 VOLUME = "vol-0123456789abcdef0"

@@ -8,7 +8,6 @@ import yaml
 from pulumi.automation import ConfigValue, EngineEvent
 
 from sandbox import run
-from sandbox.machine import containers
 from sandbox.program import PROJECT, STACK
 
 Changes = Mapping[str, str]
@@ -68,7 +67,7 @@ def raw_setting(sandbox: run.Sandbox, key: str) -> Any:
 def on(sandbox: run.Sandbox, host: str, *command: str, check: bool = True) -> str:
     """What a command prints on a host of the stack."""
     instance = sandbox.deployment.host(host).instance_id
-    ran = containers(sandbox.layout).execute(instance, *command, check=check, timeout=60)
+    ran = sandbox.hosts.execute(instance, *command, check=check, timeout=60)
     return ran.stdout.strip()
 
 

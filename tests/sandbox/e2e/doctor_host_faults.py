@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from sandbox.journey import letter
+from sandbox.process import run
+from sandbox.world import APP_ADDRESS
 from sandbox.world.webhook import Behaviour, Mode, behave, expect_token
 from tests.ops.doctor.tls_server import Authority
 from tests.sandbox.e2e import doctor_site
@@ -166,12 +168,15 @@ def _port_25_closed_to_bounces(site: Site) -> Iterator[Site]:
 
 @faults.fault({("mta.webhook", MTA_NAME): FAIL}, "curl -sv")
 def _dead_webhook(site: Site) -> Iterator[Site]:
-    receiver = next(d for d in site.sandbox.world._daemons() if d.name == "webhook")
-    receiver.stop()
+    net = site.sandbox.parts.net
+    rule = f"ip daddr {APP_ADDRESS} tcp dport 443 reject with tcp reset"
+    chain = "type filter hook input priority 0;"
+    refuse = f"table inet dead {{ chain input {{ {chain} {rule}; }}; }}"
+    run(net.inside(net.world, "nft", refuse))
     try:
         yield site
     finally:
-        site.sandbox.world.start()
+        run(net.inside(net.world, "nft", "delete table inet dead"))
 
 
 @faults.fault({("mta.webhook", MTA_NAME): FAIL}, "pulumi stack output webhook_token")

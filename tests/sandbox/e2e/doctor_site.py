@@ -1,7 +1,6 @@
 """The running sandbox as an operator's doctor meets it, and the levers that break it."""
 
 import contextlib
-import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +14,8 @@ from ops.doctor.case import Options
 from ops.doctor.finding import Finding, Status
 from ops.stack import Deployment
 from policy.settings import Settings
-from sandbox import dns, run
-from sandbox.machine import REVERSE, ROUTE_53, containers
+from sandbox import dns
+from sandbox.machine import REVERSE, ROUTE_53
 from sandbox.network import Cloud
 from sandbox.run import Sandbox
 from standins.pulumi.hosts import Record, Zone
@@ -59,7 +58,7 @@ class Site:
     def on(self, host: str, *command_line: str, stdin: str | None = None) -> str:
         """A command on a host, beside its own ways in."""
         instance = self.deployment.hosts[host].instance_id
-        machine = containers(self.sandbox.layout)
+        machine = self.sandbox.hosts
         return machine.execute(instance, *command_line, stdin=stdin).stdout
 
     def shell(self, host: str, script: str) -> str:
@@ -90,8 +89,8 @@ class Site:
     @contextlib.contextmanager
     def records(self, changes: Records, *, publisher: str = ROUTE_53) -> Iterator[None]:
         """Other record sets in what Route 53 (or EC2, for PTR) publishes; none removes one."""
-        authority = self._authority
-        before = published(authority, publisher)
+        authority = self.sandbox.parts.names
+        before = authority.published(publisher)
         authority.publish(publisher, [_changed(zone, changes) for zone in before])
         try:
             yield
@@ -105,7 +104,7 @@ class Site:
     @contextlib.contextmanager
     def zones(self, *zones: Zone) -> Iterator[None]:
         """Zones, or records in zones of others, beside all that is published."""
-        authority = self._authority
+        authority = self.sandbox.parts.names
         authority.publish(_LEVERS, zones)
         try:
             yield
@@ -139,24 +138,6 @@ class Site:
         line = cloud.inside(cloud.router, "nft", *arguments)
         return subprocess.run(line, check=True, capture_output=True, text=True).stdout
 
-    @property
-    def _authority(self) -> dns.Authority:
-        return dns.Authority(folder=self.sandbox.layout.dns, cloud=Cloud())
-
-
-def published(authority: dns.Authority, publisher: str) -> list[Zone]:
-    """What a publisher has handed over."""
-    path = authority.folder / "published" / f"{publisher}.json"
-    return [
-        Zone(
-            name=zone["name"],
-            records=tuple(
-                Record(**{**each, "values": tuple(each["values"])}) for each in zone["records"]
-            ),
-        )
-        for zone in json.loads(path.read_text())
-    ]
-
 
 def _changed(zone: Zone, changes: Records) -> Zone:
     """The zone with the changes to names that lie in it and in no zone below."""
@@ -186,7 +167,7 @@ def operator(sandbox: Sandbox, folder: Path) -> Iterator[Site]:
     config = folder / "config"
     config.write_text(f"Host *\n  IdentityFile {key}\n  IdentitiesOnly yes\n")
     trusted = folder / "ca.pem"
-    trusted.write_text(run.trusted(sandbox.layout))
+    trusted.write_text(sandbox.parts.trusted)
     site = Site(
         sandbox=sandbox,
         folder=folder,

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from sandbox import run as sandbox_run
-from sandbox.machine import containers
 from sandbox.process import Daemon, run
 from sandbox.run import Sandbox
 
@@ -17,7 +16,7 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.ends_sandbox]
 
 def test_destroy_takes_hosts_volumes_and_records_away(sandbox_up: Sandbox) -> None:
     sandbox_up.stack.destroy(on_output=lambda _line: None)
-    hosts = containers(sandbox_up.layout)
+    hosts = sandbox_up.hosts
     assert hosts.names() == []
     assert hosts.volumes.ids() == []
     left = [record for zone in sandbox_up.zones for record in zone.records]

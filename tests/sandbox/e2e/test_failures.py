@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from sandbox.journey import Letter, await_events, await_message, letter
-from sandbox.machine import containers
 from sandbox.process import wait_until
 from sandbox.run import Sandbox, await_certificate
 from sandbox.world.webhook import Behaviour, Mode, behave
@@ -131,7 +130,7 @@ def dead(sandbox: Sandbox, one: Letter) -> list[Any]:
 
 
 def test_hosts_that_reboot_take_up_their_work_by_themselves(hasty: Sandbox) -> None:
-    hosts = containers(hasty.layout)
+    hosts = hasty.hosts
     instances = [hasty.deployment.host(host).instance_id for host in UNITS]
     with ThreadPoolExecutor() as pool:
         list(pool.map(hosts.reboot, instances))

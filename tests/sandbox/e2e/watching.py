@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 
-from sandbox import cloud_daemon as daemon
+from sandbox import cloud
 from sandbox.run import Sandbox
 from tests.sandbox.e2e.deploying import on
 
@@ -21,7 +21,7 @@ _OVER: dict[str, Callable[[float, float], bool]] = {
 
 def cloudwatch(sandbox: Sandbox) -> Any:
     """A client of the sandbox's CloudWatch."""
-    endpoints = daemon.endpoints(sandbox.layout.daemons)
+    endpoints = cloud.endpoints(sandbox.layout.daemons)
     assert endpoints is not None
     return boto3.client(
         "cloudwatch",

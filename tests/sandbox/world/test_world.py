@@ -26,7 +26,7 @@ with smtplib.SMTP(local_hostname="egress.mail.test", timeout=10) as session:
     session.connect(host, 25)
     session.starttls(context=ssl.create_default_context(cafile=authority))
     try:
-        session.sendmail(sender, [recipient], sys.stdin.buffer.read())
+        session.sendmail(sender, [recipient], sys.stdin.read().encode("latin-1"))
         print("accepted")
     except smtplib.SMTPRecipientsRefused as refused:
         print(*refused.recipients[recipient])
@@ -68,7 +68,7 @@ def deliver(outside: World, recipient: str) -> str:
         str(outside.authority.certificate),
         f"mx.{domain}",
     )
-    return run(command, stdin=MESSAGE).stdout.strip()
+    return run(command, stdin=MESSAGE.decode("latin-1")).stdout.strip()
 
 
 def last(outside: World) -> dict[str, Any]:
@@ -164,9 +164,9 @@ def test_the_worlds_zones_name_its_servers_both_ways() -> None:
 
 
 def test_stopped_servers_are_gone_and_what_they_saw_is_not(outside: World) -> None:
-    assert outside.status() == {"mail": True, "webhook": True}
+    assert outside.running()
     outside.stop()
-    assert outside.status() == {"mail": False, "webhook": False}
+    assert not outside.running()
     assert list(outside.messages())
     outside.start()
-    assert outside.status() == {"mail": True, "webhook": True}
+    assert outside.running()
