@@ -68,7 +68,8 @@ class Acme:
 
     def _keep_root(self) -> bool:
         url = f"https://{ADDRESS}:{_MANAGEMENT}/roots/0"
-        fetch = ("curl", "--silent", "--fail", f"--cacert={self.authority.certificate}", url)
+        trusted = str(self.authority.certificate)
+        fetch = ("curl", "--silent", "--fail", "--cacert", trusted, url)
         root = run(self.cloud.inside(self.cloud.world, *fetch), check=False)
         if root.returncode != 0:
             return False

@@ -13,16 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.network import Cloud, Interface
+from sandbox.files import fill
+from sandbox.network import Cloud
 from sandbox.process import SandboxError, run, wait_until
 from sandbox.volumes import Volumes, link_name
+from standins.pulumi.hosts import Interface
 
 RESOLVER = "169.254.169.253"
 """Where every VPC answers DNS queries."""
 
-_LABEL = "ping8.sandbox"
-_CAPABILITIES = "SYS_ADMIN,NET_ADMIN,NET_RAW,MKNOD,AUDIT_WRITE,SYS_CHROOT"
-_LOOP_MAJOR = 7
 _PLENTY = 10_000
 _SEED = "var/lib/cloud/seed/nocloud"
 
@@ -62,8 +61,18 @@ class Containers:
         self._write_disks(host.name, self.attached(host.name))
         (self._own(host.name) / "journal").mkdir(exist_ok=True)
         (self._own(host.name) / "interface").write_text(host.interface.name)
-        own, container = self._own(host.name), self._container(host.name)
-        run(_create_command(container, self.cloud.prefix, host, namespace, own))
+        limits = (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))
+        arguments = fill(
+            "podman-create.j2",
+            name=self._container(host.name),
+            label=self._label,
+            hostname=host.hostname,
+            limits=[(limit, _limit(which)) for limit, which in limits],
+            namespace=namespace,
+            own=self._own(host.name),
+            image=host.image,
+        )
+        run(["podman", *arguments.splitlines()])
         with self._file_system(host.name) as root:
             _furnish(root, host)
         self.start(host.name)
@@ -180,10 +189,14 @@ class Containers:
 
     def _listed(self) -> list[tuple[str, str]]:
         """Names and states; podman's own filter keeps other people's containers out."""
-        mine = f"--filter=label={_LABEL}={self.cloud.prefix}"
+        mine = f"--filter=label={self._label}"
         shown = run(["podman", "ps", "--all", mine, "--format=json"]).stdout
         start = len(self._container(""))
         return [(each["Names"][0][start:], each["State"]) for each in json.loads(shown)]
+
+    @property
+    def _label(self) -> str:
+        return f"ping8.sandbox={self.cloud.prefix}"
 
     def _container(self, name: str) -> str:
         return f"{self.cloud.prefix}-{name}"
@@ -218,37 +231,6 @@ class Containers:
             yield Path(root)
         finally:
             run(["podman", "umount", self._container(name)])
-
-
-def _create_command(
-    container: str, prefix: str, host: Host, namespace: str, own: Path
-) -> list[str]:
-    # Podman's own default would raise limits, which is not allowed everywhere.
-    limits = [
-        f"--ulimit={name}={_limit(which)}:{_limit(which)}"
-        for name, which in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))
-    ]
-    return [
-        *("podman", "--runtime=runc", "create"),  # crun refuses a hybrid hierarchy of cgroups
-        f"--name={container}",
-        f"--label={_LABEL}={prefix}",
-        f"--hostname={host.hostname}",
-        "--systemd=always",
-        "--restart=always",
-        *limits,
-        # Units with mount namespaces, nftables, file systems on the volumes.
-        f"--cap-add={_CAPABILITIES}",
-        "--security-opt=apparmor=unconfined",
-        "--security-opt=label=disable",
-        f"--device-cgroup-rule=b {_LOOP_MAJOR}:* rwm",
-        f"--network=ns:{namespace}",
-        "--dns=none",
-        "--no-hosts",
-        f"--volume={own / 'disk'}:/dev/disk",
-        # On disk, as on EC2: it outlives a reboot.
-        f"--volume={own / 'journal'}:/var/log/journal",
-        host.image,
-    ]
 
 
 def _limit(which: int) -> int:

@@ -9,19 +9,18 @@ and the metadata service are beyond security groups; rules are stateful.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sandbox.files import fill
 from standins.pulumi.hosts import Interface, Rule
 
 
-@dataclass(frozen=True, kw_only=True)
-class Redirect:
+class Redirect(NamedTuple):
     """An address and port, as hosts know it, that another socket serves."""
 
+    protocol: Literal["tcp", "udp"]
     address: str
     port: int
-    protocol: Literal["tcp", "udp"]
     to_address: str
     to_port: int
 

@@ -2,9 +2,7 @@
 
 import email
 import email.policy
-import http.client
 import json
-import socket
 import ssl
 import time
 import uuid
@@ -14,11 +12,12 @@ from typing import Any
 
 import dkim
 import spf
+import urllib3
 from checkdmarc.utils import get_base_domain
 
 from ops.doctor.resolver import Resolver
 from ops.stack import Deployment, Egress
-from sandbox.process import SandboxError
+from sandbox.process import SandboxError, wait_until
 from sandbox.world import World
 
 CORRELATION = {
@@ -92,47 +91,43 @@ class Ping8:
 
     def __init__(self, deployment: Deployment, token: str, trusted: str) -> None:
         self._name = deployment.settings.mta_host
-        self._address = deployment.mta.address
         self._token = token
-        self._context = ssl.create_default_context(cadata=trusted)
+        self._host = urllib3.HTTPSConnectionPool(
+            deployment.mta.address,
+            server_hostname=self._name,
+            assert_hostname=self._name,
+            ssl_context=ssl.create_default_context(cadata=trusted),
+            timeout=20,
+            retries=False,
+        )
+
+    def ask(self, method: str, path: str, token: str, **more: Any) -> urllib3.BaseHTTPResponse:
+        """One request; an empty `token` sends none."""
+        headers = {"Host": self._name} | ({"Authorization": f"Bearer {token}"} if token else {})
+        return self._host.request(method, path, headers=headers, **more)
 
     def inject(self, one: Letter, *, token: str | None = None) -> tuple[int, Mapping[str, Any]]:
-        """Status and answer; an empty `token` sends none."""
-        body = json.dumps(
-            {
-                "envelope_sender": f"bounce@{one.sender.rpartition('@')[2]}",
-                "recipients": [{"email": one.recipient}],
-                "content": one.raw,
-            }
-        )
+        """Status and answer."""
+        body = {
+            "envelope_sender": f"bounce@{one.sender.rpartition('@')[2]}",
+            "recipients": [{"email": one.recipient}],
+            "content": one.raw,
+        }
         used = self._token if token is None else token
-        headers = {"Content-Type": "application/json"}
-        if used:
-            headers["Authorization"] = f"Bearer {used}"
-        connection = http.client.HTTPConnection(self._name, timeout=20)
         try:
-            connection.sock = self._connect()
-            connection.request("POST", "/api/inject/v1", body=body, headers=headers)
-            answer = connection.getresponse()
-            text = answer.read().decode()
-        except OSError as error:
+            answer = self.ask("POST", "/api/inject/v1", used, json=body)
+        except urllib3.exceptions.HTTPError as error:
             raise SandboxError(f"PING8 cannot inject at {self._name}: {error}") from error
-        finally:
-            connection.close()
-        is_json = answer.getheader("Content-Type", "").startswith("application/json")
-        return answer.status, json.loads(text) if text and is_json else {}
+        is_json = answer.headers.get("Content-Type", "").startswith("application/json")
+        return answer.status, answer.json() if is_json else {}
 
     def trusts(self) -> bool:
         """Whether the injection host shows a certificate that PING8 trusts."""
         try:
-            self._connect().close()
-        except OSError:
+            self.ask("GET", "/", "")
+        except urllib3.exceptions.HTTPError:
             return False
         return True
-
-    def _connect(self) -> ssl.SSLSocket:
-        plain = socket.create_connection((self._address, 443), timeout=20)
-        return self._context.wrap_socket(plain, server_hostname=self._name)
 
 
 def travel(
@@ -162,13 +157,15 @@ def travel(
 
 def await_message(world: World, subject: str) -> Mapping[str, Any]:
     """The message with that subject, once a recipients' server took it."""
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
-        for seen in world.messages():
-            if seen["message"] and f"Subject: {subject}" in str(seen["message"]):
-                return seen
-        time.sleep(0.1)
-    raise SandboxError(f"no recipients' server took the message within {_PATIENCE} s")
+    found: list[Mapping[str, Any]] = []
+
+    def taken() -> bool:
+        text = f"Subject: {subject}"
+        found.extend(seen for seen in world.messages() if text in str(seen["message"]))
+        return bool(found)
+
+    wait_until(taken, "a recipients' server to take the message", seconds=_PATIENCE, every=0.1)
+    return found[0]
 
 
 def await_events(world: World, subject: str, types: set[str]) -> list[Mapping[str, Any]]:

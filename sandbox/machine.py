@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox import dns
@@ -114,9 +114,9 @@ class MachineHosts:
                 rules=network.rules,
                 elastic=network.elastic,
                 services=(
-                    _service(METADATA, 80, MACHINE, self._metadata_port),
-                    _service(RESOLVER, 53, dns.SERVER, 53),
-                    replace(_service(RESOLVER, 53, dns.SERVER, 53), protocol="udp"),
+                    Redirect("tcp", METADATA, 80, MACHINE, self._metadata_port),
+                    Redirect("tcp", RESOLVER, 53, dns.SERVER, 53),
+                    Redirect("udp", RESOLVER, 53, dns.SERVER, 53),
                 ),
             )
         )
@@ -130,9 +130,3 @@ class MachineHosts:
 def containers(layout: Layout) -> Containers:
     """The hosts of this sandbox."""
     return Containers(cloud=Cloud(), state=layout.hosts, volumes=Volumes(folder=layout.volumes))
-
-
-def _service(address: str, port: int, to_address: str, to_port: int) -> Redirect:
-    return Redirect(
-        address=address, port=port, protocol="tcp", to_address=to_address, to_port=to_port
-    )

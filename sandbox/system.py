@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from sandbox.process import SandboxError, run
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
@@ -27,29 +29,13 @@ class Need:
     service: str | None = None
 
 
-NEEDS = (
-    Need(package="podman", program="podman"),
-    Need(package="runc", program="runc"),
-    Need(package="mmdebstrap", program="mmdebstrap"),
-    Need(package="nftables", program="nft"),
-    Need(package="iproute2", program="ip"),
-    Need(package="util-linux", program="nsenter"),
-    Need(package="mount", program="losetup"),
-    Need(package="procps", program="sysctl"),
-    Need(package="openssh-client", program="ssh-keygen"),
-    Need(package="nsd", program="nsd", service="nsd.service"),
-    # Not in every release; the Go module builds the same.
-    Need(package="pebble", program="pebble", otherwise="go"),
-)
-TEST_NEEDS = (
-    Need(package="nginx", program="nginx", service="nginx.service"),
-    Need(package="unbound", program="unbound", service="unbound.service"),
-    Need(package="openssl", program="openssl"),
-    Need(package="zstd", program="zstd"),
-    Need(package="chromium", program="chromium"),
-    Need(package="chromium-driver", program="chromedriver"),
-)
-"""What tests drive for real, beside the sandbox's; those of a missing program are skipped."""
+def _needs(of: str) -> tuple[Need, ...]:
+    listed = yaml.safe_load(Path(__file__).with_name("needs.yaml").read_text())[of]
+    return tuple(Need(**{"program": each["package"], **each}) for each in listed)
+
+
+NEEDS = _needs("sandbox")
+TEST_NEEDS = _needs("tests")
 
 
 def prepare(say: Callable[[str], None], needs: Sequence[Need] = NEEDS) -> None:

@@ -112,15 +112,9 @@ def _fence() -> Fence:
             Rule(group="everything", direction="ingress", protocol="-1", cidr="0.0.0.0/0"),
             Rule(group="everything", direction="egress", protocol="-1", cidr="0.0.0.0/0"),
         ),
-        services=tuple(
-            Redirect(
-                address="169.254.169.253",
-                port=53,
-                protocol=protocol,
-                to_address=dns.SERVER,
-                to_port=53,
-            )
-            for protocol in ("tcp", "udp")
+        services=(
+            Redirect("tcp", "169.254.169.253", 53, dns.SERVER, 53),
+            Redirect("udp", "169.254.169.253", 53, dns.SERVER, 53),
         ),
     )
 

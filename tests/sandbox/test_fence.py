@@ -80,13 +80,7 @@ def test_an_elastic_ip_is_translated_both_ways() -> None:
 
 
 def test_link_local_services_are_beyond_security_groups_and_translation() -> None:
-    service = Redirect(
-        address="169.254.169.254",
-        port=80,
-        protocol="tcp",
-        to_address="198.51.100.1",
-        to_port=8080,
-    )
+    service = Redirect("tcp", "169.254.169.254", 80, "198.51.100.1", 8080)
     script = text(services=(service,))
     accept = "ct original ip daddr { 169.254.169.254 } accept"
     assert accept in chain(script, "forward")

@@ -1,6 +1,6 @@
 """What the hosts' machine image is made of."""
 
-from sandbox.image import fitting, packages, parse_targets, recipe_hash
+from sandbox.image import fitting, packages, recipe_hash
 
 LISTING = """\
 http://mirror.test/debian/ bookworm main
@@ -13,11 +13,10 @@ http://vendor.test/deb/ bookworm-backports main
 
 
 def test_the_image_comes_from_the_machines_own_sources_of_its_release() -> None:
-    chosen = fitting(parse_targets(LISTING), "bookworm")
-    assert [each.line(None) for each in chosen] == [
+    assert fitting(LISTING, "bookworm", None) == [
+        "deb http://mirror.test/debian-security/ bookworm-security main",
         "deb http://mirror.test/debian/ bookworm main",
         "deb http://mirror.test/debian/ bookworm-updates main",
-        "deb http://mirror.test/debian-security/ bookworm-security main",
     ]
 
 

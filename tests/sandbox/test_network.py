@@ -54,15 +54,7 @@ FENCE = Fence(
         tcp("proxy", "ingress", 5000, peer_group="mta"),
         tcp("proxy", "egress", 25, cidr=ANYWHERE),
     ),
-    services=(
-        Redirect(
-            address="169.254.169.254",
-            port=80,
-            protocol="tcp",
-            to_address=OTHER,
-            to_port=8080,
-        ),
-    ),
+    services=(Redirect("tcp", "169.254.169.254", 80, OTHER, 8080),),
 )
 
 
