@@ -12,8 +12,8 @@ _FILE = Path(__file__).resolve().parents[1] / ".sandbox" / "operator.json"
 class LocalStack:
     """What commands need that are asked for this stack.
 
-    `environment` is for Pulumi; `ssh_config` names an operator's key, `authorities` a file of
-    certificates, `resolver` the DNS server of that world.
+    `environment` is for Pulumi; `ssh_config` names an operator's key, whose public half is
+    `operator_key`, `authorities` a file of certificates, `resolver` the DNS server of that world.
     """
 
     stack: str
@@ -21,6 +21,7 @@ class LocalStack:
     project: str
     environment: Mapping[str, str]
     ssh_config: str
+    operator_key: str
     authorities: str
     resolver: str
 

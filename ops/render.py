@@ -14,6 +14,7 @@ from typing import Any
 
 import typer
 
+from ops.local import local_stack
 from ops.ssh import ssh_json
 from ops.stack import Deployment, read_deployment
 from ops.stackfile import read_stack_file
@@ -42,7 +43,7 @@ def render(stack: str, out: Path | None, *, diff: bool) -> None:
     ):
         typer.echo(f"warning: {line}", err=True)
     if out is None:
-        for line in since_release(settings, read_deployment(stack)):
+        for line in since_release(with_local_key(stack, settings), read_deployment(stack)):
             typer.echo(line)
         return
     releases = example_releases(settings)
@@ -53,6 +54,16 @@ def render(stack: str, out: Path | None, *, diff: bool) -> None:
     for release in releases:
         typer.echo(f"{out / release.host}: {len(release.files)} files", err=diff)
     typer.echo("Addresses are examples; keys and tokens are made up, good for nothing.", err=True)
+
+
+def with_local_key(stack: str, settings: Settings) -> Settings:
+    """With the operator's key that a deployment of a local stack adds to those of its file."""
+    local = local_stack(stack)
+    if local is None:
+        return settings
+    keys = (*settings.operators.ssh_keys, local.operator_key)
+    operators = settings.operators.model_copy(update={"ssh_keys": keys})
+    return settings.model_copy(update={"operators": operators})
 
 
 def since_release(settings: Settings, deployment: Deployment) -> Iterator[str]:

@@ -90,8 +90,7 @@ def status(
     well = bool(found) and all(found.values())
     failed: dict[str, list[str]] = {}
     if well:
-        standing = _standing()
-        failed = health.failed_units(standing.deployment, standing.hosts)
+        failed = health.failed_units(run.deployment(_layout()), run.Parts(_layout()).hosts)
     if as_json:
         typer.echo(json.dumps({"running": found, "failed_units": failed}))
     else:
@@ -136,16 +135,19 @@ def logs(
     lines: Annotated[int, typer.Option()] = 100,
 ) -> None:
     """The end of a host's journal."""
-    standing = _standing()
-    instance = standing.deployment.host(host).instance_id
-    typer.echo(standing.hosts.journal(instance, unit=unit, lines=lines))
+    from sandbox import run
+
+    instance = run.deployment(_layout()).host(host).instance_id
+    typer.echo(run.Parts(_layout()).hosts.journal(instance, unit=unit, lines=lines))
 
 
 @sandbox.command("open")
 def open_host(host: HostName = "mta") -> None:
     """A shell on a host."""
-    standing = _standing()
-    raise typer.Exit(standing.hosts.shell(standing.deployment.host(host).instance_id))
+    from sandbox import run
+
+    instance = run.deployment(_layout()).host(host).instance_id
+    raise typer.Exit(run.Parts(_layout()).hosts.shell(instance))
 
 
 @sandbox.command()

@@ -107,13 +107,21 @@ class Containers:
             self.cloud.detach(interface.read_text())
         shutil.rmtree(self._own(name), ignore_errors=True)
 
+    def states(self) -> dict[str, bool]:
+        """All hosts, and whether their systems run."""
+        # Podman's own filter keeps other people's containers out.
+        mine = f"--filter=label={self._label}"
+        shown = json.loads(run(["podman", "ps", "--all", mine, "--format=json"]).stdout)
+        start = len(self._container(""))
+        return {each["Names"][0][start:]: each["State"] == "running" for each in shown}
+
     def names(self) -> list[str]:
         """All hosts, running or not."""
-        return [name for name, _ in self._listed()]
+        return list(self.states())
 
     def running(self, name: str) -> bool:
         """Whether its system runs."""
-        return (name, "running") in self._listed()
+        return self.states().get(name, False)
 
     def execute(
         self,
@@ -186,13 +194,6 @@ class Containers:
         """Terminate every host of this cloud, also one whose record is lost."""
         for name in {*self.names(), *(path.name for path in self.state.glob("*"))}:
             self.remove(name)
-
-    def _listed(self) -> list[tuple[str, str]]:
-        """Names and states; podman's own filter keeps other people's containers out."""
-        mine = f"--filter=label={self._label}"
-        shown = run(["podman", "ps", "--all", mine, "--format=json"]).stdout
-        start = len(self._container(""))
-        return [(each["Names"][0][start:], each["State"]) for each in json.loads(shown)]
 
     @property
     def _label(self) -> str:

@@ -1,6 +1,6 @@
-"""Whether every host of a standing sandbox is well: no unit failed, none of the release is down."""
+"""Whether every host of a standing sandbox is well: each runs, and no unit of it failed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from ops.stack import Deployment
 from sandbox.containers import Containers
@@ -9,24 +9,14 @@ from sandbox.process import SandboxError
 
 def failed_units(deployment: Deployment, hosts: Containers) -> dict[str, list[str]]:
     """Failed systemd units by host; a host that does not run is `not running` itself."""
-    running = set(hosts.names())
-    return {
-        host.name: found
-        for host in deployment.hosts.values()
-        if (
-            found := list(_failed(hosts, host.instance_id))
-            if host.instance_id in running and hosts.running(host.instance_id)
-            else ["not running"]
-        )
-    }
-
-
-def _failed(hosts: Containers, instance: str) -> Iterator[str]:
-    listed = hosts.execute(
-        instance, "systemctl", "list-units", "--state=failed", "--plain", "--no-legend"
-    ).stdout
-    for line in listed.splitlines():
-        yield line.split()[0]
+    running, found = hosts.states(), {}
+    for host in deployment.hosts.values():
+        found[host.name] = ["not running"]
+        if running.get(host.instance_id):
+            listing = ("systemctl", "list-units", "--state=failed", "--plain", "--no-legend")
+            listed = hosts.execute(host.instance_id, *listing).stdout
+            found[host.name] = [line.split()[0] for line in listed.splitlines()]
+    return {name: units for name, units in found.items() if units}
 
 
 def require_healthy(deployment: Deployment, hosts: Containers) -> None:

@@ -1,5 +1,6 @@
 """An operator of the sandbox: the key, and where the `ping8` commands find what they need."""
 
+import json
 import subprocess
 
 from pulumi import automation
@@ -21,9 +22,10 @@ def public_key(layout: Layout) -> str:
 
 
 def let_in(layout: Layout, stack: automation.Stack) -> None:
-    """The next deployment gives the operator a way in, as `operators.sshKeys` does anywhere."""
-    value = automation.ConfigValue(value=public_key(layout))
-    stack.set_config("operators.sshKeys[0]", value, path=True)
+    """The next deployment gives the operator a way in, beside those that the settings name."""
+    operators = json.loads(stack.get_config("operators").value)
+    place = f"operators.sshKeys[{len(operators.get('sshKeys', []))}]"
+    stack.set_config(place, automation.ConfigValue(value=public_key(layout)), path=True)
 
 
 def introduce(layout: Layout, stack: automation.Stack, authorities: str) -> None:
@@ -41,6 +43,7 @@ def introduce(layout: Layout, stack: automation.Stack, authorities: str) -> None
             project=str(stack.workspace.work_dir),
             environment=environment,
             ssh_config=str(config),
+            operator_key=public_key(layout),
             authorities=str(trusted),
             resolver=dns.SERVER,
         ),

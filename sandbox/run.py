@@ -12,7 +12,7 @@ import boto3
 from pulumi import automation
 
 from ops.doctor.resolver import Resolver
-from ops.stack import Deployment, from_outputs
+from ops.stack import Deployment, from_outputs, read_deployment
 from sandbox import acme, claim, cloud, dns, operator, program, system, world
 from sandbox.acme import Acme
 from sandbox.authority import Authority
@@ -146,11 +146,22 @@ def existing(layout: Layout, say: Say) -> Sandbox:
 
 
 def standing(layout: Layout) -> Sandbox:
-    """The sandbox that is up; refuses if there is none."""
+    """The sandbox that is up, with whatever of it has ended started again."""
+    require_up(layout)
+    return existing(layout, lambda _text: None)
+
+
+def require_up(layout: Layout) -> None:
+    """Refuse if there is no sandbox, or none that a deployment could have reached."""
     system.require_fit_system()
     if not cloud.endpoints(layout.daemons) or not layout.backend.exists():
         raise SandboxError("no sandbox is up here; `make sandbox` brings one up")
-    return existing(layout, lambda _text: None)
+
+
+def deployment(layout: Layout) -> Deployment:
+    """The live deployment, as the operators' commands read it."""
+    require_up(layout)
+    return read_deployment(program.STACK)
 
 
 def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox:
@@ -158,13 +169,14 @@ def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox
     sandbox = existing(layout, say)
     program.take_settings(layout)
     operator.let_in(layout, sandbox.stack)
+    # Before the deployment: one that fails half-way is looked at with the operators' commands.
+    operator.introduce(layout, sandbox.stack, sandbox.parts.trusted)
     say("pulumi up")
     result = deploy(sandbox, engine_output)
     say(f"deployed: {_changes(result.summary.resource_changes or {})}")
     expect_token(layout.world, sandbox.outputs["webhook_token"])
     await_certificate(sandbox)
     say(f"{sandbox.deployment.settings.mta_host} has its certificate from the ACME server")
-    operator.introduce(layout, sandbox.stack, sandbox.parts.trusted)
     return sandbox
 
 
@@ -226,7 +238,7 @@ def status(layout: Layout) -> Mapping[str, bool]:
         "dns": parts.names.running(),
         "acme": parts.acme.running(),
         "world": parts.world.running(),
-        **{f"host {name}": parts.hosts.running(name) for name in parts.hosts.names()},
+        **{f"host {name}": running for name, running in parts.hosts.states().items()},
     }
 
 
@@ -292,8 +304,8 @@ def _require_same(layout: Layout, tree: KumoTree) -> None:
 
 
 def _boot_stopped(hosts: Containers, say: Say) -> None:
-    for name in hosts.names():
-        if not hosts.running(name):
+    for name, running in hosts.states().items():
+        if not running:
             say(f"booting {name}, which was stopped")
             hosts.start(name)
             hosts.wait_booted(name)

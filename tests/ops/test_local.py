@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import local, stack
+from ops import local, render, stack
 from tests.ops.doctor.deployment import outputs_of
 from tests.ops.test_status import DEPLOYMENT
 
@@ -31,6 +31,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             project=str(tmp_path),
             environment={"PULUMI_CONFIG_PASSPHRASE": "hidden"},
             ssh_config=str(tmp_path / "ssh_config"),
+            operator_key="ssh-ed25519 AAAA sandbox",
             authorities="",
             resolver="198.51.100.53",
         )
@@ -57,3 +58,10 @@ def test_another_stack_is_none_of_it(engine: Path) -> None:
 def test_a_file_that_is_damaged_is_as_good_as_none(engine: Path, text: str) -> None:
     engine.write_text(text)
     assert local.local_stack("small") is None
+
+
+def test_its_own_key_is_no_difference_from_the_live_release(engine: Path) -> None:
+    settings = DEPLOYMENT.settings
+    with_key = render.with_local_key("small", settings)
+    assert with_key.operators.ssh_keys == (*settings.operators.ssh_keys, "ssh-ed25519 AAAA sandbox")
+    assert render.with_local_key("another", settings) == settings

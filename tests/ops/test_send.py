@@ -64,6 +64,7 @@ def nginx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nginx]:
         project="",
         environment={},
         ssh_config="",
+        operator_key="",
         authorities=authority.ca_file,
         resolver="",
     )

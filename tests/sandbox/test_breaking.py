@@ -81,11 +81,8 @@ class Hosts:
     def __init__(self, failed: dict[str, str], running: tuple[str, ...] = ("i-1", "i-2")) -> None:
         self._failed, self._running = failed, running
 
-    def names(self) -> list[str]:
-        return ["i-1", "i-2"]
-
-    def running(self, name: str) -> bool:
-        return name in self._running
+    def states(self) -> dict[str, bool]:
+        return {name: name in self._running for name in ("i-1", "i-2")}
 
     def execute(self, name: str, *_command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess((), 0, self._failed.get(name, ""))
