@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from ops.stack import HostAccess
 from sandbox.files import replace as write
+from sandbox.layout import Layout
 from sandbox.machine import ROUTE_53
 from sandbox.process import SandboxError
 from sandbox.run import Sandbox
@@ -118,14 +119,34 @@ FAULTS = {
 }
 
 
-def fault(name: str) -> Fault:
-    """A fault by name; a `SandboxError` names the ones there are."""
+def _marks(layout: Layout) -> Path:
+    return layout.state / "planted"
+
+
+def planted(layout: Layout) -> list[str]:
+    """Faults that are planted and not undone."""
+    return sorted(path.name for path in _marks(layout).glob("*"))
+
+
+def plant(name: str, sandbox: Sandbox) -> Fault:
+    """Plants a fault; a `SandboxError` names the ones there are."""
     if name not in FAULTS:
         raise SandboxError(f"fault {name!r}: say {', '.join(FAULTS)}")
+    _marks(sandbox.layout).mkdir(exist_ok=True)
+    (_marks(sandbox.layout) / name).touch()
+    FAULTS[name].plant(sandbox)
     return FAULTS[name]
 
 
+def fix(name: str, sandbox: Sandbox) -> None:
+    """Undoes a fault; one that is not planted costs nothing."""
+    if name not in FAULTS:
+        raise SandboxError(f"fault {name!r}: say {', '.join(FAULTS)}")
+    FAULTS[name].undo(sandbox)
+    (_marks(sandbox.layout) / name).unlink(missing_ok=True)
+
+
 def fix_all(sandbox: Sandbox) -> None:
-    """Undoes whatever is planted; what is not costs nothing."""
-    for one in FAULTS.values():
-        one.undo(sandbox)
+    """Undoes whatever is planted."""
+    for name in FAULTS:
+        fix(name, sandbox)

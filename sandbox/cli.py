@@ -58,12 +58,16 @@ def up(
     verbose: Annotated[bool, typer.Option(help="Show Pulumi's own output.")] = False,
 ) -> None:
     """Brings everything up, deploys, sends one message and checks each step of its journey."""
-    from sandbox import health, run
+    from sandbox import breaking, health, run
 
     clock = _Clock()
+    for fault in breaking.planted(_layout()):
+        clock.say(f"broken on purpose: {fault}; `ping8 sandbox fix {fault}` undoes it")
     standing = run.up(_layout(), clock.say, engine_output=typer.echo if verbose else None)
+    health.require_healthy(standing.deployment, standing.hosts)
     steps = clock.steps(standing, "reader@accept.example")
     typer.echo("\n" + run.summary(standing, steps))
+    # Once more: timers have run meanwhile.
     health.require_healthy(standing.deployment, standing.hosts)
     typer.echo("Try: .venv/bin/ping8 sandbox send | break | status | logs | open | down")
     typer.echo("As in production: .venv/bin/ping8 doctor | status | events list -s sandbox")
@@ -109,8 +113,7 @@ def break_(which: Which) -> None:
     """Plants a fault, and says where it is seen."""
     from sandbox import breaking
 
-    fault = breaking.fault(which)
-    fault.plant(_standing())
+    fault = breaking.plant(which, _standing())
     typer.echo(f"{fault.what}. Look: {', '.join(fault.look)}")
     typer.echo(f"To undo it: ping8 sandbox fix {which}")
 
@@ -120,8 +123,7 @@ def fix(which: Which) -> None:
     """Undoes a fault that `break` planted."""
     from sandbox import breaking
 
-    fault = breaking.fault(which)
-    fault.undo(_standing())
+    breaking.fix(which, _standing())
     typer.echo(f"{which}: fixed. It may take some seconds until all commands see it.")
 
 

@@ -1,5 +1,6 @@
 """Faults that are planted and fixed, and the word about hosts that are not well."""
 
+import json
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,41 +52,55 @@ def published(sandbox: Sandbox) -> set[Record]:
 
 
 def test_the_signing_keys_record_goes_and_comes_back(sandbox: Sandbox) -> None:
-    fault = breaking.fault("dns")
     for _ in range(2):
-        fault.plant(sandbox)
+        breaking.plant("dns", sandbox)
         assert published(sandbox) == {OTHER}
+        assert breaking.planted(sandbox.layout) == ["dns"]
     for _ in range(2):
-        fault.undo(sandbox)
+        breaking.fix("dns", sandbox)
         assert published(sandbox) == {KEY, OTHER}
+        assert breaking.planted(sandbox.layout) == []
 
 
 def test_a_record_that_a_deployment_published_meanwhile_is_not_doubled(sandbox: Sandbox) -> None:
-    fault = breaking.fault("dns")
-    fault.plant(sandbox)
+    breaking.plant("dns", sandbox)
     zones = [Zone(name="ping8.test", records=(KEY, OTHER))]
     sandbox.parts.names.publish(ROUTE_53, zones)
-    fault.undo(sandbox)
+    breaking.fix("dns", sandbox)
     (zone,) = sandbox.zones
     assert len(zone.records) == 2
 
 
-def test_an_unknown_fault_names_those_there_are() -> None:
+@pytest.mark.parametrize("change", [breaking.plant, breaking.fix])
+def test_an_unknown_fault_names_those_there_are(change: Any, sandbox: Sandbox) -> None:
     with pytest.raises(SandboxError, match="say proxy, webhook, dns, disk"):
-        breaking.fault("lightning")
+        change("lightning", sandbox)
 
 
 class Hosts:
-    """Containers of which one may be stopped, with what systemctl lists."""
+    """Containers of which one may be stopped, with what systemctl and the agent say."""
 
-    def __init__(self, failed: dict[str, str], running: tuple[str, ...] = ("i-1", "i-2")) -> None:
-        self._failed, self._running = failed, running
+    def __init__(
+        self,
+        failed: dict[str, str],
+        running: tuple[str, ...] = ("i-1", "i-2"),
+        units: dict[str, str] | None = None,
+    ) -> None:
+        self._failed, self._running, self._units = failed, running, units
 
     def states(self) -> dict[str, bool]:
         return {name: name in self._running for name in ("i-1", "i-2")}
 
-    def execute(self, name: str, *_command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess((), 0, self._failed.get(name, ""))
+    def execute(
+        self, name: str, program: str, *_arguments: str, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        if program == "systemctl":
+            return subprocess.CompletedProcess((), 0, self._failed.get(name, ""))
+        assert not check
+        if self._units is None:
+            return subprocess.CompletedProcess((), 127, "")
+        units = [{"unit": unit, "active": state} for unit, state in self._units.items()]
+        return subprocess.CompletedProcess((), 0, json.dumps({"units": units}))
 
 
 def test_a_failed_unit_is_named_with_its_host_and_its_log() -> None:
@@ -94,9 +109,18 @@ def test_a_failed_unit_is_named_with_its_host_and_its_log() -> None:
     with pytest.raises(SandboxError) as found:
         health.require_healthy(Deployment, hosts)  # type: ignore[arg-type]
     assert str(found.value) == (
-        "units failed on proxy-1: ping8-metrics.service; "
+        "units down on proxy-1: ping8-metrics.service; "
         "see `ping8 sandbox logs proxy-1 --unit ping8-metrics.service`"
     )
+
+
+def test_a_unit_of_the_release_that_was_stopped_is_named_as_one_that_failed() -> None:
+    hosts: Any = Hosts({}, ("i-2",), {"kumoproxy": "inactive", "unbound": "active"})
+    deployment: Any = Deployment
+    assert health.failed_units(deployment, hosts) == {
+        "mta": ["not running"],
+        "proxy-1": ["kumoproxy"],
+    }
 
 
 def test_a_host_that_is_stopped_is_not_well_and_all_well_says_nothing() -> None:
