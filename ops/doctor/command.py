@@ -19,7 +19,7 @@ from ops.doctor.bulk import bulk_senders
 from ops.doctor.case import Case, Options
 from ops.doctor.examination import examine
 from ops.doctor.finding import Finding, exit_status
-from ops.doctor.launch import before_launch
+from ops.doctor.launch import before_launch, needs_of_a_push
 from ops.doctor.page import page
 from ops.doctor.report import as_data, changes
 from ops.doctor.resolver import Resolver, endpoint
@@ -57,9 +57,8 @@ class Wishes:
 def doctor(stack: str, wishes: Wishes) -> None:
     """Checks a live deployment: status 0 well, 1 warnings, 2 failures, 3 could not check."""
     if wishes.launch:
-        typer.echo(_checklist(stack))
+        typer.echo(_checklist(stack, wishes))
         return
-    local = local_stack(stack)
     try:
         deployment = read_deployment(stack)
         doctor_settings = deployment.settings.doctor
@@ -68,7 +67,7 @@ def doctor(stack: str, wishes: Wishes) -> None:
                 folder=_checkout(),
                 exchanger=wishes.exchanger or doctor_settings.exchanger,
                 block_lists=tuple(wishes.block_lists or doctor_settings.block_lists),
-                ca_file=_readable(wishes.ca_file) or (local.authorities if local else None),
+                ca_file=_authorities(stack, wishes),
                 test_event=wishes.test_event,
                 authoritative=wishes.authoritative,
                 only=tuple(wishes.only),
@@ -76,7 +75,7 @@ def doctor(stack: str, wishes: Wishes) -> None:
             ),
             deployment,
         )
-        servers = _servers(wishes.resolvers or ([local.resolver] if local else []))
+        servers = _resolvers(stack, wishes)
         _writable(wishes.html)
     except UserError as error:
         # A status of 2 would say that mail fails, which nobody has looked at.
@@ -156,13 +155,31 @@ def _watch(
         return findings
 
 
-def _checklist(stack: str) -> str:
+def _checklist(stack: str, wishes: Wishes) -> str:
     """From the stack's outputs, or before the first `pulumi up` from its file."""
+    deployment = None
     try:
         deployment = read_deployment(stack)
+        settings = deployment.settings
     except UserError:
-        return before_launch(stack, read_stack_file(stack), None)
-    return before_launch(stack, deployment.settings, deployment)
+        settings = read_stack_file(stack)
+    needs = needs_of_a_push(
+        settings,
+        Resolver(_resolvers(stack, wishes)),
+        ca_file=_authorities(stack, wishes),
+        seconds=wishes.timeout,
+    )
+    return before_launch(stack, settings, deployment, needs)
+
+
+def _resolvers(stack: str, wishes: Wishes) -> tuple[str, ...]:
+    local = local_stack(stack)
+    return _servers(wishes.resolvers or ([local.resolver] if local else []))
+
+
+def _authorities(stack: str, wishes: Wishes) -> str | None:
+    local = local_stack(stack)
+    return _readable(wishes.ca_file) or (local.authorities if local else None)
 
 
 def _checkout() -> Path:

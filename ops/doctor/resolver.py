@@ -4,7 +4,7 @@ import enum
 import functools
 import ipaddress
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import checkdmarc.dnssec
 import dns.exception
@@ -13,12 +13,15 @@ import dns.message
 import dns.name
 import dns.nameserver
 import dns.query
+import dns.rcode
 import dns.rdata
 import dns.rdatatype
+import dns.rdtypes.ANY.CAA
 import dns.rdtypes.ANY.MX
 import dns.rdtypes.txtbase
 import dns.resolver
 import dns.reversename
+import dns.rrset
 import spf
 
 _PAYLOAD = 1232
@@ -169,6 +172,18 @@ class Resolver:
 
     def ask(self, server: str, name: str, kind: str) -> list[str]:
         """What an authoritative server itself says of a name: its records, or its CNAME."""
+        response = self._direct(server, name, kind)
+        if not response.flags & dns.flags.AA:
+            raise LookupFailed(server, f"it does not serve {name}")
+        wanted = (dns.rdatatype.from_text(kind), dns.rdatatype.CNAME)
+        return _texts_of(name, response.answer, wanted)
+
+    def delegated(self, server: str, zone: str) -> list[str]:
+        """Name servers of a zone as a server of its parent says: in a referral or an answer."""
+        response = self._direct(server, zone, "NS")
+        return _texts_of(zone, [*response.answer, *response.authority], (dns.rdatatype.NS,))
+
+    def _direct(self, server: str, name: str, kind: str) -> dns.message.Message:
         query = dns.message.make_query(name, kind, payload=_PAYLOAD)
         query.flags &= ~dns.flags.RD
         try:
@@ -177,15 +192,17 @@ class Resolver:
             )
         except (dns.exception.DNSException, OSError) as error:
             raise LookupFailed(server, _reason(error)) from error
-        if not response.flags & dns.flags.AA:
-            raise LookupFailed(server, f"it does not serve {name}")
-        wanted = (dns.rdatatype.from_text(kind), dns.rdatatype.CNAME)
-        return sorted(
-            record.to_text().rstrip(".")
-            for rrset in response.answer
-            if rrset.name == query.question[0].name and rrset.rdtype in wanted
-            for record in rrset
-        )
+        if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            raise LookupFailed(server, f"it answers {dns.rcode.to_text(response.rcode())}")
+        if response.flags & dns.flags.RA and not response.flags & dns.flags.AA:
+            raise LookupFailed(
+                server, f"a resolver answers in its place, or it does not serve {name}"
+            )
+        return response
+
+    def authorizations(self, name: str) -> list[dns.rdtypes.ANY.CAA.CAA]:
+        """CAA records of a name itself."""
+        return list(self.answer(name, "CAA") or ())
 
     def use_for_spf(self) -> None:
         """Makes pyspf, which has one look-up function for the whole process, ask these servers."""
@@ -213,6 +230,17 @@ def _dnspython(servers: Sequence[str], seconds: float, flags: int) -> dns.resolv
     resolver.use_edns(0, dns.flags.DO, _PAYLOAD)
     resolver.cache = dns.resolver.LRUCache(50_000)
     return resolver
+
+
+def _texts_of(
+    name: str, rrsets: Sequence[dns.rrset.RRset], kinds: Collection[dns.rdatatype.RdataType]
+) -> list[str]:
+    return sorted(
+        record.to_text().rstrip(".")
+        for rrset in rrsets
+        if rrset.name == dns.name.from_text(name) and rrset.rdtype in kinds
+        for record in rrset
+    )
 
 
 def _reason(error: Exception) -> str:

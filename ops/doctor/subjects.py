@@ -41,6 +41,10 @@ def _mta_name(case: Case) -> list[Endpoint]:
     return [Endpoint(host=case.settings.mta_host, address=case.deployment.mta.address)]
 
 
+def _issued(case: Case) -> list[Endpoint]:
+    return _mta_name(case) if case.settings.certificate.kind == "acme" else []
+
+
 def _name(thing: HostAccess | Egress | ProxyHost | SenderDomain) -> str:
     return thing.name
 
@@ -56,6 +60,9 @@ CHANGED_HOSTS = About[HostAccess](
 MTA = About[HostAccess](things=lambda case: [case.deployment.mta], name=_name, together=True)
 MTA_NAME = About[Endpoint](things=_mta_name, name=lambda endpoint: endpoint.host)
 """The MTA as PING8 and the world reach it."""
+ISSUED = About[Endpoint](things=_issued, name=lambda endpoint: endpoint.host)
+"""The same, where an authority issues its certificate."""
+ZONE = About[str](things=lambda case: [case.settings.zone], name=str)
 PROXIES = About[ProxyHost](things=lambda case: case.settings.proxies, name=_name)
 SOURCES = About[Egress](things=lambda case: case.deployment.egress.values(), name=_name)
 DOMAINS = About[SenderDomain](things=chosen_domains, name=_name)

@@ -25,6 +25,7 @@ class Server:
     records: Records
     vouches: bool = False
     broken: frozenset[str] = frozenset()
+    recursive: bool = False
 
 
 @contextlib.contextmanager
@@ -33,15 +34,16 @@ def serving(
     *,
     vouches: bool = False,
     broken: Iterable[str] = (),
+    recursive: bool = False,
     address: str = "127.0.0.1",
     port: int = 0,
 ) -> Iterator[str]:
     """Serves records by (name, type) and yields the server's `address:port`.
 
     With `vouches` answers carry the AD flag; names below `broken` ones fail but for who asks not
-    to check (the CD flag).
+    to check (the CD flag). A `recursive` one has no authority for what it answers.
     """
-    play = Server(records=records, vouches=vouches, broken=frozenset(broken))
+    play = Server(records=records, vouches=vouches, broken=frozenset(broken), recursive=recursive)
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -66,6 +68,8 @@ def answer(data: bytes, play: Server) -> bytes:
     response.flags |= dns.flags.AA | dns.flags.RA
     question = query.question[0]
     name, kind = question.name, dns.rdatatype.to_text(question.rdtype)
+    if play.recursive:
+        response.flags &= ~dns.flags.AA
     if play.vouches:
         response.flags |= dns.flags.AD
     if not query.flags & dns.flags.CD and any(

@@ -16,19 +16,22 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from rich.console import Console
 from typer.testing import CliRunner
 
-from ops.doctor import command
+from ops.doctor import command, launch
 from ops.doctor.bulk import RULES
-from ops.doctor.finding import Status, check_texts
+from ops.doctor.finding import Finding, Status, check_texts
 from ops.doctor.launch import before_launch
 from ops.doctor.registry import CHECKS, check
+from ops.doctor.resolver import Resolver
 from ops.doctor.subjects import HOSTS
 from ops.main import build
+from ops.pin import Found
 from ops.stack import Deployment, HostAccess
 from policy.dns import plan
 from policy.errors import UserError
+from policy.settings.hosts import Pin
 from tests.examples import SMALL, settings_of
 from tests.ops.doctor.deployment import MTA_ADDRESS, deployment_of, outputs_of
-from tests.ops.doctor.dns_server import serving
+from tests.ops.doctor.dns_server import closed_port, serving
 from tests.ops.doctor.findings import every_check
 from tests.ops.doctor.published import quoted
 
@@ -91,6 +94,10 @@ def agent(host: HostAccess, verb: Sequence[str], *, limit: float) -> Any:
     raise UserError(f"{host.name}: no SSH connection")
 
 
+def no_repository(version: str, _ubuntu: object) -> Found:
+    raise UserError(f"https://packages.example: it has no kumomta {version}; it has none at all")
+
+
 Run = Callable[..., Any]
 
 
@@ -100,6 +107,7 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: Zone) -> Iter
     path.write_text(json.dumps(outputs_of(DEPLOYED)))
     monkeypatch.setenv("PING8_OUTPUTS", str(path))
     monkeypatch.setattr(command, "ssh_json", agent)
+    monkeypatch.setattr(launch, "look", no_repository)
     with serving(zone) as server:
         yield lambda *arguments: invoke(
             "--resolver", server, "--timeout", "30", "--only", "domains", *arguments
@@ -243,6 +251,34 @@ def test_the_checklist_holds_the_requests_with_addresses_filled_in(healthy: Run)
     assert "$" not in text
 
 
+def push_needs(zone: Zone, monkeypatch: pytest.MonkeyPatch, *missing: str) -> dict[str, Finding]:
+    pin = Pin(version="2026.09.29-b90d8bc1", source=("deb x",), fingerprint="A" * 40, digests={})
+    monkeypatch.setattr(launch, "look", lambda *_: Found(pin=pin, missing=missing))
+    with serving(zone) as server:
+        resolver = Resolver([server], authority_port=closed_port(), seconds=0.5)
+        found = launch.needs_of_a_push(settings_of(SMALL), resolver, ca_file=None, seconds=30)
+    return {finding.check: finding for finding in found}
+
+
+def test_what_a_push_needs_is_ticked_when_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = push_needs(zone_of(DEPLOYED), monkeypatch)
+    assert {finding.status for finding in found.values()} == {Status.PASS}
+    text = before_launch("small", settings_of(SMALL), None, list(found.values()))
+    for name in ("Delegation", "CAA", "KumoMTA 2026.09.29-b90d8bc1"):
+        assert f"- [x] **{name}" in text
+
+
+def test_what_would_make_a_push_fail_says_so_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    zone = {k: v for k, v in zone_of(DEPLOYED).items() if k != ("mail.example.com", "SOA")}
+    zone["example.com", "CAA"] = ['0 issue ";"']
+    found = push_needs(zone, monkeypatch, "arm64")
+    assert {finding.status for finding in found.values()} == {Status.FAIL}
+    text = before_launch("small", settings_of(SMALL), None, list(found.values()))
+    assert "example.com names no server; the owner of example.com publishes" in text
+    assert 'mta.mail.example.com. CAA 0 issue "NAME", with the name that https://acme-v02' in text
+    assert "2026.09.29-b90d8bc1 is missing for arm64" in text
+
+
 def test_before_the_first_deployment_the_checklist_says_what_is_not_known_yet() -> None:
     settings = settings_of(
         SMALL, domains=[{"name": n} for n in ("a.example.org", "a.mail.example.com")]
@@ -270,7 +306,10 @@ def test_the_repositorys_own_stack_files_have_a_checklist(monkeypatch: pytest.Mo
         raise UserError("no outputs")
 
     monkeypatch.setattr(command, "read_deployment", no_deployment)
-    result = CliRunner().invoke(build(), ["doctor", "--stack", "prod", "--before-launch"])
+    monkeypatch.setattr(launch, "look", no_repository)
+    with serving({}) as server:
+        options = ["--stack", "prod", "--before-launch", "--resolver", server]
+        result = CliRunner().invoke(build(), ["doctor", *options])
     assert result.exit_code == 0
     assert "# Before prod sends its first message" in result.stdout
 

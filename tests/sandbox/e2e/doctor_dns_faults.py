@@ -80,6 +80,25 @@ def _address_on_a_block_list(site: Site) -> Iterator[Site]:
         yield site
 
 
+# The zone ---------------------------------------------------------------------
+
+
+@faults.fault({("zone.delegation", "mail.ping8.test"): WARN}, "the owner of ping8.test publishes")
+def _zone_with_a_dead_name_server(site: Site) -> Iterator[Site]:
+    address = Record(name="ns2.dead.example", type="A", values=("198.51.100.29",))
+    servers = ["ns.sandbox.test.", "ns2.dead.example."]
+    with (
+        site.zones(Zone(name="dead.example", records=(address,))),
+        site.records({("mail.ping8.test", "NS"): servers}),
+    ):
+        yield site
+
+
+@faults.fault({("mta.caa", MTA_NAME): FAIL}, f"{MTA_NAME}. CAA 0 issue")
+def _caa_that_forbids_every_authority(site: Site) -> Iterator[Site]:
+    yield from _with(site, {("ping8.test", "CAA"): ['0 issue ";"']})
+
+
 # SPF and bounces --------------------------------------------------------------
 
 
