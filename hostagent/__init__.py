@@ -1,4 +1,4 @@
-"""The host agent: makes a host what a release says, wholly or not at all.
+"""The host agent: puts a release on a host, completely or not at all.
 
-Runs on the hosts as one zip file, so it needs Python 3.10 and its standard library alone.
+It runs on the hosts as one zip file, so it needs only Python 3.10 and its standard library.
 """

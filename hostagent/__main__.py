@@ -28,7 +28,7 @@ _OTHERS = {
     "metrics": "metrics.timer.main",
     "webhook": "events.probe.run",
 }
-"""Verbs that are functions of modules of their own, from arguments to an exit status."""
+"""Verbs with their own modules: functions from arguments to an exit status."""
 
 
 def _push(host: Host, arguments: Sequence[str]) -> dict[str, Any]:
@@ -91,7 +91,7 @@ VERBS: dict[str, Callable[[Host, Sequence[str]], dict[str, Any]]] = {
 
 
 def main(arguments: Sequence[str], host: Host | None = None) -> int:
-    """Run one verb; what operators change is written down."""
+    """Run one verb; operators' changes are recorded."""
     verb, rest = (arguments[0], list(arguments[1:])) if arguments else ("", [])
     audited = audit.is_audited(verb, rest)
     if audited:
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str], host: Host | None = None) -> int:
 
 
 def _write_down(verb: str, rest: Sequence[str], outcome: str) -> None:
-    """An emergency waits for no full disk."""
+    """A full disk must not block an emergency measure."""
     try:
         audit.record(verb, rest, outcome)
     except OSError as error:
@@ -111,7 +111,7 @@ def _write_down(verb: str, rest: Sequence[str], outcome: str) -> None:
 
 
 def _run(verb: str, rest: list[str], host: Host | None) -> int:
-    """A failure ends with one line that says what happened and the fix."""
+    """A failure ends with one line: what happened, and the fix."""
     if verb in _OTHERS:
         module, _, function = _OTHERS[verb].rpartition(".")
         return int(getattr(importlib.import_module(f".{module}", __package__), function)(rest))
@@ -145,7 +145,7 @@ def _out_of_time(number: int, frame: object) -> None:
     del number, frame
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise OutOfTimeError(
-        "the time limit is over", "see above where the time went, or raise `pushTimeLimit`"
+        "the time limit has passed", "see above where the time went, or raise `pushTimeLimit`"
     )
 
 

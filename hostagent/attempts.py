@@ -1,6 +1,6 @@
-"""The last attempt of each queue, from the local logs: when, from which source, and the answer.
+"""The last attempt of each queue, from the local logs: its time, source and answer.
 
-kumod's own lists know how much waits, and nothing of what the receivers said.
+kumod's own lists have counts, but not the receivers' answers.
 """
 
 import time
@@ -14,13 +14,13 @@ from hostagent.events.record import event_time
 LOOK_BACK = 2 * 3600
 _ATTEMPT = "TransientFailure"
 _NOT_ASKED = "KumoMTA internal: scheduled queue is suspended"
-"""Logged for a message that is held back: no receiver said it."""
+"""kumod logs this for a suspended message; it is no receiver's answer."""
 
 
 def last_attempts(
     queues: Collection[str], logs: Path = LOGS, *, seconds: float
 ) -> dict[str, dict[str, Any]]:
-    """By queue. Newest segments first, until every queue is found or the time is over."""
+    """By queue. Reads the newest segments first, until every queue is found or time runs out."""
     now = time.time()
     end = time.monotonic() + seconds
     found: dict[str, dict[str, Any]] = {}
@@ -55,6 +55,6 @@ def _attempt(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _site(name: str) -> str:
-    """Of a ready queue's name, `source->site@protocol`, the site: whose servers they are."""
+    """The site in a ready queue's name, `source->site@protocol`."""
     _, arrow, rest = name.rpartition("->")
     return rest.partition("@")[0] if arrow else ""

@@ -1,6 +1,6 @@
-"""What operators do to a host: one file an action, which the log archive gets too.
+"""Operators' actions on a host: one file per action, also copied to the log archive.
 
-Whoever logs in has the same user, so a record names the address; sshd's journal has the key.
+Everybody logs in as the same user, so a record has the address; sshd's journal has the key.
 """
 
 import json
@@ -21,11 +21,11 @@ _CHANGING = {
     "inbox": {"--show"},
     "reputation": {"acknowledge"},
 }
-"""Verbs that change something or show somebody's mail; of some only with one of these words."""
+"""Verbs that change something or show mail; some only with one of these words."""
 
 
 def is_audited(verb: str, rest: Sequence[str]) -> bool:
-    """Whether a call is written down."""
+    """Whether a call is recorded."""
     if verb not in _CHANGING:
         return False
     words = _CHANGING[verb]
@@ -33,7 +33,7 @@ def is_audited(verb: str, rest: Sequence[str]) -> bool:
 
 
 def record(verb: str, rest: Sequence[str], outcome: str, *, folder: Path | None = None) -> None:
-    """Durably, in a file of its own: what is there is never written again."""
+    """Durably, in a new file: existing files are never written again."""
     folder, moment = folder or FOLDER, time.time()
     entry = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment)),
@@ -50,7 +50,7 @@ def record(verb: str, rest: Sequence[str], outcome: str, *, folder: Path | None 
 
 
 def _address() -> str:
-    """The client of the SSH session: sudo keeps its variable from us, our ancestors have it."""
+    """The client of the SSH session: sudo removes its variable, but parent processes have it."""
     process = os.getpid()
     while process > 1:
         folder = Path("/proc") / str(process)

@@ -1,4 +1,4 @@
-"""Running other programs: always with a limit, never through a shell."""
+"""Runs other programs: always with a time limit, never through a shell."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ class Commands:
     """Starts programs on this host.
 
     Programs inherit `keep_open`, the lock: a program that outlives a killed agent (a package
-    installation, say) goes on holding it, so that the next push waits for it.
+    installation, say) keeps it locked, so that the next push waits.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Commands:
         except subprocess.TimeoutExpired:
             raise AgentError(
                 f"`{' '.join(arguments[:4])}` took longer than {limit:.0f} s",
-                "look why on the host, then push again",
+                "find out why on the host, then push again",
             ) from None
         finally:
             if process.poll() is None:

@@ -1,6 +1,6 @@
-"""Names, paths and thresholds that the agent shares with the policy and the operators' side.
+"""Names, paths and thresholds that the agent shares with the policy and the operators' tools.
 
-`policy.contract` hands them on and adds what no host needs.
+`policy.contract` re-exports them and adds what no host needs.
 """
 
 SPOOL = "/var/spool/kumomta"
@@ -15,8 +15,8 @@ ENVIRONMENT = "/etc/default/kumomta"
 NGINX_CONF = "/etc/nginx/ping8/nginx.conf"
 
 EVENT_QUEUE = "ping8.log-hook"
-"""The queue of the events on their way to the webhook."""
+"""The queue of events for the webhook."""
 
 FORWARDER_PORT = 8010
 FORWARDER = f"http://127.0.0.1:{FORWARDER_PORT}/"
-"""Where the log hook posts: `hostagent.events.forwarder` hands each event on to PING8."""
+"""Where the log hook posts; `hostagent.events.forwarder` forwards each event to PING8."""

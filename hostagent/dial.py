@@ -1,4 +1,4 @@
-"""Verb `dial`: speak to a mail exchanger as one egress source would, or to a proxy as kumod would.
+"""Verb `dial`: talks to a mail exchanger as an egress source does, or to a proxy as kumod does.
 
 `dial --exchanger HOST --source-address PRIVATE --ehlo NAME`, or `dial --proxy ADDRESS --port N`.
 """
@@ -17,7 +17,7 @@ _NO_PASSWORD, _PASSWORD, _NONE = 0, 2, 255
 
 
 def run(arguments: list[str]) -> int:
-    """Prints what the other side answered, as JSON; the status is 0 also where it refused."""
+    """Prints the other side's answer as JSON; the status is 0 even if it refused."""
     parser = argparse.ArgumentParser(prog="ping8-agent dial")
     parser.add_argument("--exchanger")
     parser.add_argument("--proxy")
@@ -36,18 +36,18 @@ def run(arguments: list[str]) -> int:
 
 
 def dial(exchanger: str, port: int, source_address: str, ehlo: str) -> dict[str, Any]:
-    """Greeting, EHLO answer, and the address that the exchanger says it sees."""
+    """Greeting, EHLO answer, and the address that the exchanger reports seeing."""
     answer: dict[str, Any] = {"exchanger": exchanger, "connected": False, "error": ""}
     session = smtplib.SMTP(
         timeout=_SECONDS, source_address=(source_address, 0), local_hostname=ehlo
     )
     try:
-        # Mail leaves by IPv4 alone.
+        # Mail leaves by IPv4 only.
         address = socket.getaddrinfo(exchanger, port, socket.AF_INET)[0][4][0]
         code, greeting = session.connect(str(address), port)
         answer.update(connected=True, greeting=f"{code} {greeting.decode('utf-8', 'replace')}")
         code, text = session.ehlo()
-        # The lines after the first name extensions.
+        # The lines after the first list extensions.
         said = text.decode("utf-8", "replace").split("\n")[0]
         answer.update(
             ehlo_accepted=code == 250, ehlo_answer=f"{code} {said}", seen_address=seen_address(said)
@@ -73,7 +73,7 @@ def seen_address(text: str) -> str:
 
 
 def socks(address: str, port: int) -> dict[str, Any]:
-    """What a SOCKS5 proxy says to the offer of both ways to log in."""
+    """A SOCKS5 proxy's answer to the offer of both login methods."""
     answer: dict[str, Any] = {"proxy": f"{address}:{port}", "connected": False, "error": ""}
     try:
         with socket.create_connection((address, port), timeout=_SECONDS) as connection:

@@ -1,4 +1,4 @@
-"""Writing that a power cut cannot tear."""
+"""File operations that survive a power cut."""
 
 import contextlib
 import ctypes
@@ -23,7 +23,7 @@ def sync_directory(path: Path) -> None:
 
 
 def sync_file_system(path: Path) -> None:
-    """Make all that was written to this file system durable; the spool's is left alone."""
+    """Make everything written to this file system durable, but not the spool's."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         if _libc.syncfs(descriptor) != 0:
@@ -34,14 +34,14 @@ def sync_file_system(path: Path) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Replace a file of the agent's own state by one rename."""
+    """Replace a file of the agent's own state with one rename."""
     write_bytes(path, json.dumps(data, sort_keys=True).encode())
 
 
 def write_bytes(
     path: Path, content: bytes, *, mode: int = 0o600, uid: int = -1, gid: int = -1
 ) -> None:
-    """Replace a file by one rename; mode and owner are set before there is content."""
+    """Replace a file with one rename; mode and owner are set before the content is written."""
     new = partial(path)
     try:
         create(new, content, mode=mode, uid=uid, gid=gid, sync=True)
@@ -54,7 +54,7 @@ def write_bytes(
 
 
 def partial(path: Path) -> Path:
-    """Where what is to replace a path is made, free of what an interrupted run left there."""
+    """The temporary path for a replacement, without leftovers of an interrupted run."""
     new = path.with_name(f".{path.name}.ping8-new")
     discard(new)
     return new
@@ -82,14 +82,14 @@ def create(path: Path, content: bytes, *, mode: int, uid: int, gid: int, sync: b
 
 
 def put_link(path: Path, target: str) -> None:
-    """A link in the place of whatever is there, in one step."""
+    """Replace whatever is there with a link, in one step."""
     new = partial(path)
     new.symlink_to(target)
     put(new, path)
 
 
 def put(new: Path, path: Path) -> None:
-    """Move something over a path in one step, also where one of the two is a directory."""
+    """Move something over a path in one step, even if one of the two is a directory."""
     both = os.path.lexists(path) and (_is_directory(new) or _is_directory(path))
     if both:
         _exchange(new, path)
@@ -111,7 +111,7 @@ def _exchange(first: Path, second: Path) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The data, or None where there is no file or it is not JSON."""
+    """The data, or None if there is no file or it is not JSON."""
     try:
         return json.loads(path.read_text())
     except (FileNotFoundError, ValueError):

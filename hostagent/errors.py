@@ -1,8 +1,8 @@
-"""The one kind of failure that the operator reads."""
+"""The one kind of failure that operators see."""
 
 
 class AgentError(Exception):
-    """What happened, and the fix; both without a secret and each on one line."""
+    """What happened, and the fix; neither contains a secret, and each is one line."""
 
     def __init__(self, what: str, fix: str) -> None:
         super().__init__(what, fix)
@@ -14,4 +14,4 @@ class AgentError(Exception):
 
 
 class OutOfTimeError(AgentError):
-    """The time limit of the whole run is over."""
+    """The time limit of the whole run has passed."""

@@ -1,1 +1,1 @@
-"""What mail needs: settings, the files of hosts, DNS records; neither Pulumi nor AWS."""
+"""What mail needs: settings, host files, DNS records. It knows neither Pulumi nor AWS."""

@@ -1,4 +1,4 @@
-"""What AWS gives a deployment: the addresses that files and DNS name."""
+"""The addresses that AWS assigns to a deployment; files and DNS records use them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """One network identity: the address on the interface and the Elastic IP that others see."""
+    """One network identity: the address on the interface, and the public Elastic IP."""
 
     private: str
     public: str

@@ -1,4 +1,4 @@
-"""The host agent as one executable file: the same bytes on every machine."""
+"""The host agent as one executable file, byte for byte the same on every machine."""
 
 import functools
 import io

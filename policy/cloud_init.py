@@ -1,7 +1,7 @@
-"""User data of a host: who may log in, and the SSH host key. Nothing else.
+"""User data of a host: who may log in, and the SSH host key, nothing else.
 
 Cloud-init reads it once, at a host's first boot, and a change replaces the host: so it holds only
-what must be there before the first push, and nothing that settings change in daily work.
+what is needed before the first push, and nothing that changes in daily work.
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ AuthorizedKeysFile .ssh/authorized_keys {OPERATORS_KEYS}
 
 @dataclass(frozen=True, kw_only=True)
 class HostLogin:
-    """The keys by which a host and its deployer know each other; OpenSSH's forms."""
+    """The keys with which a host and its deployer recognize each other, in OpenSSH's formats."""
 
     deploy_public_key: str
     host_public_key: str
@@ -58,7 +58,7 @@ def user_data(login: HostLogin) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes keys as blocks, so that a person can read what a host was given."""
+    """Writes keys as blocks, so that the user data stays readable."""
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:

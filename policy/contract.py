@@ -1,7 +1,7 @@
-"""What is agreed with PING8, with KumoMTA and between our languages: each fact here alone.
+"""What PING8, KumoMTA and our languages agree on. Each fact is defined only here.
 
 The Lua modules are the same in every environment and read no Python:
-`tests/policy/test_contract.py` holds their constants to these.
+`tests/policy/test_contract.py` compares their constants with these.
 """
 
 from hostagent.contract import (
@@ -22,7 +22,7 @@ SENDER = "ping8_webhook_sender"
 
 LOG_HOOK = "ping8"
 SOCKS_USER = "ping8"
-"""As whom kumod logs in at a proxy that asks for a password."""
+"""The user name for proxies that ask for a password."""
 
 DEFAULT_SOURCE = "proxy-default"
 DEFAULT_POOL = "shared-default"
@@ -36,7 +36,7 @@ EGRESS_PATH = {
 """How mail leaves unless a shaping rule says otherwise."""
 
 RETRY = {"retry_interval": "5m", "max_retry_interval": "24h", "max_age": "7d"}
-"""Retries and expiry of mail of a brand that sets none, and of mail without a brand."""
+"""Retries and expiry of mail without a brand, or of a brand that sets none."""
 
 KUMOD_REFUSES_BELOW = 10
 """Percent of free space or inodes of spool or logs below which kumod takes no mail, by default

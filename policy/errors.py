@@ -1,4 +1,4 @@
-"""What a user did wrong, said in one message."""
+"""A user's mistake, explained in one message."""
 
 
 class UserError(Exception):

@@ -1,4 +1,4 @@
-"""What strangers may ask of the MTA host at most: each limit once."""
+"""Limits on what strangers may send to the MTA host."""
 
 SMTP_SESSIONS = 20
 """Sessions of one peer at a time, at port 25."""
@@ -8,4 +8,4 @@ SMTP_SESSIONS_PER_MINUTE = 120
 
 SMTP_MESSAGES_PER_SESSION = 100
 SMTP_MESSAGES_PER_MINUTE = 600
-"""Of one peer; a large provider returns some hundreds of bounces a minute from one address."""
+"""Per peer; a large provider returns some hundreds of bounces a minute from one address."""

@@ -1,4 +1,4 @@
-"""What one push sends and gets: a constant command, everything else on standard input."""
+"""Input and output of one push: a constant command, everything else on standard input."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ from policy.settings.base import seconds
 
 _AGENT_PATH = "/usr/local/sbin/ping8-agent"
 _GRACE = 120
-"""Seconds that the agent has, when its time is over, to switch back."""
+"""Seconds the agent has to switch back after its time limit."""
 _LOCK_WAIT = 180.0
 
 # The agent never touches the disk before it runs: it is imported from memory.
@@ -25,7 +25,7 @@ data = sys.stdin.buffer.read()
 try:
     agent = base64.b64decode(json.loads(data)["agent"], validate=True)
 except (ValueError, KeyError, TypeError):
-    sys.exit("ping8: the bundle arrived damaged; nothing was changed, push again")
+    sys.exit("ping8: the bundle arrived damaged, so nothing was changed; push again")
 memory = os.memfd_create("ping8-agent")
 os.write(memory, agent)
 sys.stdin = io.TextIOWrapper(io.BytesIO(data))
@@ -35,9 +35,9 @@ runpy.run_path(f"/proc/self/fd/{memory}", run_name="__main__")
 
 
 def push_command(time_limit: str) -> str:
-    """The text that a host's shell runs, free of anything secret or changing.
+    """The text that a host's shell runs; it contains nothing secret and never changes.
 
-    `time_limit` is a duration such as `15m`; when it is over the agent switches back.
+    `time_limit` is a duration such as `15m`; after it the agent switches back.
     """
     limit = f"timeout --kill-after={_GRACE} {seconds(time_limit)}"
     return f"sudo -n {limit} python3 -I -c {shlex.quote(_BOOTSTRAP)}"
@@ -53,9 +53,9 @@ def push_input(
 ) -> str:
     """Standard input of the push, secret as a whole: the agent, the release and the host's facts.
 
-    `always` lets the agent check and repair a host that has the release already. `run` is any
-    text that differs from run to run, for a caller that must see its input change. `patience` is
-    how many seconds the host may take to become healthy; kumod opens a large spool slowly.
+    With `always`, the agent checks and repairs a host that already has the release. `run` is any
+    text that differs on each run, for a caller that must see its input change. `patience` is
+    the number of seconds until the host must be healthy; kumod opens a large spool slowly.
     """
     manifest = manifest_of(release)
     text = canonical(manifest)
@@ -91,7 +91,7 @@ def manifest_of(release: Release) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class PushReport:
-    """What a host answers; never a secret. `files` maps a path to its SHA-256 or `secret`."""
+    """A host's answer; it contains no secret. `files` maps a path to its SHA-256 or `secret`."""
 
     release_id: str
     previous_id: str
@@ -106,7 +106,7 @@ class PushReport:
 
 
 def parse_report(stdout: str) -> PushReport:
-    """From what the push printed; a ValueError says what is missing."""
+    """Parses what the push printed; the ValueError names what is missing."""
     try:
         data = json.loads(stdout.strip().splitlines()[-1])
         return PushReport(
@@ -126,7 +126,7 @@ def parse_report(stdout: str) -> PushReport:
 
 
 def _content(file: ReleaseFile) -> dict[str, str]:
-    """As text where it is text: a third shorter in the bundle and in Pulumi's state."""
+    """As text if possible: a third shorter in the bundle and in Pulumi's state."""
     if file.path == _AGENT_PATH:
         return {"same": "agent"}
     try:

@@ -32,16 +32,16 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseFile(FileFacts):
-    """One file, by its live path, with what is in it."""
+    """One file, by its live path, with its content."""
 
     content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Release(Description):
-    """The desired state of a host, whole; pure data, the same for the same input.
+    """The complete desired state of a host: pure data, the same for the same input.
 
-    The order in which files are given does not matter. `digest_key` keeps the id from telling
+    The order of the files does not matter. `digest_key` keeps the id from revealing
     anything about secret contents.
     """
 
@@ -49,17 +49,17 @@ class Release(Description):
     digest_key: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Put the files in order; two of one path are a fault of the renderer."""
+        """Sort the files; two files with one path are a bug in the renderer."""
         ordered = tuple(sorted(self.files, key=lambda file: file.path))
         counts = Counter(file.path for file in ordered)
         twice = [path for path, count in counts.items() if count > 1]
         if twice:
-            raise ValueError(f"two files of one path: {', '.join(twice)}")
+            raise ValueError(f"two files have the same path: {', '.join(twice)}")
         object.__setattr__(self, "files", ordered)
 
     @cached_property
     def id(self) -> str:
-        """Sixteen hex digits over everything that the release says, contents included.
+        """Sixteen hex digits over everything in the release, contents included.
 
         Secret contents enter as HMAC-SHA256 under `digest_key`.
         """
@@ -70,10 +70,10 @@ class Release(Description):
 
 @dataclass(frozen=True, kw_only=True)
 class HostFacts:
-    """What a push must know of the very host: a replaced instance has other facts.
+    """What a push must know about this host; a replaced instance has other facts.
 
     `volumes` maps a volume's name (`spool`, `logs`) to its EBS id (`vol-...`), `sizes` to its GiB,
-    so that a volume that grew is pushed to and its file system grows with it.
+    so that a larger volume causes a push, which grows its file system.
     """
 
     name: str

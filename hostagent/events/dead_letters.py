@@ -1,8 +1,8 @@
-"""The store of events that did not go through (policy/kumomta/dead_letters.lua).
+"""The store of events that PING8 did not take (policy/kumomta/dead_letters.lua).
 
-Dead letters are events that PING8 refused or that grew too old: an operator replays them. Beside
-them wait single events on which PING8 fails again and again: they are tried on, each by itself, so
-that no other event waits for them. SQLite has committed when a function here returns.
+Dead letters are events that PING8 refused or that got too old: an operator replays them. Besides
+them, the store has single events on which PING8 fails repeatedly: each is retried alone, so
+that it delays no other event. SQLite has committed when a function here returns.
 """
 
 import sqlite3
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS waiting (
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One event with the answer that buried it; `record` is the JSON text that PING8 was sent."""
+    """One event with PING8's answer; `record` is the JSON text that was sent."""
 
     event_id: str
     buried: int
@@ -44,7 +44,7 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class Waiting:
-    """One event that is tried by itself, and how often it was."""
+    """One event that is retried alone, and the number of attempts."""
 
     event_id: str
     attempts: int
@@ -52,7 +52,7 @@ class Waiting:
 
 
 def dead_letters(path: Path) -> Iterator[DeadLetter]:
-    """Oldest first; none when nothing was ever buried."""
+    """Oldest first; none if there never was one."""
     if not path.exists():
         return
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as db:
@@ -62,23 +62,23 @@ def dead_letters(path: Path) -> Iterator[DeadLetter]:
 
 
 def remove(path: Path, event_id: str) -> None:
-    """After PING8 has taken it."""
+    """Called after PING8 has taken it."""
     with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as db, db:
         db.execute("DELETE FROM dead_letters WHERE event_id = ?", (event_id,))
 
 
 class Store:
-    """The store, for those that write to it. Errors are `sqlite3.Error`: nothing is handled then.
+    """The store, for writing. After an `sqlite3.Error` nothing counts as handled.
 
-    A file that is no database any more is put under another name, where an operator finds it and
-    an alarm counts it; a new one takes its place.
+    A file that is no longer a database is renamed, where an operator can find it and
+    an alarm counts it; a new one replaces it.
     """
 
     def __init__(self, path: Path = DEAD_LETTERS) -> None:
         self._path = path
 
     def bury(self, event_id: str, record: str, answer: str, now: float) -> None:
-        """For good; it waits no more."""
+        """Make it a dead letter; it is not retried any more."""
         with self._open() as db:
             db.execute(
                 "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?)",
@@ -89,7 +89,7 @@ class Store:
     def keep_alone(
         self, event_id: str, record: str, answer: str, due: float, attempts: int = 1
     ) -> None:
-        """To be tried by itself, from `due` on."""
+        """Retry it alone, from `due` on."""
         with self._open() as db:
             db.execute(
                 "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?)",
@@ -97,8 +97,8 @@ class Store:
             )
 
     def due(self, now: float, longest_wait: float, limit: int = 100) -> list[Waiting]:
-        """Those to be tried now. One that is due later than anything can be was noted before the
-        clock stepped back."""
+        """Those to retry now. One that is due later than possible was recorded before the
+        clock was set back."""
         if not self._path.exists():
             return []
         with self._open() as db:
@@ -121,7 +121,7 @@ class Store:
                 db.executescript(_SCHEMA)
                 yield db
         except sqlite3.DatabaseError as error:
-            # Its subclasses tell of locks, full disks and wrong values; this one of the file.
+            # Its subclasses report locks, full disks and wrong values; this one reports the file.
             if type(error) is sqlite3.DatabaseError:
                 self._move_away()
             raise

@@ -1,7 +1,7 @@
 """Delivers batches of events, as the policy does for the log hook (policy/kumomta/delivery.lua).
 
-An event is handled when PING8 took it, when the dead letters have committed it, or when it waits by
-itself in their store; never otherwise.
+An event is handled when PING8 took it, when it is committed as a dead letter, or when it waits
+alone in their store; never otherwise.
 """
 
 import json
@@ -22,7 +22,7 @@ _LONGEST_POST = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Event:
-    """One event; `text` is the record as PING8 gets it."""
+    """One event; `text` is the record as sent to PING8."""
 
     id: str
     time: int
@@ -31,7 +31,7 @@ class Event:
 
 @dataclass
 class _Round:
-    """One attempt at a batch, in halves where PING8 says that something is wrong with it.
+    """One attempt at a batch, which is halved if PING8 rejects something in it.
 
     Unless it is `thorough`, it ends when PING8 has failed on everything for a while.
     """
@@ -47,7 +47,7 @@ class _Round:
     rest: list[Event] = field(default_factory=list)
 
     def settle(self, batch: list[Event]) -> None:
-        """What is not handled afterwards is in `failing` (tried by itself) or in `rest`."""
+        """Events that are not handled are then in `failing` (to retry alone) or in `rest`."""
         sick = not self.took and not self.thorough and self.in_a_row >= _FAILURES_IN_A_ROW
         if self.away or sick:
             self.rest += batch
@@ -73,7 +73,7 @@ class _Round:
 
 
 class Delivery:
-    """`pause` waits so many seconds, or raises what ends the program."""
+    """`pause` waits for some seconds, or raises an exception that ends the program."""
 
     def __init__(
         self,
@@ -104,14 +104,14 @@ class Delivery:
                     rest = one.rest
                 rest = [event for event in rest if not self._grew_old(event, text)]
             except sqlite3.Error as error:
-                text = f"the store of dead letters: {error}"
+                text = f"the dead-letter store: {error}"
             if rest:
                 attempts += 1
                 _say(f"{len(rest)} events wait for PING8 after {attempts} attempts: {text}")
                 self._pause(self._wait(attempts))
 
     def retry_waiting(self) -> None:
-        """Tries the single events whose turn it is."""
+        """Retries the single events that are due."""
         for waiting in self._store.due(self._now(), self._setting("max_retry_interval", 1200)):
             time = event_time(json.loads(waiting.record))
             event = Event(waiting.event_id, time, waiting.record)
@@ -156,7 +156,7 @@ class Delivery:
 
 
 def parts(batch: list[Event], size: int) -> Iterator[list[Event]]:
-    """POSTs of at most so many events, and of bounded length."""
+    """POSTs with a limited number of events and a limited length."""
     part: list[Event] = []
     length = 0
     for event in batch:

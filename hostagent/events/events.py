@@ -1,7 +1,7 @@
-"""Verb `events`: lists events, sends them to PING8 again, and finds what a crash has lost.
+"""Verb `events`: lists events, sends them to PING8 again, and finds what a crash lost.
 
-The local logs are the reference after a crash: they hold every event, delivered or not, and PING8
-recognizes by its id one that it has.
+The local logs are the reference after a crash: they have every event, delivered or not, and PING8
+recognizes by id what it already has.
 """
 
 import argparse
@@ -25,7 +25,7 @@ _FAILURES_IN_A_ROW = 5
 
 @dataclass(frozen=True)
 class Places:
-    """Where things lie on an MTA host."""
+    """Paths on an MTA host."""
 
     store: Path = DEAD_LETTERS
     logs: Path = LOGS
@@ -39,7 +39,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Event:
-    """One event; `answer` and `buried` only when it is a dead letter."""
+    """One event; `answer` and `buried` are set only for a dead letter."""
 
     id: str
     record: dict[str, Any]
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _chosen(options: argparse.Namespace, places: Places) -> Iterator[Event]:
-    """Events by the options. A domain is the recipient's or the sender's."""
+    """Selects events by the options. A domain is the recipient's or the sender's."""
     span = options.first, options.last
     source = _logged(places, *span) if options.logs else _buried(places)
     for event in source:
@@ -150,7 +150,7 @@ def _summary(event: Event) -> dict[str, Any]:
 
 
 def _replayed(found: Iterator[Event], places: Places) -> dict[str, Any]:
-    """Sends each event; a dead letter that PING8 takes is one no more."""
+    """Sends each event; a dead letter that PING8 takes is removed."""
     webhook = Webhook(_environment(places), _settings(places))
     replayed = failed = in_a_row = 0
     answer = ""
@@ -179,7 +179,7 @@ def _environment(places: Places) -> dict[str, str]:
 
 
 def _reconciled(options: argparse.Namespace, places: Places) -> dict[str, Any]:
-    """Of a week where no time is said: a message may have waited as long before its last try."""
+    """A week by default: a message may have waited that long before its last attempt."""
     first = options.first or places.clock.now() - WEEK
     report = reconcile(first, logs=places.logs, kumod=places.kumod, clock=places.clock)
     keep(report, places.report)

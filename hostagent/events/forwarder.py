@@ -1,8 +1,8 @@
-"""Takes the log hook's POSTs on loopback and hands each on to PING8's endpoint.
+"""Accepts the log hook's POSTs on loopback and forwards each to PING8's endpoint.
 
 kumod's HTTP client follows redirects: the event would count as delivered, and the token would go
-wherever the redirect points. Here a redirect is an error. What kumod sends and what PING8 answers
-is not changed otherwise; no answer at all is a 502.
+wherever the redirect points. Here a redirect is an error. All other requests and answers
+are passed on unchanged; no answer at all is a 502.
 """
 
 import http.client
@@ -20,7 +20,7 @@ _PASSED_ON = ("Content-Type", TOKEN_FIELD, ID_FIELD)
 
 
 class Forwarder(ThreadingHTTPServer):
-    """One thread and one connection to PING8 for each connection of kumod."""
+    """One thread and one connection to PING8 for each connection from kumod."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -30,11 +30,11 @@ class Forwarder(ThreadingHTTPServer):
         self.webhook = webhook
 
     def start(self) -> None:
-        """In the background, until the program ends."""
+        """Runs in the background until the program ends."""
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """kumod that goes away in the middle, as when it is killed, is nothing to report."""
+        """kumod disconnecting in the middle, for example when killed, is not worth a report."""
         del request, client_address
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers["Content-Length"])
         body = self.rfile.read(length)
         if len(body) < length:
-            # kumod broke off: half an event must not go out.
+            # kumod disconnected: half an event must not be sent.
             self.close_connection = True
             return
         headers = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}
@@ -75,8 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
         except (OSError, http.client.HTTPException) as error:
             return 502, str(error) or type(error).__name__
         if 300 <= status < 400:
-            return 502, f"{status}: no event follows a redirect"
+            return 502, f"{status}: events do not follow redirects"
         return status, text
 
     def log_message(self, format: str, *args: object) -> None:
-        """No line for each event."""
+        """Logs no line per event."""

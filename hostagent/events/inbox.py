@@ -16,21 +16,21 @@ from hostagent.text import printable, printable_line
 DIRECTORY = Path("/var/spool/kumomta/ping8/inbox/new")
 
 SEEN = "seen"
-"""Beside the mail: the time of this file is when somebody last listed it."""
+"""Next to the mail: this file's time is when somebody last listed it."""
 
 _SHOWN = 200
 _LONGEST_TEXT = 64 * 1024
 
 
 def messages(directory: Path) -> list[Path]:
-    """Newest first; none where kumod has never kept one."""
+    """Newest first; none if kumod never kept one."""
     if not directory.is_dir():
         return []
     return sorted(directory.iterdir(), key=lambda path: (path.stat().st_mtime, path.name))[::-1]
 
 
 def unread(directory: Path = DIRECTORY) -> int:
-    """How much mail came since it was last listed."""
+    """The number of messages since the last listing."""
     seen = directory.with_name(SEEN)
     since = seen.stat().st_mtime if seen.exists() else 0.0
     return sum(1 for path in messages(directory) if path.stat().st_mtime >= since)
@@ -44,7 +44,7 @@ def _mark(directory: Path, moment: float) -> None:
 
 
 def main(arguments: Sequence[str], directory: Path = DIRECTORY) -> int:
-    """Print what there is, or one message, as JSON. Nothing of it has control characters."""
+    """Print the list, or one message, as JSON without control characters."""
     parser = argparse.ArgumentParser(prog="ping8-agent inbox", description=__doc__)
     parser.add_argument("--show", help="the message with that id")
     options = parser.parse_args(arguments)

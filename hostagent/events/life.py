@@ -1,7 +1,7 @@
-"""Verb `life`: kumod's unit reports its start and its end, so that no unclean stop is silent.
+"""Verb `life`: kumod's unit reports its start and its end, so that every unclean stop is noticed.
 
-A killed kumod, one that did not end in time, a power cut and a lost instance all leave the mark
-that a start makes: it lies on the spool's volume, and only a clean end takes it away.
+A killed kumod, one that did not stop in time, a power cut and a lost instance all leave the marker
+that a start creates on the spool's volume; only a clean stop removes it.
 """
 
 import json
@@ -19,7 +19,7 @@ PATH = Path("/var/spool/kumomta/ping8/kumod.json")
 
 @dataclass
 class Life:
-    """Times are Unix time; 0 is never. `reconcile` says that a look at what was lost is due."""
+    """Times are Unix time; 0 is never. `reconcile` requests a search for lost events."""
 
     running: float = 0.0
     unclean: int = 0
@@ -28,7 +28,7 @@ class Life:
 
 
 def read(path: Path = PATH) -> Life:
-    """What is known; nothing where the file is not there or broken."""
+    """The stored state; empty if the file is missing or broken."""
     try:
         return Life(**durable.read_json(path))
     except (OSError, TypeError):
@@ -36,12 +36,12 @@ def read(path: Path = PATH) -> Life:
 
 
 def write(life: Life, path: Path = PATH) -> None:
-    """Durably, for everybody to read."""
+    """Written durably, readable by everybody."""
     durable.write_bytes(path, json.dumps(asdict(life)).encode(), mode=0o644)
 
 
 def started(path: Path, now: float) -> Life:
-    """A mark that is still there means that the last stop was none."""
+    """If the marker is still there, the last stop was unclean."""
     life = read(path)
     if life.running:
         life = Life(now, life.unclean + 1, now, reconcile=True)
@@ -52,7 +52,7 @@ def started(path: Path, now: float) -> Life:
 
 
 def stopped(path: Path, environment: Mapping[str, str]) -> Life:
-    """systemd says in SERVICE_RESULT how it went."""
+    """systemd reports the result in SERVICE_RESULT."""
     life = read(path)
     if environment.get("SERVICE_RESULT") == "success":
         life.running = 0.0
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str], path: Path = PATH, now: Callable[[], float] =
     """`started` or `stopped`."""
     if list(arguments) == ["started"]:
         if started(path, now()).reconcile:
-            print("ping8: kumod's last stop was unclean: events reconcile follows", file=sys.stderr)
+            print("ping8: kumod's last stop was unclean; events reconcile follows", file=sys.stderr)
         return 0
     if list(arguments) == ["stopped"]:
         stopped(path, os.environ)

@@ -10,7 +10,7 @@ from hostagent import contract
 from hostagent.events.segments import PATTERN, Segment
 
 LOGS = Path(contract.LOGS)
-# A record is dated when the event happened and lands in whichever segment is then open.
+# A record has the time of its event and is written to the segment that is open then.
 _LEEWAY = 600
 
 
@@ -19,8 +19,8 @@ def records(
 ) -> Iterator[dict[str, Any]]:
     """Records of the segments that may hold events from `first` to `last` (Unix time).
 
-    Of a segment that is written, torn or damaged those that can be read. Lines without `containing`
-    are passed over, which is much quicker than to read their JSON.
+    Of a segment that is open, truncated or damaged, the readable ones. Lines without `containing`
+    are skipped, which is much faster than parsing their JSON.
     """
     for path in sorted(directory.glob(PATTERN), reverse=newest_first):
         begun = _begun(path)

@@ -48,7 +48,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Places:
-    """Where things lie on an MTA host."""
+    """Paths on an MTA host."""
 
     outbox: Path = OUTBOX
     store: Path = DEAD_LETTERS
@@ -136,7 +136,7 @@ class Outbox:
         try:
             self._delivery.retry_waiting()
         except sqlite3.Error as error:
-            print(f"ping8: the store of dead letters: {error}", file=sys.stderr)
+            print(f"ping8: the dead-letter store: {error}", file=sys.stderr)
         for segment in self._ready():
             try:
                 self._empty(segment)

@@ -1,1 +1,1 @@
-"""What DNS must say for an environment: texts, the plan of records, and what to publish."""
+"""DNS of an environment: record texts, the plan of records, and what to publish."""

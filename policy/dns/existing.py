@@ -1,4 +1,4 @@
-"""What a zone holds already, held against a record that is to be made."""
+"""Compares the existing records of a zone with a record to be created."""
 
 import re
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ def obstacle(name: str, kind: str, zone: str, held: Iterable[Held]) -> Held | No
 
 
 def weaker_dmarc(name: str, values: Iterable[str], zone: str, held: Iterable[Held]) -> Held | None:
-    """The zone's DMARC record that a new one would weaken: the nearest above that domain."""
+    """The DMARC record that a new one would weaken: the nearest one above that domain."""
     label, _, domain = name.partition(".")
     if label != "_dmarc":
         return None
@@ -51,7 +51,7 @@ def weaker_dmarc(name: str, values: Iterable[str], zone: str, held: Iterable[Hel
 
 
 def strength(policy: str) -> int:
-    """Of a DMARC policy; one that nobody knows counts as none."""
+    """Strength of a DMARC policy; an unknown one counts as none."""
     return _POLICIES.index(policy) if policy in _POLICIES else 0
 
 

@@ -1,6 +1,6 @@
-"""The plan of records: names that settings alone decide, values by small references.
+"""The plan of records: names come from the settings, values from small references.
 
-A name is known before AWS gives a single address, so the plan decides how many records exist;
+Names are known before AWS assigns an address, so the plan decides how many records exist.
 `SpfOf` and `KeyOf` say where a value comes from, so that a record depends on its own inputs alone
 and a new sender domain touches nothing else.
 """
@@ -27,7 +27,7 @@ RecordType = Literal["CNAME", "MX", "TXT"]
 
 @dataclass(frozen=True, kw_only=True)
 class Values:
-    """Values that settings decide; those of TXT as plain text."""
+    """Values that settings decide; TXT values are plain text."""
 
     values: tuple[str, ...]
 
@@ -52,7 +52,7 @@ Content = Values | SpfOf | KeyOf
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One record set. `zone` is the Route 53 zone that holds it; None: its owner publishes it."""
+    """One record set. `zone` is its Route 53 zone; None if its owner publishes it."""
 
     name: str
     type: RecordType
@@ -63,11 +63,11 @@ class Record:
 
 
 class Conflict(ValueError):
-    """Two records of one name and type; settings that were checked want none."""
+    """Two records have the same name and type; this cannot happen with checked settings."""
 
 
 def host_names(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The names whose A record holds an address: of the MTA host, and of each source.
+    """The names whose A record has an address: of the MTA host, and of each source.
 
     A source's EHLO name comes first; the first source of a proxy host also has that host's name.
     """
@@ -84,14 +84,14 @@ def host_names(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 
 def mail_records(settings: Settings) -> tuple[Record, ...]:
-    """All that mail needs beside addresses: SPF, MX, DKIM, DMARC, of every sender domain."""
+    """All records besides addresses: SPF, MX, DKIM and DMARC of every sender domain."""
     records: dict[tuple[str, str], Record] = {}
     for record in _mail_records(settings):
         key = (record.name, record.type)
         known = records.setdefault(key, record)
         if known.content != record.content:
             raise Conflict(
-                f"{record.name} {record.type} is wanted twice: {record.why}; {known.why}"
+                f"{record.name} {record.type} is planned twice: {record.why}; {known.why}"
             )
     return tuple(records.values())
 
@@ -139,7 +139,7 @@ def _bounce_brands(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 
 def zone_of(settings: Settings, domain: SenderDomain, name: str) -> str | None:
-    """The Route 53 zone that holds a name of a sender domain; None: its owner publishes it.
+    """The Route 53 zone for a name of a sender domain; None if its owner publishes it.
 
     The most specific of all zones that the settings name: a zone above one of them delegates it,
     and nobody would see the record there.
@@ -211,7 +211,7 @@ def _dmarc(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
 
 
 def _dmarc_receivers(settings: Settings) -> Iterator[Record]:
-    """Without this consent mailbox providers send no reports about one domain to another."""
+    """Without this consent, mailbox providers send no reports about one domain to another."""
     for domain in settings.domains:
         receiver = (domain.dmarc.report or "").rpartition("@")[2]
         if (

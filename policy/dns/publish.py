@@ -1,4 +1,4 @@
-"""What owners of domains elsewhere publish: as data, and as zone text in BIND's format."""
+"""What owners of domains elsewhere publish: as data, and in BIND's zone format."""
 
 from dataclasses import asdict, dataclass
 
@@ -28,7 +28,7 @@ class Publication:
 
 
 def records_to_publish(settings: Settings) -> tuple[Publication, ...]:
-    """Every record for domains whose DNS is elsewhere; settings alone decide them all."""
+    """Every record for domains whose DNS is elsewhere; settings alone decide them."""
     return tuple(
         Publication(name=record.name, type=record.type, value=value, ttl=record.ttl, why=record.why)
         for record in plan.mail_records(settings)

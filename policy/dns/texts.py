@@ -1,4 +1,4 @@
-"""Texts of SPF, DKIM and DMARC, and the form in which DNS takes them."""
+"""Texts of SPF, DKIM and DMARC, and their encoding for DNS."""
 
 import base64
 import ipaddress
@@ -19,7 +19,7 @@ STRING_LIMIT = 255
 
 
 def chunks(text: str, limit: int = STRING_LIMIT) -> tuple[str, ...]:
-    """The character-strings of a text: at most 255 bytes each, no character torn."""
+    """The character-strings of a text: at most 255 bytes each, no character split."""
     parts: list[str] = []
     part = ""
     size = 0
@@ -34,9 +34,9 @@ def chunks(text: str, limit: int = STRING_LIMIT) -> tuple[str, ...]:
 
 
 def quoted(text: str) -> str:
-    """A text as a zone file writes it: quoted strings of at most 255 bytes, with a blank between.
+    """A text as a zone file writes it: quoted strings of at most 255 bytes, separated by spaces.
 
-    Raises ValueError for what neither form can carry, such as a line break.
+    Raises ValueError for what neither form can represent, such as a line break.
     """
     return " ".join(f'"{part}"' for part in _strings(text))
 
@@ -49,7 +49,7 @@ def route53_text(text: str) -> str:
 def spf(
     addresses: Iterable[str] = (), includes: Iterable[str] = (), *, otherwise: str = "-all"
 ) -> str:
-    """An SPF record that lets these addresses and included records send (RFC 7208)."""
+    """An SPF record that allows these addresses and included records (RFC 7208)."""
     ips = [f"ip{_ip(address).version}:{address}" for address in addresses]
     return " ".join(["v=spf1", *(f"include:{name}" for name in includes), *ips, otherwise])
 
@@ -63,11 +63,11 @@ def dkim_record(public_key_pem: str) -> str:
     if isinstance(key, Ed25519PublicKey):
         raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
         return f"v=DKIM1; k=ed25519; p={base64.b64encode(raw).decode()}"
-    raise ValueError(f"DKIM has no form for a {type(key).__name__}; give RSA or Ed25519")
+    raise ValueError(f"DKIM does not support {type(key).__name__}; use RSA or Ed25519")
 
 
 def dmarc_record(dmarc: Dmarc) -> str:
-    """The DMARC record (RFC 7489, 6.3); alignment stays relaxed, for bounce domains are below."""
+    """The DMARC record (RFC 7489, 6.3); relaxed alignment, since bounce domains are subdomains."""
     tags = [("v", "DMARC1"), ("p", dmarc.policy)]
     if dmarc.subdomain_policy is not None:
         tags.append(("sp", dmarc.subdomain_policy))
@@ -78,7 +78,7 @@ def dmarc_record(dmarc: Dmarc) -> str:
 
 def _strings(text: str) -> tuple[str, ...]:
     if not _printable(text):
-        raise ValueError("a TXT value takes printable ASCII characters only")
+        raise ValueError("a TXT value may only have printable ASCII characters")
     return tuple(_escaped(part) for part in chunks(text))
 
 
@@ -95,5 +95,5 @@ def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 def _uri(address: str) -> str:
-    """DMARC separates by commas and limits by exclamation marks (RFC 7489, 6.2)."""
+    """DMARC uses commas as separators and exclamation marks for limits (RFC 7489, 6.2)."""
     return address.replace(",", "%2C").replace("!", "%21")

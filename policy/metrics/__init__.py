@@ -1,4 +1,4 @@
-"""What a host reports, which of it is an alarm, and what the dashboard shows: one table."""
+"""One table of what a host reports, what raises an alarm, and what the dashboard shows."""
 
 from policy.metrics.model import Table, load
 from policy.metrics.plan import Planned, planned_alarms

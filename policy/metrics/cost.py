@@ -1,4 +1,4 @@
-"""What watching an environment costs a month."""
+"""The monthly cost of monitoring an environment."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ _MONTH = 730 * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Of one host. `metrics` is the most there can be: a provider and source without mail in an
-    hour costs nothing in that hour. An alarm costs by the metrics that it reads.
+    """Of one host. `metrics` is the maximum: a provider and source without mail in an
+    hour costs nothing in that hour. An alarm's price depends on the metrics it reads.
     """
 
     host: str

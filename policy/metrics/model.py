@@ -1,4 +1,4 @@
-"""The table of metrics, alarms and widgets as typed objects; `table.yaml` holds it."""
+"""The table of metrics, alarms and widgets (`table.yaml`) as typed objects."""
 
 from functools import cache
 from pathlib import Path
@@ -15,13 +15,13 @@ TABLE = Path(__file__).with_name("table.yaml")
 Dimension = Literal["volume", "provider", "source"]
 Statistic = Literal["Sum", "Minimum", "Maximum", "SampleCount"]
 OTHER = "other"
-"""The provider of all domains that belong to none of the listed ones."""
+"""The provider for all domains that belong to none of the listed ones."""
 
 
 class Metric(Model):
     """One name that hosts send, once for each value of its dimensions.
 
-    A `flow` is how much since the last run; the others are states. `only` names what must be
+    A `flow` counts since the last run; the others are states. `only` names what must be
     switched on for it.
     """
 
@@ -36,7 +36,7 @@ class Metric(Model):
 
 
 class Read(Model):
-    """What an alarm looks at: a metric of ours, or one of EC2's own."""
+    """What an alarm reads: one of our metrics, or one of EC2's own."""
 
     metric: str | None = None
     ec2: str | None = None
@@ -45,14 +45,14 @@ class Read(Model):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.metric is None) == (self.ec2 is None):
-            raise ValueError("say one of metric and ec2")
+            raise ValueError("set either metric or ec2")
         return self
 
 
 class Alarm(Model):
-    """When operators are told. Texts and expression may hold `{setting}` and `{dimension}`.
+    """When operators are notified. Texts and expression may contain `{setting}` and `{dimension}`.
 
-    `each`: the expression is the worst of the metrics, so that one of them alone is over the limit.
+    `each`: the expression is the worst of the metrics, so any one of them can exceed the limit.
     """
 
     name: str = Field(pattern=r"[a-z0-9-]+")
@@ -90,7 +90,7 @@ class Composite(Model):
 
 
 class Widget(Model):
-    """A picture: metrics of hosts, or the expression of an alarm.
+    """A widget: metrics of hosts, or the expression of an alarm.
 
     `over` draws one line for each value of that dimension, summed over the others. `lines` names
     the alarms to draw where they do not follow from the metrics.
@@ -118,7 +118,7 @@ class Prices(Model):
 
 
 class Table(Model):
-    """The whole table; every name that is used in it is defined in it."""
+    """The whole table; it defines every name that it uses."""
 
     namespace: str
     providers: dict[str, tuple[str, ...]]
@@ -146,7 +146,7 @@ class Table(Model):
         if used - metrics.keys():
             raise ValueError(f"no such metrics: {sorted(used - metrics.keys())}")
         if idle := metrics.keys() - used:
-            raise ValueError(f"sent for nothing: {sorted(idle)}")
+            raise ValueError(f"sent but not used: {sorted(idle)}")
         named = {widget.alarm for widget in self.widgets if widget.alarm}
         named |= {*self.composite.any, *(line for widget in self.widgets for line in widget.lines)}
         if named - alarms:
@@ -160,5 +160,5 @@ class Table(Model):
 
 @cache
 def load() -> Table:
-    """The table that the repository holds."""
+    """The table of this repository."""
     return Table.model_validate(yaml.safe_load(TABLE.read_text("utf-8")))

@@ -66,7 +66,7 @@ def values(by: tuple[Dimension, ...], role: Role, settings: Settings) -> list[di
 
 
 def planned_alarms(settings: Settings, table: Table | None = None) -> tuple[Planned, ...]:
-    """All of them; none is muted or left out here."""
+    """All alarms; none is muted or left out here."""
     return tuple(_planned(settings, table or load()))
 
 
@@ -109,7 +109,7 @@ def threshold_of(alarm: Alarm, settings: Settings) -> float:
 
 
 def period_of(alarm: Alarm, settings: Settings) -> int:
-    """Seconds that one value stands for: whole minutes, and not shorter than hosts send."""
+    """Seconds covered by one value: whole minutes, and not shorter than the hosts' interval."""
     text = alarm.period
     if not _DURATION.fullmatch(text):
         text = str(getattr(settings.alarms, text))

@@ -144,7 +144,7 @@ def _when(alarm: Alarm, settings: Settings) -> str:
 
 
 def _readable(alarm: Alarm) -> str:
-    """The expression over names of metrics; missing numbers are nought."""
+    """The expression over names of metrics; missing values count as 0."""
     text = re.sub(r"FILL\((\w+), 0\)", r"\1", alarm.expression or "")
     names = {identity: read.metric or "" for identity, read in alarm.read.items()}
     return re.sub(r"\w+", lambda word: names.get(word[0], word[0]), text)

@@ -1,4 +1,4 @@
-"""Settings, addresses and secrets in; a release for each host out. Pure: same input, same bytes."""
+"""Makes a release for each host from settings, addresses and secrets: same input, same bytes."""
 
 from policy.render.mta import render_mta
 from policy.render.proxy import render_proxy

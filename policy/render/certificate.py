@@ -1,4 +1,4 @@
-"""The injection host's certificate: given in the release, or made on the host by its own units."""
+"""The injection host's certificate: configured, or issued on the host by its own units."""
 
 from policy.contract import SPOOL
 from policy.errors import UserError
@@ -11,11 +11,11 @@ from policy.settings import Settings
 _SYSTEM = "/etc/systemd/system"
 TIMER = "ping8-certificate.timer"
 KEPT = f"{SPOOL}/certificate"
-"""Where an issued pair outlives its host."""
+"""Where an issued pair survives a replacement of the host."""
 
 
 def certificate_files(settings: Settings, secrets: MtaSecrets) -> tuple[ReleaseFile, ...]:
-    """A given pair, or the script and units that issue, renew and, until then, self-sign."""
+    """A configured pair, or units that issue and renew one and self-sign until then."""
     certificate = settings.certificate
     if certificate.kind == "given":
         return _given(certificate.chain, secrets.certificate_key)
@@ -42,7 +42,7 @@ def certificate_files(settings: Settings, secrets: MtaSecrets) -> tuple[ReleaseF
 
 
 def certificate_directories(settings: Settings) -> tuple[Directory, ...]:
-    """Where certificates are; certbot's own exist before its sandboxed unit first runs."""
+    """Where certificates are; certbot's directories exist before its sandboxed unit first runs."""
     paths = ["/etc/ping8/tls"]
     if settings.certificate.kind == "acme":
         paths += [KEPT, "/etc/letsencrypt", "/var/lib/letsencrypt", "/var/log/letsencrypt"]
@@ -75,5 +75,5 @@ def _contact(email: str | None) -> str:
 
 def _quotable(name: str, text: str) -> str:
     if "'" in text or not text.isprintable() or " " in text:
-        raise UserError(f"{name}: {text!r} has a quote, a blank or a control character")
+        raise UserError(f"{name}: {text!r} contains a quote, a space or a control character")
     return text

@@ -1,4 +1,4 @@
-"""Renders an environment with example addresses, so that nothing fails in mid-update."""
+"""Renders an environment with example addresses, so that no update fails halfway."""
 
 from policy.addresses import Addresses
 from policy.errors import UserError
@@ -9,12 +9,12 @@ from policy.settings import Settings
 
 
 def example_releases(settings: Settings) -> tuple[Release, ...]:
-    """The release of each host; no secret of the stack is in them."""
+    """The release of each host, without secrets of the stack."""
     return releases_with(settings, example_addresses(settings))
 
 
 def releases_with(settings: Settings, addresses: Addresses) -> tuple[Release, ...]:
-    """The release of each host with these addresses; no secret of the stack is in them."""
+    """The release of each host with these addresses, without secrets of the stack."""
     settings = throw_away_certificate(settings)
     secrets = throw_away_secrets(settings)
     proxies = (render_proxy(settings, proxy.name, addresses, secrets) for proxy in settings.proxies)
@@ -22,13 +22,13 @@ def releases_with(settings: Settings, addresses: Addresses) -> tuple[Release, ..
 
 
 def check(settings: Settings) -> None:
-    """Raises `UserError` for settings that pass every rule, and still cannot be written."""
+    """Raises `UserError` for settings that pass every rule but still cannot be rendered."""
     try:
         example_releases(settings)
     except UserError:
         raise
     except Exception as error:
         raise UserError(
-            f"the hosts' files cannot be written from these settings: {error}; "
-            "nothing was changed: look for that value in the stack file, and report it"
+            f"the hosts' files cannot be rendered from these settings: {error}; "
+            "nothing was changed: find that value in the stack file, and report this as a bug"
         ) from error

@@ -47,7 +47,7 @@ _REQUIRE = re.compile(r"require ?\(?'(\w+)'")
 _DATA_READ_AT_START = (
     "bounces.toml",
     "server.json",
-    # A busy ready queue keeps its source as it was when the queue was made.
+    # A busy ready queue keeps its source as it was when the queue was created.
     "sources.json",
 )
 _DERIVED_FROM_RECEPTION = frozenset({"Reception", "InboundReception"})
@@ -103,7 +103,7 @@ def data_files(settings: Settings, addresses: Addresses) -> dict[str, bytes]:
 
 
 def reception(settings: Settings) -> dict[str, Any]:
-    """The rules of injection; without `recipients` everybody may get mail."""
+    """The rules of injection; without `recipients`, mail may go to anybody."""
     chosen = settings.reception
     content: dict[str, Any] = {
         "unknown_senders": chosen.unknown_senders,
@@ -119,7 +119,7 @@ def reception(settings: Settings) -> dict[str, Any]:
 
 
 def sources(settings: Settings, addresses: Addresses) -> dict[str, Any]:
-    """Egress sources. A source binds its private address: AWS translates it."""
+    """Egress sources. A source binds its private address; AWS translates it."""
     return {
         source.name: {
             "ehlo_domain": settings.ehlo(source),
@@ -135,7 +135,7 @@ def sources(settings: Settings, addresses: Addresses) -> dict[str, Any]:
 
 
 def egress(settings: Settings) -> dict[str, Any]:
-    """Pools, and what stands for a source or pool that nobody named."""
+    """Pools, and the defaults for a source or pool that is not set."""
     pools = {
         pool.name: [name for name, count in sorted(pool.turns().items()) for _ in range(count)]
         for pool in settings.pools
@@ -153,7 +153,7 @@ def default_source(settings: Settings) -> str:
 
 
 def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
-    """The variables of `/etc/default/kumomta` that are no secret.
+    """The variables of `/etc/default/kumomta` that are not secret.
 
     They come from the same record as `sources.json`; the policy compares the two when it loads.
     """
@@ -169,7 +169,7 @@ def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
 
 
 def sender_domain(domain: SenderDomain) -> dict[str, Any]:
-    """What reception must know of one sender domain."""
+    """What reception must know about one sender domain."""
     signers = [
         {"selector": selector, "algorithm": kind} for selector, kind in domain.signing_selectors()
     ]
@@ -192,7 +192,7 @@ def brands(settings: Settings) -> dict[str, Any]:
 def report_domains(settings: Settings) -> list[str]:
     """Every domain that takes bounces or abuse reports by SMTP.
 
-    Where a bounce domain is an alias into our zone, some servers deliver to the alias's target.
+    If a bounce domain is an alias into our zone, some servers deliver to the alias's target.
     """
     names = {domain.bounce_domain for domain in settings.domains}
     names |= {domain.feedback_domain for domain in settings.domains}
@@ -219,7 +219,7 @@ def inbox(settings: Settings) -> dict[str, Any]:
 
 
 def webhook(settings: Settings) -> dict[str, Any]:
-    """How the sender behaves; its URL and its token are in the environment."""
+    """How the webhook sender behaves; its URL and token are in the environment."""
     chosen = settings.webhook
     content: dict[str, Any] = {
         "batch_size": chosen.batch_size,
@@ -235,7 +235,7 @@ def webhook(settings: Settings) -> dict[str, Any]:
 
 
 def server(settings: Settings) -> dict[str, Any]:
-    """What only starting reads: a change of it restarts kumod.
+    """What kumod reads only when it starts: a change restarts it.
 
     Receptions are left out later, record by record: bounces and complaints are derived from them,
     and a logger that is told to skip receptions never sees those either.
@@ -257,15 +257,15 @@ def server(settings: Settings) -> dict[str, Any]:
 
 
 def report_size_limit(settings: Settings) -> int:
-    """Bytes that port 25 takes: what was injected, encoded anew on its way, with a report's text.
+    """Bytes that port 25 accepts: an injected message, re-encoded on its way, and a report's text.
 
-    Base64 makes 4 bytes of 3, and line ends.
+    Base64 turns 3 bytes into 4, and adds line ends.
     """
     return settings.reception.max_message_mib * 1024 * 1024 * 3 // 2 + 1024 * 1024
 
 
 def _at_least(count: int) -> int:
-    """The next power of two, from 512 on: another sender domain almost never restarts kumod."""
+    """The next power of two, from 512 on: adding a sender domain almost never restarts kumod."""
     return max(512, 1 << (count - 1).bit_length()) if count else 512
 
 
@@ -282,7 +282,7 @@ def _json(content: Mapping[str, Any]) -> bytes:
 
 
 def _lines(entries: Iterable[tuple[str, Any]]) -> bytes:
-    """One entry a line: quick for 100,000 domains, and a change shows as one line of a diff."""
+    """One entry per line: fast for 100,000 domains, and a change is one line of a diff."""
     encode = json.JSONEncoder(separators=(", ", ": "), sort_keys=True, ensure_ascii=False).encode
     lines = [f"  {encode(name)}: {encode(value)}" for name, value in sorted(entries)]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()

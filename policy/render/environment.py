@@ -16,7 +16,7 @@ _ESCAPES = str.maketrans({character: f"\\{character}" for character in '"\\$`'})
 
 
 def environment_file(variables: Mapping[str, str]) -> bytes:
-    """`NAME="value"` lines. Within double quotes systemd takes a backslash off these four alone,
+    """`NAME="value"` lines. Within double quotes systemd unescapes only these four characters
     and expands nothing."""
     lines = [
         f'{name}="{_fit(name, value).translate(_ESCAPES)}"\n' for name, value in variables.items()
@@ -27,11 +27,11 @@ def environment_file(variables: Mapping[str, str]) -> bytes:
 def _fit(name: str, value: str) -> str:
     for character in value:
         code = ord(character)
-        # systemd drops a variable with one of these, with no more than a line in the journal.
+        # systemd drops a variable that contains one of these, with only a line in the journal.
         if code < 0x20 or code == 0x7F or 0xD800 <= code <= 0xDFFF:
             kind = "a line break or another control character"
         elif 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE:
-            kind = "a code point that is no character"
+            kind = "a code point that is not a character"
         else:
             continue
         raise UserError(f"{name}: the value holds {kind} (U+{code:04X}); leave it out")
@@ -53,7 +53,7 @@ def mta_environment(settings: Settings, addresses: Addresses, secrets: MtaSecret
 def proxy_environment(
     settings: Settings, proxy_name: str, addresses: Addresses, secrets: ProxySecrets
 ) -> ReleaseFile:
-    """`/etc/default/kumoproxy`: where it listens, and the password when it asks for one."""
+    """`/etc/default/kumoproxy`: where it listens, and the password if it asks for one."""
     proxy = named(settings.proxies, proxy_name)
     variables = {"KUMOPROXY_LISTEN": f"{addresses.proxies[proxy_name].private}:{proxy.port}"}
     if proxy.authentication:
@@ -64,7 +64,7 @@ def proxy_environment(
 
 def _proxy_password(secrets: ProxySecrets) -> str:
     if not secrets.proxy_password:
-        raise UserError("proxies ask for a password, but the secret proxyPassword is not set")
+        raise UserError("proxies require a password, but the secret proxyPassword is not set")
     return secrets.proxy_password
 
 

@@ -1,4 +1,4 @@
-"""Example addresses and throw-away secrets: what `ping8 render` and tests render with.
+"""Example addresses and throw-away secrets for `ping8 render` and the tests.
 
 Addresses are of the documentation ranges (RFC 5737) outside, of the VPC inside. Secrets
 are valid and follow from the names of the stack, so that two renders are the same bytes.
@@ -59,7 +59,7 @@ def example_addresses(settings: Settings) -> Addresses:
 
 
 def throw_away_secrets(settings: Settings) -> MtaSecrets:
-    """Every secret that these settings need: valid, made from the stack's names, good for nothing.
+    """Every secret that these settings need: valid, derived from the stack's names, throw-away.
 
     The same stack has the same secrets, so that two renders can be compared.
     """
@@ -81,12 +81,12 @@ def throw_away_secrets(settings: Settings) -> MtaSecrets:
 
 
 def throw_away_certificate(settings: Settings) -> Settings:
-    """The settings, a given certificate replaced by one that goes with the throw-away key."""
+    """The settings, with a configured certificate replaced by one for the throw-away key."""
     if settings.certificate.kind != "given":
         return settings
     key = load_pem_private_key(_key("ec", 256).encode(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError("the throw-away key is not of the kind asked for")
+        raise TypeError("the throw-away key is of the wrong kind")
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, settings.mta_host)])
     certificate = (
         x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())

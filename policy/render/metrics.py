@@ -1,7 +1,7 @@
-"""The timer that reports to CloudWatch how a host is, and the shipping of finished log segments.
+"""The timer that reports a host's metrics to CloudWatch, and the shipping of finished log segments.
 
 The agent reads `/etc/ping8/metrics.json`: which metrics there are and where it finds them. It is
-part of every release, also where no alarms are made, for `ping8 status` reads it too.
+part of every release, even without alarms, because `ping8 status` reads it too.
 """
 
 import json
@@ -43,7 +43,7 @@ def metrics_files(
 
 
 def shipping_files(settings: Settings) -> tuple[ReleaseFile, ...]:
-    """The timer that copies finished segments to S3, where the settings ask for it."""
+    """The timer that copies finished segments to S3, if the settings ask for it."""
     if not settings.logs.ship:
         return ()
     prefix = f"{settings.environment}/mta"
@@ -63,9 +63,9 @@ def shipping_files(settings: Settings) -> tuple[ReleaseFile, ...]:
 
 
 def configuration(settings: Settings, role: Role, host: str, listener: str = "") -> dict[str, Any]:
-    """What `hostagent.metrics.configuration` reads; no secret is in it.
+    """What `hostagent.metrics.configuration` reads; it contains no secret.
 
-    `listener` is where the proxy or kumod's port 25 must greet, or else it is restarted.
+    `listener` is where the proxy or kumod's port 25 must greet; if it does not, it is restarted.
     """
     table = load()
     common: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The MTA host: KumoMTA behind Nginx, with a resolver of its own."""
+"""The MTA host: KumoMTA behind Nginx, with its own resolver."""
 
 from hostagent.contract import AUDIT
 from policy.addresses import Addresses
@@ -24,7 +24,7 @@ _UNBOUND = ("restart unbound.service",)
 
 
 def render_mta(settings: Settings, addresses: Addresses, secrets: MtaSecrets) -> Release:
-    """Everything that the MTA host is to be."""
+    """The complete release of the MTA host."""
     return Release(
         host=MTA,
         role="mta",
@@ -79,7 +79,7 @@ def render_mta(settings: Settings, addresses: Addresses, secrets: MtaSecrets) ->
 
 
 def dkim_files(secrets: MtaSecrets) -> tuple[ReleaseFile, ...]:
-    """Every selector's key, also the next one's: a change of the active selector is data alone."""
+    """Every selector's key, also the next one's: changing the active one changes only data."""
     return tuple(
         ReleaseFile(
             path=f"{DKIM_KEYS}/{domain}/{selector}.key",
@@ -132,7 +132,7 @@ def _prune_files(settings: Settings) -> tuple[ReleaseFile, ...]:
 
 
 def _packages(settings: Settings) -> tuple[str, ...]:
-    # kumod's HTTP client trusts the system's authorities alone; without them no webhook is sent.
+    # kumod's HTTP client trusts only the system's CAs; without them no webhook is sent.
     names = {*system.PACKAGES, "ca-certificates", "nginx", "openssl", "unbound", "zstd"}
     if settings.certificate.kind == "acme":
         names |= {"certbot", "python3-certbot-dns-route53"}
@@ -140,7 +140,7 @@ def _packages(settings: Settings) -> tuple[str, ...]:
 
 
 def _units(settings: Settings) -> tuple[str, ...]:
-    """In the order of starting: names resolve before mail moves."""
+    """In start order: names must resolve before mail moves."""
     units = [
         system.FIREWALL,
         "unbound.service",

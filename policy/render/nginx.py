@@ -1,4 +1,4 @@
-"""Nginx on the MTA host: the site, and the tokens that it takes."""
+"""Nginx on the MTA host: the site, and the tokens that it accepts."""
 
 import re
 
@@ -38,7 +38,7 @@ def nginx_files(settings: Settings, secrets: MtaSecrets) -> tuple[ReleaseFile, .
             effects=RELOAD,
             values={"tokens": _tokens(secrets)},
         ),
-        # The header's value, with which the host's health check asks.
+        # The header's value, which the host's health check sends.
         ReleaseFile(
             path=TOKEN_FILE,
             content=f"Bearer {secrets.injection_token}\n".encode(),

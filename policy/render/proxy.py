@@ -1,4 +1,4 @@
-"""A proxy host: KumoProxy, with one private address for each of its egress sources."""
+"""A proxy host: KumoProxy with one private address for each of its egress sources."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _SYSTEM = "/etc/systemd/system"
 def render_proxy(
     settings: Settings, proxy_name: str, addresses: Addresses, secrets: ProxySecrets
 ) -> Release:
-    """Everything that the proxy host of that name is to be."""
+    """The complete release of the proxy host of that name."""
     proxy = named(settings.proxies, proxy_name)
     listens = f"{addresses.proxies[proxy_name].private}:{proxy.port}"
     return Release(

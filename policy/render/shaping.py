@@ -1,4 +1,4 @@
-"""Traffic shaping as data: what lies over KumoMTA's community rules, and the warm-up schedule."""
+"""Traffic shaping as data: overrides of KumoMTA's community rules, and the warm-up schedule."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from policy.contract import EGRESS_PATH, EVENT_QUEUE
 from policy.settings import Settings
 
 _DEFAULT_PATH = EGRESS_PATH | {
-    # Below the TimeoutStopSec of 300 s: after it comes SIGKILL, and the last events are gone.
+    # Below the TimeoutStopSec of 300 s: then comes SIGKILL, and the last events are lost.
     "system_shutdown_timeout": "240s",
-    # What finds it full waits for up to a minute: at a large provider's 100 messages a second
-    # fewer would leave the connections without work.
+    # A message that finds it full waits up to a minute: at a large provider's 100 messages/s,
+    # a lower limit would leave the connections idle.
     "max_ready": 8192,
-    # A stranger's DNS must not make us connect into our own network. Loopback KumoMTA refuses by
-    # itself.
+    # A stranger's DNS must not make us connect into our own network. KumoMTA itself refuses
+    # loopback.
     "skip_hosts": [
         "10.0.0.0/8",
         "100.64.0.0/10",
@@ -34,10 +34,10 @@ _WITHOUT_COMMUNITY = {
 
 
 def shaping_toml(settings: Settings) -> str:
-    """The shaping file. A table of the settings goes over ours, key by key.
+    """The shaping file. Tables of the settings override ours, key by key.
 
-    The webhook queue has limits of its own: the default ones are for mailbox providers and would
-    hold back events.
+    The webhook queue has its own limits: the default ones are for mailbox providers and would
+    delay events.
     """
     default = _DEFAULT_PATH if settings.shaping.community else _DEFAULT_PATH | _WITHOUT_COMMUNITY
     if not settings.shaping.mta_sts:
@@ -52,7 +52,7 @@ def shaping_toml(settings: Settings) -> str:
 
 
 def warm_up(settings: Settings) -> dict[str, Any]:
-    """Daily limits by source; the policy looks up the day when it is asked for a path."""
+    """Daily limits by source; the policy looks up the day when kumod asks for a path."""
     return {
         "community": settings.shaping.community,
         "refresh": settings.shaping.refresh,
@@ -74,7 +74,7 @@ def _webhook_path(settings: Settings) -> dict[str, Any]:
         "max_connection_rate": "100/s",
         "max_message_rate": "10000/s",
         "max_deliveries_per_connection": 10_000,
-        # A sender that is given up takes its connection to PING8 with it. One that waits without
+        # When a sender is closed, so is its connection to PING8. If a sender is idle
         # events when the first of a batch comes sends a batch that is not full only when this ends,
         # whatever its latency.
         "idle_timeout": "5m" if settings.webhook.batch_size == 1 else "1s",

@@ -1,4 +1,4 @@
-"""What both hosts get beside mail: kernel settings, journal, time, updates, the push agent."""
+"""What both kinds of host get besides mail: kernel settings, journal, time, updates, the agent."""
 
 from policy.agent_bundle import agent_zipapp
 from policy.cloud_init import OPERATORS_KEYS
@@ -20,7 +20,7 @@ SYSCTL = ("restart systemd-sysctl.service",)
 def system_files(
     settings: Settings, *, agent_effects: tuple[str, ...] = ()
 ) -> tuple[ReleaseFile, ...]:
-    """The files that both hosts have; `agent_effects` restart what runs the agent all the time."""
+    """The files of every host; `agent_effects` restart services that keep the agent running."""
     return (
         template_file("common", "/etc/sysctl.d/60-ping8.conf", effects=SYSCTL),
         template_file(
@@ -56,7 +56,7 @@ def system_files(
 
 
 def package_source(settings: Settings, processor: Architecture) -> PackageSource | None:
-    """KumoMTA's repository, as far as it is pinned; None where the image brings KumoMTA."""
+    """KumoMTA's repository, pinned if configured; None if the image brings KumoMTA."""
     if settings.kumomta.preinstalled:
         return None
     ubuntu, pin = ubuntu_releases()[settings.os.release], settings.kumomta.pin
@@ -74,12 +74,12 @@ def package_source(settings: Settings, processor: Architecture) -> PackageSource
 def masked(*units: str) -> tuple[ReleaseFile, ...]:
     """Units that KumoMTA's package enables and the host does not use: an empty file masks one.
 
-    Else the next reboot would start a second MTA.
+    Otherwise the next reboot would start a second MTA.
     """
     return tuple(ReleaseFile(path=f"/etc/systemd/system/{unit}", content=b"") for unit in units)
 
 
 def _operators_keys(settings: Settings) -> ReleaseFile:
-    """Read at each log-in; user data points sshd to it, so that a new key replaces no host."""
+    """Read at each log-in. User data points sshd to it, so that a new key replaces no host."""
     lines = (f"{key}\n" for key in settings.operators.ssh_keys)
     return ReleaseFile(path=OPERATORS_KEYS, content="".join(lines).encode())

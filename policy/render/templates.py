@@ -1,4 +1,4 @@
-"""Templates lie at their live paths below `templates/<tree>/`: the folder reads like a host."""
+"""Templates are at their live paths below `templates/<tree>/`: the folder looks like a host."""
 
 import re
 from functools import cache
@@ -24,11 +24,11 @@ def template_file(
     effects: tuple[str, ...] = (),
     values: dict[str, str | int] | None = None,
 ) -> ReleaseFile:
-    """The file at `path`, each `{{ field }}` replaced by its value; none may be missing or idle."""
+    """The file at `path` with each `{{ field }}` replaced; the fields must match exactly."""
     given = values or {}
     text = _text(tree, path)
     if set(_FIELD.findall(text)) != set(given):
-        raise KeyError(f"fields of the template {tree}{path} and the given ones differ")
+        raise KeyError(f"the template {tree}{path} has other fields than those passed")
     content = _FIELD.sub(lambda field: str(given[field[1]]), text)
     return ReleaseFile(
         path=path, content=content.encode(), mode=mode, secret=secret, effects=effects

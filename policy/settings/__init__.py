@@ -1,4 +1,4 @@
-"""The typed model of an environment, and how it is read."""
+"""The typed model of an environment, and its reading."""
 
 from policy.settings.load import load
 from policy.settings.model import Settings

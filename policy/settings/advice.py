@@ -1,4 +1,4 @@
-"""What is no mistake in itself: examples left in place, and what an operator may have forgotten."""
+"""Advice: leftover example values, and what an operator may have forgotten."""
 
 import datetime
 import ipaddress
@@ -17,23 +17,23 @@ _EXAMPLE_NETWORKS = tuple(
 )
 _EXAMPLE_ADDRESS = "eipalloc-0123456789abcdef0"
 _EXAMPLE_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIAzBrkHjQgVeDMuaBvkmQddm5yqCoicEIMlMoXu8KWiy"
-"""Once the key of an example: whoever kept it would let in a stranger."""
+"""The key of an example; keeping it would let a stranger in."""
 
 
 def is_trial(settings: Settings) -> bool:
-    """Whether the environment is for trials alone, as the sandbox is: a zone in `.test`."""
+    """Whether the environment is only for trials, like the sandbox: a zone in `.test`."""
     return names.lies_in(settings.zone, "test")
 
 
 def examples_left(settings: Settings) -> tuple[Problem, ...]:
-    """Values of the documentation that a real environment cannot have."""
+    """Example values that a real environment cannot have."""
     if is_trial(settings):
         return ()
     return tuple(
         Problem(
             key=f"{PROJECT}:{key_of(path)}",
             value=shown(value),
-            fix="this is an example of the documentation: write your own",
+            fix="this is an example from the documentation: write your own",
         )
         for path, value in _examples(settings)
     )
@@ -68,20 +68,20 @@ def _examples(settings: Settings) -> Iterator[tuple[Path, str]]:
 
 
 def warnings(settings: Settings, today: datetime.date) -> tuple[str, ...]:
-    """One line for each thing that is probably forgotten."""
+    """One line for each thing that was probably forgotten."""
     return () if is_trial(settings) else tuple(_warnings(settings, today))
 
 
 def _warnings(settings: Settings, today: datetime.date) -> Iterator[str]:
     if settings.alarms.enabled and not settings.operators.emails and settings.alarms.topic is None:
         yield (
-            f"{PROJECT}:operators.emails: nobody is told of an alarm; name an address, or a topic "
+            f"{PROJECT}:operators.emails: nobody is notified of alarms; add an address, or a topic "
             "in alarms.topic"
         )
     if not settings.operators.ssh_keys:
         yield (
-            f"{PROJECT}:operators.sshKeys: no operator has a key, so only Pulumi's machine can log "
-            "in; give the public key of each"
+            f"{PROJECT}:operators.sshKeys: no operator has a key, so only Pulumi's machine can "
+            "log in; add their public keys"
         )
     kumomta, ubuntu = settings.kumomta, ubuntu_releases()[settings.os.release]
     if kumomta.pin is None and not kumomta.preinstalled:
@@ -109,15 +109,15 @@ def _warnings(settings: Settings, today: datetime.date) -> Iterator[str]:
     if new:
         yield (
             f"{PROJECT}:shaping.warmUp: no limit for {', '.join(new)}; a new address needs a "
-            "warm-up (docs/operating.md), one that is warm already its allocationId"
+            "warm-up (docs/operating.md), a warm one its allocationId"
         )
     for name, plan in warm_up.items():
         if plan.start + datetime.timedelta(days=len(plan.daily)) <= today:
-            yield f"{PROJECT}:shaping.warmUp.{name}: it is finished; remove it"
+            yield f"{PROJECT}:shaping.warmUp.{name}: it has ended; remove it"
     for i, text in enumerate(settings.operators.cidrs):
         network = ipaddress.IPv4Network(text)
         if any(network.subnet_of(private) for private in PRIVATE_NETWORKS):
             yield (
-                f"{PROJECT}:operators.cidrs[{i}] = {text}: a private network reaches the hosts "
-                "only through a VPN or peering, which this program does not make"
+                f"{PROJECT}:operators.cidrs[{i}] = {text}: a private network can reach the hosts "
+                "only through a VPN or peering, which this program does not create"
             )

@@ -1,4 +1,4 @@
-"""What every settings model is built on: strictness, camelCase keys and the small value types."""
+"""The base of every settings model: strictness, camelCase keys and small value types."""
 
 import ipaddress
 import json
@@ -18,14 +18,14 @@ from policy.settings.problems import nearest
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """What the reference calls a type, and the unit of its values."""
+    """The name of a type in the reference, and the unit of its values."""
 
     name: str | None = None
     unit: str = ""
 
 
 class Named(Protocol):
-    """Something that has a name of its own."""
+    """Something with a name."""
 
     @property
     def name(self) -> str:
@@ -36,7 +36,7 @@ T = TypeVar("T", bound=Named)
 
 
 def named(items: Iterable[T], name: str) -> T:
-    """The one of that name; a KeyError with the name if there is none.
+    """The item of that name; a KeyError with the name if there is none.
 
     A bare `next` would end the loop of a caller that is a generator.
     """
@@ -49,7 +49,7 @@ def unit(name: str) -> Kind:
 
 
 class Model(BaseModel):
-    """A frozen model that refuses unknown keys; a stack file writes its fields in camelCase."""
+    """A frozen model that rejects unknown keys; a stack file writes its fields in camelCase."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
@@ -82,9 +82,9 @@ def _cidr(text: str) -> str:
     except ValueError:
         raise ValueError("write an IPv4 network such as 198.51.100.0/28") from None
     if network.version != 4:
-        raise ValueError("write an IPv4 network: the platform speaks IPv4 alone")
+        raise ValueError("write an IPv4 network: the platform only supports IPv4")
     if "/" in text and str(network) != text.strip():
-        raise ValueError(f"the address has bits set beyond its prefix: did you mean {network}?")
+        raise ValueError(f"the address has bits set outside its prefix: did you mean {network}?")
     return str(network)
 
 
@@ -133,16 +133,16 @@ Duration = Annotated[str, BeforeValidator(_duration), Kind(name="duration", unit
 """A whole number with a unit, `s`, `m`, `h` or `d`; KumoMTA and systemd both read it."""
 
 Name = Annotated[str, AfterValidator(_name), Kind(name="name")]
-"""A name of ours (source, pool, brand, proxy host): it becomes part of resource and file names."""
+"""A name of a source, pool, brand or proxy host; it becomes part of resource and file names."""
 
 HostName = Annotated[str, AfterValidator(names.host_name), Kind(name="domain name")]
-"""A host or domain name in full; kept in lower case, in ASCII and without its last dot."""
+"""A full host or domain name, normalised to lower case and ASCII, without its last dot."""
 
 EhloName = Annotated[str, AfterValidator(names.relative_or_full), Kind(name="host name")]
-"""A host name in full, or its first label alone."""
+"""A full host name, or only its first label."""
 
 RecordName = Annotated[str, AfterValidator(names.record_name), Kind(name="domain name")]
-"""A domain name that may have labels with underscores."""
+"""A domain name whose labels may contain underscores."""
 
 Label = Annotated[str, AfterValidator(names.label), Kind(name="label")]
 """One label of a domain name: a DKIM selector, or the first label of a host."""

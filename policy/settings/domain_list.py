@@ -1,4 +1,4 @@
-"""The list of sender domains: from the stack file, from a file beside it, over common defaults."""
+"""The list of sender domains, from the stack file and a separate file, with common defaults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from policy.settings.problems import PROJECT, Problem, key_of, shown
 
 @dataclass(frozen=True, kw_only=True)
 class DomainList:
-    """Entries in order, each with the place where an operator finds it.
+    """Entries in order, each with its place in the operator's files.
 
     `entries` have the defaults merged in, `own` have not.
     """
@@ -24,14 +24,14 @@ class DomainList:
     problems: tuple[Problem, ...] = ()
 
     def place(self, index: int, path: Path) -> str:
-        """Where a value of an entry is: with it, or with the defaults."""
+        """Where a value of an entry is set: in it, or in the defaults."""
         if not _has(self.own[index], path) and _has(self.defaults, path):
             return joined(f"{PROJECT}:domainDefaults", path)
         return joined(self.places[index], path)
 
 
 def joined(place: str, path: Path) -> str:
-    """A place and what lies in it: `prod.domains.yaml[3]` and `dkim.bits`."""
+    """Joins a place and a path in it: `prod.domains.yaml[3]` and `dkim.bits`."""
     rest = key_of(path)
     return f"{place}.{rest}" if rest and not rest.startswith("[") else f"{place}{rest}"
 
@@ -41,13 +41,13 @@ def _has(value: object, path: Path) -> bool:
         if isinstance(value, Mapping) and part in value:
             value = value[part]
         else:
-            # A place inside a list is as good as the list itself.
+            # For a place inside a list, the list itself is good enough.
             return isinstance(part, int) and isinstance(value, list | tuple)
     return bool(path)
 
 
 def domain_list(raw: Mapping[str, object], directory: FilePath) -> DomainList:
-    """Every sender domain of a stack, as tables with the defaults merged in."""
+    """Every sender domain of a stack, as tables merged with the defaults."""
     inline = raw.get("domains")
     entries: list[object] = []
     places: list[str] = []
@@ -95,14 +95,14 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 def _read(file: str, directory: FilePath) -> list[object] | Problem:
     key = f"{PROJECT}:domainsFile"
     if FilePath(file).name != file:
-        fix = "name a file in the folder of the stack files, without any folder"
+        fix = "write only the name of a file in the folder of the stack files"
         return Problem(key=key, value=file, fix=fix)
     path = directory / file
     try:
         found = yaml_file.read(path)
     except FileNotFoundError:
         others = sorted(found.name for found in directory.glob("*.domains.yaml"))
-        there = f"; there are: {', '.join(others)}" if others else ""
+        there = f"; it contains: {', '.join(others)}" if others else ""
         fix = f"there is no such file in {directory.name}/{there}"
         return Problem(key=key, value=file, fix=fix)
     except OSError as error:

@@ -14,13 +14,13 @@ RSA_BITS = (2048, 3072, 4096)
 
 
 class Dkim(Model):
-    """Two selectors are published from the first day: one signs, the other is the next key."""
+    """Two selectors are published from the start: one signs, the other is the next key."""
 
     selectors: tuple[Label, Label] = Field(
         default=("s1", "s2"), description="The two published selectors."
     )
     active: Label | None = Field(
-        default=None, description="The selector that signs; the first unless set.", examples=["s2"]
+        default=None, description="The selector that signs; by default the first.", examples=["s2"]
     )
     bits: Annotated[int, unit("bits")] = Field(
         default=2048,
@@ -28,8 +28,7 @@ class Dkim(Model):
     )
     ed25519: bool = Field(
         default=False,
-        description="Sign with Ed25519 (RFC 8463) as well; its selectors end in "
-        f"`{ED25519_SUFFIX}`.",
+        description=f"Also sign with Ed25519 (RFC 8463); its selectors end in `{ED25519_SUFFIX}`.",
     )
 
 
@@ -42,22 +41,22 @@ class Dmarc(Model):
         "stricter one.",
     )
     policy: Literal["none", "quarantine", "reject"] = Field(
-        default="none", description="What receivers do with mail that fails."
+        default="none", description="What receivers should do with mail that fails DMARC."
     )
     subdomain_policy: Literal["none", "quarantine", "reject"] | None = Field(
         default=None,
-        description="The same for subdomains; as `policy` unless set.",
+        description="The same for subdomains; by default as `policy`.",
         examples=["reject"],
     )
     report: Email | None = Field(
         default=None,
-        description="E-mail address that takes aggregate reports.",
+        description="E-mail address for aggregate reports.",
         examples=["dmarc@example.com"],
     )
 
 
 class Spf(Model):
-    """SPF at the sender domain itself. Its TXT record set becomes ours: name all other values."""
+    """SPF at the sender domain itself. Its TXT record set becomes ours: list all other values."""
 
     record: SpfRecord | None = Field(
         default=None,
@@ -77,7 +76,7 @@ class Spf(Model):
 
 
 class DomainDefaults(Model):
-    """What sender domains have in common. A domain's own tables are merged into these."""
+    """Defaults of sender domains. A domain's own tables are merged into these."""
 
     brand: Name | None = Field(default=None, description="As in `domains`.", examples=["news"])
     zone: HostName | None = Field(
@@ -107,12 +106,12 @@ class SenderDomain(Model):
     dmarc: Dmarc = Field(default=Dmarc(), description="The DMARC record.")
     spf: Spf | None = Field(
         default=None,
-        description="SPF at the domain itself; no record unless given.",
+        description="SPF at the domain itself; by default no record.",
         examples=[{"include": ["_spf.google.com"]}],
     )
     bounce: HostName | None = Field(
         default=None,
-        description="Envelope sender domain; `bounce.<domain>` unless set.",
+        description="Envelope sender domain; by default `bounce.<domain>`.",
         examples=["returns.example.com"],
     )
     feedback: HostName | None = Field(
@@ -130,11 +129,11 @@ class SenderDomain(Model):
 
     @property
     def feedback_domain(self) -> str:
-        """The domain that takes abuse reports (ARF, RFC 5965)."""
+        """The domain for abuse reports (ARF, RFC 5965)."""
         return self.feedback or self.bounce_domain
 
     def spf_terms(self, brand_record: str) -> tuple[str, ...]:
-        """The terms of the domain's own SPF record, with the brand's; none where it has none."""
+        """The terms of the domain's own SPF record and the brand's; none if it has no record."""
         if self.spf is None:
             return ()
         return merged((brand_record, *self.spf.include), self.spf.record)

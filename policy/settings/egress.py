@@ -13,14 +13,14 @@ class Source(Model):
     """One public address with its EHLO name."""
 
     name: Name = Field(description="Name of the egress source in KumoMTA.", examples=["out-2"])
-    proxy: Name = Field(description="Proxy host that it lives on.", examples=["proxy-1"])
+    proxy: Name = Field(description="Proxy host of the source.", examples=["proxy-1"])
     ehlo: EhloName = Field(
-        description="EHLO name in our zone (its first label, or in full); PTR and A agree.",
+        description="EHLO name in our zone (its first label, or in full); A and PTR match.",
         examples=["out1"],
     )
     allocation_id: AllocationId | None = Field(
         default=None,
-        description="An existing Elastic IP, so that a warmed address is kept.",
+        description="An existing Elastic IP, to keep a warm address.",
         examples=["eipalloc-0123456789abcdef0"],
     )
     private_address: Address | None = Field(
@@ -42,15 +42,15 @@ class Pool(Model):
     )
 
     def turns(self) -> dict[str, int]:
-        """The weights in their smallest whole numbers."""
+        """The weights in lowest terms."""
         divisor = math.gcd(*self.sources.values())
         return {name: weight // divisor for name, weight in self.sources.items()}
 
 
 class Brand(Model):
-    """Isolation of reputation: KumoMTA's tenant."""
+    """A brand isolates reputation; it is a tenant in KumoMTA."""
 
-    name: Name = Field(description="Name of the brand; KumoMTA's tenant.", examples=["news"])
+    name: Name = Field(description="Name of the brand and of KumoMTA's tenant.", examples=["news"])
     pool: Name = Field(description="Egress pool of its mail.", examples=["news"])
     isolated: bool = Field(
         default=False, description="No other brand may use its pool or its sources."

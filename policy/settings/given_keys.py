@@ -1,4 +1,4 @@
-"""Key pairs from the private keys that an operator gives, in the forms that hosts and DNS take."""
+"""Key pairs from the operators' private keys, in the formats for hosts and DNS."""
 
 from dataclasses import dataclass
 
@@ -20,14 +20,14 @@ PrivateKey = RSAPrivateKey | Ed25519PrivateKey
 
 @dataclass(frozen=True, kw_only=True)
 class KeyPair:
-    """The public half is no secret."""
+    """The public half is not secret."""
 
     public: str
     private: SecretStr
 
 
 def private_key(secret: SecretStr) -> PrivateKey | None:
-    """The key in a PEM text (PKCS#1, PKCS#8 or OpenSSH); None where there is none of ours."""
+    """The key in a PEM text (PKCS#1, PKCS#8 or OpenSSH); None if it is not of a supported kind."""
     data = secret.get_secret_value().strip().encode() + b"\n"
     load = load_ssh_private_key if b"BEGIN OPENSSH" in data else load_pem_private_key
     try:
@@ -43,7 +43,7 @@ def dkim_pair(secret: SecretStr) -> KeyPair:
 
 
 def ssh_pair(secret: SecretStr) -> KeyPair:
-    """Both halves as OpenSSH writes them."""
+    """Both halves in OpenSSH's format."""
     return _pair(secret, PrivateFormat.OpenSSH, Encoding.OpenSSH, PublicFormat.OpenSSH)
 
 
@@ -52,7 +52,7 @@ def _pair(
 ) -> KeyPair:
     key = private_key(secret)
     if key is None:
-        raise ValueError("not a private key; settings that were loaded never come here")
+        raise ValueError("not a private key; loaded settings never get here")
     text = key.private_bytes(Encoding.PEM, private, NoEncryption()).decode()
     return KeyPair(
         public=key.public_key().public_bytes(encoding, public).decode(), private=SecretStr(text)

@@ -1,4 +1,4 @@
-"""Hosts, their network and the KumoMTA that they run."""
+"""Hosts, their network and their KumoMTA."""
 
 import re
 from typing import Annotated
@@ -22,7 +22,7 @@ from policy.settings.instances import Architecture, instance_types
 from policy.settings.ubuntu import ubuntu_releases
 
 KUMOMTA = "2026.09.29-b90d8bc1"
-"""The version that hosts install unless told otherwise."""
+"""The version that hosts install by default."""
 
 
 class Network(Model):
@@ -36,7 +36,7 @@ class Network(Model):
     )
     availability_zones: tuple[str, str] | None = Field(
         default=None,
-        description="The two zones; the region's first two unless set.",
+        description="The two zones; by default the region's first two.",
         examples=[["eu-central-1a", "eu-central-1b"]],
     )
 
@@ -59,12 +59,12 @@ class Host(Model):
     )
     private_address: Address | None = Field(
         default=None,
-        description="Primary private address; chosen by the host's name unless set.",
+        description="Primary private address; by default derived from the host's name.",
         examples=["10.8.0.20"],
     )
     architecture: Architecture | None = Field(
         default=None,
-        description="Processor of an instance type that the table of types does not list.",
+        description="Processor; needed for instance types that the table does not list.",
         examples=["arm64"],
     )
     addresses_per_interface: Annotated[int | None, unit("addresses")] = Field(
@@ -94,7 +94,7 @@ class Host(Model):
 class MtaHost(Host):
     """The host of KumoMTA and Nginx."""
 
-    host_name: Label = Field(default="mta", description="Its first label in our zone.")
+    host_name: Label = Field(default="mta", description="First label of its name in our zone.")
     instance_type: InstanceType = Field(default="c7g.xlarge", description="EC2 instance type.")
     allocation_id: AllocationId | None = Field(
         default=None,
@@ -105,16 +105,16 @@ class MtaHost(Host):
         default=100, ge=1, le=65536, description="Size of the spool volume, in GiB."
     )
     spool_iops: Annotated[int, unit("IOPS")] = Field(
-        default=3000, ge=3000, le=80000, description="IOPS of it."
+        default=3000, ge=3000, le=80000, description="IOPS of the spool volume."
     )
     spool_throughput: Annotated[int, unit("MiB/s")] = Field(
-        default=250, ge=125, le=2000, description="Throughput of it, in MiB/s."
+        default=250, ge=125, le=2000, description="Throughput of the spool volume, in MiB/s."
     )
     log_gib: Annotated[int, unit("GiB")] = Field(
         default=50, ge=1, le=65536, description="Size of the log volume, in GiB."
     )
     expected_backlog: Annotated[int, unit("messages")] = Field(
-        default=1_000_000, ge=1, description="Messages that the spool must hold."
+        default=1_000_000, ge=1, description="Messages that the spool must have room for."
     )
     expected_message_kib: Annotated[int, unit("KiB")] = Field(
         default=50, ge=1, description="Size of an average message, in KiB."
@@ -138,7 +138,7 @@ class ProxyHost(Host):
         examples=["out-1"],
     )
     authentication: bool = Field(
-        default=False, description="Ask the MTA for a password (RFC 1929)."
+        default=False, description="Require a password from the MTA (RFC 1929)."
     )
 
 
@@ -161,11 +161,11 @@ def _ubuntu(text: str) -> str:
 
 
 class OperatingSystem(Model):
-    """Ubuntu, as the hosts run it."""
+    """The hosts' Ubuntu."""
 
     release: Annotated[str, AfterValidator(_ubuntu), Kind(name="Ubuntu release")] = Field(
         default="22.04",
-        description="Release of Ubuntu. KumoMTA packages 22.04; 24.04 takes its packages.",
+        description="Ubuntu release. KumoMTA has packages for 22.04; 24.04 uses the same packages.",
     )
     pro: bool = Field(
         default=False,
@@ -175,35 +175,35 @@ class OperatingSystem(Model):
 
 
 class Pin(Model):
-    """What KumoMTA's repository had when `ping8 kumomta pin` looked; it writes this table."""
+    """What `ping8 kumomta pin` found in KumoMTA's repository; the command writes this table."""
 
-    version: str = Field(description="The version that it is about.", examples=[KUMOMTA])
+    version: str = Field(description="The pinned version.", examples=[KUMOMTA])
     source: tuple[Annotated[str, Field(pattern=r"^deb [^\n]+$")], ...] = Field(
         min_length=1,
-        description="The repository's lines for apt.",
+        description="The repository's apt sources.",
         examples=[["deb [arch=any] https://packages.example.com/ stable main"]],
     )
     fingerprint: Annotated[str, Field(pattern=r"^[0-9A-F]{40}$")] = Field(
-        description="Of the only key that may sign the repository.",
+        description="Fingerprint of the only key that may sign the repository.",
         examples=["0123456789ABCDEF0123456789ABCDEF01234567"],
     )
     digests: dict[Architecture, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(
-        description="SHA-256 of the package, by processor.",
+        description="SHA-256 of the package by processor.",
         examples=[{"arm64": 32 * "ab"}],
     )
 
 
 class KumoMTA(Model):
-    """The release that hosts run."""
+    """The KumoMTA release that hosts run."""
 
     version: Annotated[str, AfterValidator(_kumomta_version), Kind(name="version")] = Field(
         default=KUMOMTA,
-        description="Version of the package `kumomta`; none with known faults is taken.",
+        description="Version of the package `kumomta`; versions with known faults are rejected.",
     )
     preinstalled: bool = Field(
-        default=False, description="Take the KumoMTA that the image brings; install none."
+        default=False, description="Use the KumoMTA that is in the image, and install none."
     )
     pin: Pin | None = Field(
         default=None,
-        description="Key and digests of the version; `ping8 kumomta pin VERSION` writes it.",
+        description="Key and digests of the version; `ping8 kumomta pin VERSION` writes them.",
     )

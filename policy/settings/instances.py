@@ -1,4 +1,4 @@
-"""What must be known of an EC2 instance type before AWS is asked."""
+"""Facts about EC2 instance types that are needed before AWS is asked."""
 
 import json
 from functools import cache
@@ -19,7 +19,7 @@ _SIZES = {"nano": 2, "micro": 2, "small": 2, "large": 2, "xlarge": 4}
 
 
 def vcpus(instance_type: str) -> int | None:
-    """vCPUs by the size in a type's name; None where the name does not say."""
+    """vCPUs by the size in a type's name; None if the name does not tell."""
     family, _, size = instance_type.partition(".")
     if size == "medium":
         return 2 if family.startswith("t") else 1

@@ -1,4 +1,4 @@
-"""Reads an environment: raw values of a stack file become `Settings`, or all their problems."""
+"""Reads an environment: turns raw values of a stack file into `Settings`, or lists all problems."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,14 +17,14 @@ from policy.settings.secret_values import SECRET_KEYS, GivenSecrets, given_secre
 from policy.settings.stack_file import stack_file_problems
 
 _FILLED_IN = {
-    "environment": "remove it: the environment is the stack's name",
-    "region": "remove it, and set aws:region: resources and settings must agree",
+    "environment": "remove it: the stack's name is the environment",
+    "region": "remove it, and set aws:region: resources and settings must use the same",
 }
 """Fields of the settings that the program fills in."""
 
 _NO_REGION = (
-    "write it into the stack file, such as eu-central-1: AWS_REGION and AWS profiles are not read, "
-    "since everybody who runs this stack must mean the same region"
+    "write it into the stack file, such as eu-central-1; AWS_REGION and AWS profiles are ignored, "
+    "so that everybody uses the same region"
 )
 
 Values = Mapping[str, object]
@@ -42,7 +42,7 @@ def load(
 
     `raw` holds the stack file's keys without their namespace, structured values as lists and
     tables, secret values as `SecretStr`. `directory` is where the stack file and `domainsFile`
-    are. Given `secrets` are checked too; unless given, they are taken from `raw`.
+    are. `secrets` are checked too; by default they are taken from `raw`.
     """
     problems = list(stack_file_problems(directory / f"Pulumi.{environment}.yaml"))
     if secrets is None:
@@ -75,7 +75,7 @@ def _is_setting(key: str) -> bool:
 
 
 def _is_misplaced(key: str, value: object) -> bool:
-    """Whether a secret is where a plain setting belongs."""
+    """Whether a secret is in the place of a plain setting."""
     return _is_setting(key) and key in keys_of_settings() and _holds_secret(value)
 
 
@@ -89,7 +89,7 @@ def _holds_secret(value: object) -> bool:
 
 def _misplaced(raw: Values, misplaced: list[str]) -> Iterator[Problem]:
     for key in misplaced:
-        fix = "this setting is no secret: write it in plain text"
+        fix = "this setting is not a secret: write it in plain text"
         yield Problem(key=f"{PROJECT}:{key}", value=HIDDEN, fix=fix)
     for key, fix in _FILLED_IN.items():
         if key in raw:
@@ -128,7 +128,7 @@ def _findings(reading: Reading, domains: DomainList) -> Iterator[Problem]:
 
 
 def _place(path: KeyPath, kept: Mapping[str, tuple[int, ...]], domains: DomainList) -> str:
-    """Where an operator finds a value; `kept` maps indices back to those before thinning."""
+    """A value's place in the operator's files; `kept` maps to the indices before thinning."""
     if path[0] == "region":
         return "aws:region"
     if path[0] == "environment":

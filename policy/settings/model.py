@@ -1,6 +1,6 @@
-"""The typed model of one environment: everything that a stack file can say, with its default.
+"""The typed model of one environment: every setting of a stack file, with its default.
 
-Fields of secrets are absent on purpose: `policy.secrets` holds those.
+Secrets are deliberately not here: `policy.secrets` has them.
 """
 
 from typing import Annotated, Literal
@@ -29,17 +29,17 @@ from policy.settings.webhook import Webhook
 
 
 class Settings(Model):
-    """One environment, checked: each name that is used is defined, each default is filled in."""
+    """One checked environment: every name is defined and every default filled in."""
 
     environment: Name = Field(description="The stack's name; the program fills it in.")
     region: Region = Field(description="AWS region (`aws:region`).", examples=["eu-central-1"])
     zone: HostName = Field(
-        description="Our Route 53 zone. Host names and EHLO names live in it.",
+        description="Our Route 53 zone, with the host names and EHLO names.",
         examples=["mail.example.com"],
     )
     zone_ids: dict[HostName, ZoneId] = Field(
         default={},
-        description="Ids of Route 53 zones, by name; needed where several public zones have it.",
+        description="Ids of Route 53 zones by name; needed if several public zones share a name.",
         examples=[{"example.com": "Z0123456789ABCDEFGHIJ"}],
     )
     adopt_records: tuple[RecordName, ...] = Field(
@@ -53,8 +53,8 @@ class Settings(Model):
         description="Look at preview whether AWS has room for what is made: quotas, and records "
         "that exist; false where its answers are wrong or may not be read.",
     )
-    operators: Operators = Field(description="Who may log in, and who is told.")
-    webhook: Webhook = Field(description="Where PING8 takes events.")
+    operators: Operators = Field(description="Who may log in, and who is notified.")
+    webhook: Webhook = Field(description="PING8's endpoint for events.")
     domains: tuple[SenderDomain, ...] = Field(
         default=(),
         description="Sender domains: a bare name, or a table.",
@@ -62,16 +62,16 @@ class Settings(Model):
     )
     domains_file: str | None = Field(
         default=None,
-        description="YAML file beside the stack file with more sender domains, as a list.",
+        description="YAML file next to the stack file with a list of more sender domains.",
         examples=["prod.domains.yaml"],
     )
     domain_defaults: DomainDefaults = Field(
         default=DomainDefaults(),
-        description="What sender domains have in common; each may say otherwise.",
+        description="Defaults of sender domains; each domain may override them.",
     )
     brands: tuple[Brand, ...] = Field(
         default=(Brand(name="default", pool=DEFAULT_POOL),),
-        description="Brands: whose reputation a sender domain uses.",
+        description="Brands: each isolates the reputation of its sender domains.",
     )
     pools: tuple[Pool, ...] = Field(
         default=(Pool(name=DEFAULT_POOL, sources={DEFAULT_SOURCE: 1}),),
@@ -79,7 +79,7 @@ class Settings(Model):
     )
     sources: tuple[Source, ...] = Field(
         default=(Source(name=DEFAULT_SOURCE, proxy="proxy-1", ehlo="out1"),),
-        description="Egress sources: one public address with its EHLO name each.",
+        description="Egress sources: each is one public address with its EHLO name.",
     )
     proxies: tuple[ProxyHost, ...] = Field(
         default=(ProxyHost(name="proxy-1"),), description="Proxy hosts."
@@ -97,19 +97,19 @@ class Settings(Model):
     shaping: Shaping = Field(default=Shaping(), description="Traffic shaping and warm-up.")
     alarms: Alarms = Field(default=Alarms(), description="Thresholds and receivers of alarms.")
     logs: Logs = Field(default=Logs(), description="How long logs are kept.")
-    doctor: Doctor = Field(default=Doctor(), description="What `ping8 doctor` asks.")
+    doctor: Doctor = Field(default=Doctor(), description="What `ping8 doctor` checks.")
     elastic_ip_quota: Annotated[int, unit("addresses")] = Field(
         default=5, ge=1, description="Elastic IPs that AWS allows in the region."
     )
     protect: bool = Field(
         default=True,
-        description="Protect and keep addresses and volumes, and refuse termination of hosts.",
+        description="Protect addresses and volumes from deletion, and hosts from termination.",
     )
     push: Literal["changes", "always"] = Field(
         default="changes",
-        description="`always` pushes releases again and so repairs a drifted host.",
+        description="`always` pushes releases again, which repairs hosts that drifted.",
     )
-    push_time_limit: Duration = Field(default="15m", description="Limit of one push.")
+    push_time_limit: Duration = Field(default="15m", description="Time limit of one push.")
     tags: dict[str, str] = Field(
         default={},
         description="Tags of every resource.",
@@ -118,7 +118,7 @@ class Settings(Model):
 
     @property
     def mta_host(self) -> str:
-        """The MTA host's full name: injection URL, bounce MX, log-in."""
+        """The MTA host's full name, for the injection URL, bounce MX and log-in."""
         return f"{self.mta.host_name}.{self.zone}"
 
     def source(self, name: str) -> Source:
@@ -126,11 +126,11 @@ class Settings(Model):
         return named(self.sources, name)
 
     def ehlo(self, source: Source) -> str:
-        """The EHLO name in full; a stack file may give its first label alone."""
+        """The full EHLO name; a stack file may write only its first label."""
         return source.ehlo if "." in source.ehlo else f"{source.ehlo}.{self.zone}"
 
     def sources_of(self, proxy: str) -> tuple[Source, ...]:
-        """The sources on one proxy host; the first has its primary private address."""
+        """The sources on one proxy host; the first uses its primary private address."""
         first = next((host.primary_source for host in self.proxies if host.name == proxy), None)
         own = (source for source in self.sources if source.proxy == proxy)
         return tuple(sorted(own, key=lambda source: source.name != first))
@@ -144,11 +144,11 @@ class Settings(Model):
         return named(self.pools, name)
 
     def zone_of(self, domain: SenderDomain) -> str | None:
-        """The Route 53 zone that holds a sender domain's records; None: its DNS is elsewhere."""
+        """The Route 53 zone of a sender domain's records; None if its DNS is elsewhere."""
         if domain.zone is not None:
             return domain.zone
         return self.zone if names.lies_in(domain.name, self.zone) else None
 
     def takes_reports(self) -> bool:
-        """Whether any bounce or feedback domain exists: then port 25 of the MTA is open."""
+        """Whether any bounce or feedback domain exists; only then is port 25 of the MTA open."""
         return bool(self.domains)

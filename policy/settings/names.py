@@ -1,4 +1,4 @@
-"""Names of hosts and domains in one form: lower case, ASCII (IDNA 2008), without the last dot."""
+"""Normalises host and domain names: lower case, ASCII (IDNA 2008), no last dot."""
 
 import re
 
@@ -27,7 +27,7 @@ def host_name(text: str) -> str:
 
 
 def relative_or_full(text: str) -> str:
-    """A host name in full or its first label alone, normalised."""
+    """A full host name or only its first label, normalised."""
     name = _ascii(text)
     _check(name, name.split("."), _LABEL)
     return name
@@ -79,7 +79,7 @@ def _check(name: str, labels: list[str], pattern: re.Pattern[str]) -> None:
                 f"shorten the label {part[:20]}... to {LONGEST_LABEL} characters"
             )
         if not pattern.fullmatch(part):
-            raise InvalidNameError("use letters, digits and inner hyphens alone, separated by dots")
+            raise InvalidNameError("use only letters, digits and inner hyphens, separated by dots")
         if part.startswith("xn--"):
             _check_idna(part)
 

@@ -23,47 +23,53 @@ def _bucket(text: str) -> str:
 
 
 class Operators(Model):
-    """People who run the environment."""
+    """The people who run the environment."""
 
     cidrs: tuple[Cidr, ...] = Field(
-        description="Addresses that may log in, the machine that runs Pulumi among them.",
+        description="Networks that may log in, including the machine that runs Pulumi.",
         examples=[["198.51.100.0/28"]],
     )
     ssh_keys: tuple[str, ...] = Field(
-        default=(), description="Public SSH keys of people.", examples=[["ssh-ed25519 AAAA... me"]]
+        default=(), description="Operators' public SSH keys.", examples=[["ssh-ed25519 AAAA... me"]]
     )
     emails: tuple[Email, ...] = Field(
-        default=(), description="Who gets alarms by e-mail.", examples=[["mail-ops@example.com"]]
+        default=(),
+        description="E-mail addresses that get alarms.",
+        examples=[["mail-ops@example.com"]],
     )
 
 
 class Alarms(Model):
-    """Thresholds. Shares are of one, sizes in percent, ages as durations."""
+    """Thresholds: shares as fractions of 1, free space in percent, ages as durations."""
 
-    enabled: bool = Field(default=True, description="Make metrics, alarms and the dashboard.")
+    enabled: bool = Field(
+        default=True, description="Send metrics, and create alarms and the dashboard."
+    )
     topic: Annotated[str, AfterValidator(_topic), Kind(name="ARN")] | None = Field(
         default=None,
-        description="ARN of an existing SNS topic; a new one is made unless set.",
+        description="ARN of an existing SNS topic; by default a new one is created.",
         examples=["arn:aws:sns:eu-central-1:123456789012:operators"],
     )
     maintenance: bool = Field(default=False, description="Mute every alarm.")
     disk_free_warning: Percent = Field(
-        default=25, description="Percent of space or inodes free that warns."
+        default=25, description="Warn below this percent of free space or inodes."
     )
     disk_free_critical: Percent = Field(
         default=15,
-        description="Percent of space or inodes free that alarms; kumod refuses mail at 10.",
+        description="Alarm below this percent of free space or inodes; kumod refuses mail at 10.",
     )
-    memory_used: Percent = Field(default=80, description="Percent of kumod's limit.")
+    memory_used: Percent = Field(default=80, description="Memory use, in percent of kumod's limit.")
     queue_age: Duration = Field(default="6h", description="Age of the oldest message.")
     event_backlog: Annotated[int, unit("events")] = Field(
         default=10_000, ge=1, description="Events that wait for PING8."
     )
     bounce_share: Share = Field(
         default=0.05,
-        description="Bounces of messages for other reasons than reputation, by provider.",
+        description="Share of messages that bounce for other reasons than reputation, by provider.",
     )
-    deferral_share: Share = Field(default=0.30, description="Deferrals of attempts, by provider.")
+    deferral_share: Share = Field(
+        default=0.30, description="Share of attempts that are deferred, by provider."
+    )
     reputation_refusals: Annotated[int, unit("messages")] = Field(
         default=3,
         ge=1,
@@ -72,16 +78,17 @@ class Alarms(Model):
         "an hour.",
     )
     share_minimum: Annotated[int, unit("messages")] = Field(
-        default=100, ge=1, description="Messages in an hour below which no share is judged."
+        default=100, ge=1, description="Messages in an hour that a share needs to count."
     )
     certificate_days: Annotated[int, unit("days")] = Field(
-        default=14, ge=1, le=60, description="Days left of the certificate."
+        default=14, ge=1, le=60, description="Days until the certificate expires."
     )
     clock_offset: Annotated[float, unit("seconds")] = Field(
-        default=1.0, gt=0, description="Seconds off the true time."
+        default=1.0, gt=0, description="Clock error in seconds."
     )
     full_within: Duration = Field(
-        default="24h", description="Alarm when a disk, as it grows, is full within this time."
+        default="24h",
+        description="Alarm if a disk will be full within this time at its present growth.",
     )
     no_delivery: Duration = Field(
         default="30m", description="Time without a delivery while mail is queued."
@@ -89,13 +96,13 @@ class Alarms(Model):
     no_delivery_queued: Annotated[int, unit("messages")] = Field(
         default=100,
         ge=1,
-        description="Messages queued from which this holds though none come in.",
+        description="Queued messages that raise this alarm even if no new mail comes in.",
     )
     proxy_failures: Annotated[int, unit("failures in 5 minutes")] = Field(
         default=10, ge=1, description="Failed proxy connections or binds in five minutes."
     )
     interval: Duration = Field(
-        default="1m", description="How often a host sends its metrics; 1m to 5m."
+        default="1m", description="How often a host sends its metrics: 1m to 5m."
     )
 
 
@@ -104,29 +111,29 @@ class Logs(Model):
 
     keep: Duration = Field(default="30d", description="Age at which local segments are deleted.")
     keep_gib: Annotated[int, unit("GiB")] = Field(
-        default=30, ge=1, description="Size of local segments, in GiB."
+        default=30, ge=1, description="Size limit of local segments, in GiB."
     )
     journal_gib: Annotated[int, unit("GiB")] = Field(
-        default=2, ge=1, description="Size of the journal, in GiB."
+        default=2, ge=1, description="Size limit of the journal, in GiB."
     )
     ship: bool = Field(default=False, description="Copy finished segments to S3.")
     bucket: Annotated[str, AfterValidator(_bucket), Kind(name="bucket name")] | None = Field(
         default=None,
-        description="The bucket that is made for them; its name is nobody else's in the world.",
+        description="Name of the bucket to create; it must be unique worldwide.",
         examples=["example-mail-prod-logs"],
     )
-    ship_keep: Duration = Field(default="365d", description="How long S3 keeps them.")
+    ship_keep: Duration = Field(default="365d", description="How long S3 keeps the segments.")
 
 
 class Doctor(Model):
-    """What `ping8 doctor` asks beyond the environment itself."""
+    """What `ping8 doctor` checks outside the environment."""
 
     exchanger: HostName = Field(
         default="gmail-smtp-in.l.google.com",
-        description="Mail exchanger that a proxy dials to prove that port 25 is open outward.",
+        description="Mail exchanger that a proxy dials to prove that outbound port 25 is open.",
     )
     block_lists: tuple[HostName, ...] = Field(
         default=(),
-        description="DNS block lists to ask; none unless set, as most have terms of use.",
+        description="DNS block lists to query; none by default, because most have terms of use.",
         examples=[["zen.spamhaus.org"]],
     )

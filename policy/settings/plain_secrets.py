@@ -1,4 +1,4 @@
-"""Finds secrets in plain text in a stack file, under whatever key."""
+"""Finds plain-text secrets in a stack file, under any key."""
 
 import itertools
 import math
@@ -23,7 +23,7 @@ _TELLING_NAME = re.compile(
 )
 _NAMES_A_PLACE = re.compile(r"(file|path)s?$", re.I)
 _ENCRYPTED = {"secure", "ciphertext"}
-"""Keys of Pulumi's own tables that hold an encrypted value."""
+"""Keys of Pulumi's own tables with an encrypted value."""
 
 _QUERY = re.compile(r"[?&]([^=&]+)=([^&]{8,})")
 _LEAST_ENTROPY = 3.8
@@ -31,7 +31,7 @@ _LEAST_ENTROPY = 3.8
 PUBLIC_PLACES: frozenset[tuple[str, ...]] = frozenset(
     {("operators", "sshKeys"), ("certificate", "chain"), ("spf", "otherTxt"), ("spf", "record")}
 )
-"""Where long random-looking text is public: keys, certificates, verification records."""
+"""Places where long random-looking text is public: keys, certificates, verification records."""
 
 
 def looks_secret(text: str) -> bool:
@@ -53,7 +53,7 @@ def _is_random(word: str) -> bool:
 
 
 def find_plain_secrets(value: object, path: Path = (), *, by_name: bool = False) -> Iterator[Path]:
-    """Paths of every text that is probably a secret; `by_name`: also where a name says so."""
+    """Paths of every text that is probably a secret; with `by_name`, also judged by key names."""
     if isinstance(value, str):
         if _is_suspect(value, path, by_name=by_name):
             yield path

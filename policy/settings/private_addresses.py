@@ -1,8 +1,8 @@
-"""Private addresses of hosts and egress sources, each by its own name alone, and not by AWS.
+"""Private addresses of hosts and egress sources, each derived from its own name, not by AWS.
 
-So they are known before AWS is asked, outlive interfaces, and whatever is added, removed or moved
-moves no other one. Two names may mean the same address: that is rejected, never resolved, since a
-way out would depend on the rest of the list.
+So they are known in advance, survive a new interface, and adding, removing or moving one
+changes no other. If two names lead to the same address, that is rejected, not resolved: a
+resolution would depend on the rest of the list.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ from policy.settings.model import Settings
 
 _RESERVED_BY_AWS = 4
 _FIRST = 10
-"""Offset of the first address that we give away in a roomy subnet."""
+"""Offset of the first address that we assign in a large subnet."""
 
 Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrivateAddresses:
-    """`proxies` holds the addresses of each proxy host's interface, the primary one first."""
+    """`proxies` has the addresses of each proxy host's interface, the primary one first."""
 
     mta: str
     proxies: Mapping[str, tuple[str, ...]]
@@ -30,7 +30,7 @@ class PrivateAddresses:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """An address with its subnet, and where the settings can say another one."""
+    """An address with its subnet, and the setting that overrides it."""
 
     path: Path
     address: str
@@ -61,7 +61,7 @@ def private_addresses(settings: Settings) -> PrivateAddresses:
 
 
 def places(settings: Settings) -> Iterator[Place]:
-    """Every address that is given away; a proxy's first source has none of its own."""
+    """Every assigned address; a proxy's first source has none of its own."""
     subnets, mta = settings.network.subnets, settings.mta
     yield _place(("mta",), subnets[mta.subnet], "mta", mta.private_address)
     proxies = {proxy.name: proxy for proxy in settings.proxies}
@@ -71,21 +71,21 @@ def places(settings: Settings) -> Iterator[Place]:
     for i, source in enumerate(settings.sources):
         if source.proxy not in proxies or settings.sources_of(source.proxy)[0] == source:
             continue
-        # The proxy is in the key: a source that moves must not need what its old host still holds.
+        # The key includes the proxy: a source that moves must not need its old host's address.
         key = f"source {source.name} on {source.proxy}"
         subnet = subnets[proxies[source.proxy].subnet]
         yield _place(("sources", i), subnet, key, source.private_address)
 
 
 def free_address(settings: Settings, subnet: str) -> str:
-    """The first address of a subnet that nobody has."""
+    """The first free address of a subnet."""
     taken = {place.address for place in places(settings)}
     network = ipaddress.IPv4Network(subnet)
     return next(str(network[i]) for i in usable(network) if str(network[i]) not in taken)
 
 
 def usable(network: ipaddress.IPv4Network) -> range:
-    """Offsets of the addresses that AWS leaves, without the first few where there is room."""
+    """Offsets of unreserved addresses, without the first few if there is room."""
     first = _FIRST if network.num_addresses > 2 * _FIRST else _RESERVED_BY_AWS
     return range(first, network.num_addresses - 1)
 

@@ -1,4 +1,4 @@
-"""Problems of a stack file: each names its key, its value and its fix."""
+"""Problems of a stack file, each with its key, its value and its fix."""
 
 import difflib
 import json
@@ -21,7 +21,7 @@ _USER_INFO = re.compile(r"//[^/?#\s]*@")
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing to fix. `value` is ready to print and never a secret's."""
+    """One thing to fix. `value` is safe to print; it is never a secret's."""
 
     key: str
     value: str
@@ -45,7 +45,7 @@ class SettingsError(UserError):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a check found, before it is known in which file the value is."""
+    """What a check found, before the file with the value is known."""
 
     path: Path
     fix: str
@@ -61,7 +61,7 @@ def key_of(path: Path) -> str:
 
 
 def shown(value: object) -> str:
-    """A value in print: short, one line, never a secret's."""
+    """A value for a message: short, one line, never a secret's."""
     if value is None or value == "":
         return ""
     if isinstance(value, SecretStr):
@@ -75,14 +75,14 @@ def shown(value: object) -> str:
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
-    """The word that was probably meant."""
+    """The word that the user probably meant."""
     by_folded = {_fold(known): known for known in words}
     match = difflib.get_close_matches(_fold(word), by_folded, n=1, cutoff=0.6)
     return by_folded[match[0]] if match else None
 
 
 def one_of(words: Sequence[str], meant: str) -> str:
-    """`use one of: a, b`, with the nearest first when there is one."""
+    """`use one of: a, b`, with the nearest first if there is one."""
     near = nearest(meant, words)
     if near is not None:
         return f"did you mean {near}?"
@@ -90,5 +90,5 @@ def one_of(words: Sequence[str], meant: str) -> str:
 
 
 def _fold(word: str) -> str:
-    """Without what people confuse: case, hyphens and underscores."""
+    """Without what people mix up: case, hyphens and underscores."""
     return word.lower().replace("_", "").replace("-", "")

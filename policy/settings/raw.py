@@ -1,4 +1,4 @@
-"""Raw values of a stack: as Pulumi hands them to a program, or as the stack file holds them."""
+"""Raw values of a stack, from Pulumi's environment or from the stack file."""
 
 import json
 import re
@@ -13,7 +13,7 @@ _DATE = re.compile(r"(?<=^[0-9]{4}-[0-9]{2}-[0-9]{2}) 00:00:00 \+0000 UTC\Z")
 
 
 def from_pulumi(values: Mapping[str, str], secret_keys: Collection[str]) -> dict[str, object]:
-    """Our keys without their namespace, lists and tables decoded, secrets as `SecretStr`.
+    """Our keys without their namespace; lists and tables decoded, secrets as `SecretStr`.
 
     `values` and `secret_keys` carry the namespace, as in Pulumi's environment.
     """
@@ -25,7 +25,7 @@ def from_pulumi(values: Mapping[str, str], secret_keys: Collection[str]) -> dict
 
 
 def _decoded(value: str) -> object:
-    """Lists and tables come as JSON; anything else stays the text that the operator wrote."""
+    """Lists and tables are JSON; anything else stays the text that the operator wrote."""
     if value[:1] not in {"{", "["}:
         return _as_written(value)
     try:
@@ -53,7 +53,7 @@ def _as_written(value: object) -> object:
 
 
 def from_stack_file(config: Mapping[str, object]) -> dict[str, object]:
-    """The same from the `config` of a stack file; `secure:` values are given but unknown."""
+    """The same from the `config` of a stack file; `secure:` values are set but unknown."""
     return {
         key.removeprefix(f"{PROJECT}:"): (
             _with_secrets(value) if isinstance(value, Mapping | list) else _decoded(_text(value))

@@ -1,4 +1,4 @@
-"""From raw values to the model, as far as they allow: errors in one place do not hide others."""
+"""Reads raw values into the model as far as possible: one error does not hide others."""
 
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from policy.settings.problems import key_of, nearest, one_of
 from policy.settings.secret_values import SECRET_KEYS
 
 LISTS = ("domains", "brands", "pools", "sources", "proxies")
-"""Fields whose elements are judged one by one."""
+"""Fields whose elements are checked one by one."""
 
 _STAND_INS: Mapping[str, object] = {
     "environment": "stand-in",
@@ -24,7 +24,7 @@ _STAND_INS: Mapping[str, object] = {
     "operators": {"cidrs": ["192.0.2.1/32"]},
     "webhook": {"url": "https://stand-in.invalid/"},
 }
-"""For required settings that are wrong or missing; no check reads them then."""
+"""Placeholders for required settings that are wrong or missing; no check reads them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +39,10 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """Settings as far as they are sound.
+    """The settings that are valid.
 
-    `broken` are fields that have another value than the stack file meant; of those in `thinned`
-    only malformed elements are missing, and `kept` gives the original index of each that is left.
+    `broken` fields do not have the value of the stack file; `thinned` fields lack
+    malformed elements, and `kept` has the original index of each remaining one.
     """
 
     settings: Settings
@@ -53,7 +53,7 @@ class Reading:
 
 
 def read(raw: Mapping[str, object], *, spoilt: frozenset[str] = frozenset()) -> Reading:
-    """Read the model. `spoilt` are fields that are known to be wrong, and missing in `raw`."""
+    """Read the model. `spoilt` fields are known to be wrong and are missing in `raw`."""
     raw = {key: value for key, value in _STAND_INS.items() if key in spoilt} | dict(raw)
     try:
         settings = _validate(raw)
@@ -98,7 +98,7 @@ def _read_what_is_sound(
 
 
 def _meant(key: str) -> set[str]:
-    """The fields that may be wrong when this key is."""
+    """The fields that may be wrong if this key is."""
     by_key = keys_of_settings()
     elsewhere = {
         path.split(".")[0].split("[")[0] for path in _all_keys() if path.endswith(f".{key}")
@@ -114,10 +114,10 @@ def keys_of_settings() -> dict[str, str]:
     return {field.alias or name: name for name, field in Settings.model_fields.items()}
 
 
-# --- errors in the operator's words -------------------------------------------------------------
+# --- errors in plain words ----------------------------------------------------------------------
 
 _PLAIN_FIXES: Mapping[str, str] = {
-    "string_type": "write text, in quotes where YAML takes it for something else",
+    "string_type": "write text, in quotes if YAML would read it as something else",
     "int_type": "write a whole number",
     "int_parsing": "write a whole number",
     "int_from_float": "write a whole number",
@@ -160,9 +160,9 @@ def _fix(detail: ErrorDetails, path: Path) -> str:  # noqa: PLR0911 - one answer
     if kind == "greater_than":
         return f"use more than {context['gt']}"
     if kind == "too_long":
-        return f"give {context['max_length']} values; there are {context['actual_length']}"
+        return f"write {context['max_length']} values; there are {context['actual_length']}"
     if kind == "too_short":
-        return f"give {context['min_length']} or more values"
+        return f"write {context['min_length']} or more values"
     return _PLAIN_FIXES.get(kind, detail["msg"])
 
 
@@ -218,7 +218,7 @@ def _inner_model(annotation: Any) -> type[Model] | None:
 
 
 def _annotation_at(path: Path) -> Any:
-    """The annotation of the field that a path leads to or into."""
+    """The annotation of the field that a path leads to."""
     annotation: Any = Settings
     for part in path:
         model = _inner_model(annotation)

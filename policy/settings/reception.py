@@ -1,4 +1,4 @@
-"""What injection accepts, under which certificate, and how fast mail leaves."""
+"""Injection's rules and certificate, and how fast mail leaves."""
 
 import datetime
 from typing import Annotated, Any, Literal
@@ -14,7 +14,7 @@ class Recipients(Model):
 
     only: tuple[EmailOrDomain, ...] | None = Field(
         default=None,
-        description="Domains and addresses that may get mail; unless set everybody.",
+        description="Domains and addresses that may get mail; by default everybody.",
         examples=[["example.com", "tester@example.net"]],
     )
 
@@ -28,11 +28,11 @@ class Reception(Model):
         "the pool `shared-default`.",
     )
     missing_headers: Literal["count", "refuse"] = Field(
-        default="count", description="Mail without its X-PING8 headers."
+        default="count", description="Mail without its X-PING8 headers: count it, or refuse it."
     )
     envelope_sender: Literal["bounce-domain", "keep"] = Field(
         default="bounce-domain",
-        description="Move the envelope sender to the bounce domain, or keep what PING8 gave.",
+        description="Set the envelope sender to the bounce domain, or keep PING8's.",
     )
     correlation_headers: Literal["keep", "strip"] = Field(
         default="keep",
@@ -44,12 +44,12 @@ class Reception(Model):
         description="Values of bounces and complaints: all, each event says whether they are "
         "`verified`; or only those that are, so that a forged report names no message.",
     )
-    recipients: Recipients = Field(default=Recipients(), description="Who may get mail.")
+    recipients: Recipients = Field(default=Recipients(), description="Restricts who may get mail.")
     max_message_mib: Annotated[int, unit("MiB")] = Field(
         default=10, ge=1, le=100, description="Largest injection request, in MiB."
     )
     requests_per_second: Annotated[int, unit("requests a second")] = Field(
-        default=200, ge=1, description="Injection requests with one token."
+        default=200, ge=1, description="Limit of injection requests per token."
     )
 
 
@@ -57,19 +57,20 @@ class Certificate(Model):
     """Certificate of the injection host."""
 
     kind: Literal["acme", "given", "self-signed"] = Field(
-        default="acme", description="ACME by DNS-01, given in secrets, or self-signed for trials."
+        default="acme",
+        description="From ACME (DNS-01), given as a secret, or self-signed for trials.",
     )
     directory: HttpsUrl = Field(
         default="https://acme-v02.api.letsencrypt.org/directory", description="ACME directory."
     )
     email: Email | None = Field(
         default=None,
-        description="Contact at the certificate authority.",
+        description="Contact address for the certificate authority.",
         examples=["mail-ops@example.com"],
     )
     chain: str | None = Field(
         default=None,
-        description="Certificate chain in PEM, when given; its key is a secret.",
+        description="Certificate chain in PEM, for kind `given`; its key is a secret.",
         examples=["-----BEGIN CERTIFICATE-----..."],
     )
 
@@ -81,17 +82,17 @@ class WarmUp(Model):
     daily: Annotated[
         tuple[Annotated[int, Field(ge=1), unit("messages")], ...], Field(min_length=1)
     ] = Field(
-        description="Messages of each day, first day first; no limit after the last.",
+        description="Messages for each day, in order; no limit after the last.",
         examples=[[500, 1000, 2000, 5000]],
     )
 
 
 class Shaping(Model):
-    """Traffic shaping over KumoMTA's rules."""
+    """Traffic shaping on top of KumoMTA's rules."""
 
     community: bool = Field(
         default=True,
-        description="Begin with KumoMTA's own rules and those of its community for providers.",
+        description="Start from the rules for providers of KumoMTA and its community.",
     )
     community_bounces: bool = Field(
         default=True,
@@ -110,6 +111,6 @@ class Shaping(Model):
     )
     mta_sts: bool = Field(
         default=True,
-        description="Ask recipients' domains for their MTA-STS policy; `false` in an emergency.",
+        description="Look up the MTA-STS policy of recipients' domains; `false` in an emergency.",
     )
-    refresh: Duration = Field(default="1h", description="How often warm-up limits are read.")
+    refresh: Duration = Field(default="1h", description="How often the warm-up limits are read.")

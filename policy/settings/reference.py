@@ -30,24 +30,24 @@ _INTRODUCTION = f"""\
 Generated from the model in `policy/settings`; change it there, then run
 `python -m policy.settings.reference`.
 
-A stack file, `stacks/Pulumi.<environment>.yaml`, holds these keys under `config:`, each with the
+A stack file, `stacks/Pulumi.<environment>.yaml`, has these keys under `config:`, each with the
 namespace `{PROJECT}:`. `stacks/Pulumi.dev.yaml` is the smallest that works,
-`stacks/Pulumi.prod.yaml` shows most of what can be said. `pulumi preview` reports every problem
-together, each with its key, its value and its fix, before any resource is touched.
+`stacks/Pulumi.prod.yaml` shows most of the others. `pulumi preview` reports all problems
+together, each with its key, its value and its fix, before any resource changes.
 
-`[]` stands for each element of a list, `<...>` for a name of your own. Durations are a whole number
+`[]` means each element of a list, `<...>` a name of your own. Durations are a whole number
 and a unit: `30s`, `5m`, `24h`, `7d`. Names of sources, pools, brands and proxies are 2 to 32
-lower-case letters, digits and inner hyphens. Domain names are kept in lower case, in ASCII (IDNA)
-and without their last dot, however they are written.
+lower-case letters, digits and inner hyphens. Domain names are normalised to lower case and ASCII
+(IDNA), without their last dot.
 """
 
 _SECRETS = """\
 ## Secrets
 
-Pulumi makes each that is not given, but for `previousInjectionToken` and `certificateKey`, and
-keeps it encrypted in the stack's state. To give one: `pulumi config set --secret KEY`; a value in
-plain text is refused. Tokens have 32 to 128 characters (`proxyPassword` 16 to 128): letters, digits
-and `-._~+/`, `=` at the end.
+Pulumi generates each secret that is not set, except `previousInjectionToken` and
+`certificateKey`, and keeps it encrypted in the stack's state. To set one, use
+`pulumi config set --secret KEY`; plain text is rejected. Tokens have 32 to 128 characters
+(`proxyPassword` 16 to 128): letters, digits and `-._~+/`, with `=` only at the end.
 
 | key | type | meaning | example |
 |---|---|---|---|
@@ -120,9 +120,11 @@ def text() -> str:
 
 
 def _rules() -> str:
-    """The rules across settings, by the name and the reason that the code gives them."""
+    """The rules across settings: the name and docstring of each check."""
     lines = [f"- {_sentence(check.rule.__name__)}. {check.rule.__doc__}\n" for check in CHECKS]
-    return "## Rules\n\nBeside each key's own form, preview holds these rules.\n\n" + "".join(lines)
+    return "## Rules\n\nBesides the form of each key, preview checks these rules.\n\n" + "".join(
+        lines
+    )
 
 
 def _sentence(name: str) -> str:
@@ -159,7 +161,7 @@ def _cell(words: str) -> str:
 
 
 def _annotation(field: FieldInfo) -> Any:
-    """The annotation with the metadata that pydantic takes apart from it."""
+    """The annotation with the metadata that pydantic separates from it."""
     annotation: Any = field.annotation
     for extra in field.metadata:
         annotation = typing.Annotated[annotation, extra]
@@ -175,7 +177,7 @@ def _plain(annotation: Any) -> Any:
 
 
 def _parts(annotation: Any) -> tuple[Any, ...]:
-    """What an annotation is made of, without None and the ellipsis of a tuple."""
+    """The parts of an annotation, without None and the ellipsis of a tuple."""
     parts = typing.get_args(_plain(annotation))
     return tuple(part for part in parts if part not in (type(None), Ellipsis))
 
@@ -191,7 +193,7 @@ def _inner(annotation: Any) -> type[Model] | None:
 
 
 def _steps(annotation: Any) -> str:
-    """How a key goes on into what it holds."""
+    """How a key continues into its value."""
     origin = typing.get_origin(_plain(annotation))
     return "[]" if origin is tuple else ".<name>" if origin is dict else ""
 

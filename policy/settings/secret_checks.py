@@ -1,4 +1,4 @@
-"""Rules of given secrets: by themselves, against each other, and for the settings they serve."""
+"""Rules for configured secrets: alone, against each other, and against the settings."""
 
 import itertools
 import re
@@ -25,7 +25,7 @@ from policy.settings.secret_values import GivenSecrets, UnknownSecret, hidden_pr
 LONGEST_TOKEN = 128
 _FEWEST_CHARACTERS = 10
 _EQUAL = {
-    ("webhookToken", "previousInjectionToken"): "one secret for one purpose, remove it",
+    ("webhookToken", "previousInjectionToken"): "each secret has one purpose, remove it",
     ("injectionToken", "previousInjectionToken"): "nothing is being rotated, remove it",
 }
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -33,7 +33,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 def token_problems(given: Mapping[str, SecretStr]) -> list[Problem]:
-    """What is wrong with the tokens; those that are not given or not known are passed over."""
+    """Problems of the tokens; those that are not set or unknown are skipped."""
     known = {
         text.key: secret.get_secret_value()
         for text in TEXTS
@@ -46,7 +46,7 @@ def token_problems(given: Mapping[str, SecretStr]) -> list[Problem]:
     ]
     for other, key in itertools.combinations(known, 2):
         if known[key] == known[other]:
-            fix = _EQUAL.get((other, key), "one secret for one purpose, choose another")
+            fix = _EQUAL.get((other, key), "each secret has one purpose, choose another")
             problems.append(hidden_problem(key, f"it equals {other}: {fix}"))
     return problems
 
@@ -60,8 +60,8 @@ def _token_fix(token: str, shortest: int) -> str | None:
         return f"use {shortest} to {LONGEST_TOKEN} characters; it has {len(token)}"
     if not _TOKEN.fullmatch(token):
         return (
-            "use letters, digits and -._~+/ alone (= at the end): others need escapes that "
-            "environment files, Nginx and HTTP headers write differently"
+            "use only letters, digits and -._~+/ (= at the end): environment files, Nginx and "
+            "HTTP headers escape others differently"
         )
     if len(set(token)) < _FEWEST_CHARACTERS:
         return "it has too few different characters: use a random value"
@@ -69,7 +69,7 @@ def _token_fix(token: str, shortest: int) -> str | None:
 
 
 def secret_problems(secrets: GivenSecrets, settings: Settings) -> list[Problem]:
-    """What is wrong with the other given secrets, by themselves and for these settings."""
+    """Problems of the other secrets, alone and against these settings."""
     return [
         *_password_problems(secrets, settings),
         *_certificate_problems(secrets, settings),
@@ -81,7 +81,7 @@ def secret_problems(secrets: GivenSecrets, settings: Settings) -> list[Problem]:
 def _password_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem]:
     asked = any(proxy.authentication for proxy in settings.proxies)
     if "proxyPassword" in secrets.single and not asked:
-        fix = "no proxy asks for it: set `authentication: true` of a proxy, or remove it"
+        fix = "no proxy uses it: set `authentication: true` of a proxy, or remove it"
         yield hidden_problem("proxyPassword", fix)
 
 
@@ -104,7 +104,7 @@ def _certificate_problems(secrets: GivenSecrets, settings: Settings) -> Iterator
     try:
         key = load_pem_private_key(secret.get_secret_value().encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        fix = "give a private key in PEM without a passphrase"
+        fix = "use a private key in PEM without a passphrase"
         yield hidden_problem("certificateKey", fix)
         return
     public = _chain_key(certificate.chain)
@@ -137,12 +137,12 @@ def _ssh_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem
             continue
         found = private_key(secret)
         if not isinstance(found, Ed25519PrivateKey):
-            fix = "give an Ed25519 private key without a passphrase (ssh-keygen -t ed25519 -N '')"
+            fix = "use an Ed25519 private key without a passphrase (ssh-keygen -t ed25519 -N '')"
             yield hidden_problem(key, fix)
             continue
         first = used_by.setdefault(_public(found), key)
         if first != key:
-            yield hidden_problem(key, f"it equals {first}: one key for one purpose, give another")
+            yield hidden_problem(key, f"it equals {first}: each key has one purpose, use another")
 
 
 def _dkim_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem]:
@@ -169,7 +169,7 @@ def _dkim_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Proble
         if found is not None:
             other, other_brand = used_by.setdefault(_public(found), (place, brand))
             if other_brand != brand:
-                fix = f"brand {other_brand} has this key ({other}): each brand has its own"
+                fix = f"brand {other_brand} has this key ({other}): each brand needs its own"
                 yield hidden_problem(key, fix)
 
 
@@ -179,17 +179,16 @@ def _public(key: PrivateKey) -> bytes:
 
 def _dkim_fix(key: PrivateKey | None, kind: str, bits: int) -> str | None:
     if key is None:
-        return "give an RSA or Ed25519 private key in PEM without a passphrase"
+        return "use an RSA or Ed25519 private key in PEM without a passphrase"
     if isinstance(key, Ed25519PrivateKey):
         return None if kind == "ed25519" else "this selector needs an RSA key, not Ed25519"
     if kind != "rsa":
         return "this selector needs an Ed25519 key, not RSA"
     if key.key_size not in RSA_BITS:
         return (
-            f"the key has {key.key_size} bits, which receivers distrust and this program does not "
-            "take: leave it with the domain's old sender, remove it here, and choose other "
-            "dkim.selectors for new keys"
+            f"the key has {key.key_size} bits, which is too weak: leave it with the domain's old "
+            "sender, remove it here, and choose other dkim.selectors for new keys"
         )
     if key.key_size != bits:
-        return f"the key has {key.key_size} bits and dkim.bits says {bits}: make them agree"
+        return f"the key has {key.key_size} bits but dkim.bits is {bits}: make them match"
     return None

@@ -1,6 +1,6 @@
-"""Secrets that an operator gives instead of letting Pulumi make them.
+"""Secrets that an operator sets instead of letting Pulumi generate them.
 
-Values stay in `SecretStr`, which does not print; no problem that is reported here shows one.
+Values stay in `SecretStr`, which does not print; no reported problem shows one.
 """
 
 import json
@@ -15,18 +15,18 @@ from policy.settings.problems import HIDDEN, PROJECT, Problem
 
 SECRET_KEYS: Mapping[str, str] = {
     **{text.key: text.meaning for text in TEXTS},
-    "deployKey": "Private SSH key (Ed25519) by which Pulumi logs in to the hosts.",
+    "deployKey": "Private SSH key (Ed25519) with which Pulumi logs in to the hosts.",
     "hostKeys": "Private SSH host keys (Ed25519) by host: `mta`, or a proxy's name.",
     "dkimKeys": "Private DKIM keys in PEM by `<domain>/<selector>`.",
 }
 """Keys of a stack file whose values are secrets, with their meaning."""
 
 TABLES = ("hostKeys", "dkimKeys")
-"""Of these, the tables of several secrets."""
+"""Those of them that are tables of secrets."""
 
 
 class UnknownSecret(SecretStr):
-    """A secret that is given, but encrypted: nothing can be said about its value."""
+    """A secret that is set but encrypted, so its value cannot be checked."""
 
     def __init__(self) -> None:
         super().__init__("")
@@ -34,7 +34,7 @@ class UnknownSecret(SecretStr):
 
 @dataclass(frozen=True, kw_only=True)
 class GivenSecrets:
-    """What the stack file gives; None and missing keys are made by Pulumi.
+    """What the stack file sets; Pulumi generates those that are None or missing.
 
     `single` is keyed as in the stack file; `dkim_keys` by `<domain>/<selector>`, both normalised;
     `host_keys` by host.
@@ -46,9 +46,9 @@ class GivenSecrets:
 
 
 def given_secrets(raw: Mapping[str, object]) -> tuple[GivenSecrets, tuple[Problem, ...]]:
-    """The secrets among a stack file's values, and what is wrong with their form.
+    """The secrets among a stack file's values, and problems of their form.
 
-    A value that is no `SecretStr` is in the stack file in plain text, which is refused.
+    A value that is not a `SecretStr` is plain text in the stack file, which is rejected.
     """
     problems: list[Problem] = []
     secrets = GivenSecrets(
@@ -64,17 +64,17 @@ def given_secrets(raw: Mapping[str, object]) -> tuple[GivenSecrets, tuple[Proble
 
 
 def hidden_problem(key: str, fix: str, *, namespace: str | None = PROJECT) -> Problem:
-    """A problem of a secret: its value does not show."""
+    """A problem of a secret, without its value."""
     return Problem(key=f"{namespace}:{key}" if namespace else key, value=HIDDEN, fix=fix)
 
 
 def _plain_secret(key: str) -> Problem:
-    """A secret in the stack file for everybody to read."""
+    """A secret in plain text in the stack file."""
     option = f"--path '{PROJECT}:{key}'" if set(key) & set(".[") else key
     return hidden_problem(
         key,
-        "a secret in plain text: choose a new value, for this one is known to every reader of "
-        f"the file, and set it with `pulumi config set --secret {option}`",
+        "a secret in plain text: choose a new value, because every reader of the file knows this "
+        f"one, and set it with `pulumi config set --secret {option}`",
     )
 
 
@@ -85,7 +85,7 @@ def _single(key: str, value: object, problems: list[Problem]) -> SecretStr | Non
         problems.append(_plain_secret(key))
         return None
     if not isinstance(value, UnknownSecret) and not value.get_secret_value():
-        problems.append(hidden_problem(key, "it is empty: give a value, or remove the key"))
+        problems.append(hidden_problem(key, "it is empty: set a value, or remove the key"))
         return None
     return value
 
@@ -97,7 +97,7 @@ def _table(
         return {}
     table = _json_table(value) if isinstance(value, SecretStr) else value
     if not isinstance(table, Mapping):
-        problems.append(hidden_problem(key, "write a table with one private key in PEM a line"))
+        problems.append(hidden_problem(key, "write a table with one PEM private key per entry"))
         return {}
     secrets: dict[str, SecretStr] = {}
     for place, secret in table.items():
@@ -111,17 +111,17 @@ def _table(
 
 
 def _divided(key: str, place: object, below: Mapping[object, object]) -> Problem:
-    """What `pulumi config set --path` makes of a name with dots that is not in brackets."""
+    """What `pulumi config set --path` does to a name with dots outside brackets."""
     name = f"{place}.{next(iter(below), '...')}"
     return hidden_problem(
         f"{key}.{name}",
-        "`pulumi config set --path` divides a key at its dots: remove this one, and set "
+        "`pulumi config set --path` splits a key at its dots: remove this one, and set "
         f'{PROJECT}:{key}["{name}"], in brackets and quotes',
     )
 
 
 def _json_table(value: SecretStr) -> dict[str, SecretStr] | None:
-    """Pulumi hands a table with a secret inside over as one secret text."""
+    """Pulumi passes a table that contains a secret as one secret text."""
     try:
         table = json.loads(value.get_secret_value())
     except ValueError:

@@ -1,4 +1,4 @@
-"""The terms of an SPF record that somebody else wrote (RFC 7208, 12), and ours among them."""
+"""The terms of somebody else's SPF record (RFC 7208, 12), with ours added."""
 
 import ipaddress
 import re
@@ -34,43 +34,45 @@ _MODIFIER = re.compile(r"([a-z][a-z0-9_.-]*)=(.*)", re.I)
 
 
 def is_spf(text: str) -> bool:
-    """Whether receivers take a TXT value for an SPF record."""
+    """Whether receivers treat a TXT value as an SPF record."""
     return text.lower() == VERSION or text.lower().startswith(f"{VERSION} ")
 
 
 def spf_record(text: str) -> str:
-    """A whole record, in whatever form a console shows it, with one blank between its terms."""
+    """A whole record in any form that consoles show, with one space between terms."""
     value = txt_value(text)
     if not is_spf(value):
-        raise ValueError("write the record that the domain has today, from its v=spf1 on")
+        raise ValueError("write the domain's current record, starting with v=spf1")
     words = value.split()[1:]
     for word in words:
         _check(word)
     for name in ("redirect", "exp"):
         if sum(modifier(word)[0] == name for word in words) > 1:
-            raise ValueError(f"{name}= may be there once: remove one, or receivers ignore it all")
+            raise ValueError(
+                f"{name}= may appear only once: remove one, or receivers ignore the whole record"
+            )
     return " ".join([VERSION, *words])
 
 
 def spf_domain(text: str) -> str:
-    """What `include:` may name: a domain, or one that macros make."""
+    """The target of `include:`: a domain, possibly with macros."""
     if "%" in text and re.fullmatch(_DOMAIN, text, re.I):
         return text
     if ":" in text or "%" in text:
-        raise ValueError("name a domain alone; terms such as ip4:192.0.2.1 belong into `record`")
+        raise ValueError("write only a domain; terms such as ip4:192.0.2.1 belong in `record`")
     return names.record_name(text)
 
 
 def modifier(word: str) -> tuple[str, str]:
-    """Name, in lower case, and value of a modifier such as `redirect=`; of any other term, none."""
+    """Lower-case name and value of a modifier such as `redirect=`; empty for other terms."""
     found = _MODIFIER.fullmatch(word)
     return (found[1].lower(), found[2]) if found else ("", "")
 
 
 def merged(includes: Iterable[str], record: str | None) -> tuple[str, ...]:
-    """The terms that let these domains send beside what an owner's record allows.
+    """The terms that add these domains to what the owner's record allows.
 
-    Ours come first: the first match decides, and an owner's end stays the end.
+    Ours come first: the first match decides, and the owner's last term stays last.
     """
     ours = [f"include:{name}" for name in dict.fromkeys(includes)]
     if record is None:
@@ -80,7 +82,7 @@ def merged(includes: Iterable[str], record: str | None) -> tuple[str, ...]:
 
 
 def looked_up(terms: Iterable[str]) -> Iterator[str]:
-    """What each term that costs a look-up asks for: the record of an include or a redirect by its
+    """What each term with a look-up asks for: an include or a redirect by its
     name, anything else by the term itself."""
     words = [word.lower() for word in terms]
     ends = any(word.lstrip("+-~?") == "all" for word in words)
@@ -108,7 +110,7 @@ def _check(word: str) -> None:
     else:
         good = _is_mechanism(word)
     if not good:
-        raise ValueError(f"{word} is no term of SPF (RFC 7208): correct or remove it")
+        raise ValueError(f"{word} is not an SPF term (RFC 7208): correct or remove it")
 
 
 def _is_mechanism(word: str) -> bool:
@@ -129,4 +131,4 @@ SpfRecord = Annotated[str, AfterValidator(spf_record), Kind(name="SPF record")]
 """A whole SPF record."""
 
 SpfDomain = Annotated[str, AfterValidator(spf_domain), Kind(name="domain name")]
-"""What `include:` may name."""
+"""A target of `include:`."""

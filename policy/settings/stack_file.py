@@ -1,4 +1,4 @@
-"""A stack file as Pulumi takes it, and what its text shows and Pulumi hides."""
+"""Reads a stack file as Pulumi does, and checks what only its text shows."""
 
 import json
 import re
@@ -23,34 +23,34 @@ _SALT = re.compile(rf"v1:{_BASE64}:v1:{_BASE64}:{_BASE64}")
 _HANDED_OVER_KIB = 127
 """Linux gives a program no variable of 128 KiB, and Pulumi hands the settings over in one."""
 _IN_PLAIN_TEXT = (
-    "this looks like a secret in plain text: choose a new value, for this one is known to every "
-    "reader of the file, and set it with `pulumi config set --secret`"
+    "this looks like a secret in plain text: choose a new value, because every reader of the file "
+    "knows this one, and set it with `pulumi config set --secret`"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackFile:
-    """Its `config`, each key with its namespace, and what is wrong with it as a whole."""
+    """Its `config`, each key with its namespace, and problems of the file as a whole."""
 
     config: Mapping[str, object]
     problems: tuple[Problem, ...]
 
     @property
     def region(self) -> str | None:
-        """The AWS region, where one is written."""
+        """The AWS region, if one is set."""
         region = self.config.get(REGION)
         return region if isinstance(region, str) else None
 
 
 def read_stack_file(path: Path) -> StackFile:
-    """Raises `UserError`, one line, for a file that cannot be taken for a stack file at all.
+    """Raises a one-line `UserError` for a file that is not a stack file.
 
-    Pulumi itself accepts most such files and takes them for something else than was meant.
+    Pulumi accepts most such files and misreads them.
     """
     try:
         content = yaml_file.read(path)
     except OSError as error:
-        raise UserError(f"{path.name}: it cannot be read: {error.strerror}") from None
+        raise UserError(f"{path.name} cannot be read: {error.strerror}") from None
     except yaml_file.UnreadableError as error:
         raise UserError(f"{path.name}: {error}") from None
     table = content if isinstance(content, Mapping) else {}
@@ -71,18 +71,20 @@ def read_stack_file(path: Path) -> StackFile:
 
 
 def stack_file_problems(path: Path) -> tuple[Problem, ...]:
-    """Of the file that Pulumi read; a stack may have none."""
+    """The stack file that Pulumi read; a stack may have none."""
     return read_stack_file(path).problems if path.exists() else ()
 
 
 def _namespaced(config: Mapping[str, object], file: str) -> dict[str, object]:
-    """Keys as Pulumi completes them: one without namespace is ours."""
+    """Keys as Pulumi completes them: a key without a namespace is ours."""
     found: dict[str, object] = {}
     for key, value in config.items():
         namespace, _, name = key.rpartition(":")
         full = f"{namespace.removesuffix(':config') or PROJECT}:{name}"
         if full.count(":") != 1 or not name or key.startswith(":"):
-            raise UserError(f"{file}: `{key}` is no key: write NAMESPACE:NAME, or a name of ours")
+            raise UserError(
+                f"{file}: `{key}` is not a key: write NAMESPACE:NAME, or one of our keys"
+            )
         if full in found:
             raise UserError(f"{file}: {full} is written twice, in two forms: remove one")
         found[full] = value
@@ -154,7 +156,7 @@ def _namespaces(config: Mapping[str, object]) -> Iterator[Problem]:
     for key, value in config.items():
         namespace, _, name = key.partition(":")
         if namespace != PROJECT and nearest(namespace, [PROJECT]):
-            fix = f"nothing reads this namespace; did you mean {PROJECT}:{name}?"
+            fix = f"this namespace is not used; did you mean {PROJECT}:{name}?"
             yield Problem(key=key, value="", fix=fix)
         if key == REGION and not isinstance(value, str):
             yield Problem(key=key, value="", fix="write a region such as eu-central-1, as text")
@@ -163,7 +165,7 @@ def _namespaces(config: Mapping[str, object]) -> Iterator[Problem]:
 def _secrets_elsewhere(
     table: Mapping[str, object], config: Mapping[str, object]
 ) -> Iterator[Problem]:
-    """Providers' credentials, and values of an `environment`: by their look or by their name."""
+    """Providers' credentials, and values of an `environment`: judged by look or name."""
     foreign = {key: value for key, value in config.items() if not key.startswith(f"{PROJECT}:")}
     places: Mapping[str, Any] = {"environment": table.get("environment"), **foreign}
     for path in find_plain_secrets(places, by_name=True):

@@ -1,4 +1,4 @@
-"""TXT values in the forms that consoles and zone files show them."""
+"""TXT values in the forms of consoles and zone files."""
 
 import re
 from typing import Annotated
@@ -12,13 +12,13 @@ _QUOTED = re.compile(rf"\(?\s*{_STRING}(?:\s*{_STRING})*\s*\)?")
 
 
 def txt_value(text: str) -> str:
-    """The value itself: strings in quotes are joined, and their escapes are taken away."""
+    """The value itself: quoted strings are joined and unescaped."""
     text = text.strip()
     if not text.startswith(('"', '("', "( ")):
         if "\\" in text:
             raise ValueError(
-                'write a backslash that is part of the value as \\\\ and the whole in "...", else '
-                "leave it out: some consoles show one before ; and quotes"
+                'if the backslash is part of the value, write it as \\\\ and the value in "..."; '
+                "otherwise remove it: some consoles show one before ; and quotes"
             )
         return text
     if not _QUOTED.fullmatch(text):
@@ -29,11 +29,11 @@ def txt_value(text: str) -> str:
 def _unescaped(part: str) -> str:
     if re.search(r"(?<!\\)(?:\\\\)*\\[0-9]", part):
         raise ValueError(
-            "write the character itself instead of a backslash with a number: zone files count in "
-            "tens, Route 53 in eights"
+            "write the character itself instead of a backslash with a number, which is decimal in "
+            "zone files and octal in Route 53"
         )
     return re.sub(r"\\(.)", r"\1", part)
 
 
 TxtValue = Annotated[str, AfterValidator(txt_value), Kind(name="text")]
-"""A TXT value as it is, or as consoles show it: in quotes, in several strings, with escapes."""
+"""A TXT value, plain or as consoles show it: in quotes, in several strings, with escapes."""

@@ -1,4 +1,4 @@
-"""Which releases of Ubuntu hosts may run, and where KumoMTA's packages for them are."""
+"""The supported Ubuntu releases, and where KumoMTA's packages for them are."""
 
 import json
 from functools import cache
@@ -11,7 +11,7 @@ from policy.settings.instances import Architecture
 class Ubuntu(TypedDict):
     """`key` and `list`: addresses in KumoMTA's instructions (docs/userguide/installation/linux.md).
 
-    `packaged`: KumoMTA builds for this release; else the packages of 22.04 are taken. The years are
+    `packaged`: KumoMTA builds for this release; if not, hosts use the packages of 22.04. Years are
     the last of standard security updates and of Ubuntu Pro's. `volume`: a part of the parameter
     that names Canonical's newest image.
     """

@@ -1,4 +1,4 @@
-"""URLs that an environment file, a systemd unit, Nginx and Lua can all hold as they are."""
+"""URLs that need no escape in an environment file, a systemd unit, Nginx or Lua."""
 
 import re
 from typing import Annotated
@@ -21,26 +21,26 @@ def https_url(text: str) -> str:
     except ValueError:
         raise ValueError("write a URL such as https://app.example.com/api/kumo/events") from None
     if parts.scheme != "https":
-        raise ValueError("use https://: nothing of ours travels in the clear")
+        raise ValueError("use https://: nothing is sent unencrypted")
     if port == 0:
         raise ValueError("use a port from 1 to 65535")
     host = _host(parts)
     url = parts._replace(netloc=host if port is None else f"{host}:{port}").geturl()
-    # Quotes, dollar signs and the like would need escapes that each of those writes differently.
+    # Quotes, dollar signs and the like are escaped differently in each of those.
     if not re.fullmatch(r"[A-Za-z0-9:/?&=._~%+,;@\[\]-]*", url):
-        raise ValueError("percent-encode everything but letters, digits and :/?&=._~%+,;@-")
+        raise ValueError("percent-encode everything except letters, digits and :/?&=._~%+,;@-")
     return url
 
 
 def _host(parts: SplitResult) -> str:
     if parts.username is not None or parts.password is not None:
-        raise ValueError("remove the user and password: a URL is no place for a secret")
+        raise ValueError("remove the user and password: a URL must not contain a secret")
     if not parts.hostname:
-        raise ValueError("name the host, as in https://app.example.com/api/kumo/events")
+        raise ValueError("add the host, as in https://app.example.com/api/kumo/events")
     try:
         return names.host_name(parts.hostname)
     except names.InvalidNameError as error:
-        raise ValueError(f"its host {parts.hostname} is no valid name: {error}") from None
+        raise ValueError(f"its host {parts.hostname} is not a valid name: {error}") from None
 
 
 HttpsUrl = Annotated[str, AfterValidator(https_url), Kind(name="HTTPS URL")]

@@ -25,7 +25,7 @@ RecordType = Literal[
     "XferOut",
     "XferIn",
 ]
-"""KumoMTA's record types; `InboundReception` is ours for the reception of mail by SMTP."""
+"""KumoMTA's record types; `InboundReception` is our name for a reception by SMTP."""
 
 
 def _json_field(text: str) -> str:
@@ -35,10 +35,10 @@ def _json_field(text: str) -> str:
 
 
 class Webhook(Model):
-    """PING8's endpoint and the way that events take to it."""
+    """PING8's endpoint, and how events get there."""
 
     url: HttpsUrl = Field(
-        description="HTTPS endpoint that takes events.",
+        description="HTTPS endpoint for events.",
         examples=["https://app.example.com/api/kumo/events"],
     )
     transport: Literal["log-hook", "outbox"] = Field(
@@ -49,7 +49,7 @@ class Webhook(Model):
         default=1,
         ge=1,
         le=1000,
-        description="Events in one POST; above 1 as a JSON array. Fewer wait for a second.",
+        description="Events in one POST; above 1 as a JSON array. A partial batch waits a second.",
     )
     leave_out: tuple[RecordType, ...] = Field(
         default=(
@@ -67,11 +67,11 @@ class Webhook(Model):
     failure_field: Annotated[str, AfterValidator(_json_field), Kind(name="JSON field")] | None = (
         Field(
             default=None,
-            description="JSON field of a 2xx answer that says failure when false or an error.",
+            description="JSON field of a 2xx answer; false or an error text in it means failure.",
             examples=["success"],
         )
     )
-    timeout: Duration = Field(default="30s", description="Limit of one POST.")
+    timeout: Duration = Field(default="30s", description="Time limit of one POST.")
     connections: Annotated[int, unit("connections")] = Field(
         default=10, ge=1, le=100, description="POSTs at the same time."
     )

@@ -1,4 +1,4 @@
-"""YAML that Pulumi and we read alike: what two readers could take differently is rejected."""
+"""YAML that Pulumi and we read the same way; anything ambiguous is rejected."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import yaml
 _DEEPEST = 20
 _LARGEST_MIB = 8
 _MOST_VALUES = 1_000_000
-"""With each alias counted for what it repeats."""
+"""Each alias counts as the values that it repeats."""
 
 _SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -31,11 +31,11 @@ _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9].*")
 
 
 class UnreadableError(Exception):
-    """Why a file says nothing: the place and the fix, without any text of the file's values."""
+    """Why a file cannot be read: the place and the fix, without any of the file's values."""
 
 
 def read(path: Path) -> Any:
-    """The one document of a file; None where it is empty. Raises `UnreadableError`, `OSError`."""
+    """The document of a file; None if it is empty. Raises `UnreadableError`, `OSError`."""
     if path.stat().st_size > _LARGEST_MIB << 20:
         raise UnreadableError(f"it is larger than {_LARGEST_MIB} MiB: move what does not belong")
     try:
@@ -50,10 +50,10 @@ def read(path: Path) -> Any:
 
 
 def _described(error: yaml.YAMLError) -> str:
-    """Where YAML is wrong, and why, without the text around it, which may hold a secret."""
+    """Where and why YAML is invalid, without the surrounding text, which may be secret."""
     mark = getattr(error, "problem_mark", None)
     place = f"line {mark.line + 1}: " if mark is not None else ""
-    problem = getattr(error, "problem", None) or "a character that text does not have"
+    problem = getattr(error, "problem", None) or "a character that is not allowed in text"
     own = isinstance(error, _RejectedError)
     return f"{place}{problem}" if own else f"it is not valid YAML: {place}{problem}"
 
@@ -66,7 +66,7 @@ class _RejectedError(yaml.MarkedYAMLError):
 
 
 def _check_shape(text: str) -> None:
-    """Documents, depth, aliases and tags, event by event: nothing is built before it is sound."""
+    """Checks documents, depth, aliases and tags event by event, before anything is built."""
     documents, total, depth = 0, 0, 0
     open_anchors: list[tuple[str | None, int]] = []
     sizes: dict[str, int] = {}
@@ -93,7 +93,7 @@ def _check_shape(text: str) -> None:
             if anchor:
                 sizes[anchor] = total - before + 1
         if depth > _DEEPEST:
-            raise _RejectedError(f"more than {_DEEPEST} tables or lists in each other", mark)
+            raise _RejectedError(f"more than {_DEEPEST} nested tables or lists", mark)
         if total > _MOST_VALUES:
             raise _RejectedError(f"more than {_MOST_VALUES:,} values, aliases counted", mark)
 
@@ -113,7 +113,7 @@ def _reject_tag(event: yaml.NodeEvent) -> None:
 
 
 class _Loader(_SafeLoader):  # type: ignore[misc, valid-type]
-    """Text, true and false, plain numbers, lists, tables with different keys of text."""
+    """Text, true and false, plain numbers, lists, and tables with distinct text keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -125,7 +125,9 @@ class _Loader(_SafeLoader):  # type: ignore[misc, valid-type]
                 )
             key = self.construct_object(key_node) if key_node.tag == _PLAIN else key_node.value
             if not isinstance(key, str):
-                raise _RejectedError("a key that is no text: put it in quotes", key_node.start_mark)
+                raise _RejectedError(
+                    "a key that is not text: put it in quotes", key_node.start_mark
+                )
             if key in seen:
                 raise _RejectedError(f"the key `{key}` is written twice", key_node.start_mark)
             seen.add(key)
@@ -146,7 +148,7 @@ def _scalar(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
         return float(text)
     if _OLD_SWITCH.fullmatch(text):
         raise _RejectedError(
-            "text to some readers and a switch to others: write true or false, or quotes",
+            "text to some parsers and a boolean to others: write true or false, or use quotes",
             node.start_mark,
         )
     if _SHORT_DATE.fullmatch(text):
@@ -156,8 +158,8 @@ def _scalar(_loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
         )
     if _NUMBER_LIKE.fullmatch(text) or _TIMESTAMP.fullmatch(text):
         raise _RejectedError(
-            "a number to some readers and text to others: write a plain number such as 400 or "
-            "0.5, or quotes",
+            "a number to some parsers and text to others: write a plain number such as 400 or "
+            "0.5, or use quotes",
             node.start_mark,
         )
     return text

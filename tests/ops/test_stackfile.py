@@ -118,7 +118,5 @@ def test_a_stack_is_found_by_its_full_name(stack: str) -> None:
 def test_a_missing_region_is_named_with_its_place(tmp_path: Path) -> None:
     text = SMALLEST.replace("  aws:region: eu-central-1\n", "")
     (tmp_path / "Pulumi.lab.yaml").write_text(text)
-    with pytest.raises(
-        SettingsError, match=r"aws:region.*AWS_REGION and AWS profiles are not read"
-    ):
+    with pytest.raises(SettingsError, match=r"aws:region.*AWS_REGION and AWS profiles are ignored"):
         read_stack_file("lab", tmp_path)

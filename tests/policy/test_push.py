@@ -150,7 +150,7 @@ def test_a_damaged_input_is_refused_in_one_line() -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr == "ping8: the bundle arrived damaged; nothing was changed, push again\n"
+    assert done.stderr == "ping8: the bundle arrived damaged, so nothing was changed; push again\n"
 
 
 def test_a_report_is_the_last_line_of_what_was_printed() -> None:

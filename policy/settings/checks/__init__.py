@@ -1,4 +1,4 @@
-"""Rules across settings, one function each: what a single field's type cannot say.
+"""Rules that a single field's type cannot express, one function each.
 
 Every module of this folder is loaded, and its rules register themselves.
 """

@@ -12,7 +12,7 @@ from policy.settings.problems import Finding, one_of
 
 @check("pools", elements=["brands"])
 def brands_name_known_pools(settings: Settings) -> Iterator[Finding]:
-    """Mail of a brand without a pool would leave from nowhere."""
+    """Mail of a brand without a pool has no address to leave from."""
     known = [pool.name for pool in settings.pools]
     for i, brand in enumerate(settings.brands):
         if brand.pool not in known:
@@ -25,14 +25,14 @@ def brands_name_known_pools(settings: Settings) -> Iterator[Finding]:
 
 @check("brands", elements=["pools"])
 def pools_are_used(settings: Settings) -> Iterator[Finding]:
-    """The contract's pool may be unused: mail of unknown senders takes it."""
+    """The contract's pool may be unused: mail of unknown senders uses it."""
     used = {brand.pool for brand in settings.brands} | {DEFAULT_POOL}
     for i, pool in enumerate(settings.pools):
         if pool.name not in used:
             yield Finding(
                 path=("pools", i, "name"),
                 value=pool.name,
-                fix="no brand uses this pool: name it in a brand, or remove it",
+                fix="no brand uses this pool: use it in a brand, or remove it",
             )
 
 
@@ -51,7 +51,7 @@ def domains_name_known_brands(settings: Settings) -> Iterator[Finding]:
 
 @check("domains", elements=["brands"])
 def brands_are_used(settings: Settings) -> Iterator[Finding]:
-    """A brand without a sender domain sends nothing; an environment may begin without domains."""
+    """A brand without a sender domain sends nothing. An environment may begin without domains."""
     used = {domain.brand for domain in settings.domains}
     if not used:
         return
@@ -60,7 +60,7 @@ def brands_are_used(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("brands", i, "name"),
                 value=brand.name,
-                fix="no sender domain uses this brand: name it in one, or remove it",
+                fix="no sender domain uses this brand: use it in one, or remove it",
             )
 
 
@@ -78,13 +78,13 @@ def isolated_brands_share_nothing(settings: Settings) -> Iterator[Finding]:
                     path=("brands", i, "isolated"),
                     value=True,
                     fix=f"brand {other.name} (pool {other.pool}) also sends from "
-                    f"{', '.join(sorted(shared))}: give {brand.name} sources of its own",
+                    f"{', '.join(sorted(shared))}: give {brand.name} its own sources",
                 )
 
 
 @check("brands", "pools", "reception")
 def unknown_senders_avoid_isolated_brands(settings: Settings) -> Iterator[Finding]:
-    """Mail of unknown senders takes the contract's pool."""
+    """Mail of unknown senders uses the contract's pool."""
     if settings.reception.unknown_senders == "refuse":
         return
     sources = {pool.name: set(pool.sources) for pool in settings.pools}
@@ -94,7 +94,7 @@ def unknown_senders_avoid_isolated_brands(settings: Settings) -> Iterator[Findin
             yield Finding(
                 path=("reception", "unknownSenders"),
                 value="accept",
-                fix=f"such mail takes the pool {DEFAULT_POOL}, whose {', '.join(sorted(shared))} "
+                fix=f"such mail uses the pool {DEFAULT_POOL}, whose {', '.join(sorted(shared))} "
                 f"belongs to the isolated brand {brand.name}: refuse it, or separate the sources",
             )
 
@@ -103,13 +103,13 @@ def _out_of_order(brand: Brand) -> tuple[str, str] | None:
     if seconds(brand.retry_interval) > seconds(brand.max_retry_interval):
         return "retryInterval", "make it no longer than maxRetryInterval"
     if seconds(brand.max_retry_interval) > seconds(brand.max_age):
-        return "maxRetryInterval", "make it no longer than maxAge, or mail expires unretried"
+        return "maxRetryInterval", "make it no longer than maxAge, or mail expires before a retry"
     return None
 
 
 @check(elements=["brands"])
 def brand_intervals_are_in_order(settings: Settings) -> Iterator[Finding]:
-    """First wait, longest wait, expiry."""
+    """The first wait, the longest wait and the expiry must be in this order."""
     for i, brand in enumerate(settings.brands):
         wrong = _out_of_order(brand)
         if wrong is not None:

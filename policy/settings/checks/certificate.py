@@ -23,7 +23,7 @@ def covers(certificate: x509.Certificate, host: str) -> bool:
 
 @check("certificate")
 def chain_goes_with_kind(settings: Settings) -> Iterator[Finding]:
-    """A chain that is given is used, and one that is used is given."""
+    """A configured chain must be used, and a chain that is needed must be configured."""
     certificate = settings.certificate
     if certificate.kind == "given" and certificate.chain is None:
         yield Finding(
@@ -35,13 +35,13 @@ def chain_goes_with_kind(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("certificate", "kind"),
             value=certificate.kind,
-            fix="a chain is given and would not be used: set `kind: given`, or remove the chain",
+            fix="this chain would not be used: set `kind: given`, or remove the chain",
         )
 
 
 @check("certificate", "zone", "mta")
 def chain_is_for_our_host(settings: Settings) -> Iterator[Finding]:
-    """The first certificate of the chain is the host's own."""
+    """The chain must begin with the host's own certificate."""
     chain = settings.certificate.chain
     if chain is None:
         return
@@ -58,18 +58,18 @@ def chain_is_for_our_host(settings: Settings) -> Iterator[Finding]:
     if not covers(leaf, settings.mta_host):
         yield Finding(
             path=path,
-            fix=f"its first certificate does not name {settings.mta_host}: give that one's chain",
+            fix=f"its first certificate does not name {settings.mta_host}: use that host's chain",
         )
 
 
 @check("certificate", "zone", "mta")
 def common_name_fits(settings: Settings) -> Iterator[Finding]:
-    """Certificate authorities take 64 characters for the first name (RFC 5280, ub-common-name)."""
+    """A certificate's first name has at most 64 characters (RFC 5280, ub-common-name)."""
     longest = 64
     if settings.certificate.kind == "acme" and len(settings.mta_host) > longest:
         yield Finding(
             path=("mta", "hostName"),
             value=settings.mta.host_name,
             fix=f"{settings.mta_host[: names.LONGEST_LABEL]}... has {len(settings.mta_host)} "
-            f"characters; a certificate's common name takes {longest}: shorten it or the zone",
+            f"characters; a common name has at most {longest}: shorten it or the zone",
         )

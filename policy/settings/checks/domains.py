@@ -1,4 +1,4 @@
-"""Sender domains: each once, with names that DNS can hold and bounces that align."""
+"""Sender domains: listed once, with names that fit DNS and bounce domains that align."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -25,38 +25,38 @@ def _suffixes() -> PublicSuffixList:
 
 
 def organisational_domain(name: str) -> str | None:
-    """The domain by which DMARC aligns (RFC 7489, 3.2); None: the name is a public suffix."""
+    """The organisational domain (RFC 7489, 3.2); None if the name is a public suffix."""
     found: str | None = _suffixes().privatesuffix(name)
     return found
 
 
 @check(elements=["domains"])
 def domains_are_listed_once(settings: Settings) -> Iterator[Finding]:
-    """Names are normalised by now: case, the last dot and the IDNA form make no difference."""
+    """Names are normalised first, so case, a last dot and the IDNA form make no difference."""
     first: dict[str, int] = {}
     for i, domain in enumerate(settings.domains):
         if domain.name in first:
             yield Finding(
                 path=("domains", i, "name"),
                 value=domain.name,
-                fix="this sender domain is listed already "
-                f"(number {first[domain.name] + 1} of all): remove one",
+                fix=f"this sender domain is already listed (number {first[domain.name] + 1}): "
+                "remove one",
             )
         first.setdefault(domain.name, i)
 
 
 @check("zone")
 def zone_is_registrable(settings: Settings) -> Iterator[Finding]:
-    """Our names live in it, so it must be ours."""
+    """Our names are in it, so it must be ours."""
     fix = _no_own_name(settings.zone)
     if fix is not None:
         yield Finding(path=("zone",), value=settings.zone, fix=fix)
 
 
 def _no_own_name(name: str) -> str | None:
-    """Why nobody can own this name; None: somebody can."""
+    """Why nobody can own this name; None if somebody can."""
     if organisational_domain(name) is None:
-        return "this is a public suffix, under which others register: name your own domain"
+        return "this is a public suffix, under which others register: use your own domain"
     top = name.rpartition(".")[2]
     if not _suffixes().publicsuffix(name, accept_unknown=False) and top not in RESERVED:
         near = nearest(top, ["com", "net", "org", "info", "io", "eu", "de"])
@@ -76,14 +76,14 @@ def domains_are_registrable(settings: Settings) -> Iterator[Finding]:
 
 @check(elements=["domains"])
 def zones_hold_their_domains(settings: Settings) -> Iterator[Finding]:
-    """A record goes to the zone that its name lies in."""
+    """A record goes to the zone that contains its name."""
     for i, domain in enumerate(settings.domains):
         if domain.zone is not None and not names.lies_in(domain.name, domain.zone):
             yield Finding(
                 path=("domains", i, "zone"),
                 value=domain.zone,
-                fix=f"{domain.name} does not lie in this zone: name its own, or leave `zone` out "
-                "when its DNS is elsewhere",
+                fix=f"{domain.name} is not in this zone: set its own, or leave `zone` out if its "
+                "DNS is elsewhere",
             )
 
 
@@ -111,15 +111,15 @@ def _host_names(settings: Settings) -> dict[str, str]:
 
 @check("domains")
 def bounce_domains_are_apart(settings: Settings) -> Iterator[Finding]:
-    """The MX of a bounce domain is ours: it may be no domain that receives other mail."""
+    """The MX of a bounce domain is ours, so the domain must not receive other mail."""
     senders = {domain.name for domain in settings.domains}
     owner: dict[str, str] = {}
     for i, domain in enumerate(settings.domains):
         bounce = domain.bounce_domain
         if bounce in senders:
-            fix = f"{bounce} is a sender domain, whose mail our MX would take: choose a subdomain"
+            fix = f"{bounce} is a sender domain; our MX would receive its mail: choose a subdomain"
         elif owner.setdefault(bounce, domain.name) != domain.name:
-            fix = f"{owner[bounce]} has this bounce domain: choose bounce.{domain.name}"
+            fix = f"{owner[bounce]} already has this bounce domain: choose bounce.{domain.name}"
         else:
             continue
         yield Finding(path=("domains", i, "bounce"), value=bounce, fix=fix)
@@ -127,7 +127,7 @@ def bounce_domains_are_apart(settings: Settings) -> Iterator[Finding]:
 
 @check("zone", elements=["domains"])
 def report_domains_take_nothing_over(settings: Settings) -> Iterator[Finding]:
-    """Mail and records of these names become ours: they may have no other use."""
+    """Mail and records of these names become ours, so they must have no other use."""
     zones = {settings.zone, *(domain.zone for domain in settings.domains if domain.zone)}
     senders = [domain.name for domain in settings.domains]
     for i, domain in enumerate(settings.domains):
@@ -136,7 +136,7 @@ def report_domains_take_nothing_over(settings: Settings) -> Iterator[Finding]:
                 continue
             below = next((one for one in senders if one.endswith(f".{name}")), None)
             if organisational_domain(name) in (name, None) or name in zones:
-                what = "a whole domain, with mail and records of its own"
+                what = "a whole domain with its own mail and records"
             elif below is not None:
                 what = f"above the sender domain {below}"
             else:
@@ -144,21 +144,21 @@ def report_domains_take_nothing_over(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("domains", i, key),
                 value=name,
-                fix=f"this is {what}, and its MX and SPF would become ours: choose a name below "
-                f"it that has no other use, such as bounce.{domain.name}",
+                fix=f"this is {what}, and its MX and SPF would become ours: choose an unused "
+                f"name below it, such as bounce.{domain.name}",
             )
 
 
 @check("domains")
 def feedback_domains_are_apart(settings: Settings) -> Iterator[Finding]:
-    """As bounce domains; several sender domains may share one that is no bounce domain."""
+    """Like bounce domains, but several sender domains may share one."""
     senders = {domain.name for domain in settings.domains}
     bounces = {domain.bounce_domain: domain.name for domain in settings.domains}
     for i, domain in enumerate(settings.domains):
         if domain.feedback is None:
             continue
         if domain.feedback in senders:
-            fix = "this is a sender domain, whose mail our MX would take: choose a subdomain"
+            fix = "this is a sender domain, and our MX would receive its mail: choose a subdomain"
         elif bounces.get(domain.feedback, domain.name) != domain.name:
             fix = f"this is the bounce domain of {bounces[domain.feedback]}: choose another"
         else:
@@ -181,7 +181,7 @@ def _bounce_fix(domain: SenderDomain) -> str | None:
 
 @check(elements=["domains"])
 def bounce_domains_align(settings: Settings) -> Iterator[Finding]:
-    """DMARC takes SPF only for an envelope sender of the same organisational domain."""
+    """For DMARC, SPF only counts if the envelope sender has the same organisational domain."""
     for i, domain in enumerate(settings.domains):
         fix = _bounce_fix(domain) if domain.bounce is not None else None
         if fix is not None:
@@ -196,8 +196,8 @@ def keys_are_strong(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("domains", i, "dkim", "bits"),
                 value=domain.dkim.bits,
-                fix="use 2048, 3072 or 4096; a shorter key that the domain has stays with its old "
-                "sender, and new keys get other selectors",
+                fix="use 2048, 3072 or 4096; leave an existing shorter key with the domain's old "
+                "sender, and use other selectors",
             )
 
 
@@ -212,7 +212,7 @@ def selectors_are_distinct(settings: Settings) -> Iterator[Finding]:
                 value=list(domain.dkim.selectors),
                 fix="choose two different selectors"
                 + (
-                    f", and none that is another with `{ED25519_SUFFIX}`"
+                    f", neither of which is the other with `{ED25519_SUFFIX}`"
                     if domain.dkim.ed25519
                     else ""
                 ),
@@ -227,7 +227,7 @@ def selectors_are_distinct(settings: Settings) -> Iterator[Finding]:
 
 @check("zone", elements=["domains"])
 def derived_names_fit(settings: Settings) -> Iterator[Finding]:
-    """DNS takes 253 characters, and a label 63, also in names that we derive."""
+    """Names have at most 253 characters and labels 63, including the names that we derive."""
     for i, domain in enumerate(settings.domains):
         for key, name in _derived(settings, domain):
             longest = max(len(label) for label in name.split("."))
@@ -236,7 +236,7 @@ def derived_names_fit(settings: Settings) -> Iterator[Finding]:
                     path=("domains", i, *key),
                     value=domain.name,
                     fix=f"{name[:60]}... has {len(name)} characters, its longest label {longest}; "
-                    "DNS takes 253 and 63: shorten the selector, the domain or the zone",
+                    "DNS allows 253 and 63: shorten the selector, the domain or the zone",
                 )
 
 
@@ -268,7 +268,7 @@ def dmarc_is_not_weaker_than_inherited(settings: Settings) -> Iterator[Finding]:
                     yield Finding(
                         path=("domains", i, "dmarc", "policy"),
                         value=domain.dmarc.policy,
-                        fix=f"use {inherited} or stricter, as {above} has it for its subdomains, "
-                        "or leave that one with dmarc: {publish: false}",
+                        fix=f"use {inherited} or stricter, as {above} requires for its "
+                        "subdomains, or keep that policy with dmarc: {publish: false}",
                     )
                 break

@@ -1,4 +1,4 @@
-"""Sources, pools and proxies: every name that is used is defined, and used once."""
+"""Sources, pools and proxies: every name is defined, and defined once."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,17 +10,17 @@ from policy.settings.plain_secrets import Path
 from policy.settings.problems import Finding, one_of
 
 MTA = "mta"
-"""How the MTA host is called among the hosts of an environment."""
+"""The name of the MTA host among the hosts of an environment."""
 
 MOST_TURNS = 64
-"""How long the list of a pool's turns may be: each queue keeps one."""
+"""The maximum length of a pool's list of turns: each queue keeps one."""
 
 _RESERVED = frozenset({"unspecified", "null", "none", "unknown", "all", "any"})
-"""Names that KumoMTA gives a meaning of its own, or that a report could not tell from one."""
+"""Names that have a meaning in KumoMTA, or look like one in a report."""
 
 
 def _repeated(words: Iterable[str]) -> Iterator[tuple[int, int]]:
-    """Index of each repetition, with the index of what it repeats."""
+    """The index of each repetition, with the index of its first use."""
     first: dict[str, int] = {}
     for i, word in enumerate(words):
         if word in first:
@@ -33,13 +33,13 @@ def _twice(field: str, defined: Sequence[str]) -> Iterator[Finding]:
         yield Finding(
             path=(field, i, "name"),
             value=defined[i],
-            fix=f"{field}[{earlier}] has this name: choose another, or remove one",
+            fix=f"{field}[{earlier}] already has this name: choose another, or remove one",
         )
 
 
 @check(elements=["sources", "pools", "brands", "proxies"])
 def names_are_defined_once(settings: Settings) -> Iterator[Finding]:
-    """Two things of one name would silently become one."""
+    """Two items with the same name would silently become one."""
     yield from _twice("sources", [source.name for source in settings.sources])
     yield from _twice("pools", [pool.name for pool in settings.pools])
     yield from _twice("brands", [brand.name for brand in settings.brands])
@@ -48,7 +48,7 @@ def names_are_defined_once(settings: Settings) -> Iterator[Finding]:
 
 @check(elements=["sources", "pools", "brands", "proxies"])
 def names_are_not_reserved(settings: Settings) -> Iterator[Finding]:
-    """KumoMTA sends from source and pool `unspecified` when it has no better answer."""
+    """KumoMTA uses the source and pool `unspecified` as its own fallback."""
     defined: list[tuple[Path, str]] = [
         *((("sources", i, "name"), source.name) for i, source in enumerate(settings.sources)),
         *((("pools", i, "name"), pool.name) for i, pool in enumerate(settings.pools)),
@@ -62,7 +62,7 @@ def names_are_not_reserved(settings: Settings) -> Iterator[Finding]:
 
 @check("sources", "pools")
 def contract_names_exist(settings: Settings) -> Iterator[Finding]:
-    """The contract with PING8 names one source and one pool, and KUMOPROXY_* describe them."""
+    """The contract with PING8 names one source and one pool, which KUMOPROXY_* describe."""
     if DEFAULT_SOURCE not in {source.name for source in settings.sources}:
         yield Finding(
             path=("sources",),
@@ -87,14 +87,14 @@ def ehlo_names_lie_in_our_zone(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("sources", i, "ehlo"),
                 value=source.ehlo,
-                fix=f"choose a name in the zone, such as {first}.{settings.zone}, or write the "
-                f"first label alone: {first}",
+                fix=f"choose a name in the zone, such as {first}.{settings.zone}, or write only "
+                f"the first label: {first}",
             )
         elif len(name) > names.LONGEST_NAME:
             yield Finding(
                 path=("sources", i, "ehlo"),
                 value=source.ehlo,
-                fix=f"shorten it: {name[:40]}... has {len(name)} characters, DNS takes 253",
+                fix=f"shorten it: {name[:40]}... has {len(name)} characters, DNS allows 253",
             )
 
 
@@ -106,8 +106,8 @@ def ehlo_names_are_used_once(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("sources", i, "ehlo"),
             value=settings.sources[i].ehlo,
-            fix=f"source {settings.sources[earlier].name} has this EHLO name for another address: "
-            "choose one of its own",
+            fix=f"source {settings.sources[earlier].name} already uses this EHLO name: choose "
+            "another",
         )
 
 
@@ -140,14 +140,14 @@ def host_names_are_used_once(settings: Settings) -> Iterator[Finding]:
 
 @check("sources", elements=["pools"])
 def pools_name_known_sources(settings: Settings) -> Iterator[Finding]:
-    """kumod would accept the pool and fail at the first message."""
+    """kumod would load the pool and fail at the first message."""
     known = [source.name for source in settings.sources]
     for i, pool in enumerate(settings.pools):
         if not pool.sources:
             yield Finding(
                 path=("pools", i, "sources"),
                 value="{}",
-                fix="name one source or more, each with its weight",
+                fix="list one or more sources, each with its weight",
             )
         for name, weight in pool.sources.items():
             if name not in known:
@@ -160,7 +160,7 @@ def pools_name_known_sources(settings: Settings) -> Iterator[Finding]:
 
 @check("sources", "pools")
 def sources_are_used(settings: Settings) -> Iterator[Finding]:
-    """An address that nothing sends from costs money and cools down."""
+    """An unused address costs money and loses its reputation."""
     used = {name for pool in settings.pools for name in pool.sources}
     for i, source in enumerate(settings.sources):
         if source.name not in used:
@@ -173,7 +173,7 @@ def sources_are_used(settings: Settings) -> Iterator[Finding]:
 
 @check("proxies", elements=["sources"])
 def sources_name_known_proxies(settings: Settings) -> Iterator[Finding]:
-    """A source lives on a proxy host."""
+    """A source needs a proxy host."""
     known = [proxy.name for proxy in settings.proxies]
     for i, source in enumerate(settings.sources):
         if source.proxy not in known:
@@ -186,14 +186,14 @@ def sources_name_known_proxies(settings: Settings) -> Iterator[Finding]:
 
 @check(elements=["pools"])
 def pools_have_simple_shares(settings: Settings) -> Iterator[Finding]:
-    """Each queue goes round a list in which a source is named as often as it weighs."""
+    """Each queue goes round a list that repeats each source by its weight."""
     for i, pool in enumerate(settings.pools):
         if sum(pool.turns().values()) > MOST_TURNS:
             yield Finding(
                 path=("pools", i, "sources"),
                 value=", ".join(f"{name}: {weight}" for name, weight in pool.sources.items()),
-                fix="use smaller whole numbers, such as 3 and 1: divided by what they have in "
-                f"common they add up to {MOST_TURNS} at most",
+                fix="use smaller whole numbers, such as 3 and 1: in lowest terms their sum is "
+                f"at most {MOST_TURNS}",
             )
 
 
@@ -206,7 +206,7 @@ def proxies_are_used(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("proxies", i, "name"),
                 value=proxy.name,
-                fix="no source lives on this proxy: name it in a source, or remove it",
+                fix="no source uses this proxy: use it in a source, or remove it",
             )
 
 
@@ -223,14 +223,14 @@ def elastic_ips_are_used_once(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("sources", i, "allocationId"),
                 value=source.allocation_id,
-                fix=f"{taken[source.allocation_id]} has this Elastic IP: name another",
+                fix=f"{taken[source.allocation_id]} already has this Elastic IP: use another",
             )
         taken.setdefault(source.allocation_id, f"source {source.name}")
 
 
 @check("sources", "elastic_ip_quota")
 def elastic_ips_fit_the_quota(settings: Settings) -> Iterator[Finding]:
-    """Existing addresses count as well: they are in the region already."""
+    """Existing addresses count too: they are already in the region."""
     needed = 1 + len(settings.sources)
     if needed > settings.elastic_ip_quota:
         yield Finding(

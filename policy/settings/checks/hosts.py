@@ -10,13 +10,13 @@ from policy.settings.plain_secrets import Path
 from policy.settings.problems import Finding, nearest
 
 SPOOL_USABLE = 0.90
-"""kumod refuses mail when less than a tenth of the spool is free."""
+"""kumod refuses mail if less than a tenth of the spool is free."""
 
 METADATA_KIB = 2
-"""What the spool holds for each message beside its body."""
+"""What the spool stores for each message besides its body."""
 
 PROXY_STATUS_PORT = 8001
-"""Where KumoProxy's status listens, on loopback."""
+"""The loopback port of KumoProxy's status."""
 
 _GP3_IOPS = 3000
 _GP3_IOPS_FOR_EACH_GIB = 500
@@ -33,7 +33,7 @@ def _hosts(settings: Settings) -> Iterator[tuple[Path, Host]]:
 
 @check("mta", elements=["proxies"])
 def instance_types_are_known(settings: Settings) -> Iterator[Finding]:
-    """A type that the table lacks must say what the table would."""
+    """For a type that the table lacks, the settings must supply the facts."""
     for path, host in _hosts(settings):
         stated = host.architecture is not None and host.addresses_per_interface is not None
         if host.instance_type in instance_types() or stated:
@@ -43,8 +43,8 @@ def instance_types_are_known(settings: Settings) -> Iterator[Finding]:
             path=(*path, "instanceType"),
             value=host.instance_type,
             fix=(f"did you mean {near}? " if near else "")
-            + "A type that the table of types does not list needs `architecture` and "
-            "`addressesPerInterface` beside it",
+            + "an instance type that the table does not list needs `architecture` and "
+            "`addressesPerInterface`",
         )
 
 
@@ -79,14 +79,14 @@ def interfaces_hold_their_addresses(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("proxies", i, "instanceType"),
                 value=proxy.instance_type,
-                fix=f"it takes {proxy.address_limit} addresses and {proxy.name} has {count} "
+                fix=f"it has at most {proxy.address_limit} addresses and {proxy.name} has {count} "
                 "sources: choose a larger type, or spread the sources over more proxies",
             )
 
 
 @check("mta")
 def spool_holds_the_backlog(settings: Settings) -> Iterator[Finding]:
-    """A disk sized for the average fails in the first queue spike."""
+    """A disk sized for the average is full in the first queue spike."""
     mta = settings.mta
     kib = mta.expected_backlog * (mta.expected_message_kib + METADATA_KIB)
     needed = -(-kib // int(SPOOL_USABLE * _KIB_FOR_EACH_GIB))
@@ -95,67 +95,67 @@ def spool_holds_the_backlog(settings: Settings) -> Iterator[Finding]:
             path=("mta", "spoolGib"),
             value=mta.spool_gib,
             fix=f"use {needed} or more: {mta.expected_backlog:,} messages (expectedBacklog) of "
-            f"{mta.expected_message_kib} KiB (expectedMessageKib) and a tenth kept free, below "
-            "which kumod refuses mail",
+            f"{mta.expected_message_kib} KiB (expectedMessageKib) and a tenth kept free, since "
+            "kumod refuses mail below that",
         )
 
 
 @check("mta")
 def spool_is_a_possible_gp3_volume(settings: Settings) -> Iterator[Finding]:
-    """Limits of gp3: 500 IOPS for each GiB, 0.25 MiB/s for each IOPS."""
+    """Limits of gp3: 500 IOPS per GiB, 0.25 MiB/s per IOPS."""
     mta = settings.mta
     if mta.spool_iops > max(_GP3_IOPS, _GP3_IOPS_FOR_EACH_GIB * mta.spool_gib):
         yield Finding(
             path=("mta", "spoolIops"),
             value=mta.spool_iops,
-            fix=f"gp3 gives {_GP3_IOPS_FOR_EACH_GIB} IOPS for each GiB: lower it, or raise "
-            "spoolGib",
+            fix=f"gp3 allows {_GP3_IOPS_FOR_EACH_GIB} IOPS per GiB: lower it, or raise spoolGib",
         )
     if mta.spool_throughput > _GP3_THROUGHPUT_FOR_EACH_IOPS * mta.spool_iops:
         yield Finding(
             path=("mta", "spoolThroughput"),
             value=mta.spool_throughput,
-            fix="gp3 gives 0.25 MiB/s for each IOPS: lower it, or raise spoolIops",
+            fix="gp3 allows 0.25 MiB/s per IOPS: lower it, or raise spoolIops",
         )
 
 
 @check("mta", "logs", "alarms")
 def log_volume_holds_the_logs(settings: Settings) -> Iterator[Finding]:
-    """Logs that are kept must not raise the very alarm about a full disk."""
+    """Kept logs must not raise the alarm about a full disk."""
     usable = settings.mta.log_gib * (100 - settings.alarms.disk_free_warning) // 100
     if settings.logs.keep_gib > usable:
         yield Finding(
             path=("logs", "keepGib"),
             value=settings.logs.keep_gib,
-            fix=f"keep {usable} or less, or raise mta.logGib: its {settings.mta.log_gib} GiB less "
-            f"the {settings.alarms.disk_free_warning} % free that alarms.diskFreeWarning asks for",
+            fix=f"use {usable} or less, or raise mta.logGib: its {settings.mta.log_gib} GiB "
+            f"minus the {settings.alarms.disk_free_warning} % free that alarms.diskFreeWarning "
+            "asks for",
         )
 
 
 @check("mta", "logs", elements=["proxies"])
 def root_volumes_hold_the_journal(settings: Settings) -> Iterator[Finding]:
-    """The journal lies on the root volume, beside the system and the releases."""
+    """The journal shares the root volume with the system and the releases."""
     for path, host in _hosts(settings):
         if settings.logs.journal_gib * 4 > host.root_gib:
             yield Finding(
                 path=(*path, "rootGib"),
                 value=host.root_gib,
                 fix=f"use {settings.logs.journal_gib * 4} or more: the journal (logs.journalGib) "
-                "may take a quarter",
+                "may use a quarter",
             )
 
 
 @check(elements=["proxies"])
 def socks_ports_are_free(settings: Settings) -> Iterator[Finding]:
-    """A port from which the kernel dials out can be taken when the proxy starts."""
+    """The kernel may already use an ephemeral port when the proxy starts."""
     for i, proxy in enumerate(settings.proxies):
         if proxy.port >= _FIRST_EPHEMERAL_PORT:
             fix = (
-                f"use a port below {_FIRST_EPHEMERAL_PORT}: from there on the kernel takes ports "
-                "for outgoing connections"
+                f"use a port below {_FIRST_EPHEMERAL_PORT}: the kernel uses higher ports for "
+                "outgoing connections"
             )
         elif proxy.port == PROXY_STATUS_PORT:
-            fix = "use another port: the proxy's own status listens there"
+            fix = "use another port: the proxy's status page uses this one"
         else:
             continue
         yield Finding(path=("proxies", i, "port"), value=proxy.port, fix=fix)

@@ -19,7 +19,7 @@ _RESERVED_BY_AWS = 5
 
 @check("network")
 def vpc_is_private(settings: Settings) -> Iterator[Finding]:
-    """The proxy's address must be one that stays in the network."""
+    """Traffic to the proxies must stay in the private network."""
     vpc = ipaddress.IPv4Network(settings.network.cidr)
     if not any(vpc.subnet_of(private) for private in PRIVATE_NETWORKS):
         yield Finding(
@@ -32,20 +32,18 @@ def vpc_is_private(settings: Settings) -> Iterator[Finding]:
 
 @check("network")
 def networks_have_a_size_of_aws(settings: Settings) -> Iterator[Finding]:
-    """AWS takes /16 to /28 for a VPC and for a subnet."""
+    """AWS allows /16 to /28 for a VPC and for a subnet."""
     network = settings.network
     places: list[tuple[tuple[str | int, ...], str]] = [(("network", "cidr"), network.cidr)]
     places += [(("network", "subnets", i), text) for i, text in enumerate(network.subnets)]
     for path, text in places:
         if not _LARGEST <= ipaddress.IPv4Network(text).prefixlen <= _SMALLEST:
-            yield Finding(
-                path=path, value=text, fix="AWS takes sizes from /16 to /28: change the prefix"
-            )
+            yield Finding(path=path, value=text, fix="AWS allows /16 to /28: change the prefix")
 
 
 @check("network")
 def subnets_lie_in_the_vpc(settings: Settings) -> Iterator[Finding]:
-    """A subnet outside the VPC is refused by AWS in the middle of an update."""
+    """AWS would reject a subnet outside the VPC in the middle of an update."""
     vpc = ipaddress.IPv4Network(settings.network.cidr)
     for i, text in enumerate(settings.network.subnets):
         if not ipaddress.IPv4Network(text).subnet_of(vpc):
@@ -58,7 +56,7 @@ def subnets_lie_in_the_vpc(settings: Settings) -> Iterator[Finding]:
 
 @check("network")
 def subnets_do_not_overlap(settings: Settings) -> Iterator[Finding]:
-    """Two subnets cannot share an address."""
+    """Subnets cannot share addresses."""
     first, second = (ipaddress.IPv4Network(text) for text in settings.network.subnets)
     if first.overlaps(second):
         yield Finding(
@@ -70,7 +68,7 @@ def subnets_do_not_overlap(settings: Settings) -> Iterator[Finding]:
 
 @check("network", "proxies", "sources", "mta")
 def subnets_hold_their_hosts(settings: Settings) -> Iterator[Finding]:
-    """Each host needs an address, a proxy one for each source."""
+    """Each host needs an address, and a proxy needs one per source."""
     needed = [0, 0]
     needed[settings.mta.subnet] += 1
     for proxy in settings.proxies:
@@ -88,7 +86,7 @@ def subnets_hold_their_hosts(settings: Settings) -> Iterator[Finding]:
 
 @check("network", "region")
 def zones_are_two_of_the_region(settings: Settings) -> Iterator[Finding]:
-    """Two different availability zones of the region."""
+    """The subnets are in two different availability zones of the region."""
     zones = settings.network.availability_zones
     if zones is None:
         return
@@ -97,19 +95,19 @@ def zones_are_two_of_the_region(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("network", "availabilityZones", i),
                 value=zone,
-                fix=f"name a zone of the region, such as {settings.region}a",
+                fix=f"use a zone of the region, such as {settings.region}a",
             )
     if zones[0] == zones[1]:
         yield Finding(
             path=("network", "availabilityZones", 1),
             value=zones[1],
-            fix="name another zone: the subnets are in two, so that one may fail",
+            fix="use another zone: with two zones, one may fail",
         )
 
 
 @check("network", "proxies", "sources", "mta")
 def private_addresses_differ(settings: Settings) -> Iterator[Finding]:
-    """Two names may mean one address, which AWS refuses in the middle of an update."""
+    """Two names may lead to the same address, which AWS would reject in the middle of an update."""
     held: dict[str, Place] = {}
     for place in sorted(places(settings), key=lambda place: not place.pinned):
         other = held.setdefault(place.address, place)
@@ -117,14 +115,14 @@ def private_addresses_differ(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=(*place.path, "privateAddress"),
                 value=place.address,
-                fix=f"{key_of(other.path)} has it too. Write another one for whichever is new, "
+                fix=f"{key_of(other.path)} has it too. Set another one for the newer of the two, "
                 f"such as {free_address(settings, place.subnet)}",
             )
 
 
 @check("network", "proxies", "sources", "mta")
 def pinned_addresses_are_of_the_subnet(settings: Settings) -> Iterator[Finding]:
-    """AWS keeps the first four addresses of a subnet and the last."""
+    """AWS reserves the first four addresses of a subnet and the last one."""
     for place in places(settings):
         network = ipaddress.IPv4Network(place.subnet)
         offset = int(ipaddress.IPv4Address(place.address)) - int(network.network_address)
@@ -138,14 +136,14 @@ def pinned_addresses_are_of_the_subnet(settings: Settings) -> Iterator[Finding]:
 
 @check("proxies", "sources")
 def first_sources_have_the_hosts_address(settings: Settings) -> Iterator[Finding]:
-    """An address of a first source would be ignored."""
+    """The first source uses the host's address, so its own would be ignored."""
     for i, proxy in enumerate(settings.proxies):
         own = settings.sources_of(proxy.name)
         if proxy.primary_source is not None and proxy.primary_source not in {s.name for s in own}:
             yield Finding(
                 path=("proxies", i, "primarySource"),
                 value=proxy.primary_source,
-                fix=f"name a source of {proxy.name}: {', '.join(s.name for s in own) or 'none'}",
+                fix=f"choose a source of {proxy.name}: {', '.join(s.name for s in own) or 'none'}",
             )
         elif own and own[0].private_address is not None:
             yield Finding(

@@ -1,4 +1,4 @@
-"""What a check is, and which settings must be whole for it to say anything true."""
+"""What a check is, and which settings must be valid before it can run."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ Rule = Callable[[Settings], Iterable[Finding]]
 class Check:
     """A rule with the fields of `Settings` that it reads.
 
-    With an error in one of `whole` it cannot run. Of the lists in `elements` it judges each
-    element by itself, so it still runs on those that are well-formed.
+    It cannot run if one of `whole` has an error. It checks the lists in `elements` element by
+    element, so it still runs on the well-formed ones.
     """
 
     rule: Rule
@@ -22,7 +22,7 @@ class Check:
     elements: frozenset[str]
 
     def can_run(self, broken: frozenset[str], thinned: frozenset[str]) -> bool:
-        """Whether what it reads is sound: neither broken as a whole nor, if it matters, thinned."""
+        """Whether what it reads is valid: not broken and, if it matters, complete."""
         return not (self.whole & (broken | thinned) or self.elements & broken)
 
 

@@ -1,4 +1,4 @@
-"""Traffic shaping: keys and values that KumoMTA takes, for sources that exist."""
+"""Traffic shaping: keys and values that KumoMTA accepts, for existing sources."""
 
 import json
 import re
@@ -33,7 +33,7 @@ _FIXES = {
 
 @cache
 def parameters() -> Mapping[str, Mapping[str, str]]:
-    """Kinds of the values by key: of an egress path, and what a domain or provider adds to it."""
+    """Types of the values by key: of an egress path, and of domains and providers."""
     file = FilePath(__file__).parents[1] / "data" / "egress_path.json"
     found: dict[str, dict[str, str]] = json.loads(file.read_text("utf-8"))
     return found
@@ -41,7 +41,7 @@ def parameters() -> Mapping[str, Mapping[str, str]]:
 
 @check("sources", "shaping")
 def shaping_names_known_sources(settings: Settings) -> Iterator[Finding]:
-    """A limit for a source that does not exist limits nothing."""
+    """A limit for an unknown source would have no effect."""
     known = [source.name for source in settings.sources]
     used: list[tuple[Path, str]] = [
         (("shaping", "warmUp", name), name) for name in settings.shaping.warm_up
@@ -79,32 +79,32 @@ def shaping_tables_are_of_domains(settings: Settings) -> Iterator[Finding]:
 
 @check("shaping")
 def shaping_keeps_the_contract(settings: Settings) -> Iterator[Finding]:
-    """TLS, port and address family of every path are agreed with PING8."""
+    """The contract with PING8 fixes TLS, port and address family of every path."""
     default = settings.shaping.overrides.get("default", {})
     for key, value in EGRESS_PATH.items():
         if key in default and default[key] != value:
             yield Finding(
                 path=("shaping", "overrides", "default", key),
                 value=default[key],
-                fix=f"remove it: every path has {value}; set it for single domains",
+                fix=f"remove it: every path has {value}; set it for individual domains",
             )
 
 
 @check("shaping")
 def shaping_stays_on_port_25(settings: Settings) -> Iterator[Finding]:
-    """A proxy host may reach no other port: such mail would wait until it expires."""
+    """A proxy host can reach no other port, so such mail would wait until it expires."""
     for path, table in _paths(settings):
         if table.get("smtp_port", 25) != 25:
             yield Finding(
                 path=(*path, "smtp_port"),
                 value=table["smtp_port"],
-                fix="remove it: the firewall lets a proxy host reach port 25 alone",
+                fix="remove it: the firewall lets a proxy host reach only port 25",
             )
 
 
 @check("shaping")
 def shaping_keys_are_kumomtas(settings: Settings) -> Iterator[Finding]:
-    """kumod takes no unknown key, and says so only when it starts."""
+    """kumod rejects unknown keys, but only when it starts."""
     for path, table in _entries(settings):
         provider = path[2] == "provider"
         known = {**parameters()["path"], **parameters()["provider" if provider else "domain"]}
@@ -115,7 +115,7 @@ def shaping_keys_are_kumomtas(settings: Settings) -> Iterator[Finding]:
 
 @check("shaping")
 def warm_up_does_not_shrink(settings: Settings) -> Iterator[Finding]:
-    """A day that allows less than the one before is a slip of a digit."""
+    """A day that allows less than the one before is probably a typing error."""
     for name, plan in settings.shaping.warm_up.items():
         for i in range(1, len(plan.daily)):
             if plan.daily[i] < plan.daily[i - 1]:
@@ -137,7 +137,7 @@ def _entries(settings: Settings) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _paths(settings: Settings) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The same, and the tables of sources in them."""
+    """The tables of domains and providers, and of the sources in them."""
     for path, table in _entries(settings):
         yield path, table
         for name, inner in _tables(table.get("sources")):

@@ -1,4 +1,4 @@
-"""SPF: what receivers refuse to evaluate, and what DNS cannot publish."""
+"""SPF: records that receivers refuse to evaluate or that DNS cannot publish."""
 
 from collections.abc import Iterator, Mapping
 
@@ -15,7 +15,7 @@ LOOKUPS = 10
 """Look-ups that one evaluation may take (RFC 7208, 4.6.4)."""
 
 LONGEST_RECORD = 1100
-"""Octets of an SPF record that still fit an answer of 1,232 octets, so that UDP carries it."""
+"""Octets of an SPF record that still fit into a UDP answer of 1,232 octets."""
 
 LONGEST_TXT = 4000
 """Characters of one TXT value in Route 53."""
@@ -43,15 +43,15 @@ def _terms(settings: Settings, domain: SenderDomain) -> tuple[str, ...]:
 
 
 def _place(i: int, domain: SenderDomain) -> Path:
-    """Where an operator finds what makes the record of a domain long."""
+    """The setting that makes a domain's record long."""
     given = domain.spf is not None and domain.spf.record is not None
     return ("domains", i, "spf", "record" if given else "include")
 
 
 def look_ups(name: str, records: Includes) -> int | None:
-    """Look-ups to evaluate one of our records; None for a loop.
+    """Look-ups to evaluate one of our records; None if it loops.
 
-    What others' records include is not known here and counts as nothing.
+    Includes inside other people's records are unknown here and not counted.
     """
     return _count(name, records, ())
 
@@ -72,7 +72,7 @@ def _count(name: str, records: Includes, above: tuple[str, ...]) -> int | None:
 
 @check("zone", "brands", "domains")
 def spf_stays_within_ten_look_ups(settings: Settings) -> Iterator[Finding]:
-    """An eleventh look-up makes the whole record a permanent error."""
+    """More than ten look-ups make the whole record a permanent error."""
     records = our_records(settings)
     for i, domain in enumerate(settings.domains):
         if domain.spf is None:
@@ -82,7 +82,7 @@ def spf_stays_within_ten_look_ups(settings: Settings) -> Iterator[Finding]:
             fix = "these records include each other, a permanent error: remove the loop"
         elif count > LOOKUPS:
             fix = (
-                f"SPF takes {LOOKUPS} look-ups and this record needs {count} or more (its brand's "
+                f"SPF allows {LOOKUPS} look-ups and this record needs {count} or more (its brand's "
                 "record, each include, a, mx, ptr, exists and redirect, and what they include): "
                 "remove some, or write addresses as ip4"
             )
@@ -94,7 +94,7 @@ def spf_stays_within_ten_look_ups(settings: Settings) -> Iterator[Finding]:
 
 @check(elements=["domains"])
 def spf_includes_are_used_once(settings: Settings) -> Iterator[Finding]:
-    """A repeated include costs a look-up for nothing."""
+    """A repeated include wastes a look-up."""
     for i, domain in enumerate(settings.domains):
         includes = domain.spf.include if domain.spf is not None else ()
         for j, name in enumerate(includes):
@@ -102,13 +102,13 @@ def spf_includes_are_used_once(settings: Settings) -> Iterator[Finding]:
                 yield Finding(
                     path=("domains", i, "spf", "include", j),
                     value=name,
-                    fix="this include is listed already: remove one",
+                    fix="this include is already listed: remove one",
                 )
 
 
 @check("zone", elements=["domains"])
 def spf_records_fit(settings: Settings) -> Iterator[Finding]:
-    """The record of a sender domain, as it will be published."""
+    """A sender domain's record must fit one UDP packet."""
     for i, domain in enumerate(settings.domains):
         if domain.spf is None:
             continue
@@ -118,8 +118,8 @@ def spf_records_fit(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=_place(i, domain),
                 value=f"{len(terms)} terms",
-                fix=f"the record has {size} characters; keep it to {LONGEST_RECORD}, or an "
-                "answer no longer fits one packet",
+                fix=f"the record has {size} characters; keep it to {LONGEST_RECORD}, so that an "
+                "answer fits into one packet",
             )
 
 
@@ -132,18 +132,19 @@ def brand_records_fit(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("pools", i, "sources"),
                 value=f"{len(pool.sources)} sources",
-                fix=f"one SPF record holds {most} addresses: spread the sources over more pools "
+                fix=f"one SPF record has room for {most} addresses: spread the sources over more "
+                "pools "
                 "and brands",
             )
 
 
 def _txt_fix(text: str, values: tuple[str, ...]) -> str | None:
     if is_spf(text):
-        return "two SPF records are a permanent error: give it as `record`, and ours is added to it"
+        return "two SPF records are a permanent error: set it as `record`, and ours is added to it"
     if not (text.isascii() and text.isprintable()):
-        return "use printable ASCII in one line"
+        return "use printable ASCII on one line"
     if len(text) > LONGEST_TXT:
-        return f"Route 53 takes {LONGEST_TXT} characters, and this has {len(text)}: shorten it"
+        return f"Route 53 allows {LONGEST_TXT} characters, and this has {len(text)}: shorten it"
     if values.count(text) > 1:
         return "this value is listed twice: remove one"
     return None
@@ -151,7 +152,7 @@ def _txt_fix(text: str, values: tuple[str, ...]) -> str | None:
 
 @check(elements=["domains"])
 def other_texts_can_be_published(settings: Settings) -> Iterator[Finding]:
-    """What is beside the SPF record in the same record set."""
+    """The other texts in the SPF record's record set must be valid too."""
     for i, domain in enumerate(settings.domains):
         if domain.spf is None:
             continue
@@ -165,12 +166,12 @@ def other_texts_can_be_published(settings: Settings) -> Iterator[Finding]:
 
 @check("zone", elements=["brands"])
 def brand_record_names_fit(settings: Settings) -> Iterator[Finding]:
-    """`<brand>._spf.<zone>` is a name like any other."""
+    """`<brand>._spf.<zone>` must be a valid DNS name."""
     for i, brand in enumerate(settings.brands):
         name = record_names.brand_spf(brand.name, settings.zone)
         if len(name) > names.LONGEST_NAME:
             yield Finding(
                 path=("brands", i, "name"),
                 value=brand.name,
-                fix=f"{name[:40]}... has {len(name)} characters; DNS takes 253: shorten it",
+                fix=f"{name[:40]}... has {len(name)} characters; DNS allows 253: shorten it",
             )

@@ -1,4 +1,4 @@
-"""The way of events to PING8: none may be lost, whatever is configured."""
+"""The path of events to PING8: no setting may cause a loss."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from policy.settings.problems import Finding
 MUST_ARRIVE = frozenset(
     {"Delivery", "TransientFailure", "Bounce", "AdminBounce", "OOB", "Feedback", "Expiration"}
 )
-"""Delivered, deferred, bounced, complained, failed and expired, by the contract with PING8."""
+"""Record types of the events that the contract with PING8 promises."""
 
 _SEVEN_DAYS = 7 * 86400
 _LONGEST_TIMEOUT = 300
@@ -18,7 +18,7 @@ _LONGEST_TIMEOUT = 300
 
 @check("webhook")
 def contract_events_are_sent(settings: Settings) -> Iterator[Finding]:
-    """Record types may be left out, but not those that the contract promises."""
+    """Record types may be left out, but not those that the contract with PING8 promises."""
     for i, kind in enumerate(settings.webhook.leave_out):
         if kind in MUST_ARRIVE:
             yield Finding(
@@ -30,7 +30,7 @@ def contract_events_are_sent(settings: Settings) -> Iterator[Finding]:
 
 @check("webhook")
 def events_live_seven_days(settings: Settings) -> Iterator[Finding]:
-    """A receiver may be down over a long weekend."""
+    """PING8 may be down over a long weekend."""
     if seconds(settings.webhook.max_event_age) < _SEVEN_DAYS:
         yield Finding(
             path=("webhook", "maxEventAge"),
@@ -41,7 +41,7 @@ def events_live_seven_days(settings: Settings) -> Iterator[Finding]:
 
 @check("webhook")
 def webhook_intervals_are_in_order(settings: Settings) -> Iterator[Finding]:
-    """First wait, longest wait, dead letter; one POST must end before the next wait does."""
+    """First wait, longest wait and dead letter come in this order; a POST ends in 5 minutes."""
     webhook = settings.webhook
     if seconds(webhook.retry_interval) > seconds(webhook.max_retry_interval):
         yield Finding(
@@ -59,5 +59,5 @@ def webhook_intervals_are_in_order(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             path=("webhook", "timeout"),
             value=webhook.timeout,
-            fix="use 5m or less: a hanging receiver holds a connection this long",
+            fix="use 5m or less: a hanging receiver keeps a connection busy for this long",
         )

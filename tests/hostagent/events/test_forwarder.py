@@ -67,7 +67,7 @@ def test_a_redirect_is_an_error_that_is_tried_again(
     other = Receiver()
     receiver.headers = {"Location": (other if elsewhere else receiver).url}
     receiver.answer = lambda _body: (status, b"")
-    assert posted(kumod) == (502, f"{status}: no event follows a redirect".encode())
+    assert posted(kumod) == (502, f"{status}: events do not follow redirects".encode())
     assert not (other.posts or other.gets or receiver.gets)
     assert len(receiver.posts) == 1
     other.close()

@@ -142,7 +142,9 @@ def test_a_damaged_bundle_is_refused(ground: Ground) -> None:
 def test_a_bundle_cut_off_on_the_way_is_refused(ground: Ground) -> None:
     done = ground.ssh(push_command("1m"), '{"agent": "AAAA')
     assert done.returncode == 1
-    assert last_line(done) == "ping8: the bundle arrived damaged; nothing was changed, push again"
+    assert (
+        last_line(done) == "ping8: the bundle arrived damaged, so nothing was changed; push again"
+    )
 
 
 def test_a_release_for_another_instance_is_refused(ground: Ground) -> None:
@@ -324,7 +326,7 @@ def test_a_time_limit_that_is_over_goes_back(ground: Ground) -> None:
     bad = release("-- unwell", environment="A=5")
     done = ground.send(bad, limit="5s", patience=60)
     assert done.returncode != 0
-    assert "the time limit is over and http://127.0.0.1:8000" in last_line(done)
+    assert "the time limit has passed and http://127.0.0.1:8000" in last_line(done)
     assert ground.live() == OLD.id
     assert ground.torn(OLD, bad) == ""
     retry(ground)

@@ -72,7 +72,7 @@ def test_a_push_names_the_known_faults_of_an_old_version(world: World) -> None:
 
 def test_a_kumod_that_does_not_say_its_version_vetoes_no_push(world: World) -> None:
     def hang() -> None:
-        raise AgentError("`kumod --version` took longer than 10 s", "look why")
+        raise AgentError("`kumod --version` took longer than 10 s", "find out why")
 
     kumod = world.root / "opt/kumomta/sbin/kumod"
     kumod.parent.mkdir(parents=True)

@@ -35,7 +35,7 @@ def test_the_document_is_current() -> None:
 
 
 def test_every_metric_is_drawn_or_alarmed() -> None:
-    with pytest.raises(ValidationError, match="sent for nothing"):
+    with pytest.raises(ValidationError, match="sent but not used"):
         table(lambda raw: raw["widgets"].clear())
 
 

@@ -11,5 +11,5 @@ def test_settings_that_cannot_be_written_are_one_message(monkeypatch: pytest.Mon
     settings = settings_of(SMALL)
     check.check(settings)
     monkeypatch.setattr(shaping, "_webhook_path", lambda _settings: {"max_ready": None})
-    with pytest.raises(UserError, match="cannot be written from these settings"):
+    with pytest.raises(UserError, match="cannot be rendered from these settings"):
         check.check(settings)

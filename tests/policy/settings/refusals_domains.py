@@ -11,16 +11,16 @@ REFUSALS: Refusals = {
             "domains[0].dmarc": {"policy": "none", "subdomainPolicy": "reject"},
         },
         "domains[1].dmarc.policy",
-        "use reject or stricter, as example.com has it",
+        "use reject or stricter, as example.com requires",
     ),
     # sender domains
-    "domain twice": ({"domains[2]": "example.com"}, "domains[2].name", "listed already"),
-    "domain twice by case": ({"domains[2]": "EXAMPLE.com"}, "domains[2].name", "listed already"),
+    "domain twice": ({"domains[2]": "example.com"}, "domains[2].name", "already listed"),
+    "domain twice by case": ({"domains[2]": "EXAMPLE.com"}, "domains[2].name", "already listed"),
     "domain twice by the last dot": ({"domains[2]": "example.com."}, "domains[2].name", "listed"),
     "domain twice by IDNA": (
         {"domains[1].name": "bücher.example", "domains[2]": "xn--bcher-kva.example"},
         "domains[2].name",
-        "listed already",
+        "already listed",
     ),
     "domain that is none": ({"domains[2]": "exa mple.com"}, "domains[2].name", "letters, digits"),
     "domain that is a public suffix": ({"domains[2]": "co.uk"}, "domains[2].name", "public suffix"),
@@ -32,12 +32,12 @@ REFUSALS: Refusals = {
     "zone that does not hold the domain": (
         {"domains[0].zone": "example.org"},
         "domains[0].zone",
-        "does not lie in this zone",
+        "is not in this zone",
     ),
     "zone that only ends like the domain": (
         {"domains[0].zone": "ample.com"},
         "domains[0].zone",
-        "does not lie in this zone",
+        "is not in this zone",
     ),
     "bounce domain of another organisation": (
         {"domains[0].zone": None, "domains[0].bounce": "bounce.example.org"},
@@ -61,7 +61,7 @@ REFUSALS: Refusals = {
     "bounce domain of two sender domains": (
         {"domains[2]": {"name": "b.example.com", "bounce": "bounce.example.com"}},
         "domains[2].bounce",
-        "example.com has this bounce domain",
+        "example.com already has this bounce domain",
     ),
     "bounce domain that is a host of ours": (
         {"domains[0].bounce": "mta.mail.example.com"},
@@ -71,12 +71,12 @@ REFUSALS: Refusals = {
     "feedback domain that is a whole domain": (
         {"domains[0].feedback": "example.org"},
         "domains[0].feedback",
-        "choose a name below it",
+        "choose an unused name below it",
     ),
     "bounce domain that is our zone": (
         {"domains[0].zone": None, "domains[0].bounce": "mail.example.com"},
         "domains[0].bounce",
-        "choose a name below it",
+        "choose an unused name below it",
     ),
     "feedback domain above a sender domain": (
         {"domains[2]": "a.news.example.org", "domains[0].feedback": "news.example.org"},
@@ -127,12 +127,12 @@ REFUSALS: Refusals = {
     "selector that is another's Ed25519 selector": (
         {"domains[0].dkim": {"selectors": ["s1", "s1-ed"], "ed25519": True}},
         "domains[0].dkim.selectors",
-        "another with `-ed`",
+        "neither of which is the other with `-ed`",
     ),
     "three selectors": (
         {"domains[0].dkim.selectors": ["s1", "s2", "s3"]},
         "domains[0].dkim.selectors",
-        "give 2 values; there are 3",
+        "write 2 values; there are 3",
     ),
     "active selector that is not published": (
         {"domains[0].dkim.active": "s3"},
@@ -147,7 +147,7 @@ REFUSALS: Refusals = {
     "CNAME target over-long": (
         {"domains[2]": ".".join(["a" * 57] * 4)},
         "domains[2].dkim.selectors",
-        "DNS takes 253",
+        "DNS allows 253",
     ),
     # SPF
     "SPF over ten look-ups": (
@@ -183,12 +183,12 @@ REFUSALS: Refusals = {
     "SPF include twice": (
         {"domains[0].spf.include": ["_spf.example.org", "_SPF.example.org."]},
         "domains[0].spf.include[1]",
-        "listed already",
+        "already listed",
     ),
     "SPF include that is no name": (
         {"domains[0].spf.include": ["ip4:192.0.2.1"]},
         "domains[0].spf.include[0]",
-        "belong into `record`",
+        "belong in `record`",
     ),
     "SPF record over-long": (
         {"domains[0].spf.include": [f"s{i}.{LONG}.{LONG}.{LONG}.example" for i in range(6)]},
@@ -198,12 +198,12 @@ REFUSALS: Refusals = {
     "second SPF record": (
         {"domains[0].spf": {"otherTxt": ['"V=SPF1 " "-all"']}},
         "domains[0].spf.otherTxt[0]",
-        "give it as `record`",
+        "set it as `record`",
     ),
     "SPF record with a term that is none": (
         {"domains[0].spf": {"record": "v=spf1 ip4:192.0.2.0/33 ~all"}},
         "domains[0].spf.record",
-        "ip4:192.0.2.0/33 is no term of SPF",
+        "ip4:192.0.2.0/33 is not an SPF term",
     ),
     "SPF record over ten look-ups": (
         {"domains[0].spf": {"record": f"v=spf1 {'mx a ptr ' * 3} redirect=_spf.example.org"}},
@@ -228,7 +228,7 @@ REFUSALS: Refusals = {
     "TXT value over-long": (
         {"domains[0].spf": {"otherTxt": ["x" * 4001]}},
         "domains[0].spf.otherTxt[0]",
-        "Route 53 takes 4000",
+        "Route 53 allows 4000",
     ),
     "TXT value twice": (
         {"domains[0].spf": {"otherTxt": ["x", "x"]}},
@@ -245,7 +245,7 @@ REFUSALS: Refusals = {
             "pools[1].sources": {f"out-{i}": 1 for i in range(2, 62)},
         },
         "pools[1].sources",
-        "holds 54 addresses",
+        "has room for 54 addresses",
     ),
     "brand whose SPF name would be over-long": (
         {"zone": ".".join([LONG] * 4), "brands[0].name": "b" * 30, "domains[0].brand": "b" * 30},

@@ -26,7 +26,7 @@ REFUSALS: Refusals = {
     "EHLO name used twice": (
         {"sources[1].ehlo": "OUT1.mail.example.com."},
         "sources[1].ehlo",
-        "source proxy-default has this EHLO name",
+        "source proxy-default already uses this EHLO name",
     ),
     "EHLO name of the MTA": ({"sources[1].ehlo": "mta"}, "sources[1].ehlo", "the MTA host"),
     "EHLO name of a proxy's other address": (
@@ -43,14 +43,14 @@ REFUSALS: Refusals = {
     "EHLO name that is over-long in our zone": (
         {"zone": ".".join([LONG] * 4), "sources[1].ehlo": "a" * 30},
         "sources[1].ehlo",
-        "DNS takes 253",
+        "DNS allows 253",
     ),
     "pool that names an unknown source": (
         {"pools[1].sources": {"out-3": 1}},
         "pools[1].sources.out-3",
         "did you mean out-2?",
     ),
-    "pool without a source": ({"pools[1].sources": {}}, "pools[1].sources", "one source or more"),
+    "pool without a source": ({"pools[1].sources": {}}, "pools[1].sources", "one or more sources"),
     "shares that no round of 64 turns has": (
         {"pools[1].sources": {"out-2": 1000, "proxy-default": 3}},
         "pools[1].sources",
@@ -61,12 +61,12 @@ REFUSALS: Refusals = {
     "pool twice": (
         {"pools[2]": {"name": "news", "sources": {"out-2": 1}}},
         "pools[2].name",
-        "pools[1] has this name",
+        "pools[1] already has this name",
     ),
     "brand twice": (
         {"brands[2]": {"name": "news", "pool": "news"}},
         "brands[2].name",
-        "brands[1] has this name",
+        "brands[1] already has this name",
     ),
     "proxy twice": ({"proxies[1]": {"name": "proxy-1"}}, "proxies[1].name", "proxies[0]"),
     "reserved name of a brand": (
@@ -80,7 +80,11 @@ REFUSALS: Refusals = {
         "pools[2].name",
         "no brand uses",
     ),
-    "unused proxy": ({"proxies[1]": {"name": "proxy-2"}}, "proxies[1].name", "no source lives"),
+    "unused proxy": (
+        {"proxies[1]": {"name": "proxy-2"}},
+        "proxies[1].name",
+        "no source uses this proxy",
+    ),
     "unknown proxy": ({"sources[1].proxy": "proxy-9"}, "sources[1].proxy", "did you mean proxy-1"),
     "proxy with the MTA's name": ({"proxies[1]": {"name": "mta"}}, "proxies[1].name", "MTA host"),
     "no source of the contract": ({"sources[0].name": "first"}, "sources", "proxy-default"),
@@ -88,12 +92,12 @@ REFUSALS: Refusals = {
     "Elastic IP twice": (
         {"sources[0].allocationId": EIP, "sources[1].allocationId": EIP},
         "sources[1].allocationId",
-        "source proxy-default has this Elastic IP",
+        "source proxy-default already has this Elastic IP",
     ),
     "Elastic IP of the MTA": (
         {"mta.allocationId": EIP, "sources[1].allocationId": EIP},
         "sources[1].allocationId",
-        "the MTA host has this Elastic IP",
+        "the MTA host already has this Elastic IP",
     ),
     "more Elastic IPs than the quota": ({"elasticIpQuota": 2}, "elasticIpQuota", "3 are needed"),
     "more existing Elastic IPs than the quota": (

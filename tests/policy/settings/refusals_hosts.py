@@ -16,7 +16,7 @@ def pin(version: str, *processors: str) -> dict[str, object]:
 REFUSALS: Refusals = {
     # network
     "CIDR that is none": ({"network.cidr": "10.8.0.0/33"}, "network.cidr", "IPv4 network such as"),
-    "CIDR of IPv6": ({"network.cidr": "2001:db8::/56"}, "network.cidr", "IPv4 alone"),
+    "CIDR of IPv6": ({"network.cidr": "2001:db8::/56"}, "network.cidr", "only supports IPv4"),
     "CIDR with host bits": ({"network.cidr": "10.8.0.1/16"}, "network.cidr", "10.8.0.0/16?"),
     "VPC with public addresses": ({"network.cidr": "198.51.0.0/16"}, "network.cidr", "private"),
     "VPC too large": ({"network.cidr": "10.0.0.0/8"}, "network.cidr", "/16 to /28"),
@@ -50,7 +50,7 @@ REFUSALS: Refusals = {
     "two names that mean one private address": (
         {"sources[1].privateAddress": "10.8.0.77", "mta.privateAddress": "10.8.0.77"},
         "sources[1].privateAddress",
-        "mta has it too. Write another one for whichever is new, such as 10.8.0.10",
+        "mta has it too. Set another one for the newer of the two, such as 10.8.0.10",
     ),
     "private address that is none": (
         {"mta.privateAddress": "10.8.0"},
@@ -70,7 +70,7 @@ REFUSALS: Refusals = {
     "primary source of another proxy": (
         {"proxies[0].primarySource": "elsewhere"},
         "proxies[0].primarySource",
-        "name a source of proxy-1: proxy-default, out-2",
+        "choose a source of proxy-1: proxy-default, out-2",
     ),
     "availability zone of another region": (
         {"network.availabilityZones": ["eu-central-1a", "eu-west-1a"]},
@@ -107,20 +107,20 @@ REFUSALS: Refusals = {
             "pools[1].sources": {f"out-{i}": 1 for i in range(2, 6)},
         },
         "proxies[0].instanceType",
-        "takes 4 addresses and proxy-1 has 5 sources",
+        "has at most 4 addresses and proxy-1 has 5 sources",
     ),
     "spool smaller than the backlog": ({"mta.spoolGib": 40}, "mta.spoolGib", "use 56 or more"),
     "spool IOPS that gp3 does not give": (
         {"mta.spoolGib": 10, "mta.expectedBacklog": 1000, "mta.spoolIops": 6000},
         "mta.spoolIops",
-        "500 IOPS for each GiB",
+        "500 IOPS per GiB",
     ),
     "spool throughput that gp3 does not give": (
         {"mta.spoolThroughput": 1000},
         "mta.spoolThroughput",
         "0.25 MiB/s",
     ),
-    "logs that fill their volume": ({"logs.keepGib": 45}, "logs.keepGib", "keep 37 or less"),
+    "logs that fill their volume": ({"logs.keepGib": 45}, "logs.keepGib", "use 37 or less"),
     "journal that fills the root volume": ({"logs.journalGib": 10}, "mta.rootGib", "use 40"),
     "KumoMTA too old": (
         {"kumomta.version": "2026.03.04-bb93ecb1"},

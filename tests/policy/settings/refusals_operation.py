@@ -81,7 +81,7 @@ REFUSALS: Refusals = {
     "host name over-long for a certificate": (
         {"mta.hostName": "a" * 60},
         "mta.hostName",
-        "common name takes 64",
+        "common name has at most 64",
     ),
     # operators
     "no operators": ({"operators.cidrs": []}, "operators.cidrs", "networks that may log in"),
@@ -98,12 +98,12 @@ REFUSALS: Refusals = {
     "operators' network twice": (
         {"operators.cidrs": ["198.51.100.7", "198.51.100.7/32"]},
         "operators.cidrs[1]",
-        "listed already",
+        "already listed",
     ),
     "operators' network of IPv6": (
         {"operators.cidrs": ["2001:db8::/64"]},
         "operators.cidrs[0]",
-        "IPv4 alone",
+        "only supports IPv4",
     ),
     "more networks than a security group takes": (
         {"operators.cidrs": [f"198.51.100.{i}" for i in range(51)]},
@@ -189,12 +189,12 @@ REFUSALS: Refusals = {
     "another port for one domain": (
         {"shaping.overrides": {"gmail.com": {"smtp_port": 587}}},
         "shaping.overrides.gmail.com.smtp_port",
-        "port 25 alone",
+        "only port 25",
     ),
     "another port for one source": (
         {"shaping.overrides": {"gmail.com": {"sources": {"out-2": {"smtp_port": 26}}}}},
         "shaping.overrides.gmail.com.sources.out-2.smtp_port",
-        "port 25 alone",
+        "only port 25",
     ),
     "warm-up that shrinks": (
         {"shaping.warmUp": {"out-2": {"start": "2026-12-01", "daily": [100, 1000, 200]}}},
@@ -205,7 +205,7 @@ REFUSALS: Refusals = {
     "topic of another region": (
         {"alarms.topic": "arn:aws:sns:eu-west-1:123456789012:operators"},
         "alarms.topic",
-        "topic of eu-central-1",
+        "topic in eu-central-1",
     ),
     "disk alarm after kumod refuses": (
         {"alarms.diskFreeCritical": 10},
@@ -229,14 +229,14 @@ REFUSALS: Refusals = {
         "alarms.fullWithin",
         "29d or less",
     ),
-    "logs shipped nowhere": ({"logs.ship": True}, "logs.bucket", "name the bucket"),
+    "logs shipped nowhere": ({"logs.ship": True}, "logs.bucket", "set the name of the bucket"),
     "bucket name that is none": (
         {"logs.ship": True, "logs.bucket": "Example_Logs"},
         "logs.bucket",
         "lower-case letters",
     ),
-    "tag of Amazon's": ({"tags": {"aws:x": "y"}}, "tags.aws:x", "are Amazon's"),
-    "tag that is over-long": ({"tags": {"x": "y" * 257}}, "tags.x", "256 characters"),
+    "tag of Amazon's": ({"tags": {"aws:x": "y"}}, "tags.aws:x", "are reserved"),
+    "tag that is over-long": ({"tags": {"x": "y" * 257}}, "tags.x", "256 in a value"),
     "tag with a strange character": ({"tags": {"x": "<y>"}}, "tags.x", "letters, digits"),
     "tag that is a number": ({"tags": {"x": 42}}, "tags.x", "in quotes"),
     "tag of each resource's own": ({"tags": {"Name": "x"}}, "tags.Name", "choose another key"),

@@ -9,11 +9,11 @@ REFUSALS: Refusals = {
         "webhook.url",
         "use https://",
     ),
-    "webhook URL without a host": ({"webhook.url": "https:///x"}, "webhook.url", "name the host"),
+    "webhook URL without a host": ({"webhook.url": "https:///x"}, "webhook.url", "add the host"),
     "webhook URL to an address": (
         {"webhook.url": "https://192.0.2.1/x"},
         "webhook.url",
-        "no valid name",
+        "not a valid name",
     ),
     "webhook URL with a quote": (
         {"webhook.url": "https://app.example.com/'x"},
@@ -23,7 +23,7 @@ REFUSALS: Refusals = {
     "webhook URL with a password": (
         {"webhook.url": "https://me:pass@app.example.com/"},
         "webhook.url",
-        "no place for a secret",
+        "must not contain a secret",
     ),
     "webhook URL with port 0": (
         {"webhook.url": "https://app.example.com:0/"},

@@ -98,13 +98,13 @@ def test_a_trial_may_have_examples() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("operators.emails", [], "nobody is told of an alarm"),
+        ("operators.emails", [], "nobody is notified of alarms"),
         ("operators.sshKeys", [], "no operator has a key"),
         ("sources[1].allocationId", None, "no limit for out-2"),
         (
             "shaping.warmUp",
             {"out-2": {"start": "2026-11-20", "daily": [1, 2]}},
-            "shaping.warmUp.out-2: it is finished",
+            "shaping.warmUp.out-2: it has ended",
         ),
         ("operators.cidrs", ["10.1.0.0/16"], "VPN or peering"),
     ],

@@ -60,13 +60,13 @@ def test_a_missing_file_is_refused_with_those_that_are_there(tmp_path: Path) -> 
     raw = with_file(tmp_path, "- a.example\n", domainsFile="tset.domains.yaml")
     (problem,) = problems(raw, tmp_path)
     assert (problem.key, problem.value) == ("ping8-mail:domainsFile", "tset.domains.yaml")
-    assert "there are: test.domains.yaml" in problem.fix
+    assert "it contains: test.domains.yaml" in problem.fix
 
 
 @pytest.mark.parametrize("file", ["/etc/passwd", "../x.yaml", "folder/x.yaml"])
 def test_a_file_elsewhere_is_refused(tmp_path: Path, file: str) -> None:
     (problem,) = problems(changed(domainsFile=file), tmp_path)
-    assert "without any folder" in problem.fix
+    assert "only the name of a file" in problem.fix
 
 
 def test_a_file_with_bytes_that_are_no_text_is_refused(tmp_path: Path) -> None:

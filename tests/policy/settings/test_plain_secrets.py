@@ -93,7 +93,7 @@ def test_a_password_in_a_url_does_not_show() -> None:
     raw = changed(setting("webhook.url", "https://me:s3cret@app.example.com/x"))
     (problem,) = problems(raw)
     assert problem.value == "https://(hidden)@app.example.com/x"
-    assert "no place for a secret" in problem.fix
+    assert "must not contain a secret" in problem.fix
 
 
 def test_a_value_in_print_is_one_short_line() -> None:

@@ -145,7 +145,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
     "DKIM key with too few bits": (
         {"dkimKeys": {"example.com/s1": secret(pem(rsa_key(1024)))}},
         DKIM,
-        "has 1024 bits, which receivers distrust",
+        "has 1024 bits, which is too weak",
     ),
     "DKIM key whose place --path divided": (
         {"dkimKeys": {"example": {"com/s1": secret(pem(RSA))}}},
@@ -155,7 +155,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
     "DKIM key with other bits than the settings say": (
         {"dkimKeys": {"example.com/s1": secret(pem(rsa_key(3072)))}},
         DKIM,
-        "has 3072 bits and dkim.bits says 2048",
+        "has 3072 bits but dkim.bits is 2048",
     ),
     "DKIM key of an unknown domain": (
         {"dkimKeys": {"exmple.com/s1": secret(pem(RSA))}},
@@ -165,7 +165,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
     "DKIM key that two brands share": (
         {"dkimKeys": {n: secret(pem(RSA)) for n in ("example.com/s1", "news.example.net/s1")}},
         'dkimKeys["news.example.net/s1"]',
-        "each brand has its own",
+        "each brand needs its own",
     ),
     "host key of an unknown host": (
         {"hostKeys": {"proxy-2": secret(pem(ED, "OpenSSH"))}},
@@ -180,12 +180,12 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
     "one SSH key for two purposes": (
         {"deployKey": secret(pem(ED)), "hostKeys": {"mta": secret(pem(ED, "OpenSSH"))}},
         "deployKey",
-        "one key for one purpose",
+        "each key has one purpose",
     ),
-    "password that no proxy asks for": (
+    "password that no proxy uses it for": (
         {"proxyPassword": secret(TOKEN)},
         "proxyPassword",
-        "no proxy asks",
+        "no proxy uses it",
     ),
     "certificate key that is not used": (
         {"certificateKey": secret(pem(RSA))},
@@ -208,7 +208,11 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
         "certificateKey",
         "not the key of the first certificate",
     ),
-    "plain setting given as a secret": ({"zone": secret("mail.example.com")}, "zone", "no secret"),
+    "plain setting given as a secret": (
+        {"zone": secret("mail.example.com")},
+        "zone",
+        "not a secret",
+    ),
     "secret inside a plain setting": (
         {"webhook": {"url": secret("https://app.example.com/")}},
         "webhook",

@@ -59,14 +59,14 @@ def test_a_valid_record_is_kept_word_for_word(record: str) -> None:
 
 @pytest.mark.parametrize("terms", REFUSED)
 def test_a_record_that_receivers_would_not_evaluate_is_refused(terms: str) -> None:
-    with pytest.raises(ValueError, match=r"no term of SPF|may be there once"):
+    with pytest.raises(ValueError, match=r"not an SPF term|may appear only once"):
         spf_record(f"v=spf1 {terms}")
 
 
 @pytest.mark.parametrize("text", ["ip4:192.0.2.1", "v=spf10 -all", "v=spf2.0/pra -all", "", "x"])
 def test_what_is_no_spf_record_is_refused(text: str) -> None:
     assert not is_spf(text)
-    with pytest.raises(ValueError, match="from its v=spf1 on"):
+    with pytest.raises(ValueError, match="starting with v=spf1"):
         spf_record(text)
 
 
@@ -164,5 +164,5 @@ def test_a_text_that_could_mean_two_things_is_refused(text: str) -> None:
 def test_an_include_may_be_made_by_macros() -> None:
     assert spf_domain("%{i}._ip.%{d}._spf.vendor.example") == "%{i}._ip.%{d}._spf.vendor.example"
     assert spf_domain("_SPF.Example.org.") == "_spf.example.org"
-    with pytest.raises(ValueError, match="name a domain alone"):
+    with pytest.raises(ValueError, match="write only a domain"):
         spf_domain("%{q}.example.org")
