@@ -4,26 +4,21 @@ Labelled as a stand-in wherever it shows. Policies are tested in process (``Kumo
 runs the same engine as a server (``standins.kumod.main``).
 """
 
-from standins.kumod.engine import Kumod, StartResult, ValidationResult
-from standins.kumod.errors import KumoError, PolicyError
-from standins.kumod.facts import Clock, FakeClock, SystemClock
+from standins.kumod.engine import Kumod
+from standins.kumod.errors import PolicyError
+from standins.kumod.facts import FakeClock
 from standins.kumod.http_client import HttpFailure, HttpRequest, HttpResponse
 from standins.kumod.resolver import FakeResolver
 from standins.kumod.smtp_types import SmtpAttempt, SmtpReply
 
 __all__ = [
-    "Clock",
     "FakeClock",
     "FakeResolver",
     "HttpFailure",
     "HttpRequest",
     "HttpResponse",
-    "KumoError",
     "Kumod",
     "PolicyError",
     "SmtpAttempt",
     "SmtpReply",
-    "StartResult",
-    "SystemClock",
-    "ValidationResult",
 ]

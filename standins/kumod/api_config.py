@@ -1,60 +1,67 @@
-"""kumo.configure_*, define_*, start_*, set_*, and kumo.dns."""
+"""kumo.configure_*, define_*, make_*, start_*, set_*, and kumo.dns."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from standins.kumod.contract import contract, deserialize
+from standins.kumod.configuration import Configuration
+from standins.kumod.contract import completed, contract, deserialize
+from standins.kumod.durations import Throttle, parse_throttle
 from standins.kumod.errors import KumoError
 from standins.kumod.lua import LuaContext
-from standins.kumod.objects import api
+from standins.kumod.objects import DataObject, LuaObject, api, method
 from standins.kumod.resolver import ResolveError
 
+_LISTENER = Configuration.start_listener
+#: Functions that hand a table to the configuration.
+_CONFIGURING: dict[str, Callable[[Configuration, dict[str, Any]], None]] = {
+    "kumo.define_spool": Configuration.define_spool,
+    "kumo.configure_local_logs": Configuration.configure_local_logs,
+    "kumo.configure_log_hook": Configuration.configure_log_hook,
+    "kumo.configure_bounce_classifier": Configuration.configure_bounce_classifier,
+    "kumo.start_http_listener": partial(_LISTENER, kind="http"),
+    "kumo.start_esmtp_listener": partial(_LISTENER, kind="esmtp"),
+    "proxy.start_http_listener": partial(_LISTENER, kind="http"),
+    "proxy.start_proxy_listener": partial(_LISTENER, kind="proxy"),
+}
+for _name, _configure in _CONFIGURING.items():
+    # KumoProxy's HTTP listener takes what kumod's takes.
+    _table = "kumo.start_http_listener" if "http" in _name else _name
 
-@api("kumo.define_spool")
-def define_spool(ctx: LuaContext, params: Any) -> None:
-    ctx.configuration.define_spool(deserialize("kumo.define_spool", params))
-
-
-@api("kumo.configure_local_logs")
-def configure_local_logs(ctx: LuaContext, params: Any) -> None:
-    ctx.configuration.configure_local_logs(deserialize("kumo.configure_local_logs", params))
-
-
-@api("kumo.configure_log_hook")
-def configure_log_hook(ctx: LuaContext, params: Any) -> None:
-    ctx.configuration.configure_log_hook(deserialize("kumo.configure_log_hook", params))
-
-
-@api("kumo.start_http_listener")
-def start_http_listener(ctx: LuaContext, params: Any) -> None:
-    ctx.configuration.start_listener("http", deserialize("kumo.start_http_listener", params))
-
-
-@api("kumo.start_esmtp_listener")
-def start_esmtp_listener(ctx: LuaContext, params: Any) -> None:
-    ctx.configuration.start_listener("esmtp", deserialize("kumo.start_esmtp_listener", params))
+    @api(_name)
+    def _configured(
+        ctx: LuaContext, params: Any, *, table: str = _table, configure: Any = _configure
+    ) -> None:
+        configure(ctx.configuration, deserialize(table, params))
 
 
-@api("proxy.start_http_listener")
-def start_proxy_http_listener(ctx: LuaContext, params: Any) -> None:
-    ctx.configuration.start_listener("http", deserialize("kumo.start_http_listener", params))
+#: Functions that make a table into an object, with kumod's defaults.
+_MADE = {
+    "kumo.make_egress_source": "EgressSource",
+    "kumo.make_egress_pool": "EgressPool",
+    "kumo.make_egress_path": "EgressPathConfig",
+    "kumo.make_queue_config": "QueueConfig",
+    "kumo.make_listener_domain": "EsmtpDomain",
+}
+for _name, _kind in _MADE.items():
 
-
-@api("proxy.start_proxy_listener")
-def start_proxy_listener(ctx: LuaContext, params: Any) -> None:
-    ctx.configuration.start_listener("proxy", deserialize("proxy.start_proxy_listener", params))
-
-
-@api("kumo.configure_bounce_classifier")
-def configure_bounce_classifier(ctx: LuaContext, params: Any) -> None:
-    fields = deserialize("kumo.configure_bounce_classifier", params)
-    ctx.configuration.classifier.load(fields["files"], ctx.facts.paths.real)
+    @api(_name)
+    def _made(_ctx: LuaContext, params: Any, *, name: str = _name, kind: str = _kind) -> DataObject:
+        fields = completed(name, deserialize(name, params))
+        for field, value in fields.items():
+            if field == "entries":
+                fields[field] = [{"weight": 1, **entry} for entry in value or ()]
+            elif field in ("prohibited_hosts", "skip_hosts"):
+                fields[field] = list(value)
+            elif field in ("log_oob", "log_arf") and isinstance(value, bool):
+                fields[field] = "LogThenRelay" if value else "Ignore"
+        return DataObject(kind, fields)
 
 
 @api("kumo.configure_accounting_db_path")
-def configure_accounting_db_path(_ctx: LuaContext, path: str) -> None:
-    if not isinstance(path, str):
-        raise KumoError("bad argument #1: error converting Lua value to String")
+def configure_accounting_db_path(_ctx: LuaContext, _path: str) -> None:
+    """The stand-in keeps no accounts."""
 
 
 @api("kumo.set_lruttl_cache_capacity")
@@ -64,19 +71,14 @@ def set_lruttl_cache_capacity(_ctx: LuaContext, name: str, capacity: int) -> Non
             f"could not set capacity for cache {name} "
             "as that is not a pre-defined lruttl cache name"
         )
-    _count(capacity)
+    set_signing_threads(_ctx, capacity)
 
 
 @api("kumo.dkim.set_signing_threads")
-def ignored_number(_ctx: LuaContext, value: Any = None) -> None:
+def set_signing_threads(_ctx: LuaContext, value: Any = None) -> None:
     """Accepted where it is a number; the stand-in has no such pools."""
-    _count(value)
-
-
-def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
         raise KumoError("bad argument #1: error converting Lua value to usize")
-    return int(value)
 
 
 @api("kumo.set_config_monitor_globs")
@@ -89,19 +91,39 @@ def available_parallelism(_ctx: LuaContext) -> int:
     return os.cpu_count() or 1
 
 
-def _resolve(call: Any, *args: Any) -> Any:
-    try:
-        return call(*args)
-    except ResolveError as error:
-        raise KumoError(str(error)) from None
-
-
 @api("kumo.dns.lookup_addr")
 def lookup_addr(ctx: LuaContext, name: str) -> list[str]:
-    found: list[str] = _resolve(ctx.facts.resolver.addresses, name)
-    return found
+    try:
+        return ctx.facts.resolver.addresses(name)
+    except ResolveError as error:
+        raise KumoError(str(error)) from None
 
 
 @api("kumo.dns.set_mta_sts_enabled")
 def set_mta_sts_enabled(ctx: LuaContext, enabled: bool) -> None:
     ctx.configuration.mta_sts = enabled
+
+
+class NamedThrottle(LuaObject):
+    """What `kumo.make_throttle` returns; those of one name share what they count."""
+
+    kind = "Throttle"
+
+    def __init__(self, name: str, throttle: Throttle) -> None:
+        self.name = name
+        self.throttle = throttle
+
+
+@api("kumo.make_throttle")
+def make_throttle(_ctx: LuaContext, name: str, spec: str) -> NamedThrottle:
+    try:
+        return NamedThrottle(name, parse_throttle(spec))
+    except ValueError as error:
+        raise KumoError(str(error)) from None
+
+
+@method("Throttle", "throttle")
+def throttle(ctx: LuaContext, named: NamedThrottle) -> dict[str, Any]:
+    """Whether it is too much now."""
+    delay = ctx.facts.throttles.delay(f"lua:{named.name}", named.throttle, ctx.facts.now())
+    return {"throttled": delay > 0, "limit": named.throttle.limit, "retry_after": delay or None}

@@ -1,14 +1,15 @@
-"""kumo.*: configuration, registration, messages and the server's own switches."""
+"""kumo.*: messages, the server's own switches, and the plumbing of the prelude."""
 
 from typing import Any
 
 from standins.kumod import decisions
-from standins.kumod.contract import completed, deserialize
+from standins.kumod.contract import deserialize
 from standins.kumod.errors import KumoError, RejectError
 from standins.kumod.headers import EnvelopeAddress
 from standins.kumod.lua import LuaContext, Results
+from standins.kumod.memo import Cache
 from standins.kumod.message import Message, QueueName
-from standins.kumod.objects import DataObject, LuaObject, api
+from standins.kumod.objects import LuaObject, api
 
 VERSION = "2026.09.29-b90d8bc1"
 
@@ -30,16 +31,6 @@ def to_string(_ctx: LuaContext, target: LuaObject) -> str:
     return str(target)
 
 
-@api("len")
-def length(_ctx: LuaContext, target: LuaObject) -> int:
-    return len(list(target.pairs()))
-
-
-@api("registered")
-def registered(_ctx: LuaContext, _name: str) -> None:
-    """Counted by the dispatcher."""
-
-
 @api("print")
 def print_line(ctx: LuaContext, text: str) -> None:
     ctx.facts.print_line(text)
@@ -50,68 +41,16 @@ def getenv(ctx: LuaContext, name: str) -> str | None:
     return ctx.facts.env.get(name)
 
 
-@api("now")
-def now(ctx: LuaContext) -> int:
-    return int(ctx.facts.clock.now())
-
-
-@api("map_path")
-def map_path(ctx: LuaContext, path: Any) -> Any:
-    return str(ctx.facts.paths.real(path)) if isinstance(path, str) else path
-
-
-# make_* ---------------------------------------------------------------------
-
-
-@api("kumo.make_egress_source")
-def make_egress_source(_ctx: LuaContext, params: Any) -> DataObject:
-    fields = deserialize("kumo.make_egress_source", params)
-    return DataObject("EgressSource", completed("kumo.make_egress_source", fields))
-
-
-@api("kumo.make_egress_pool")
-def make_egress_pool(_ctx: LuaContext, params: Any) -> DataObject:
-    fields = deserialize("kumo.make_egress_pool", params)
-    fields["entries"] = [{"weight": 1, **entry} for entry in fields.get("entries") or []]
-    return DataObject("EgressPool", completed("kumo.make_egress_pool", fields))
-
-
-@api("kumo.make_egress_path")
-def make_egress_path(_ctx: LuaContext, params: Any) -> DataObject:
-    fields = deserialize("kumo.make_egress_path", params)
-    for name in ("prohibited_hosts", "skip_hosts"):
-        if fields.get(name) == {}:
-            fields[name] = []
-    return DataObject("EgressPathConfig", completed("kumo.make_egress_path", fields))
-
-
-@api("kumo.make_queue_config")
-def make_queue_config(_ctx: LuaContext, params: Any) -> DataObject:
-    fields = deserialize("kumo.make_queue_config", params)
-    return DataObject("QueueConfig", completed("kumo.make_queue_config", fields))
-
-
-@api("kumo.make_listener_domain")
-def make_listener_domain(_ctx: LuaContext, params: Any) -> DataObject:
-    fields = deserialize("kumo.make_listener_domain", params)
-    for name in ("log_oob", "log_arf"):
-        if isinstance(fields.get(name), bool):
-            fields[name] = "LogThenRelay" if fields[name] else "Ignore"
-    return DataObject("EsmtpDomain", completed("kumo.make_listener_domain", fields))
+# Messages and flow ------------------------------------------------------------
 
 
 @api("kumo.make_message")
-def make_message(
-    ctx: LuaContext, sender: str, recipient: Any, body: str, headers: Any = None
-) -> Message:
-    recipients = recipient if isinstance(recipient, list) else [recipient]
-    lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-    text = f"{lines}\r\n{body}" if lines else body
+def make_message(ctx: LuaContext, sender: str, recipient: str, body: str) -> Message:
     return Message(
         sender=EnvelopeAddress.parse(sender),
-        recipients=[EnvelopeAddress.parse(str(entry)) for entry in recipients],
-        data=text.encode("utf-8", "surrogateescape"),
-        created=ctx.facts.clock.now(),
+        recipients=[EnvelopeAddress.parse(recipient)],
+        data=body.encode("utf-8", "surrogateescape"),
+        created=ctx.facts.now(),
     )
 
 
@@ -120,16 +59,13 @@ def inject_message(ctx: LuaContext, message: Message) -> None:
     ctx.configuration.accept(message)
 
 
-# Flow -------------------------------------------------------------------------
-
-
 @api("kumo.reject")
-def reject(_ctx: LuaContext, code: Any, message: Any = None, disconnect: Any = None) -> None:
+def reject(_ctx: LuaContext, code: Any, message: Any = None) -> None:
     if isinstance(code, bool) or not isinstance(code, int | float) or code != int(code):
         raise KumoError("bad argument #1: error converting Lua value to u16")
     if not isinstance(message, str | int | float) or isinstance(message, bool):
         raise KumoError("bad argument #2: error converting Lua value to String")
-    raise RejectError(int(code), str(message), disconnect)
+    raise RejectError(int(code), str(message))
 
 
 @api("kumo.validation_failed")
@@ -150,11 +86,7 @@ for _level in ("error", "warn"):
 @api("kumo.invoke_get_queue_config")
 def invoke_get_queue_config(ctx: LuaContext, queue_name: str, *_ignored: Any) -> Any:
     """Takes the queue's name alone; kumod drops further arguments."""
-    name = QueueName.parse(queue_name)
-    config = decisions.queue_config(
-        ctx, name.domain, name.tenant, name.campaign, name.routing_domain
-    )
-    return dict(config.data)
+    return dict(decisions.queue_config(ctx, QueueName.parse(queue_name)).data)
 
 
 @api("kumo.invoke_get_egress_path_config")
@@ -166,25 +98,23 @@ def invoke_get_egress_path_config(ctx: LuaContext, domain: str, source: str, sit
 
 
 @api("memoize.new")
-def memoize_new(ctx: LuaContext, options: Any) -> Any:
+def memoize_new(ctx: LuaContext, options: Any) -> Cache:
     fields = deserialize("kumo.memoize (second argument)", options)
-    return ctx.configuration.memo.cache(fields)
+    return ctx.configuration.memo.setdefault(fields["name"], Cache(ctx.facts, fields))
 
 
 @api("memoize.lookup")
-def memoize_lookup(ctx: LuaContext, cache: Any, *args: Any) -> Results:
-    facts = ctx.facts
-    hit, key, entry_version = cache.lookup(args, now=facts.now(), epoch=facts.epoch)
+def memoize_lookup(ctx: LuaContext, cache: Cache, *args: Any) -> Results:
+    hit, key, version = cache.lookup(args)
     ctx.facts.counters[f"memoize.{'hit' if hit else 'miss'}:{cache.name}"] += 1
-    return Results((hit, key, entry_version))
+    return Results((hit, key, version))
 
 
 @api("memoize.value")
-def memoize_value(_ctx: LuaContext, cache: Any, key: str) -> Any:
+def memoize_value(_ctx: LuaContext, cache: Cache, key: str) -> Any:
     return cache.value(key)
 
 
 @api("memoize.store")
-def memoize_store(ctx: LuaContext, cache: Any, key: str, value: Any) -> int:
-    stored: int = cache.store(key, value, now=ctx.facts.clock.now(), epoch=ctx.facts.epoch)
-    return stored
+def memoize_store(_ctx: LuaContext, cache: Cache, key: str, value: Any) -> int:
+    return cache.store(key, value)

@@ -1,11 +1,9 @@
-"""kumo.string, kumo.digest, kumo.encode, kumo.time, and JSON and TOML from files and text."""
+"""kumo.string, kumo.digest, kumo.encode, kumo.time, and JSON from files and text."""
 
 import base64
 import hashlib
 import hmac
 import json
-import tomllib
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -13,24 +11,31 @@ from typing import Any
 from standins.kumod import dates
 from standins.kumod.errors import KumoError
 from standins.kumod.lua import LuaContext
-from standins.kumod.objects import LuaObject, api
+from standins.kumod.objects import DataObject, api
 
 
-def lua_text(value: Any, position: int = 1) -> str:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
-    if isinstance(value, str):
-        return value
-    raise KumoError(f"bad argument #{position}: error converting Lua value to String")
+class Fields(DataObject):
+    """Some fields of an object of kumod's; the others are refused by name."""
+
+    def field(self, name: str) -> Any:
+        if name not in self.data:
+            raise KumoError(f"{self.kind}.{name} is not in this stand-in for kumod")
+        return self.data[name]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise KumoError("bad argument #1: error converting Lua value to String")
+    return value
 
 
 def _bytes(value: Any) -> bytes:
-    return lua_text(value).encode("utf-8", "surrogateescape")
+    return _text(value).encode("utf-8", "surrogateescape")
 
 
 @api("kumo.string.replace")
 def replace(_ctx: LuaContext, text: Any, old: str, new: str) -> str:
-    return lua_text(text).replace(old, new)
+    return _text(text).replace(old, new)
 
 
 @api("kumo.string.psl_domain")
@@ -42,30 +47,16 @@ def psl_domain(_ctx: LuaContext, domain: str) -> str | None:
     return ".".join(labels[-(suffix + 1) :]) if len(labels) > suffix else None
 
 
-class Digest(LuaObject):
-    """A digest: its bytes, and its hex form."""
-
-    kind = "Digest"
-
-    def __init__(self, raw: bytes) -> None:
-        self.raw = raw
-
-    def field(self, name: str) -> Any:
-        return {"bytes": self.raw, "hex": self.raw.hex()}.get(name)
-
-    def __str__(self) -> str:
-        return self.raw.hex()
-
-
 @api("kumo.digest.sha256")
-def sha256(_ctx: LuaContext, *values: Any) -> Digest:
-    return Digest(hashlib.sha256(b"".join(_bytes(value) for value in values)).digest())
+def sha256(_ctx: LuaContext, value: Any) -> Fields:
+    return Fields("Digest", {"hex": hashlib.sha256(_bytes(value)).hexdigest()})
 
 
 @api("kumo.digest.hmac_sha256")
-def hmac_sha256(ctx: LuaContext, key: Any, message: Any) -> Digest:
+def hmac_sha256(ctx: LuaContext, key: Any, message: Any) -> Fields:
     """A MAC under a key source."""
-    return Digest(hmac.digest(ctx.facts.load_key_source(key), _bytes(message), "sha256"))
+    digest = hmac.digest(ctx.facts.load_key_source(key), _bytes(message), "sha256")
+    return Fields("Digest", {"hex": digest.hex()})
 
 
 @api("kumo.encode.base64_decode")
@@ -77,97 +68,44 @@ def base64_decode(_ctx: LuaContext, value: Any) -> bytes:
 
 
 @api("kumo.json_load")
-def json_load(ctx: LuaContext, path: str) -> Any:
-    return _load(ctx, path, "json", _strict_json)
+def json_load(ctx: LuaContext, path: Any) -> Any:
+    return _parse(ctx.facts.read_text(_text(path)), str(path))
 
 
-def _strict_json(text: str) -> Any:
+@api("kumo.json_parse")
+def json_parse(_ctx: LuaContext, text: Any) -> Any:
+    return _parse(_text(text), "value")
+
+
+def _parse(text: str, name: str) -> Any:
     """As kumod parses: no NaN, no number without bounds, no half of a surrogate pair."""
     try:
         value = json.loads(text)
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    except RecursionError:
-        raise ValueError("recursion limit exceeded") from None
+    except (ValueError, RecursionError) as error:
+        raise KumoError(f"parsing {name} as json: {error}") from None
     return value
 
 
-@api("kumo.toml_load")
-def toml_load(ctx: LuaContext, path: str) -> Any:
-    return _load(ctx, path, "toml", tomllib.loads)
-
-
-def _load(ctx: LuaContext, path: str, kind: str, parse: Callable[[str], Any]) -> Any:
-    if not isinstance(path, str):
-        raise KumoError("bad argument #1: error converting Lua value to String")
-    text = ctx.facts.read_text(path)
-    try:
-        return _plain(parse(text))
-    except ValueError as error:
-        raise KumoError(f"parsing {path} as {kind}: {error}") from None
-
-
-def _plain(value: Any) -> Any:
-    """Dates of TOML as text."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(element) for key, element in value.items()}
-    if isinstance(value, list):
-        return [_plain(element) for element in value]
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    return str(value)
-
-
-@api("kumo.json_parse")
-def json_parse(_ctx: LuaContext, text: str) -> Any:
-    return _parse("json", _strict_json, text)
-
-
-def _parse(kind: str, parse: Callable[[str], Any], text: str) -> Any:
-    if not isinstance(text, str):
-        raise KumoError("bad argument #1: error converting Lua value to String")
-    try:
-        return _plain(parse(text))
-    except ValueError as error:
-        raise KumoError(f"parsing value as {kind}: {error}") from None
-
-
-class Time(LuaObject):
-    """A moment, in UTC unless it was parsed with another zone."""
-
-    kind = "Time"
-
-    def __init__(self, moment: datetime) -> None:
-        self.moment = moment
-
-    def field(self, name: str) -> Any:
-        moment = self.moment
-        simple = {
-            "year": moment.year, "month": moment.month, "day": moment.day, "hour": moment.hour,
-            "minute": moment.minute, "second": moment.second,
-            "unix_timestamp": int(moment.timestamp()),
-            "unix_timestamp_millis": int(moment.timestamp() * 1000),
-            "rfc3339": moment.isoformat().replace("+00:00", "Z"),
-            "rfc2822": format_datetime(moment),
-        }  # fmt: skip
-        return simple.get(name)
-
-    def __str__(self) -> str:
-        return self.moment.isoformat()
+def _time(moment: datetime) -> Fields:
+    fields = {"unix_timestamp": int(moment.timestamp()), "rfc2822": format_datetime(moment)}
+    return Fields("Time", fields)
 
 
 @api("kumo.time.now")
-def now(ctx: LuaContext) -> Time:
-    return Time(datetime.fromtimestamp(ctx.facts.clock.now(), UTC))
+def now(ctx: LuaContext) -> Fields:
+    return _time(datetime.fromtimestamp(ctx.facts.now(), UTC))
 
 
 @api("kumo.time.with_ymd_hms")
-def with_ymd_hms(_ctx: LuaContext, *parts: int) -> Time:
+def with_ymd_hms(_ctx: LuaContext, *parts: int) -> Fields:
+    year, month, day, hour, minute, second = parts
     try:
-        return Time(datetime(*(int(part) for part in parts), tzinfo=UTC))  # type: ignore[misc, arg-type]
+        return _time(datetime(year, month, day, hour, minute, second, tzinfo=UTC))
     except (ValueError, TypeError) as error:
         raise KumoError(str(error)) from None
 
 
 @api("kumo.time.parse_rfc2822")
-def parse_rfc2822(_ctx: LuaContext, text: str) -> Time:
-    return Time(dates.parse_rfc2822(text))
+def parse_rfc2822(_ctx: LuaContext, text: str) -> Fields:
+    return _time(dates.parse_rfc2822(text))

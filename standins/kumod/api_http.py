@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 
 from standins.kumod.durations import parse_duration
 from standins.kumod.errors import KumoError
-from standins.kumod.http_client import HttpFailure, HttpRequest, HttpResponse, HttpTransport
+from standins.kumod.http_client import HttpFailure, HttpRequest, HttpResponse, Send
 from standins.kumod.lua import LuaContext
 from standins.kumod.objects import LuaObject, api, method
 
@@ -19,10 +19,10 @@ class HttpClient(LuaObject):
 
     kind = "HttpClient"
 
-    def __init__(self, transport: HttpTransport, timeout: float, user_agent: str | None) -> None:
-        self.transport = transport
+    def __init__(self, send: Send, timeout: float, user_agent: str | None) -> None:
+        self.send = send
         self.timeout = timeout
-        self.user_agent = user_agent
+        self.headers = (("user-agent", user_agent),) if user_agent else ()
 
 
 class RequestBuilder(LuaObject):
@@ -30,13 +30,9 @@ class RequestBuilder(LuaObject):
 
     kind = "HttpRequest"
 
-    def __init__(self, client: HttpClient, verb: str, url: str) -> None:
+    def __init__(self, client: HttpClient, request: HttpRequest) -> None:
         self.client = client
-        self.verb = verb
-        self.url = url
-        self.headers: list[tuple[str, str]] = []
-        self.body = b""
-        self.timeout = client.timeout
+        self.request = request
 
 
 class ResponseObject(LuaObject):
@@ -60,54 +56,45 @@ def build_client(ctx: LuaContext, options: Any = None) -> HttpClient:
             )
     timeout = parse_duration(fields.get("timeout", 60)) or 60.0
     ctx.facts.counters["http.client"] += 1
-    return HttpClient(ctx.facts.new_http_transport(), timeout, fields.get("user_agent"))
+    return HttpClient(ctx.facts.new_http_client(), timeout, fields.get("user_agent"))
 
 
 @method("HttpClient", "post")
 def start_post(_ctx: LuaContext, client: HttpClient, url: str) -> RequestBuilder:
-    return RequestBuilder(client, "POST", url)
+    return RequestBuilder(client, HttpRequest(method="POST", url=url, timeout=client.timeout))
 
 
 @method("HttpClient", "close")
-def client_close(_ctx: LuaContext, client: HttpClient) -> None:
-    client.transport.close()
+def client_close(_ctx: LuaContext, _client: HttpClient) -> None:
+    """Its connections end with it."""
 
 
 @method("HttpRequest", "header")
 def request_header(
-    _ctx: LuaContext, request: RequestBuilder, name: str, value: Any
+    _ctx: LuaContext, builder: RequestBuilder, name: str, value: Any
 ) -> RequestBuilder:
-    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-    if any(character in text or character in name for character in "\r\n\0"):
+    if any(character in str(value) or character in name for character in "\r\n\0"):
         raise KumoError("failed to parse header value")
-    request.headers.append((name, text))
-    return request
+    headers = (*builder.request.headers, (name.lower(), str(value)))
+    builder.request = replace(builder.request, headers=headers)
+    return builder
 
 
 @method("HttpRequest", "body")
-def request_body(_ctx: LuaContext, request: RequestBuilder, body: Any) -> RequestBuilder:
-    request.body = body if isinstance(body, bytes) else body.encode("utf-8", "surrogateescape")
-    return request
+def request_body(_ctx: LuaContext, builder: RequestBuilder, body: Any) -> RequestBuilder:
+    raw = body if isinstance(body, bytes) else body.encode("utf-8", "surrogateescape")
+    builder.request = replace(builder.request, body=raw)
+    return builder
 
 
 @method("HttpRequest", "send")
-def request_send(ctx: LuaContext, request: RequestBuilder) -> ResponseObject:
-    headers = [(name.lower(), value) for name, value in request.headers]
-    if not any(name == "accept" for name, _ in headers):
-        headers.append(("accept", "*/*"))
-    if request.client.user_agent:
-        headers.append(("user-agent", request.client.user_agent))
-    sent = HttpRequest(
-        method=request.verb,
-        url=request.url,
-        headers=tuple(headers),
-        body=request.body,
-        timeout=request.timeout,
-    )
+def request_send(ctx: LuaContext, builder: RequestBuilder) -> ResponseObject:
+    headers = (*builder.request.headers, ("accept", "*/*"), *builder.client.headers)
+    sent = replace(builder.request, headers=headers)
     for _ in range(1 + _MOST_REDIRECTS):
         ctx.facts.note_http(sent)
         try:
-            response = request.client.transport.request(sent)
+            response = builder.client.send(sent)
         except (HttpFailure, OSError) as error:
             raise KumoError(f"error sending request for url ({sent.url}): {error}") from None
         following = _redirected(sent, response)

@@ -5,19 +5,23 @@ from typing import Any
 
 from standins.kumod.contract import deserialize
 from standins.kumod.decisions import site_of_domain
-from standins.kumod.errors import DeserializeError, KumoError
+from standins.kumod.errors import KumoError
 from standins.kumod.facts import KumodFacts
 from standins.kumod.lua import LuaContext
 from standins.kumod.objects import LuaObject, api, method
 from standins.kumod.resolver import ResolveError
 
-_NOT_PATH = {"mx_rollup", "sources", "automation", "replace_base", "match"}
-#: Limits over all sites of a provider: the stand-in has none of these.
-_PROVIDER_LIMITS = (
+#: Not for make_egress_path; limits over all sites of a provider are not in this stand-in.
+_NOT_PATH = {
+    "mx_rollup",
+    "sources",
+    "automation",
+    "replace_base",
+    "match",
     "provider_connection_limit",
     "provider_max_message_rate",
     "provider_source_selection_rate",
-)
+}
 
 
 class Shaping(LuaObject):
@@ -28,7 +32,6 @@ class Shaping(LuaObject):
     def __init__(self, facts: KumodFacts, files: list[str]) -> None:
         self._facts = facts
         self.warnings: list[str] = []
-        self.errors: list[str] = []
         self._default: dict[str, Any] = {}
         self._exact: dict[str, dict[str, Any]] = {}
         self._sites: dict[str, dict[str, Any]] = {}
@@ -59,8 +62,8 @@ class Shaping(LuaObject):
         try:
             site = site_of_domain(self._facts.resolver, domain)
         except ResolveError as error:
-            self.warnings.append(f"error resolving MX for {domain}: {error}. Ignoring the shaping "
-                                 "config for that domain.")  # fmt: skip
+            ignored = "Ignoring the shaping config for that domain."
+            self.warnings.append(f"error resolving MX for {domain}: {error}. {ignored}")
             return
         _merge(self._sites.setdefault(site, {}), section)
 
@@ -72,42 +75,42 @@ class Shaping(LuaObject):
             for source, fields in (section.get("sources") or {}).items()
         }
         for label, fields in parts.items():
-            path = {key: value for key, value in fields.items() if key not in _NOT_PATH}
-            for limit in _PROVIDER_LIMITS:
-                path.pop(limit, None)
             try:
-                deserialize("kumo.make_egress_path", path)
-            except DeserializeError as error:
+                deserialize("kumo.make_egress_path", _path(fields))
+            except KumoError as error:
                 raise KumoError(f"{name}: {label}: {error}") from None
 
     def path_config(self, domain: str, source: str, site: str) -> dict[str, Any]:
         """The parameters of make_egress_path for one path."""
         merged: dict[str, Any] = {}
-        sections = [self._default, *self._matching_providers(site)]
-        sections += [
-            table[key]
-            for table, key in ((self._sites, site), (self._exact, domain))
-            if key in table
+        sections = [
+            self._default,
+            *self._matching_providers(site),
+            self._sites.get(site, {}),
+            self._exact.get(domain, {}),
         ]
         for section in sections:
             if section.get("replace_base"):
                 merged = {}
-            merged |= {k: v for k, v in section.items() if k not in _NOT_PATH}
+            merged |= section
         for section in sections:
             merged |= (section.get("sources") or {}).get(source, {})
-        for name in _PROVIDER_LIMITS:
-            merged.pop(name, None)
-        return merged
+        return _path(merged)
 
     def _matching_providers(self, site: str) -> list[dict[str, Any]]:
-        hits = []
-        for name, section in self._providers.items():
-            for rule in section.get("match", []):
-                suffix = str(rule.get("MXSuffix") or rule.get("HostName") or "\0").rstrip(".")
-                if site.rstrip(".").endswith(suffix):
-                    hits.append({"provider_name": name, **section})
-                    break
-        return hits
+        def fits(rule: dict[str, Any]) -> bool:
+            suffix = str(rule.get("MXSuffix") or rule.get("HostName") or "\0").rstrip(".")
+            return site.rstrip(".").endswith(suffix)
+
+        return [
+            {"provider_name": name, **section}
+            for name, section in self._providers.items()
+            if any(fits(rule) for rule in section.get("match", []))
+        ]
+
+
+def _path(section: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in section.items() if name not in _NOT_PATH}
 
 
 def _merge(into: dict[str, Any], section: dict[str, Any]) -> None:

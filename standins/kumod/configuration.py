@@ -7,11 +7,29 @@ from typing import Any
 from standins.kumod.classify import BounceClassifier
 from standins.kumod.errors import KumoError
 from standins.kumod.facts import KumodFacts
-from standins.kumod.logs import LogFile, check_template, mark_left_segments
-from standins.kumod.memo import MemoCaches
+from standins.kumod.logs import LogFile, check_template
+from standins.kumod.memo import Cache
 from standins.kumod.message import Message
 from standins.kumod.page_cache import PageCache
-from standins.kumod.spool import MemorySpool, Spool
+from standins.kumod.spool import Spool
+
+_SPOOLS = ("data", "meta")
+#: Fields of loggers, their settings for a type of record, and listeners that this stand-in lacks.
+_NO_LOGGERS = {"filter_event", "compression_level", "max_file_size"}
+_NO_LISTENERS = {"tls_certificate", "tls_private_key", "use_tls"}
+_NO_RECORDS = {"log_dir", "suffix", "segment_header"}
+
+
+def _check_logger(params: dict[str, Any]) -> None:
+    _refuse_missing(_NO_LOGGERS, params)
+    for settings in (params.get("per_record") or {}).values():
+        _refuse_missing(_NO_RECORDS, settings)
+    check_template(params)
+
+
+def _refuse_missing(names: set[str], params: dict[str, Any]) -> None:
+    for name in names & params.keys():
+        raise KumoError(f"{name} is not in this stand-in for kumod")
 
 
 def _refuse(_message: Message) -> None:
@@ -20,51 +38,60 @@ def _refuse(_message: Message) -> None:
 
 @dataclass(kw_only=True)
 class Configuration:
-    """Spools, logs, hooks and listeners, and the caches that the policy fills."""
+    """Spools, logs, hooks and listeners, and the caches that the policy fills.
+
+    A real host has a page cache of its own.
+    """
 
     facts: KumodFacts
-    cache: PageCache
-    spool: Spool = field(default_factory=MemorySpool)
+    page_cache: PageCache | None
     accept: Callable[[Message], None] = _refuse
+    spool: Spool = field(init=False)
     spools: dict[str, dict[str, Any]] = field(default_factory=dict)
     log_files: list[LogFile] = field(default_factory=list)
     hooks: dict[str, dict[str, Any]] = field(default_factory=dict)
     listeners: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     classifier: BounceClassifier = field(default_factory=BounceClassifier)
-    memo: MemoCaches = field(default_factory=MemoCaches)
+    memo: dict[str, Cache] = field(default_factory=dict)
     signers: dict[str, tuple[float, Any]] = field(default_factory=dict)
     monitored: tuple[str, ...] = ("/opt/kumomta/etc/**/*.{lua,json,toml,yaml}",)
     mta_sts: bool = True
     validation_failed: bool = False
-
-    @property
-    def page_cache(self) -> PageCache | None:
-        """None on a real host, which has one of its own."""
-        return None if self.facts.threaded else self.cache
 
     def define_spool(self, params: dict[str, Any]) -> None:
         if params["name"] in self.spools:
             raise KumoError(f"spool {params['name']} has already been defined")
         self.spools[params["name"]] = params
 
+    def open_spool(self) -> None:
+        missing = [name for name in _SPOOLS if name not in self.spools]
+        if missing:
+            raise KumoError(f"start_spool: no spool named {missing[0]} has been defined")
+        data, meta = (self.facts.paths.real(self.spools[name]["path"]) for name in _SPOOLS)
+        self.spool = Spool(data, meta, self.page_cache)
+
     def configure_local_logs(self, params: dict[str, Any]) -> None:
-        check_template(params)
+        _check_logger(params)
+        files = LogFile(params, self.facts.paths.real(params["log_dir"]), self.page_cache)
         if not self.facts.validating:
-            mark_left_segments(params, self.facts.paths.real)
-        self.log_files.append(LogFile(params, self.facts.paths.real, self.page_cache))
+            files.mark_left_segments()
+        self.log_files.append(files)
 
     def configure_log_hook(self, params: dict[str, Any]) -> None:
-        check_template(params)
-        if params["name"] in self.hooks:
-            raise KumoError(
-                f"A logging hook with name `{params['name']}` has already been registered"
-            )
-        self.hooks[params["name"]] = params
+        _check_logger(params)
+        name = params["name"]
+        if name in self.hooks:
+            raise KumoError(f"A logging hook with name `{name}` has already been registered")
+        self.hooks[name] = params
 
-    def start_listener(self, kind: str, params: dict[str, Any]) -> None:
+    def configure_bounce_classifier(self, params: dict[str, Any]) -> None:
+        self.classifier.load(params["files"], self.facts.paths.real)
+
+    def start_listener(self, params: dict[str, Any], *, kind: str) -> None:
+        _refuse_missing(_NO_LISTENERS, params)
         if self.facts.validating:
             return
         address = params.get("listen", "127.0.0.1:8000" if kind == "http" else "127.0.0.1:2025")
-        if any(other.get("listen") == address for _, other in self.listeners):
+        if any(other["listen"] == address for _, other in self.listeners):
             raise KumoError(f"bind to {address}: Address already in use (os error 98)")
         self.listeners.append((kind, {**params, "listen": address}))

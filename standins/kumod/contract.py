@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from standins.kumod import field_types as ft
-from standins.kumod.errors import DeserializeError
+from standins.kumod.errors import KumoError
 from standins.kumod.field_types import Check, Refused
 
-_CONTRACT = Path(__file__).parent / "data" / "contract.json"
 _BASIC: Mapping[str, Check] = {
     "anything": ft.anything,
-    "bool": ft.boolean,
+    "bool": ft.of_type("a boolean", bool),
     "cidr": ft.cidr,
     "duration": ft.duration,
-    "int": ft.integer(),
+    "int": ft.integer("usize", 2**64 - 1),
     "ip": ft.ip,
     "limit": ft.limit,
     "listen address": ft.listen_address,
@@ -38,7 +37,8 @@ _BASIC: Mapping[str, Check] = {
 @cache
 def contract() -> dict[str, Any]:
     """The recorded contract."""
-    loaded: dict[str, Any] = json.loads(_CONTRACT.read_text(encoding="utf-8"))
+    path = Path(__file__).parent / "data" / "contract.json"
+    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return loaded
 
 
@@ -84,32 +84,15 @@ def deserialize(table: str, params: Any) -> dict[str, Any]:
 
 def deserialize_with(check: Check, params: Any) -> dict[str, Any]:
     """As `deserialize`, for a table that is no function's."""
-    if isinstance(params, list) and not params:
-        params = {}
     try:
-        check(params)
+        check(params or {} if isinstance(params, list) else params)
     except Refused as refusal:
         shown = json.dumps(params, separators=(",", ":"), ensure_ascii=False, default=str)
-        raise DeserializeError(f"deserialize error: {refusal}, while processing {shown}") from None
-    result: dict[str, Any] = dict(params)
-    return result
+        raise KumoError(f"deserialize error: {refusal}, while processing {shown}") from None
+    return dict(params)
 
 
 def completed(table: str, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The fields with kumod's defaults for those that are left out."""
     defaults: dict[str, Any] = contract()["defaults"][table]
     return defaults | dict(fields or {})
-
-
-def multiple_events() -> frozenset[str]:
-    """Events that take several handlers."""
-    return frozenset(name for name, how in contract()["events"].items() if how == "multiple")
-
-
-def methods(written: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """By kind of object every method that kumod has: a call of one that is missing says so."""
-    recorded: dict[str, list[str]] = contract()["methods"]
-    return {
-        kind: written.get(kind, set()) | set(recorded.get(kind, ()))
-        for kind in written.keys() | recorded.keys()
-    }

@@ -8,76 +8,77 @@ from typing import Any
 from standins.kumod.contract import completed
 from standins.kumod.errors import KumoError
 from standins.kumod.lua import LuaContext
+from standins.kumod.message import QueueName
 from standins.kumod.objects import DataObject
 from standins.kumod.resolver import ResolveError, Resolver, mail_hosts
 
-_UNSPECIFIED_SOURCE = completed("kumo.make_egress_source", {"name": "unspecified"})
-_UNSPECIFIED_POOL = completed(
+_LUA_TYPES = {type(None): "nil", bool: "boolean", int: "number", float: "number", str: "string"}
+
+
+def _default(kind: str, table: str, **fields: Any) -> DataObject:
+    return DataObject(kind, completed(table, fields))
+
+
+_SOURCE = _default("EgressSource", "kumo.make_egress_source", name="unspecified")
+_POOL = _default(
+    "EgressPool",
     "kumo.make_egress_pool",
-    {"name": "unspecified", "entries": [{"name": "unspecified", "weight": 1}]},
+    name="unspecified",
+    entries=[{"name": "unspecified", "weight": 1}],
 )
+_PATH = _default("EgressPathConfig", "kumo.make_egress_path")
+_QUEUE = _default("QueueConfig", "kumo.make_queue_config")
 
 
 def _typed(answer: Any, kind: str, event: str) -> DataObject:
     if isinstance(answer, DataObject) and answer.kind == kind:
         return answer
-    found = answer.kind if isinstance(answer, DataObject) else _lua_type(answer)
+    found = answer.kind if isinstance(answer, DataObject) else _LUA_TYPES.get(type(answer), "table")
     raise KumoError(
         f"{event}: error converting Lua {found} to {kind} (expected userdata of type '{kind}')"
     )
 
 
-def queue_config(
-    ctx: LuaContext, domain: str, tenant: Any, campaign: Any, routing: Any
-) -> DataObject:
-    answer = ctx.call("get_queue_config", domain, tenant, campaign, routing)
-    if answer is None:
-        return DataObject("QueueConfig", completed("kumo.make_queue_config"))
-    return _typed(answer, "QueueConfig", "get_queue_config")
+def _ask(ctx: LuaContext, event: str, kind: str, *args: Any) -> DataObject:
+    if not ctx.has_handler(event):
+        raise KumoError(f"Event {event} has not been registered")
+    return _typed(ctx.call(event, *args), kind, event)
+
+
+def queue_config(ctx: LuaContext, queue: QueueName) -> DataObject:
+    parts = (queue.domain, queue.tenant, queue.campaign, queue.routing_domain)
+    answer = ctx.call("get_queue_config", *parts)
+    return _QUEUE if answer is None else _typed(answer, "QueueConfig", "get_queue_config")
 
 
 def egress_pool(ctx: LuaContext, name: str | None) -> DataObject:
     if name is None or name == "unspecified":
-        return DataObject("EgressPool", _UNSPECIFIED_POOL)
-    _need(ctx, "get_egress_pool")
-    return _typed(ctx.call("get_egress_pool", name), "EgressPool", "get_egress_pool")
+        return _POOL
+    return _ask(ctx, "get_egress_pool", "EgressPool", name)
 
 
 def egress_source(ctx: LuaContext, name: str) -> DataObject:
     if name == "unspecified":
-        return DataObject("EgressSource", _UNSPECIFIED_SOURCE)
-    _need(ctx, "get_egress_source")
-    return _typed(ctx.call("get_egress_source", name), "EgressSource", "get_egress_source")
+        return _SOURCE
+    return _ask(ctx, "get_egress_source", "EgressSource", name)
 
 
 def egress_path(ctx: LuaContext, domain: str, source: str, site: str) -> DataObject:
     if not ctx.has_handler("get_egress_path_config"):
-        return DataObject("EgressPathConfig", completed("kumo.make_egress_path"))
-    answer = ctx.call("get_egress_path_config", domain, source, site)
-    return _typed(answer, "EgressPathConfig", "get_egress_path_config")
-
-
-def _need(ctx: LuaContext, event: str) -> None:
-    if not ctx.has_handler(event):
-        raise KumoError(f"Event {event} has not been registered")
-
-
-def site_name(hosts: list[str]) -> str:
-    """One name for a set of mail servers, so that domains which share them share a queue."""
-    if not hosts:
-        return ""
-    if len(hosts) == 1:
-        return hosts[0]
-    tails = [host.partition(".") for host in hosts]
-    if all(tail[2] == tails[0][2] for tail in tails):
-        labels = sorted({tail[0] for tail in tails})
-        return f"({'|'.join(labels)}).{tails[0][2]}"
-    return f"({'|'.join(sorted(hosts))})"
+        return _PATH
+    return _ask(ctx, "get_egress_path_config", "EgressPathConfig", domain, source, site)
 
 
 def site_of_domain(resolver: Resolver, domain: str) -> str:
-    """The site name of a domain's mail servers."""
-    return site_name(mail_hosts(resolver, domain))
+    """One name for a domain's mail servers, so that domains which share them share a queue."""
+    hosts = mail_hosts(resolver, domain)
+    labels = sorted({host.partition(".")[0] for host in hosts})
+    parents = {host.partition(".")[2] for host in hosts}
+    if len(hosts) < 2:
+        return "".join(hosts)
+    if len(parents) == 1:
+        return f"({'|'.join(labels)}).{parents.pop()}"
+    return f"({'|'.join(sorted(hosts))})"
 
 
 def site_for_queue(resolver: Resolver, routing_domain: str, protocol: dict[str, Any]) -> str:
@@ -92,16 +93,3 @@ def site_for_queue(resolver: Resolver, routing_domain: str, protocol: dict[str, 
         return site_of_domain(resolver, routing_domain)
     except ResolveError as error:
         raise KumoError(str(error)) from None
-
-
-def _lua_type(value: Any) -> str:
-    match value:
-        case None:
-            return "nil"
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str():
-            return "string"
-    return "table"

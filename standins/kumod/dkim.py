@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from standins.kumod import headers as hdr
 from standins.kumod.contract import deserialize
-from standins.kumod.durations import parse_duration
+from standins.kumod.durations import seconds
 from standins.kumod.errors import KumoError
 from standins.kumod.lua import LuaContext
 from standins.kumod.objects import LuaObject, api
@@ -147,7 +147,7 @@ def _signer(ctx: LuaContext, fields: dict[str, Any]) -> Signer:
     facts.counters["dkim.signer"] += 1
     cache_key = json.dumps(fields, sort_keys=True, default=str)
     cached = signers.get(cache_key)
-    if cached is not None and cached[0] > facts.clock.now():
+    if cached is not None and cached[0] > facts.now():
         kept: Signer = cached[1]
         return kept
     facts.counters["dkim.key_load"] += 1
@@ -162,6 +162,5 @@ def _signer(ctx: LuaContext, fields: dict[str, Any]) -> Signer:
         relaxed_body=fields.get("body_canonicalization", "Relaxed") == "Relaxed",
     )
     signer = Signer(params, load_key(pem, f"{fields['key']!r}"))
-    ttl = parse_duration(fields.get("ttl", "300s")) or 300.0
-    signers[cache_key] = (facts.clock.now() + ttl, signer)
+    signers[cache_key] = (facts.now() + seconds(fields, "ttl", 300.0), signer)
     return signer

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _UNITS = {
@@ -27,39 +28,34 @@ _PERIODS = {
 
 def parse_duration(value: object) -> float | None:
     """Seconds, or None where kumod would refuse the value."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value) if value >= 0 else None
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not re.fullmatch(f"(?:{_PART.pattern})+", value):
         return None
-    total, position = 0.0, 0
-    while position < len(value):
-        match = _PART.match(value, position)
-        if match is None or match[2] not in _UNITS:
-            return None
-        total += int(match[1]) * _UNITS[match[2]]
-        position = match.end()
-    return total
+    parts = _PART.findall(value)
+    if any(unit not in _UNITS for _, unit in parts):
+        return None
+    return sum(int(count) * _UNITS[unit] for count, unit in parts)
+
+
+def seconds(settings: Mapping[str, object], name: str, otherwise: float) -> float:
+    """A duration among settings that were checked; what kumod takes where there is none."""
+    value = parse_duration(settings.get(name))
+    return otherwise if value is None else value
+
+
+_NANOSECONDS = {"days": 86_400 * 10**9, "h": 3_600 * 10**9, "m": 60 * 10**9, "s": 10**9,
+                "ms": 10**6, "us": 1_000, "ns": 1}  # fmt: skip
 
 
 def format_duration(seconds: float) -> str:
     """As in kumod's log: ``5s 30ms``."""
-    nanoseconds = round(seconds * 1e9)
+    left = round(seconds * 1e9)
     parts = []
-    for unit, size in (
-        ("days", 86_400_000_000_000),
-        ("h", 3_600_000_000_000),
-        ("m", 60_000_000_000),
-        ("s", 1_000_000_000),
-        ("ms", 1_000_000),
-        ("us", 1_000),
-        ("ns", 1),
-    ):
-        count, nanoseconds = divmod(nanoseconds, size)
+    for unit, size in _NANOSECONDS.items():
+        count, left = divmod(left, size)
         if count:
-            name = "day" if unit == "days" and count == 1 else unit
-            parts.append(f"{count}{name}")
+            parts.append(f"{count}{'day' if unit == 'days' and count == 1 else unit}")
     return " ".join(parts) or "0s"
 
 
@@ -72,37 +68,28 @@ class Throttle:
     burst: int | None = None
 
 
-def parse_throttle(text: str) -> Throttle | str:
-    """The throttle, or kumod's complaint about the text."""
-    body = text.removeprefix("local:")
-    burst: int | None = None
-    if ",max_burst=" in body:
-        body, _, burst_text = body.partition(",max_burst=")
-        parsed = _number(burst_text)
-        if isinstance(parsed, str):
-            return parsed
-        burst = parsed
+def parse_throttle(text: str) -> Throttle:
+    """The throttle, or a `ValueError` with kumod's complaint."""
+    body, _, most = text.removeprefix("local:").partition(",max_burst=")
     limit_text, slash, period_text = body.partition("/")
     if not slash:
-        return f"expected 'limit/period', got {body}"
-    match = re.fullmatch(r"(\d*)(.*)", period_text, re.DOTALL)
-    scale, unit = (match[1], match[2]) if match else ("", period_text)
+        raise ValueError(f"expected 'limit/period', got {body}")
+    unit = period_text.lstrip("0123456789")
     if unit not in _PERIODS:
-        return f"unknown period quantity {unit}"
-    limit = _number(limit_text)
-    if isinstance(limit, str):
-        return limit
+        raise ValueError(f"unknown period quantity {unit}")
+    limit = parse_limit(limit_text)
     if limit == 0:
-        return f"invalid ThrottleSpec `{body}`: limit must be greater than 0!"
-    return Throttle(limit=limit, period=_PERIODS[unit] * int(scale or 1), burst=burst)
+        raise ValueError(f"invalid ThrottleSpec `{body}`: limit must be greater than 0!")
+    period = _PERIODS[unit] * int(period_text.removesuffix(unit) or 1)
+    return Throttle(limit=limit, period=period, burst=parse_limit(most) if most else None)
 
 
-def _number(text: str) -> int | str:
+def parse_limit(text: str) -> int:
+    """A number in kumod's notation, or a `ValueError` with its complaint."""
     digits = text.replace("_", "").replace(",", "")
-    if not digits:
-        return f"invalid limit '{text}': cannot parse integer from empty string"
-    if not digits.isascii() or not digits.isdigit():
-        return f"invalid limit '{text}': invalid digit found in string"
+    if not (digits.isascii() and digits.isdigit()):
+        problem = "invalid digit found in" if digits else "cannot parse integer from empty"
+        raise ValueError(f"invalid limit '{digits}': {problem} string")
     return int(digits)
 
 

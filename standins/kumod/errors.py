@@ -4,27 +4,14 @@
 class KumoError(Exception):
     """An error raised by a kumo function; the policy may catch it with pcall."""
 
-    kind = "external"
-
-
-class DeserializeError(KumoError):
-    """A parameter table that kumod would refuse."""
-
 
 class RejectError(KumoError):
     """kumo.reject: a response with a code, which reception and senders treat specially."""
 
-    kind = "reject"
-
-    def __init__(self, code: int, message: str, disconnect: str | None = None) -> None:
+    def __init__(self, code: int, message: str) -> None:
         super().__init__(f"{code} {message}")
         self.code = code
         self.message = message
-        self.disconnect = disconnect
-
-
-class ValidationError(Exception):
-    """Something wrong with the start of the server itself (no spool, port taken)."""
 
 
 class PolicyError(Exception):

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,14 +12,12 @@ from typing import Any, Protocol
 
 from standins.kumod.durations import Throttles
 from standins.kumod.errors import KumoError
-from standins.kumod.http_client import (
-    FunctionTransport,
-    HttpFailure,
-    HttpRequest,
-    HttpResponse,
-    HttpTransport,
-)
+from standins.kumod.http_client import HttpFailure, HttpRequest, HttpResponse, Send
 from standins.kumod.resolver import FakeResolver, Resolver
+
+POLICY = "/opt/kumomta/etc/policy"
+SHARE = "/opt/kumomta/share"
+_OWN_SHARE = Path(__file__).parent / "share"
 
 
 class Clock(Protocol):
@@ -35,15 +33,12 @@ class Clock(Protocol):
 class SystemClock:
     """The host's clock."""
 
-    def now(self) -> float:
-        return time.time()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(max(0.0, seconds))
+    now = staticmethod(time.time)
+    sleep = staticmethod(time.sleep)
 
 
 class FakeClock:
-    """A clock that stands still until it is told to move."""
+    """A clock that moves only when it is told to."""
 
     def __init__(self, start: float = 1_770_000_000.0) -> None:
         self._now = start
@@ -54,54 +49,36 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         self._now += max(0.0, seconds)
 
-    def set(self, moment: float) -> None:
-        """Move to a moment that is not in the past."""
-        self._now = max(self._now, moment)
-
-
-POLICY = "/opt/kumomta/etc/policy"
-SHARE = "/opt/kumomta/share"
-_LUA_PATH = "/usr/local/share/lua/5.4/?.lua;./?.lua;./?/init.lua"
-OWN_SHARE = Path(__file__).parent / "share"
-
 
 class HostPaths:
-    """Maps a path of the host to the path of this machine."""
+    """Maps a path of the host to the path of this machine: below `root`, if there is one.
 
-    def __init__(
-        self, *, root: Path | None = None, mounts: Mapping[str, Path] | None = None
-    ) -> None:
+    KumoMTA's share folder is this package's own, unless `root` has one.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
         self._root = root
-        self._mounts = dict(mounts or {})
-        if root is not None and SHARE not in self._mounts and not self._within_root(SHARE).exists():
-            self._mounts[SHARE] = OWN_SHARE
-
-    def _within_root(self, path: str) -> Path:
-        return Path(f"{self._root}{path}")
+        self._own_share = root is not None and not Path(f"{root}{SHARE}").exists()
 
     def real(self, path: str | os.PathLike[str]) -> Path:
         """Where a path of the host lies."""
         text = os.fspath(path)
-        for mount, target in sorted(self._mounts.items(), key=lambda item: -len(item[0])):
-            if text == mount or text.startswith(f"{mount}/"):
-                return Path(f"{target}{text[len(mount) :]}")
+        if self._own_share and f"{text}/".startswith(f"{SHARE}/"):
+            return Path(f"{_OWN_SHARE}{text.removeprefix(SHARE)}")
         if self._root is None or not text.startswith("/") or text.startswith(f"{self._root}/"):
             return Path(text)
-        return self._within_root(text)
+        return Path(f"{self._root}{text}")
 
     def package_path(self) -> str:
         """Lua's search path: what KumoMTA ships, and only then the policy."""
-        folders = [self.real(SHARE), self.real(POLICY)]
-        own = [f"{folder}/{pattern}" for folder in folders for pattern in ("?.lua", "?/init.lua")]
-        return ";".join([*own, _LUA_PATH])
+        folders = (self.real(SHARE), self.real(POLICY))
+        return ";".join(
+            f"{folder}/{name}" for folder in folders for name in ("?.lua", "?/init.lua")
+        )
 
 
 def _no_peer(_request: HttpRequest) -> HttpResponse:
     raise HttpFailure("no peer: give Kumod(http=...)")
-
-
-def _no_transport() -> HttpTransport:
-    return FunctionTransport(_no_peer)
 
 
 @dataclass(kw_only=True)
@@ -112,11 +89,10 @@ class KumodFacts:
     env: dict[str, str] = field(default_factory=dict)
     paths: HostPaths = field(default_factory=HostPaths)
     resolver: Resolver = field(default_factory=FakeResolver)
-    new_http_transport: Callable[[], HttpTransport] = _no_transport
+    new_http_client: Callable[[], Send] = lambda: _no_peer
     counters: Counter[str] = field(default_factory=Counter)
     throttles: Throttles = field(default_factory=Throttles)
     epoch: int = 0
-    jitter: bool = False
     count_instructions: bool = False
     threaded: bool = False
     validating: bool = False
@@ -151,9 +127,7 @@ class KumodFacts:
         try:
             return self.paths.real(path).read_text(encoding="utf-8")
         except OSError as error:
-            raise KumoError(
-                f"reading file {path}: {error.strerror} (os error {error.errno})"
-            ) from None
+            raise KumoError(f"reading file {path}: {reason(error)}") from None
 
     def load_key_source(self, source: Any) -> bytes:
         """The bytes of a key: of a file, or given literally."""
@@ -164,7 +138,20 @@ class KumodFacts:
         try:
             return self.paths.real(source).read_bytes()
         except OSError as error:
-            raise KumoError(
-                f'File("{source}"): KeySource failed to load data from file `{source}`: '
-                f"{error.strerror} (os error {error.errno})"
-            ) from None
+            failed = f"KeySource failed to load data from file `{source}`"
+            raise KumoError(f'File("{source}"): {failed}: {reason(error)}') from None
+
+
+def free_percent(folder: Path) -> tuple[float, float]:
+    """Free space and free inodes of the folder's file system, in percent."""
+    while not folder.exists():
+        folder = folder.parent
+    status = os.statvfs(folder)
+    space = 100.0 * status.f_bavail / status.f_blocks if status.f_blocks else 100.0
+    inodes = 100.0 * status.f_favail / status.f_files if status.f_files else 100.0
+    return round(space, 2), round(inodes, 2)
+
+
+def reason(error: OSError) -> str:
+    """As Rust words it."""
+    return f"{error.strerror} (os error {error.errno})"

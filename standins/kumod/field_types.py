@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from standins.kumod.durations import parse_duration, parse_throttle
+from standins.kumod.durations import parse_duration, parse_limit, parse_throttle
 
 Check = Callable[[Any], None]
 
@@ -15,167 +15,133 @@ class Refused(Exception):
     """The value does not fit its field."""
 
 
-def unexpected(value: object) -> str:
-    """How serde names a value of the wrong type."""
-    match value:
-        case bool():
-            return f"boolean `{str(value).lower()}`"
-        case int():
-            return f"integer `{value}`"
-        case float():
-            return f"floating point `{value}`"
-        case str():
-            return f"string {json.dumps(value, ensure_ascii=False)}"
-    names = ((list, "sequence"), (Mapping, "map"), (type(None), "unit value"))
-    return next((name for kind, name in names if isinstance(value, kind)), "userdata")
+#: Each type as serde names it in a complaint, and as Lua does.
+_NAMES: tuple[tuple[Any, str, str], ...] = (
+    (bool, "boolean `{}`", "boolean"),
+    (int, "integer `{}`", "integer"),
+    (float, "floating point `{}`", "number"),
+    (str, "string {}", "string"),
+    (list, "sequence", "table"),
+    (Mapping, "map", "table"),
+    (type(None), "unit value", "nil"),
+    (object, "userdata", "userdata"),
+)
+
+
+def _wrong_type(value: object, expected: str, said: str = "type") -> Refused:
+    name = next(name for kind, name, _ in _NAMES if isinstance(value, kind))
+    shown = json.dumps(value, ensure_ascii=False, default=str)
+    return Refused(f"invalid {said}: {name.format(shown)}, expected {expected}")
+
+
+def _wrong_value(value: object, expected: str) -> Refused:
+    return _wrong_type(value, expected, "value")
+
+
+def _no_table(value: object) -> Refused:
+    """mlua's own complaint, by Lua's name of the type, where a table is needed."""
+    name = next(name for kind, _, name in _NAMES if isinstance(value, kind))
+    return Refused(f"invalid type: {name}, expected table")
 
 
 def one_of(names: Sequence[str]) -> str:
     """The tail of «unknown field» and «unknown variant»."""
     quoted = [f"`{name}`" for name in names]
-    if not quoted:
-        return ""
-    if len(quoted) == 1:
-        return f", expected {quoted[0]}"
-    if len(quoted) == 2:
-        return f", expected {quoted[0]} or {quoted[1]}"
-    return f", expected one of {', '.join(quoted)}"
+    if len(quoted) > 2:
+        return f", expected one of {', '.join(quoted)}"
+    return f", expected {' or '.join(quoted)}" if quoted else ""
 
 
-_LUA_TYPES: tuple[tuple[Any, str], ...] = (
-    (type(None), "nil"),
-    (bool, "boolean"),
-    (int, "integer"),
-    (float, "number"),
-    (str, "string"),
-    ((list, Mapping), "table"),
-)
+def anything(value: Any) -> None:
+    """A field whose type is not recorded."""
 
 
-def _no_table(value: object) -> Refused:
-    """mlua's own complaint, by Lua's name of the type, where a table is needed."""
-    name = next((name for kind, name in _LUA_TYPES if isinstance(value, kind)), "userdata")
-    return Refused(f"invalid type: {name}, expected table")
+def of_type(expected: str, *kinds: type) -> Check:
+    """A value of one of these Python types; a boolean is no number."""
 
-
-def _refuse_type(value: object, expected: str) -> Refused:
-    return Refused(f"invalid type: {unexpected(value)}, expected {expected}")
-
-
-def string(value: Any) -> None:
-    if not isinstance(value, str):
-        raise _refuse_type(value, "a string")
-
-
-def boolean(value: Any) -> None:
-    if not isinstance(value, bool):
-        raise _refuse_type(value, "a boolean")
-
-
-def integer(name: str = "usize", maximum: int = 2**64 - 1) -> Check:
     def check(value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise _refuse_type(value, name)
-        if not 0 <= value <= maximum:
-            raise Refused(f"invalid value: {unexpected(value)}, expected {name}")
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise _wrong_type(value, expected)
 
     return check
 
 
+string = of_type("a string", str)
+
+
+def integer(name: str, maximum: int) -> Check:
+    is_integer = of_type(name, int)
+
+    def check(value: Any) -> None:
+        is_integer(value)
+        if not 0 <= value <= maximum:
+            raise _wrong_value(value, name)
+
+    return check
+
+
+def parsed(parse: Callable[[str], object], complaint: str = "{error}") -> Check:
+    """A string that can be parsed; the complaint may show the string and the parser's error."""
+
+    def check(value: Any) -> None:
+        string(value)
+        try:
+            parse(value)
+        except ValueError as error:
+            raise Refused(complaint.format(value=value, error=error)) from None
+
+    return check
+
+
+throttle = parsed(parse_throttle)
+ip = parsed(ipaddress.ip_address, "invalid IP address syntax")
+
+
 def duration(value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise _refuse_type(value, "a duration")
-    if isinstance(value, int) and value < 0:
-        raise Refused(
-            "duration must either be a string or a positive integer specifying the number of "
-            "seconds. (error: out of range integral type conversion attempted)"
-        )
+    of_type("a duration", str, int, float)(value)
     if parse_duration(value) is None:
-        raise Refused(f"invalid value: {unexpected(value)}, expected a duration")
-
-
-def throttle(value: Any) -> None:
-    if not isinstance(value, str):
-        raise _refuse_type(value, "a string")
-    parsed = parse_throttle(value)
-    if isinstance(parsed, str):
-        raise Refused(parsed)
+        raise _wrong_value(value, "a duration")
 
 
 def limit(value: Any) -> None:
     """A connection limit: a number, or a string with an optional ``local:``."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise _refuse_type(value, "string or numeric limit spec")
-    if isinstance(value, int):
-        if value < 1:
-            raise Refused("limit must be 1 or larger")
-        return
-    digits = value.removeprefix("local:").replace("_", "").replace(",", "")
-    if not (digits.isascii() and digits.isdigit()):
-        problem = (
-            "invalid digit found in string"
-            if digits
-            else ("cannot parse integer from empty string")
-        )
-        raise Refused(f"invalid limit '{digits}': {problem}")
-    if int(digits) == 0:
-        raise Refused(f"invalid LimitSpec `{value}`: limit must be greater than 0!")
+    of_type("string or numeric limit spec", str, int)(value)
+    if isinstance(value, int) and value < 1:
+        raise Refused("limit must be 1 or larger")
+    if isinstance(value, str):
+        parsed(lambda text: parse_limit(text.removeprefix("local:")))(value)
+        if parse_limit(value.removeprefix("local:")) == 0:
+            raise Refused(f"invalid LimitSpec `{value}`: limit must be greater than 0!")
 
 
-def ip(value: Any) -> None:
-    string(value)
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        raise Refused("invalid IP address syntax") from None
+def _listen_address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) >= 2**16:
+        raise ValueError
+    return host.strip("[]")
 
 
-def socket_address(value: Any) -> None:
-    string(value)
-    host, colon, port = value.rpartition(":")
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-        valid = bool(colon) and port.isdigit() and int(port) < 2**16
-    except ValueError:
-        valid = False
-    if not valid:
-        raise Refused("invalid socket address syntax")
-
-
-def listen_address(value: Any) -> None:
-    """kumod binds it later; a name is as good as an address, a missing port is not."""
-    string(value)
-    host, colon, port = value.rpartition(":")
-    if not (host and colon and port.isdigit() and int(port) < 2**16):
-        raise Refused("invalid socket address syntax")
+#: kumod binds it later; a name is as good as an address, a missing port is not.
+listen_address = parsed(_listen_address, "invalid socket address syntax")
+socket_address = parsed(
+    lambda text: ipaddress.ip_address(_listen_address(text)), "invalid socket address syntax"
+)
 
 
 def cidr(value: Any) -> None:
-    string(value)
     if value == "any":
         return
-    try:
-        ipaddress.ip_network(value, strict=False)
-    except ValueError:
-        problem = "couldn't parse address in network: invalid IP address syntax"
-        raise Refused(f"{value}: {problem}") from None
-    try:
-        ipaddress.ip_network(value)
-    except ValueError:
-        raise Refused(f"{value}: host part of address was not zero") from None
+    problem = "{value}: couldn't parse address in network: invalid IP address syntax"
+    parsed(lambda text: ipaddress.ip_network(text, strict=False), problem)(value)
+    parsed(ipaddress.ip_network, "{value}: host part of address was not zero")(value)
 
 
 def percent(value: Any) -> None:
     """A number of bytes (or inodes), or a percentage."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise _refuse_type(value, "a string or integer")
-    if isinstance(value, int):
-        if value < 0:
-            raise Refused(f"invalid value: {unexpected(value)}, expected u64")
-        return
-    match = re.fullmatch(r"(\d+)(%?)", value)
+    of_type("a string or integer", str, int)(value)
+    match = re.fullmatch(r"(\d+)(%?)", str(value))
     if match is None or (match[2] and int(match[1]) > 100):
-        raise Refused(f"invalid value: {unexpected(value)}, expected a percentage or a number")
+        raise _wrong_value(value, "a percentage or a number")
 
 
 def enum(*variants: str) -> Check:
@@ -189,13 +155,10 @@ def enum(*variants: str) -> Check:
 
 
 def report_disposition(value: Any) -> None:
-    if isinstance(value, bool):
-        return
     expected = "a boolean value or one of 'Ignore', 'LogThenDrop' or 'LogThenRelay'"
-    if not isinstance(value, str):
-        raise _refuse_type(value, expected)
-    if value not in ("Ignore", "LogThenDrop", "LogThenRelay"):
-        raise Refused(f"invalid value: {unexpected(value)}, expected {expected}")
+    of_type(expected, bool, str)(value)
+    if value not in (True, False, "Ignore", "LogThenDrop", "LogThenRelay"):
+        raise _wrong_value(value, expected)
 
 
 def list_of(item: Check) -> Check:
@@ -212,12 +175,11 @@ def list_of(item: Check) -> Check:
 
 def buffered_list_of(item: Check) -> Check:
     """A list in a flattened part, which serde buffers: there Lua's empty table reads as a map."""
-    check_items = list_of(item)
 
     def check(value: Any) -> None:
         if not value and isinstance(value, list | Mapping):
-            raise Refused("invalid type: map, expected a sequence")
-        check_items(value)
+            raise _wrong_type({}, "a sequence")
+        list_of(item)(value)
 
     return check
 
@@ -234,11 +196,7 @@ def map_of(key: Check, item: Check) -> Check:
 
 
 def record(
-    fields: Mapping[str, Check],
-    required: Sequence[str] = (),
-    *,
-    deny_unknown: bool = True,
-    flattened: bool = False,
+    fields: Mapping[str, Check], required: Sequence[str], *, deny_unknown: bool, flattened: bool
 ) -> Check:
     """A struct. ``flattened``: serde does not list the known fields of such a struct."""
 
@@ -260,17 +218,15 @@ def record(
 def untagged(type_name: str, *variants: Check) -> Check:
     """The first variant that fits; serde keeps the reasons of the others to itself."""
 
+    def fits(variant: Check, value: Any) -> bool:
+        try:
+            variant(value)
+        except Refused:
+            return False
+        return True
+
     def check(value: Any) -> None:
-        for variant in variants:
-            try:
-                variant(value)
-            except Refused:
-                continue
-            return
-        raise Refused(f"data did not match any variant of untagged enum {type_name}")
+        if not any(fits(variant, value) for variant in variants):
+            raise Refused(f"data did not match any variant of untagged enum {type_name}")
 
     return check
-
-
-def anything(value: Any) -> None:
-    """A field whose type is not recorded."""

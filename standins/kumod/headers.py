@@ -12,18 +12,14 @@ import idna
 from standins.kumod.errors import KumoError
 from standins.kumod.objects import LuaObject
 
-_HEADER_END = re.compile(rb"\r\n\r\n|\n\n")
+#: The empty line, first of all or after the line end of a header.
+_HEADER_END = re.compile(rb"\A\r?\n|(?<=\r\n)\r\n|(?<=\n)\n")
 
 
 def split_message(data: bytes) -> tuple[bytes, bytes]:
     """The header block (with its last line end) and what follows the empty line."""
-    if data.startswith((b"\r\n", b"\n")):
-        return b"", data.lstrip(b"\r").removeprefix(b"\n")
     match = _HEADER_END.search(data)
-    if match is None:
-        return data, b""
-    line_end = b"\r\n" if match[0].startswith(b"\r") else b"\n"
-    return data[: match.start()] + line_end, data[match.end() :]
+    return (data[: match.start()], data[match.end() :]) if match else (data, b"")
 
 
 def parse_headers(block: bytes) -> list[tuple[str, bytes]]:
@@ -132,23 +128,10 @@ class EnvelopeAddress(LuaObject):
         return self.text.rpartition("@")[2] if "@" in self.text else ""
 
     def field(self, name: str) -> Any:
-        match name:
-            case "user":
-                return self.user
-            case "domain":
-                return self.domain
-            case "email":
-                return self.text
-        return None
+        return {"user": self.user, "domain": self.domain, "email": self.text}.get(name)
 
     def __str__(self) -> str:
         return self.text
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, EnvelopeAddress) and self.text == other.text
-
-    def __hash__(self) -> int:
-        return hash(self.text)
 
 
 _WORD = r"(?:\"(?:[^\"\\]|\\.)*\"|[^\s@<>()\[\],;:\\\"]+)"
@@ -158,7 +141,7 @@ _MAILBOXES = re.compile(rf"{_MAILBOX}(?:,{_MAILBOX})*")
 
 
 class AddressHeader(LuaObject):
-    """The mailboxes of an address header; its single fields need a single mailbox."""
+    """The mailboxes of an address header; its fields need a single mailbox."""
 
     kind = "AddressHeader"
 
@@ -169,34 +152,16 @@ class AddressHeader(LuaObject):
     def parse(cls, name: str, text: str) -> AddressHeader:
         # Python reads what kumod refuses: a name without a bracket, two brackets, a colon.
         bare = re.sub(r"\([^()]*\)", " ", text)
-        if name.lower() == "from" and not _MAILBOXES.fullmatch(bare):
-            raise KumoError(f"Invalid header: parsing {name} header: {text}")
-        found = getaddresses([text])
-        mailboxes = [(decode_value(display), address) for display, address in found if address]
-        if not mailboxes or any("@" not in address.strip("@") for _, address in mailboxes):
+        readable = name.lower() != "from" or _MAILBOXES.fullmatch(bare)
+        mailboxes = [(decode_value(display), a) for display, a in getaddresses([text]) if a]
+        if not readable or not mailboxes or any("@" not in a.strip("@") for _, a in mailboxes):
             raise KumoError(f"Invalid header: parsing {name} header: {text}")
         return cls(mailboxes)
 
-    def _single(self) -> tuple[str, str]:
+    def field(self, name: str) -> Any:
         if len(self.mailboxes) != 1:
             raise KumoError("Attempted to coerce an AddressHeader with multiple addresses to one")
-        return self.mailboxes[0]
-
-    def field(self, name: str) -> Any:
-        if name == "list":
-            return [_mailbox(mailbox) for mailbox in self.mailboxes]
-        if name not in ("name", "user", "domain", "email"):
-            return None
-        return _mailbox(self._single())[name]
-
-    def pairs(self) -> dict[str, Any]:
-        return _mailbox(self._single())
-
-    def __str__(self) -> str:
-        return ", ".join(address for _, address in self.mailboxes)
-
-
-def _mailbox(mailbox: tuple[str, str]) -> dict[str, Any]:
-    display, address = mailbox
-    user, _, domain = address.rpartition("@")
-    return {"name": display or None, "user": user, "domain": domain, "email": address}
+        ((display, address),) = self.mailboxes
+        user, _, domain = address.rpartition("@")
+        fields = {"name": display or None, "user": user, "domain": domain, "email": address}
+        return fields.get(name)

@@ -89,7 +89,7 @@ def _build(
 
 
 def make_message(
-    request: Mapping[str, Any], recipient: Mapping[str, Any], *, peer: str, now: float, auth: str
+    request: Mapping[str, Any], recipient: Mapping[str, Any], *, peer: str, now: float
 ) -> Message:
     """A message for one recipient, as http_message_generated gets it."""
     try:
@@ -101,7 +101,7 @@ def make_message(
         recipients=[address],
         data=b"",
         created=now,
-        meta={"http_auth": auth, "reception_protocol": "HTTP", "received_from": peer},
+        meta={"http_auth": peer, "reception_protocol": "HTTP", "received_from": peer},
     )
     message.data = expand(request, recipient, message_id=message.id, peer=peer, now=now)
     return message

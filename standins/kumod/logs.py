@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
+import math
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +17,7 @@ from typing import Any
 
 import zstandard
 
-from standins.kumod import headers as hdr
-from standins.kumod.durations import parse_duration
+from standins.kumod.durations import seconds
 from standins.kumod.errors import KumoError
 from standins.kumod.message import Message
 from standins.kumod.page_cache import PageCache
@@ -33,15 +34,10 @@ class Response:
     command: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        enhanced = None
-        if self.enhanced:
-            enhanced = dict(zip(("class", "subject", "detail"), self.enhanced, strict=True))
-        return {
-            "code": self.code,
-            "enhanced_code": enhanced,
-            "content": self.content,
-            "command": self.command,
-        }
+        names = ("class", "subject", "detail")
+        enhanced = dict(zip(names, self.enhanced, strict=True)) if self.enhanced else None
+        code = {"code": self.code, "enhanced_code": enhanced}
+        return code | {"content": self.content, "command": self.command}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +56,13 @@ class Disposition:
     session_id: str | None = None
     tls: Mapping[str, Any] | None = None
     provider: str | None = None
-    log_arf: bool = False
-    log_oob: bool = False
     report: Mapping[str, Any] | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
 
 def stamp(moment: float) -> str:
     """RFC 3339 in UTC, to the microsecond."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds").replace(
-        "+00:00", "Z"
-    )  # fmt: skip
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def make_record(
@@ -126,19 +118,15 @@ def _chosen_meta(meta: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
 
 
 def _chosen_headers(message: Message, names: list[str]) -> dict[str, Any]:
-    if not names:
-        return {}
-    found: dict[str, tuple[str, list[str]]] = {}
-    for name, raw in message.header_list():
-        _, values = found.setdefault(name.lower(), (name, []))
-        values.append(hdr.decode_value(hdr.unfold(raw)))
-    chosen: dict[str, Any] = {}
-    for wanted in names:
-        prefix = wanted.lower().removesuffix("*")
-        for lower, (name, values) in found.items():
-            if lower == prefix or (wanted.endswith("*") and lower.startswith(prefix)):
-                chosen[name] = values[0] if len(values) == 1 else values
-    return chosen
+    found: dict[str, list[str]] = {}
+    for name, value in message.headers() if names else ():
+        found.setdefault(name, []).append(value)
+    wanted = {name.lower() for name in names}
+    return {
+        name: values[0] if len(values) == 1 else values
+        for name, values in found.items()
+        if name.lower() in wanted
+    }
 
 
 def per_record(params: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
@@ -166,100 +154,55 @@ class LogFile:
     """
 
     def __init__(
-        self,
-        params: Mapping[str, Any],
-        real: Callable[[str], Path],
-        cache: PageCache | None = None,
+        self, params: Mapping[str, Any], folder: Path, cache: PageCache | None = None
     ) -> None:
         self.params = params
+        self.folder = folder
         self._cache = cache
-        self._real = real
-        self._segments: dict[Path, _Segment] = {}
-        # Deliveries write while the upkeep flushes and closes.
+        self._duration = seconds(params, "max_segment_duration", math.inf)
+        self._segment: _Segment | None = None
+        # Deliveries write while the upkeep closes.
         self._lock = threading.Lock()
-        self._duration = parse_duration(params["max_segment_duration"]) if params.get(
-            "max_segment_duration"
-        ) else None  # fmt: skip
-        self._max_size = int(params.get("max_file_size", 1_000_000_000))
 
     def write(self, record: Mapping[str, Any], now: float) -> None:
         text = record_text(self.params, record)
+        self.expire(now)
         with self._lock:
-            self._write(record, text, now)
-
-    def _write(self, record: Mapping[str, Any], text: str, now: float) -> None:
-        settings = per_record(self.params, record["type"])
-        folder = self._real(settings.get("log_dir") or self.params["log_dir"])
-        suffix = settings.get("suffix") or ""
-        key = folder / f"*{suffix}"
-        segment = self._segments.get(key)
-        if segment is not None and self._is_over(segment, now):
-            self._close(key)
-            segment = None
-        if segment is None:
-            level = self.params.get("compression_level", 3)
-            segment = _Segment(folder, suffix, now, level, self._cache)
-            header = settings.get("segment_header")
-            if header:
-                segment.write(header)
-            self._segments[key] = segment
-        segment.write(text)
-        if segment.written >= self._max_size:
-            self._close(key)
+            if self._segment is None:
+                self._segment = _Segment(self.folder, now, self._cache)
+            self._segment.write(text)
 
     def expire(self, now: float) -> None:
-        """Finish the segments that are old enough."""
+        """Finish the segment when it is old enough."""
         with self._lock:
-            for key, segment in list(self._segments.items()):
-                if self._is_over(segment, now):
-                    self._close(key)
-
-    def _is_over(self, segment: _Segment, now: float) -> bool:
-        return self._duration is not None and now - segment.opened >= self._duration
+            segment = self._segment
+            if segment is not None and now - segment.opened >= self._duration:
+                self._segment = None
+                segment.close()
 
     def close(self) -> None:
-        with self._lock:
-            for key in list(self._segments):
-                self._close(key)
+        self.expire(math.inf)
 
-    def _close(self, key: Path) -> None:
-        # Where the disk fails, kumod reports it and goes on.
-        with contextlib.suppress(OSError):
-            self._segments.pop(key).close()
+    def mark_left_segments(self) -> None:
+        """What a crash left open is done when a logger starts on its folder."""
+        for path in self.folder.glob("[0-9]*"):
+            _mark_done(path)
 
 
-class _Appended(io.RawIOBase):
+class _Appended(io.FileIO):
     """A segment's file: nothing is buffered between the compressor and the kernel."""
 
     def __init__(self, path: Path, cache: PageCache | None) -> None:
         if cache:
             cache.changing(path)
-        self._path = path
+        super().__init__(path, "wb")
         self._cache = cache
-        self._file = path.open("wb", buffering=0)
-
-    def writable(self) -> bool:
-        return True
+        self._path = path
 
     def write(self, data: Any) -> int:
         if self._cache:
-            self._cache.appending(self._path, self._file.tell())
-        return self._file.write(data)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-def mark_left_segments(params: Mapping[str, Any], real: Callable[[str], Path]) -> None:
-    """What a crash left open is done when a logger starts on its folder."""
-    folders = [
-        params["log_dir"],
-        *(s.get("log_dir") for s in (params.get("per_record") or {}).values()),
-    ]
-    for folder in {real(name) for name in folders if name}:
-        for path in folder.glob("[0-9]*") if folder.is_dir() else ():
-            _mark_done(path)
+            self._cache.appending(self._path, self.tell())
+        return super().write(data)
 
 
 def _mark_done(path: Path) -> None:
@@ -267,35 +210,29 @@ def _mark_done(path: Path) -> None:
 
 
 class _Segment:
-    def __init__(
-        self, folder: Path, suffix: str, now: float, level: int, cache: PageCache | None
-    ) -> None:
+    def __init__(self, folder: Path, now: float, cache: PageCache | None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        stamp_text = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S.%f")
-        self.path = folder / f"{stamp_text}{suffix}"
-        counter = 0
-        while self.path.exists():
-            counter += 1
-            self.path = folder / f"{stamp_text}{counter:03d}{suffix}"
+        name = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S.%f")
+        names = itertools.chain([name], (f"{name}{count:03d}" for count in itertools.count(1)))
+        self._path = next(path for path in map(folder.joinpath, names) if not path.exists())
         self.opened = now
-        self.written = 0
         try:
-            file: Any = _Appended(self.path, cache)
+            file = _Appended(self._path, cache)
         except OSError as error:
-            raise KumoError(f"open log file {self.path}: {error}") from None
-        self._writer = zstandard.ZstdCompressor(level=level).stream_writer(file)
+            raise KumoError(f"open log file {self._path}: {error}") from None
+        self._writer = zstandard.ZstdCompressor().stream_writer(file)
 
     def write(self, text: str) -> None:
-        data = text.encode("utf-8", "surrogateescape")
-        self.written += len(data)
         try:
-            self._writer.write(data)
+            self._writer.write(text.encode("utf-8", "surrogateescape"))
         except OSError as error:
-            raise KumoError(f"writing {self.path}: {error}") from None
+            raise KumoError(f"writing {self._path}: {error}") from None
 
     def close(self) -> None:
-        self._writer.close()  # type: ignore[no-untyped-call]
-        _mark_done(self.path)
+        """Where the disk fails, kumod reports it and goes on."""
+        with contextlib.suppress(OSError):
+            self._writer.close()  # type: ignore[no-untyped-call]
+            _mark_done(self._path)
 
 
 def new_session_id() -> str:

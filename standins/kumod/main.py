@@ -9,9 +9,10 @@ import uuid
 from pathlib import Path
 
 from standins.kumod.api_core import VERSION
-from standins.kumod.facts import POLICY
+from standins.kumod.engine import Engine
+from standins.kumod.facts import POLICY, reason
 from standins.kumod.privileges import PrivilegeError, drop_to
-from standins.kumod.server import Server, ServerEngine
+from standins.kumod.server import Server, real_engine
 
 LABEL = f"{VERSION} (ping8-mail stand-in)"
 NODE_ID = "/opt/kumomta/etc/.nodeid"
@@ -34,14 +35,14 @@ def node_id() -> str:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise Panic(f'File "{path}" could not be read: {_reason(error)}') from None
+        raise Panic(f'File "{path}" could not be read: {reason(error)}') from None
     fresh = str(uuid.uuid4())
     try:
         path.write_text(fresh, "utf-8")
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.ENOENT):
             return f"00000000-0000-1000-8000-{uuid.getnode():012x}"
-        raise Panic(f'Failed to write node id to "{path}": {_reason(error)}') from None
+        raise Panic(f'Failed to write node id to "{path}": {reason(error)}') from None
     return fresh
 
 
@@ -52,10 +53,6 @@ def _parsed(text: str, where: str) -> str:
         raise Panic(f"{where} `{text}` is not a valid UUID") from None
 
 
-def _reason(error: OSError) -> str:
-    return f"{error.strerror} (os error {error.errno})"
-
-
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="kumod", description="A stand-in for KumoMTA's kumod; not KumoMTA."
@@ -63,10 +60,12 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--policy", default=f"{POLICY}/init.lua")
     parser.add_argument("--user")
     parser.add_argument("--validate", action="store_true")
-    parser.add_argument("--diag-log-dir")
-    parser.add_argument("--diag-format", default="full")
     parser.add_argument("--version", action="version", version=f"kumod {LABEL}")
     return parser.parse_args(argv)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - a command
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -75,34 +74,29 @@ def main(argv: list[str] | None = None) -> int:
     os.umask(0o007)
     try:
         drop_to(options.user)
-        engine = ServerEngine(options.policy)
-        engine.node_id = node_id()
+        engine = real_engine(options.policy, node_id=node_id())
     except PrivilegeError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - a command
+        _say(f"Error: {error}")
         return 1
     except Panic as panic:
-        print(f"panicked: {panic}", file=sys.stderr)  # noqa: T201 - a command
+        _say(f"panicked: {panic}")
         return 101
-    if options.validate:
-        return _validate(engine)
-    return _serve(engine)
-
-
-def _validate(engine: ServerEngine) -> int:
+    if not options.validate:
+        return _serve(engine)
     result = engine.validate()
-    for error in result.errors:
-        print(error, file=sys.stderr)  # noqa: T201 - a command
+    for text in result.errors:
+        _say(text)
     return result.exit
 
 
-def _serve(engine: ServerEngine) -> int:
-    engine.facts.diagnose("INFO", f"kumod {LABEL} starts; NodeId is {engine.node_id}")
+def _serve(engine: Engine) -> int:
+    engine.facts.diagnose("INFO", f"kumod {LABEL} starts; NodeId is {engine.recorder.node_id}")
     server = Server(engine)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_signal: server.request_stop())
     result = server.start()
     if not result.started:
-        print(f"Error: {result.error}", file=sys.stderr)  # noqa: T201 - a command
+        _say(f"Error: {result.error}")
         if result.running:
             signal.pause()
         return 1

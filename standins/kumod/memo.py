@@ -2,15 +2,14 @@
 
 import json
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from standins.kumod.durations import parse_duration
+from standins.kumod.durations import seconds
+from standins.kumod.facts import KumodFacts
 from standins.kumod.objects import LuaObject
 
 
-@dataclass(kw_only=True)
-class _Entry:
+class _Entry(NamedTuple):
     value: Any
     version: int
     expires: float
@@ -18,22 +17,25 @@ class _Entry:
 
 
 class Cache(LuaObject):
-    """The cache of one memoized function."""
+    """The results of a memoized function; contexts that memoize under one name share them."""
 
     kind = "MemoizeCache"
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.ttl = 60.0
-        self.capacity = 1
-        self.with_epoch = False
+    def __init__(self, facts: KumodFacts, options: dict[str, Any]) -> None:
+        self.name = options["name"]
+        self._facts = facts
+        self._ttl = seconds(options, "ttl", 0.0)
+        self._capacity = max(1, int(options["capacity"]))
+        self._with_epoch = bool(options.get("invalidate_with_epoch"))
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._versions = 0
 
-    def lookup(self, args: tuple[Any, ...], *, now: float, epoch: int) -> tuple[bool, str, int]:
+    def lookup(self, args: tuple[Any, ...]) -> tuple[bool, str, int]:
+        """Whether there is a result, under which key, and its version."""
         key = json.dumps(args, default=str)
         entry = self._entries.get(key)
-        if entry is None or entry.expires <= now or (self.with_epoch and entry.epoch != epoch):
+        old = entry is not None and self._with_epoch and entry.epoch != self._facts.epoch
+        if entry is None or entry.expires <= self._facts.now() or old:
             return False, key, 0
         self._entries.move_to_end(key)
         return True, key, entry.version
@@ -41,27 +43,12 @@ class Cache(LuaObject):
     def value(self, key: str) -> Any:
         return self._entries[key].value if key in self._entries else None
 
-    def store(self, key: str, value: Any, *, now: float, epoch: int) -> int:
+    def store(self, key: str, value: Any) -> int:
+        """Its version."""
         self._versions += 1
-        self._entries[key] = _Entry(
-            value=value, version=self._versions, expires=now + self.ttl, epoch=epoch
-        )
+        expires = self._facts.now() + self._ttl
+        self._entries[key] = _Entry(value, self._versions, expires, self._facts.epoch)
         self._entries.move_to_end(key)
-        while len(self._entries) > self.capacity:
+        while len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
         return self._versions
-
-
-class MemoCaches:
-    """All caches, by name: contexts that memoize under one name share it."""
-
-    def __init__(self) -> None:
-        self._caches: dict[str, Cache] = {}
-
-    def cache(self, options: dict[str, Any]) -> Cache:
-        name = options["name"]
-        cache = self._caches.setdefault(name, Cache(name))
-        cache.ttl = parse_duration(options["ttl"]) or 0.0
-        cache.capacity = max(1, int(options["capacity"]))
-        cache.with_epoch = bool(options.get("invalidate_with_epoch"))
-        return cache

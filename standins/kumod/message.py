@@ -30,12 +30,8 @@ class QueueName:
     @classmethod
     def parse(cls, name: str) -> QueueName:
         rest, _, routing = name.partition("!")
-        left, at, domain = rest.rpartition("@")
-        if not at:
-            return cls(domain=rest, routing_domain=routing or None)
-        campaign, colon, tenant = left.partition(":")
-        if not colon:
-            campaign, tenant = "", left
+        left, _, domain = rest.rpartition("@")
+        campaign, _, tenant = left.rpartition(":")
         return cls(
             domain=domain,
             tenant=tenant or None,
@@ -99,38 +95,29 @@ class Message(LuaObject):
     def header_list(self) -> list[tuple[str, bytes]]:
         return hdr.parse_headers(hdr.split_message(self.data)[0])
 
+    def headers(self) -> list[list[str]]:
+        """Names and decoded values, in order."""
+        return [[name, hdr.decode_value(hdr.unfold(raw))] for name, raw in self.header_list()]
+
     def header_values(self, name: str) -> list[str]:
-        wanted = name.lower()
-        return [
-            hdr.decode_value(hdr.unfold(raw))
-            for present, raw in self.header_list()
-            if present.lower() == wanted
-        ]
+        return [value for present, value in self.headers() if present.lower() == name.lower()]
 
     def first_header(self, name: str) -> str | None:
-        values = self.header_values(name)
-        return values[0] if values else None
+        return next(iter(self.header_values(name)), None)
 
     def address_header(self, name: str) -> AddressHeader | None:
-        wanted = name.lower()
         for present, raw in self.header_list():
-            if present.lower() == wanted:
+            if present.lower() == name.lower():
                 return AddressHeader.parse(name, hdr.unfold(raw))
         return None
 
     def prepend_header(self, name: str, value: str) -> None:
-        line = f"{name}: {value}\r\n".encode("utf-8", "surrogateescape")
-        self.data = line + self.data
+        self.data = f"{name}: {value}\r\n".encode("utf-8", "surrogateescape") + self.data
 
-    def append_header(self, name: str, value: str) -> None:
+    def remove_headers(self, name: str) -> None:
         block, body = hdr.split_message(self.data)
-        line = f"{name}: {value}\r\n".encode("utf-8", "surrogateescape")
-        self.data = block + line + b"\r\n" + body
-
-    def retain_headers(self, keep: Any) -> None:
-        """Keep the headers for whose name ``keep`` says so."""
-        block, body = hdr.split_message(self.data)
-        kept = b"".join(raw for name, raw in hdr.parse_headers(block) if keep(name))
+        fields = hdr.parse_headers(block)
+        kept = b"".join(raw for present, raw in fields if present.lower() != name.lower())
         self.data = kept + b"\r\n" + body
 
     def apply_trace(self, params: Mapping[str, Any] | None = None) -> None:

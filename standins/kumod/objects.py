@@ -37,11 +37,6 @@ class DataObject(LuaObject):
     def pairs(self) -> Mapping[str, Any]:
         return self.data
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, DataObject) and self.kind == other.kind and self.data == other.data
-
-    __hash__ = None  # type: ignore[assignment]
-
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 METHODS: defaultdict[str, set[str]] = defaultdict(set)
@@ -49,24 +44,17 @@ METHODS: defaultdict[str, set[str]] = defaultdict(set)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def api(*names: str) -> Callable[[F], F]:
+def api(name: str) -> Callable[[F], F]:
     """Register a function: called with the Lua context and the converted arguments."""
 
     def register(function: F) -> F:
-        for name in names:
-            FUNCTIONS[name] = function
+        FUNCTIONS[name] = function
         return function
 
     return register
 
 
-def method(kind: str, *names: str) -> Callable[[F], F]:
+def method(kind: str, name: str) -> Callable[[F], F]:
     """Register a method: called with the Lua context, the object and the arguments."""
-
-    def register(function: F) -> F:
-        for name in names:
-            FUNCTIONS[f"{kind}:{name}"] = function
-            METHODS[kind].add(name)
-        return function
-
-    return register
+    METHODS[kind].add(name)
+    return api(f"{kind}:{name}")

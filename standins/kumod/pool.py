@@ -2,6 +2,8 @@
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from standins.kumod.configuration import Configuration
@@ -16,19 +18,18 @@ class ContextPool:
         configuration: Configuration,
         policy: str,
         *,
-        modules: tuple[str, ...] = (),
+        proxy: bool = False,
         max_age: float = 300.0,
         max_uses: int = 1024,
     ) -> None:
         self.configuration = configuration
         self.facts = configuration.facts
         self._policy = policy
-        self._modules = modules
+        self._proxy = proxy
+        self._max_age = max_age
+        self._max_uses = max_uses
         self._spare: list[LuaContext] = []
         self._lock = threading.Lock()
-        self.max_age = max_age
-        self.max_uses = max_uses
-        self.max_spare = 8192
 
     def get(self) -> LuaContext:
         """A spare context, or a new one in which the policy is executed again."""
@@ -41,19 +42,23 @@ class ContextPool:
                 context.uses += 1
                 return context
 
+    @contextmanager
+    def borrowed(self) -> Iterator[LuaContext]:
+        """A context that comes back, unless an error ends its use."""
+        context = self.get()
+        yield context
+        self.put(context)
+
     def fresh(self) -> LuaContext:
         """A new context: the policy's top level runs in it."""
         self.facts.counters["lua.context"] += 1
-        context = LuaContext(self.configuration, modules=self._modules)
+        context = LuaContext(self.configuration, proxy=self._proxy)
         context.load_policy(self.facts.paths.real(self._policy), self._policy)
-        context.uses = 1
         return context
 
     def put(self, context: LuaContext) -> None:
-        if not self._usable(context):
-            return
-        with self._lock:
-            if len(self._spare) < self.max_spare:
+        if self._usable(context):
+            with self._lock:
                 self._spare.append(context)
 
     def clear(self) -> None:
@@ -62,11 +67,8 @@ class ContextPool:
 
     def _usable(self, context: LuaContext) -> bool:
         age = self.facts.now() - context.created
-        return (
-            context.uses < self.max_uses
-            and age < self.max_age
-            and context.epoch == self.facts.epoch
-        )
+        young = age < self._max_age and context.uses < self._max_uses
+        return young and context.epoch == self.facts.epoch
 
 
 class ConfigMonitor:
@@ -87,19 +89,15 @@ class ConfigMonitor:
         )
 
     def _expand(self, pattern: str) -> list[str]:
+        """Globs of the form ``folder/**/*.{lua,json}``; links are followed."""
         base, _, tail = pattern.partition("*")
-        suffixes = tuple(tail.rpartition("{")[2].rstrip("}").split(",")) if "{" in tail else ()
-        found = []
-        folder = self._facts.paths.real(base.rstrip("/"))
-        for root, _, names in os.walk(folder, followlinks=True):
-            for name in names:
-                ending = name.rpartition(".")[2]
-                if (ending in suffixes) if suffixes else name.endswith(tail.rpartition("*")[2]):
-                    found.append(str(Path(root) / name))
-        policy = self._facts.paths.real("/opt/kumomta/etc/policy")
-        if folder not in (policy, *policy.parents) and base.startswith("/opt/kumomta/etc"):
-            found += [str(path) for path in policy.glob("**/*") if path.is_file()]
-        return found
+        endings = tuple(f".{name}" for name in tail.partition("{")[2].rstrip("}").split(","))
+        return [
+            str(Path(root) / name)
+            for root, _, names in os.walk(self._facts.paths.real(base), followlinks=True)
+            for name in names
+            if name.endswith(endings)
+        ]
 
     def _state(self) -> dict[str, tuple[float, int, int]]:
         state = {}
@@ -117,8 +115,7 @@ class ConfigMonitor:
 
     def check(self) -> bool:
         """Whether something changed since the last look."""
-        state = self._state()
-        changed = state != self._seen
-        self._seen = state
+        before = self._seen
+        self.remember()
         self.due = self._facts.now() + self.INTERVAL
-        return changed
+        return before != self._seen

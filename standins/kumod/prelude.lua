@@ -45,13 +45,8 @@ end
 
 -- Objects ------------------------------------------------------------------
 
-local metas = {}
-
-local function object_meta(kind)
-  local meta = metas[kind]
-  if meta then
-    return meta
-  end
+-- One metatable for each kind of object.
+local metas = setmetatable({}, { __index = function(metas, kind)
   local methods = {}
   for _, name in ipairs(config.methods[kind] or {}) do
     local full = kind .. ':' .. name
@@ -63,14 +58,10 @@ local function object_meta(kind)
       return check(py(full, object, ...))
     end
   end
-  meta = {
+  metas[kind] = {
     __name = kind,
     __index = function(self, key)
-      local method = methods[key]
-      if method then
-        return method
-      end
-      return check(py('index', py_of[self], key))
+      return methods[key] or check(py('index', py_of[self], key))
     end,
     __newindex = function(_, key)
       error(('attempt to index a %s value (field %q)'):format(kind, tostring(key)), 2)
@@ -78,20 +69,15 @@ local function object_meta(kind)
     __tostring = function(self)
       return check(py('tostring', py_of[self]))
     end,
-    __concat = nil,
     __pairs = function(self)
       return next, check(py('pairs', py_of[self])), nil
     end,
-    __len = function(self)
-      return check(py('len', py_of[self]))
-    end,
   }
-  metas[kind] = meta
-  return meta
-end
+  return metas[kind]
+end })
 
 local function new(kind, object)
-  local proxy = setmetatable({}, object_meta(kind))
+  local proxy = setmetatable({}, metas[kind])
   py_of[proxy] = object
   return proxy
 end
@@ -160,28 +146,15 @@ end
 
 -- Modules ------------------------------------------------------------------
 
-local loaded = package.loaded
-local function module(name)
-  loaded[name] = loaded[name] or {}
-  return loaded[name]
-end
-
 for _, name in ipairs(config.functions) do
-  local target, leaf = nil, nil
-  for part in name:gmatch('[^.]+') do
-    if target == nil then
-      target = module(part)
-    elseif leaf then
-      target[leaf] = target[leaf] or {}
-      target = target[leaf]
-      leaf = part
-    else
-      leaf = part
-    end
+  local target = package.loaded
+  for part in name:gmatch '([^.]+)%.' do
+    target[part] = target[part] or {}
+    target = target[part]
   end
-  target[leaf] = bind(name)
+  target[name:match '[^.]+$'] = bind(name)
 end
-local kumo = module 'kumo'
+local kumo = package.loaded.kumo
 
 -- Events -------------------------------------------------------------------
 
@@ -204,7 +177,6 @@ function kumo.on(name, func)
         .. 'handle events.'):format(name, current_event)
     )
   end
-  check(py('registered', name))
   if config.multiple[name] then
     handlers[name] = handlers[name] or {}
     table.insert(handlers[name], func)
@@ -231,14 +203,13 @@ local function on_error(e)
   return wrapped
 end
 
-local count_instructions = config.count_instructions
 local instructions = 0
 local function count()
   instructions = instructions + 1
 end
 
 local function invoke(func, ...)
-  if count_instructions then
+  if config.count_instructions then
     debug.sethook(count, '', 1)
   end
   return xpcall(func, on_error, ...)
@@ -247,7 +218,7 @@ end
 local function first_result(list, ...)
   for _, func in ipairs(list) do
     local result = table.pack(func(...))
-    if result.n > 0 and result[1] ~= nil then
+    if result[1] ~= nil then
       return table.unpack(result, 1, result.n)
     end
   end
@@ -312,7 +283,7 @@ function host.instructions()
 end
 
 -- Iterate a table in Lua's own order, which kumod's messages show.
-function host.items(t)
+function host.entries(t)
   local keys, values, n = {}, {}, 0
   for k, v in next, t do
     n = n + 1
@@ -385,48 +356,19 @@ function assert(ok, ...)
   error((...), 2)
 end
 
-local function mapped(path)
-  return check(py('map_path', path))
+-- The policy reaches its host through kumo alone.
+local function missing(name)
+  return function()
+    throw('external', name .. ' is not in this stand-in for kumod')
+  end
 end
-
+for _, library in ipairs { 'os', 'io' } do
+  for name in pairs(_G[library]) do
+    _G[library][name] = missing(library .. '.' .. name)
+  end
+end
+dofile, loadfile = missing 'dofile', missing 'loadfile'
 os.getenv = bind 'getenv'
-local os_date = os.date
-local os_time = os.time
-function os.time(fields)
-  if fields == nil then
-    return check(py 'now')
-  end
-  return os_time(fields)
-end
-function os.date(format, moment)
-  return os_date(format or '%c', moment or check(py 'now'))
-end
-function os.exit()
-  throw('external', 'os.exit is not in this stand-in')
-end
-local os_remove, os_rename, io_open, io_lines = os.remove, os.rename, io.open, io.lines
-function os.remove(path)
-  return os_remove(mapped(path))
-end
-function os.rename(from, to)
-  return os_rename(mapped(from), mapped(to))
-end
-function io.open(path, mode)
-  return io_open(mapped(path), mode)
-end
-function io.lines(path, ...)
-  if path == nil then
-    return io_lines()
-  end
-  return io_lines(mapped(path), ...)
-end
-local lua_dofile, lua_loadfile = dofile, loadfile
-function dofile(path)
-  return lua_dofile(mapped(path))
-end
-function loadfile(path, ...)
-  return lua_loadfile(mapped(path), ...)
-end
 
 package.path = config.package_path
 package.cpath = ''

@@ -1,316 +1,246 @@
 """The command ``proxy-server``: SOCKS5 with source addresses, as KumoProxy."""
 
 import argparse
-import asyncio
+import contextlib
 import errno
-import ipaddress
-import json
 import signal
 import socket
-import struct
+import socketserver
 import sys
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from standins.kumod.durations import parse_duration
-from standins.kumod.engine import Kumod
+from werkzeug.wrappers import Request, Response
+
+from standins.kumod.durations import seconds
+from standins.kumod.engine import Engine
 from standins.kumod.errors import KumoError, PolicyError
-from standins.kumod.facts import SystemClock
+from standins.kumod.http_api import as_json, http_listener
 from standins.kumod.main import LABEL, Panic, node_id
 from standins.kumod.metrics import as_text
+from standins.kumod.server import real_engine
 from standins.kumod.socks import (
     BIND,
     CONNECT,
-    IPV4,
-    IPV6,
+    FAILED,
     NO_AUTH,
     NO_METHOD,
+    NOT_SUPPORTED,
+    TTL_EXPIRED,
     USER_PASSWORD,
     VERSION,
-    encode_address,
+    Address,
+    SocksError,
+    read_exactly,
+    read_message,
+    send_message,
 )
-from standins.kumod.system_resolver import SystemResolver
 
-_FAILURES = {
+_STATUSES = {
     errno.ENETUNREACH: 3,
     errno.EHOSTUNREACH: 4,
     errno.ECONNREFUSED: 5,
-    errno.ETIMEDOUT: 6,
+    errno.ETIMEDOUT: TTL_EXPIRED,
 }
-_FAILED, _TTL_EXPIRED, _NOT_SUPPORTED = 1, 6, 7
 _CHUNK = 65_536
 
 Authenticate = Callable[[str, str, dict[str, str]], bool]
 
 
-class _Refused(Exception):
-    """The client's request is answered with this status and ends."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
 class Proxy:
-    """Listeners and what they have done."""
+    """What the listeners do, and have done."""
 
     def __init__(self, authenticate: Authenticate | None = None) -> None:
         self.counters: dict[str, Counter[str]] = defaultdict(Counter)
-        self.outbound: Counter[tuple[str, str]] = Counter()
         self.active: Counter[str] = Counter()
         self._authenticate = authenticate
 
-    async def listen(
-        self, address: str, *, timeout: float, require_auth: bool
-    ) -> asyncio.AbstractServer:
-        host, _, port = address.rpartition(":")
+    def listen(self, address: str, *, timeout: float, require_auth: bool) -> "SocksListener":
+        return SocksListener(address, self, timeout, require_auth)
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self.counters["proxy_connections_accepted_total"][address] += 1
-            self.active[address] += 1
-            try:
-                await self._session(reader, writer, address, timeout, require_auth)
-                self.counters["proxy_connections_completed_total"][address] += 1
-            except _Refused as refused:
-                # KumoProxy counts a request that it answered with a failure as completed.
-                writer.write(bytes([VERSION, refused.status, 0]) + encode_address("0.0.0.0", 0))  # noqa: S104 - no address
-                self.counters["proxy_connections_completed_total"][address] += 1
-            except (OSError, EOFError, TimeoutError):
-                self.counters["proxy_connections_failed_total"][address] += 1
-            finally:
-                self.active[address] -= 1
-                writer.close()
-
-        return await asyncio.start_server(serve, host.strip("[]"), int(port), backlog=1024)
-
-    async def _session(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        listener: str,
-        timeout: float,
-        require_auth: bool,
-    ) -> None:
-        await asyncio.wait_for(self._greet(reader, writer, require_auth), timeout)
-        source: tuple[str, int] | None = None
-        while True:
-            command, target = await asyncio.wait_for(_read_request(reader), timeout)
-            if command == BIND and source is None:
-                source = _check_bind(target)
-                writer.write(bytes([VERSION, 0, 0]) + encode_address(*source))
-                continue
-            if command != CONNECT:
-                raise _Refused(_NOT_SUPPORTED)
-            remote = await self._connect(target, source, listener, timeout)
-            used = remote[1].get_extra_info("sockname")[:2]
-            writer.write(bytes([VERSION, 0, 0]) + encode_address(*used))
-            await self._copy_both((reader, writer), remote, listener)
+    def serve(self, stream: socket.socket, listener: "SocksListener") -> None:
+        """One client."""
+        name = listener.name
+        self.counters["proxy_connections_accepted_total"][name] += 1
+        self.active[name] += 1
+        stream.settimeout(listener.client_timeout)
+        try:
+            self._session(stream, listener)
+        except SocksError as refused:
+            # KumoProxy counts a request that it answered with a failure as completed.
+            with contextlib.suppress(OSError):
+                send_message(stream, refused.status)
+        except OSError:
+            self.counters["proxy_connections_failed_total"][name] += 1
             return
+        finally:
+            self.active[name] -= 1
+        self.counters["proxy_connections_completed_total"][name] += 1
 
-    async def _greet(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, require_auth: bool
-    ) -> None:
-        version, count = await reader.readexactly(2)
-        offered = await reader.readexactly(count)
+    def _session(self, stream: socket.socket, listener: "SocksListener") -> None:
+        self._greet(stream, listener.require_auth)
+        command, target = read_message(stream)
+        source: Address | None = None
+        if command == BIND:
+            source = _bound(target)
+            send_message(stream, 0, source)
+            command, target = read_message(stream)
+        if command != CONNECT:
+            raise SocksError(NOT_SUPPORTED)
+        try:
+            local = (source[0], 0) if source else None
+            remote = socket.create_connection(target, listener.client_timeout, local)
+        except OSError as error:
+            late = isinstance(error, TimeoutError)
+            raise SocksError(TTL_EXPIRED if late else _status(error)) from None
+        with remote:
+            send_message(stream, 0, remote.getsockname()[:2])
+            for end in (stream, remote):
+                end.settimeout(None)
+            back = threading.Thread(target=_copy, args=(remote, stream))
+            back.start()
+            _copy(stream, remote)
+            back.join()
+
+    def _greet(self, stream: socket.socket, require_auth: bool) -> None:
+        version, count = read_exactly(stream, 2)
+        offered = read_exactly(stream, count)
         if version != VERSION:
             raise OSError("not SOCKS5")
         if USER_PASSWORD in offered:
-            writer.write(bytes([VERSION, USER_PASSWORD]))
-            await self._log_in(reader, writer)
+            stream.sendall(bytes([VERSION, USER_PASSWORD]))
+            self._log_in(stream)
         elif NO_AUTH in offered and not require_auth:
-            writer.write(bytes([VERSION, NO_AUTH]))
+            stream.sendall(bytes([VERSION, NO_AUTH]))
         else:
-            writer.write(bytes([VERSION, NO_METHOD]))
-            await writer.drain()
+            stream.sendall(bytes([VERSION, NO_METHOD]))
             raise OSError("no acceptable method")
 
-    async def _log_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        _, length = await reader.readexactly(2)
-        user = (await reader.readexactly(length)).decode("utf-8", "replace")
-        (length,) = await reader.readexactly(1)
-        password = (await reader.readexactly(length)).decode("utf-8", "replace")
-        peer, local = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
-        meta = {"peer_address": "{}:{}".format(*peer[:2]),
-                "local_address": "{}:{}".format(*local[:2])}  # fmt: skip
+    def _log_in(self, stream: socket.socket) -> None:
+        read_exactly(stream, 1)
+        user, password = (
+            read_exactly(stream, read_exactly(stream, 1)[0]).decode("utf-8", "replace")
+            for _ in range(2)
+        )
+        meta = {
+            "peer_address": "{}:{}".format(*stream.getpeername()),
+            "local_address": "{}:{}".format(*stream.getsockname()),
+        }
         good = self._authenticate is not None and self._authenticate(user, password, meta)
-        writer.write(bytes([1, 0 if good else 1]))
-        await writer.drain()
+        stream.sendall(bytes([1, 0 if good else 1]))
         if not good:
             raise OSError("authentication failed")
-
-    async def _connect(
-        self,
-        target: tuple[str, int],
-        source: tuple[str, int] | None,
-        listener: str,
-        timeout: float,
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        self.outbound[listener, f"{target[0]}:{target[1]}"] += 1
-        local = (source[0], 0) if source else None
-        try:
-            return await asyncio.wait_for(
-                asyncio.open_connection(*target, local_addr=local), timeout
-            )
-        except TimeoutError:
-            raise _Refused(_TTL_EXPIRED) from None
-        except OSError as error:
-            raise _Refused(_FAILURES.get(error.errno or 0, _FAILED)) from None
-
-    async def _copy_both(
-        self,
-        client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-        remote: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-        listener: str,
-    ) -> None:
-        try:
-            await asyncio.gather(
-                self._copy(client[0], remote[1], "proxy_bytes_client_to_dest_total", listener),
-                self._copy(remote[0], client[1], "proxy_bytes_dest_to_client_total", listener),
-            )
-        finally:
-            remote[1].close()
-
-    async def _copy(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        counter: str,
-        listener: str,
-    ) -> None:
-        while data := await reader.read(_CHUNK):
-            self.counters[counter][listener] += len(data)
-            writer.write(data)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
 
     def metrics(self) -> dict[str, Any]:
         found: dict[str, Any] = {
             name: {"help": name, "type": "counter", "value": {"listener": dict(counts)}}
-            for name, counts in self.counters.items()
+            for name, counts in list(self.counters.items())
         }
-        rows = [
-            {"listener": listener, "destination": destination, "@": count}
-            for (listener, destination), count in self.outbound.items()
-        ]
-        if rows:
-            name = "proxy_outbound_connections_total"
-            found[name] = {"help": name, "type": "counter", "value": rows}
-        name = "proxy_active_connections"
         active = {"listener": dict(self.active)} if self.active else None
+        name = "proxy_active_connections"
         return found | {name: {"help": name, "type": "gauge", "value": active}}
 
+    def answer(self, request: Request) -> Response:
+        """What the HTTP listener answers."""
+        match request.path:
+            case "/proxy/status":
+                # Its access control list has no rule for it, not even for trusted hosts.
+                return Response("not permitted GET on /proxy/status", status=401)
+            case "/metrics":
+                return Response(as_text(self.metrics()))
+            case "/metrics.json":
+                return as_json(self.metrics())
+        return Response("Not Found", status=404)
 
-async def _read_request(reader: asyncio.StreamReader) -> tuple[int, tuple[str, int]]:
-    version, command, _, kind = await reader.readexactly(4)
-    if version != VERSION:
-        raise OSError("not SOCKS5")
-    if kind not in (IPV4, IPV6):
-        raise _Refused(_FAILED)
-    address = await reader.readexactly(4 if kind == IPV4 else 16)
-    (port,) = struct.unpack("!H", await reader.readexactly(2))
-    return command, (str(ipaddress.ip_address(address)), port)
+
+class SocksListener(socketserver.ThreadingTCPServer):
+    """A listener of the proxy's, a thread for each client."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def __init__(self, address: str, proxy: Proxy, timeout: float, require_auth: bool) -> None:
+        host, _, port = address.rpartition(":")
+        self.name = address
+        self.client_timeout = timeout
+        self.require_auth = require_auth
+        self._proxy = proxy
+        super().__init__((host, int(port)), socketserver.BaseRequestHandler)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        self._proxy.serve(request, self)
 
 
-def _check_bind(address: tuple[str, int]) -> tuple[str, int]:
+def _status(error: OSError) -> int:
+    return _STATUSES.get(error.errno or 0, FAILED)
+
+
+def _bound(address: Address) -> Address:
     """The source address must be on an interface of this host."""
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     try:
-        with socket.socket(family) as probe:
+        with socket.socket() as probe:
             probe.bind(address)
-            host, port = probe.getsockname()[:2]
+            host, port = probe.getsockname()
             return str(host), int(port)
     except OSError as error:
-        raise _Refused(_FAILURES.get(error.errno or 0, _FAILED)) from None
+        raise SocksError(_status(error)) from None
 
 
-async def _serve_status(proxy: Proxy, address: str) -> asyncio.AbstractServer:
-    host, _, port = address.rpartition(":")
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            request = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
-            _, path, _ = request.split(b" ", 2)
-            status, kind, body = _status_answer(proxy, path.decode("ascii", "replace"))
-            head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
-            writer.write(head.encode() + b"Connection: close\r\n\r\n" + body)
-            await writer.drain()
-        except (OSError, EOFError, ValueError, TimeoutError):
-            pass
-        finally:
-            writer.close()
-
-    return await asyncio.start_server(serve, host.strip("[]"), int(port))
-
-
-def _status_answer(proxy: Proxy, path: str) -> tuple[str, str, bytes]:
-    match path.partition("?")[0]:
-        case "/proxy/status":
-            # Its access control list has no rule for it, not even for trusted hosts.
-            return "401 Unauthorized", "text/plain", b"not permitted GET on /proxy/status"
-        case "/metrics":
-            return "200 OK", "text/plain", as_text(proxy.metrics()).encode()
-        case "/metrics.json":
-            return "200 OK", "application/json", json.dumps(proxy.metrics()).encode()
-    return "404 Not Found", "text/plain", b"Not Found"
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    """Until one side ends; the other is told, and may still answer."""
+    try:
+        while data := source.recv(_CHUNK):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        # Whoever waits for either side is not to wait for ever.
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
 
 class ProxyPolicy:
     """The Lua configuration: its listeners and its judgement of passwords."""
 
     def __init__(self, path: str) -> None:
-        self.engine = Kumod(path, clock=SystemClock(), dns=SystemResolver(), modules=("proxy",))
-        context = self.engine.pool.fresh()
-        if not context.has_handler("proxy_init"):
-            raise KumoError("the configuration registers no proxy_init")
-        context.call("proxy_init")
-        self.has_authentication = context.has_handler("proxy_server_auth_rfc1929")
-        self.engine.pool.put(context)
+        self.engine: Engine = real_engine(path, proxy=True)
+        with self.engine.pool.borrowed() as context:
+            if not context.has_handler("proxy_init"):
+                raise KumoError("the configuration registers no proxy_init")
+            context.call("proxy_init")
 
     def authenticate(self, user: str, password: str, meta: dict[str, str]) -> bool:
-        context = self.engine.pool.get()
         try:
-            return context.call("proxy_server_auth_rfc1929", user, password, meta) is True
+            with self.engine.pool.borrowed() as context:
+                return context.call("proxy_server_auth_rfc1929", user, password, meta) is True
         except PolicyError as error:
             _say(f"ERROR proxy_server_auth_rfc1929: {error}")
             return False
-        finally:
-            self.engine.pool.put(context)
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the log
 
 
-async def _run(options: argparse.Namespace, policy: ProxyPolicy | None) -> None:
-    judge = policy.authenticate if policy and policy.has_authentication else None
-    proxy = Proxy(judge)
-    servers = []
-    for address in options.listen:
-        servers.append(
-            await proxy.listen(address, timeout=options.timeout_seconds, require_auth=False)
-        )
-        _say(f"INFO proxy listener on {address}")
-    for kind, params in policy.engine.listeners if policy else ():
+def _start(addresses: list[str], policy: ProxyPolicy | None) -> None:
+    """The listeners' threads end with the process."""
+    proxy = Proxy(policy.authenticate if policy else None)
+    listeners: list[tuple[str, dict[str, Any]]] = [("proxy", {"listen": a}) for a in addresses]
+    listeners += policy.engine.listeners if policy else []
+    for kind, params in listeners:
+        address = params["listen"]
+        server: socketserver.BaseServer
         if kind == "proxy":
-            servers.append(
-                await proxy.listen(
-                    params["listen"],
-                    timeout=parse_duration(params.get("timeout", 60)) or 60.0,
-                    require_auth=bool(params.get("require_auth")),
-                )
-            )
+            timeout = seconds(params, "timeout", 60.0)
+            auth = bool(params.get("require_auth"))
+            server = proxy.listen(address, timeout=timeout, require_auth=auth)
         else:
-            servers.append(await _serve_status(proxy, params["listen"]))
-        _say(f"INFO {kind} listener on {params['listen']}")
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-    for server in servers:
-        server.close()
+            server = http_listener(address, proxy.answer)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        _say(f"INFO {kind} listener on {address}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -319,8 +249,6 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--listen", action="append", default=[])
     parser.add_argument("--proxy-config")
-    parser.add_argument("--timeout-seconds", type=float, default=60.0)
-    parser.add_argument("--no-splice", action="store_true")
     parser.add_argument("--version", action="version", version=f"proxy-server {LABEL}")
     options = parser.parse_args(argv)
     if not options.listen and not options.proxy_config:
@@ -329,13 +257,17 @@ def main(argv: list[str] | None = None) -> int:
     try:
         policy = ProxyPolicy(options.proxy_config) if options.proxy_config else None
         node_id()
-        asyncio.run(_run(options, policy))
+        _start(options.listen, policy)
     except (PolicyError, KumoError, OSError) as error:
         _say(f"Error: {error}")
         return 1
     except Panic as panic:
         _say(f"panicked: {panic}")
         return 101
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_signal: stop.set())
+    stop.wait()
     return 0
 
 

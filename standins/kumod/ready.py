@@ -5,12 +5,18 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from standins.kumod.durations import parse_duration
+from standins.kumod.durations import seconds
 from standins.kumod.message import Message
 
 _IDLE_TIMEOUT = 5.0
+
+
+class Session(Protocol):
+    """What a queue knows of the way by which its messages go."""
+
+    def close(self) -> None: ...
 
 
 @dataclass(kw_only=True, eq=False)
@@ -26,23 +32,35 @@ class ReadyQueue:
     refreshed: float
     epoch: int
     messages: deque[Message] = field(default_factory=deque)
-    session: Any = None
+    session: Session | None = None
     last_used: float = 0.0
     blocked_until: float = 0.0
     gathers_until: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def refresh(self, fresh: ReadyQueue) -> bool:
-        """Take over the settings; whether an open session no longer fits them."""
+    def refresh(self, fresh: ReadyQueue) -> None:
+        """Take over settings; a queue that is busy keeps the source that it was made with."""
+        if not self.messages and self.session is None:
+            self.source = fresh.source
         changed = self.protocol != fresh.protocol
-        self.pool, self.path = fresh.pool, fresh.path
-        self.protocol, self.refreshed, self.epoch = fresh.protocol, fresh.refreshed, fresh.epoch
-        return changed
+        self.pool, self.path, self.protocol = fresh.pool, fresh.path, fresh.protocol
+        self.refreshed, self.epoch = fresh.refreshed, fresh.epoch
+        if changed:
+            self.drop()
+
+    def take(self, most: int) -> list[Message]:
+        return [self.messages.popleft() for _ in range(min(most, len(self.messages)))]
+
+    def drop(self) -> None:
+        """Close the session; the next message opens another."""
+        session, self.session = self.session, None
+        if session is not None:
+            session.close()
 
     @property
-    def busy(self) -> bool:
-        """Such a queue keeps the source that it was made with; only an idle one is given up."""
-        return bool(self.messages) or self.session is not None
+    def sender(self) -> dict[str, Any]:
+        """The settings of a custom Lua sender."""
+        return self.protocol.get("custom_lua") or {}
 
     @property
     def has_batch(self) -> bool:
@@ -51,9 +69,8 @@ class ReadyQueue:
         kumod fills a batch up to its size and then compares, so that a least number above the size
         is never reached.
         """
-        sender = self.protocol.get("custom_lua") or {}
-        held = min(len(self.messages), int(sender.get("batch_size", 1)))
-        return held >= int(sender.get("min_batch_size", 1))
+        held = min(len(self.messages), int(self.sender.get("batch_size", 1)))
+        return held >= int(self.sender.get("min_batch_size", 1))
 
     @property
     def waits_until(self) -> float:
@@ -62,4 +79,4 @@ class ReadyQueue:
 
     @property
     def idle_timeout(self) -> float:
-        return parse_duration(self.path["idle_timeout"]) or _IDLE_TIMEOUT
+        return seconds(self.path, "idle_timeout", _IDLE_TIMEOUT)

@@ -12,7 +12,7 @@ import json
 import quopri
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.message import Message as Fields
+from email.message import Message
 from typing import Any
 
 from standins.kumod import headers as hdr
@@ -60,7 +60,7 @@ def _parse(data: bytes) -> _Part:
 
 
 def _parameters(content_type: str | None) -> dict[str, str]:
-    fields = Fields()
+    fields = Message()
     fields["Content-Type"] = content_type or "text/plain"
     pairs = fields.get_params() or []
     return {name.lower(): value for name, value in pairs[1:]}
@@ -78,36 +78,38 @@ def _sections(body: bytes, boundary: str) -> list[bytes]:
     return sections
 
 
-def _original(parts: list[_Part]) -> bytes | None:
-    returned = [part for part in parts if part.kind in _RETURNED]
-    return returned[-1].raw.replace(b"\r\n", b"\n") if returned else None
+Fields = dict[str, list[str]]
+Convert = Callable[[str], Any]
 
 
-def _fields(block: bytes) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _fields(block: bytes) -> Fields:
+    found: Fields = {}
     for name, raw in hdr.parse_headers(block):
         value = hdr.unfold(raw)
-        if not value.isprintable() and any("\udc80" <= char <= "\udcff" for char in value):
+        if any("\udc80" <= char <= "\udcff" for char in value):
             raise KumoError(f"header {name} could not be converted to UTF-8")
-        plain = " ".join(hdr.decode_value(value).split())
-        found.setdefault(name.lower(), []).append(plain)
+        found.setdefault(name.lower(), []).append(" ".join(hdr.decode_value(value).split()))
     return found
 
 
-def _single(fields: dict[str, list[str]], name: str, convert: Callable[[str], Any]) -> Any:
-    values = fields.pop(name, None)
-    if values is None:
-        return None
-    if len(values) != 1:
+def _single(fields: Fields, name: str, convert: Convert) -> Any:
+    """The value of a field that may be there once; it is taken out of the fields."""
+    values = fields.pop(name, [])
+    if len(values) > 1:
         raise KumoError(f"header {name} should have only a single value")
-    return convert(values[0])
+    return convert(values[0]) if values else None
 
 
-def _required(fields: dict[str, list[str]], name: str, convert: Callable[[str], Any]) -> Any:
-    value = _single(fields, name, convert)
-    if value is None:
-        raise KumoError(f"required header {name} is not present")
-    return value
+def _read(fields: Fields, kinds: dict[str, Convert]) -> dict[str, Any]:
+    """The fields that kumod knows; an exclamation mark ends the name of one that it needs."""
+    found = {}
+    for marked, convert in kinds.items():
+        name = marked.removesuffix("!")
+        value = _single(fields, name, convert)
+        if value is None and name != marked:
+            raise KumoError(f"required header {name} is not present")
+        found[name.replace("-", "_")] = value
+    return found
 
 
 def _typed(first: str, second: str) -> Callable[[str], dict[str, str]]:
@@ -120,13 +122,10 @@ def _typed(first: str, second: str) -> Callable[[str], dict[str, str]]:
     return convert
 
 
-_MTA = _typed("mta_type", "name")
-
-
 def _recipient(text: str) -> dict[str, str]:
     found = _typed("recipient_type", "recipient")(text)
     if text.partition(";")[0] == "rfc822":
-        found["recipient"] = str(EnvelopeAddress.parse(found["recipient"]))
+        found["recipient"] = _address(found["recipient"])
     return found
 
 
@@ -134,13 +133,12 @@ def _date(text: str) -> str:
     return parse_rfc2822(text).isoformat().replace("+00:00", "Z")
 
 
-def _status(text: str) -> dict[str, Any]:
-    code, _, comment = text.partition(" ")
+def _status(text: str) -> tuple[int, int, int]:
     try:
-        klass, subject, detail = (int(number) for number in code.split(".")[:3])
+        klass, subject, detail = (int(number) for number in text.partition(" ")[0].split(".")[:3])
     except ValueError:
         raise KumoError(f"invalid Status: {text}") from None
-    return {"class": klass, "subject": subject, "detail": detail, "comment": comment or None}
+    return klass, subject, detail
 
 
 def _action(text: str) -> str:
@@ -159,53 +157,50 @@ def _address(text: str) -> str:
     return str(EnvelopeAddress.parse(text))
 
 
+_MTA = _typed("mta_type", "name")
+_PER_MESSAGE: dict[str, Convert] = {
+    "reporting-mta!": _MTA,
+    "original-envelope-id": str,
+    "dsn-gateway": _MTA,
+    "received-from-mta": _MTA,
+    "arrival-date": _date,
+}
+_PER_RECIPIENT: dict[str, Convert] = {
+    "final-recipient!": _recipient,
+    "action!": _action,
+    "status!": _status,
+    "original-recipient": _recipient,
+    "remote-mta": _MTA,
+    "diagnostic-code": _typed("diagnostic_type", "diagnostic"),
+    "last-attempt-date": _date,
+    "final-log-id": str,
+    "will-retry-until": _date,
+}
+_ABUSE: dict[str, Convert] = {
+    "feedback-type!": str,
+    "user-agent!": str,
+    "version!": str,
+    "incidents": _number,
+    "original-envelope-id": str,
+    "original-mail-from": _address,
+    "reporting-mta": _MTA,
+    "source-ip": str,
+}
+
+
 def parse_bounce_report(data: bytes) -> dict[str, Any] | None:
     """The report, or None if the message is none; an error if it is a broken one."""
     mail = _parse(data)
     if mail.kind != "multipart/report":
         return None
-    original = _original(mail.parts)
-    for part in mail.parts:
-        if part.kind in _STATUS:
-            return _bounce_report(part.decoded(), original)
-    raise KumoError("delivery-status part missing")
-
-
-def _bounce_report(status: bytes, original: bytes | None) -> dict[str, Any]:
-    text = status.decode("utf-8", "replace").replace("\r\n", "\n").strip()
-    first, *blocks = (block.encode() for block in text.split("\n\n"))
-    return {
-        "per_message": _per_message(_fields(first)),
-        "per_recipient": [_per_recipient(_fields(block)) for block in blocks],
-        "original_message": original.decode("utf-8", "replace") if original is not None else None,
-    }
-
-
-def _per_message(fields: dict[str, list[str]]) -> dict[str, Any]:
-    return {
-        "reporting_mta": _required(fields, "reporting-mta", _MTA),
-        "original_envelope_id": _single(fields, "original-envelope-id", str),
-        "dsn_gateway": _single(fields, "dsn-gateway", _MTA),
-        "received_from_mta": _single(fields, "received-from-mta", _MTA),
-        "arrival_date": _single(fields, "arrival-date", _date),
-        "extensions": fields,
-    }
-
-
-def _per_recipient(fields: dict[str, list[str]]) -> dict[str, Any]:
-    diagnostic = _typed("diagnostic_type", "diagnostic")
-    return {
-        "final_recipient": _required(fields, "final-recipient", _recipient),
-        "action": _required(fields, "action", _action),
-        "status": _required(fields, "status", _status),
-        "original_recipient": _single(fields, "original-recipient", _recipient),
-        "remote_mta": _single(fields, "remote-mta", _MTA),
-        "diagnostic_code": _single(fields, "diagnostic-code", diagnostic),
-        "last_attempt_date": _single(fields, "last-attempt-date", _date),
-        "final_log_id": _single(fields, "final-log-id", str),
-        "will_retry_until": _single(fields, "will-retry-until", _date),
-        "extensions": fields,
-    }
+    status = next((part for part in mail.parts if part.kind in _STATUS), None)
+    if status is None:
+        raise KumoError("delivery-status part missing")
+    text = status.decoded().decode("utf-8", "replace").replace("\r\n", "\n").strip()
+    first, *blocks = (_fields(block.encode()) for block in text.split("\n\n"))
+    report = _read(first, _PER_MESSAGE)
+    report["recipients"] = [_read(block, _PER_RECIPIENT) for block in blocks]
+    return report
 
 
 def parse_abuse_report(data: bytes) -> dict[str, Any] | None:
@@ -213,12 +208,23 @@ def parse_abuse_report(data: bytes) -> dict[str, Any] | None:
     mail = _parse(data)
     if mail.kind != "multipart/report" or mail.parameters.get("report-type") != "feedback-report":
         return None
-    original = _original(mail.parts)
-    trace = _supplemental_trace(original) if original else None
-    for part in mail.parts:
-        if part.kind == "message/feedback-report":
-            return _abuse_report(_fields(part.raw), original, trace)
-    raise KumoError("feedback-report part missing")
+    found = [part for part in mail.parts if part.kind == "message/feedback-report"]
+    if not found:
+        raise KumoError("feedback-report part missing")
+    original = next((part for part in reversed(mail.parts) if part.kind in _RETURNED), None)
+    text = original.raw.replace(b"\r\n", b"\n") if original else None
+    fields = _fields(found[0].raw)
+    return {
+        **_read(fields, _ABUSE),
+        "arrival_date": _tolerant_date(fields),
+        "authentication_results": fields.pop("authentication-results", []),
+        "original_rcpto_to": [_address(a) for a in fields.pop("original-rcpt-to", [])],
+        "reported_domain": fields.pop("reported-domain", []),
+        "reported_uri": fields.pop("reported-uri", []),
+        "extensions": fields,
+        "original_message": text.decode("utf-8", "replace") if text is not None else None,
+        "supplemental_trace": _supplemental_trace(text) if text else None,
+    }
 
 
 def _supplemental_trace(original: bytes) -> Any:
@@ -229,42 +235,17 @@ def _supplemental_trace(original: bytes) -> Any:
         encoded = b"".join(hdr.raw_value(raw).split())
         try:
             payload = json.loads(base64.b64decode(encoded, validate=True))
-        except (ValueError, binascii.Error):
+        except ValueError:
             continue
         if isinstance(payload, dict) and payload.pop("_@_", None) == "\\_/":
             return payload
     return None
 
 
-def _abuse_report(
-    fields: dict[str, list[str]], original: bytes | None, trace: Any
-) -> dict[str, Any]:
-    return {
-        "feedback_type": _required(fields, "feedback-type", str),
-        "user_agent": _required(fields, "user-agent", str),
-        "version": _required(fields, "version", str),
-        "arrival_date": _tolerant_date(fields),
-        "incidents": _single(fields, "incidents", _number),
-        "original_envelope_id": _single(fields, "original-envelope-id", str),
-        "original_mail_from": _single(fields, "original-mail-from", _address),
-        "reporting_mta": _single(fields, "reporting-mta", _MTA),
-        "source_ip": _single(fields, "source-ip", str),
-        "authentication_results": fields.pop("authentication-results", []),
-        "original_rcpto_to": [_address(a) for a in fields.pop("original-rcpt-to", [])],
-        "reported_domain": fields.pop("reported-domain", []),
-        "reported_uri": fields.pop("reported-uri", []),
-        "extensions": fields,
-        "original_message": original.decode("utf-8", "replace") if original is not None else None,
-        "supplemental_trace": trace,
-    }
-
-
-def _tolerant_date(fields: dict[str, list[str]]) -> str | None:
+def _tolerant_date(fields: Fields) -> Any:
     """The only field whose faults cost itself alone."""
     try:
-        found: str | None = _single(fields, "arrival-date", _date)
-        if found is None:
-            found = _single(fields, "received-date", _date)
+        arrival = _single(fields, "arrival-date", _date)
+        return arrival or _single(fields, "received-date", _date)
     except KumoError:
         return None
-    return found

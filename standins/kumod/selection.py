@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from standins.kumod import decisions
-from standins.kumod.durations import Throttle, Throttles, parse_duration, parse_throttle
+from standins.kumod.durations import Throttles, parse_throttle, seconds
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.message import Message, QueueName
 from standins.kumod.pool import ContextPool
@@ -19,7 +19,6 @@ class NotReady(Exception):
 
     def __init__(self, text: str, pool: str | None) -> None:
         super().__init__(text)
-        self.text = text
         self.pool = pool
 
 
@@ -34,31 +33,30 @@ class ScheduledQueue:
     epoch: int
     turn: tuple[int, int] = (0, 0)
 
-    def seconds(self, field: str) -> float | None:
-        value = self.config.get(field)
-        return parse_duration(value) if value is not None else None
+    def seconds(self, field: str, otherwise: float = 0.0) -> float:
+        return seconds(self.config, field, otherwise)
+
+
+def stale(settings: dict[str, Any], refreshed: float, now: float, *, same_epoch: bool) -> bool:
+    """Whether the policy is asked again for the settings of a queue or path."""
+    if settings.get("refresh_strategy") == "Epoch":
+        return not same_epoch
+    return now - refreshed >= seconds(settings, "refresh_interval", 60.0)
 
 
 class SourceSelector:
     """Chooses among a pool's sources, and makes their ready queues."""
 
-    def __init__(
-        self,
-        pool: ContextPool,
-        throttles: Throttles,
-        *,
-        drop: Callable[[ReadyQueue], None],
-        wake: Callable[[], None],
-    ) -> None:
+    def __init__(self, pool: ContextPool, throttles: Throttles, wake: Callable[[], None]) -> None:
         self._pool = pool
         self._facts = pool.facts
         self._throttles = throttles
-        self._drop = drop
         self._wake = wake
         self._lock = threading.Lock()
         self.ready: dict[str, ReadyQueue] = {}
 
     def insert(self, queue: ScheduledQueue, message: Message, now: float) -> None:
+        """Put the message into a ready queue. Raises `NotReady`."""
         entries = [entry for entry in queue.pool["entries"] if entry.get("weight", 1) > 0]
         pool = queue.pool["name"]
         limited = False
@@ -83,12 +81,11 @@ class SourceSelector:
         raise NotReady(f"KumoMTA internal: {problem}", pool)
 
     def _selection_delay(self, ready: ReadyQueue, source: str, now: float) -> float:
-        """How long the source's own rates keep it from being chosen."""
+        """How long the source's own rates keep it from being chosen; the slowest is asked first."""
         own = f"kumomta.source_selection_rate.{ready.name}.{source}"
         rates = {own: ready.path.get("source_selection_rate")}
         rates |= ready.path.get("additional_source_selection_rates") or {}
-        parsed = {key: parse_throttle(text) for key, text in rates.items() if text}
-        throttles = [(k, t) for k, t in parsed.items() if isinstance(t, Throttle)]
+        throttles = [(key, parse_throttle(text)) for key, text in rates.items() if text]
         for key, throttle in sorted(throttles, key=lambda item: item[1].limit / item[1].period):
             delay = self._throttles.delay(key, throttle, now)
             if delay > 0:
@@ -101,13 +98,15 @@ class SourceSelector:
         protocol = queue.config["protocol"]
         site = decisions.site_for_queue(self._facts.resolver, routing, protocol)
         name = f"{source_name}->{site}@{_protocol_suffix(protocol)}"
+        now, epoch = self._facts.now(), self._facts.epoch
         existing = self.ready.get(name)
-        if existing is not None and not self._path_is_stale(existing):
-            return existing
-        context = self._pool.get()
-        source = decisions.egress_source(context, source_name).data
-        path = dict(decisions.egress_path(context, routing, source_name, site).data)
-        self._pool.put(context)
+        if existing is not None:
+            same_epoch = existing.epoch == epoch
+            if not stale(existing.path, existing.refreshed, now, same_epoch=same_epoch):
+                return existing
+        with self._pool.borrowed() as context:
+            source = decisions.egress_source(context, source_name).data
+            path = dict(decisions.egress_path(context, routing, source_name, site).data)
         fresh = ReadyQueue(
             name=name,
             queue_name=queue.name,
@@ -115,22 +114,12 @@ class SourceSelector:
             source=source,
             path=path,
             protocol=protocol,
-            refreshed=self._facts.now(),
-            epoch=self._facts.epoch,
+            refreshed=now,
+            epoch=epoch,
         )
         kept = self.ready.setdefault(name, fresh)
-        if kept is not fresh:
-            if not kept.busy:
-                kept.source = fresh.source
-            if kept.refresh(fresh):
-                self._drop(kept)
+        kept.refresh(fresh)
         return kept
-
-    def _path_is_stale(self, ready: ReadyQueue) -> bool:
-        if ready.path.get("refresh_strategy") == "Epoch":
-            return ready.epoch != self._facts.epoch
-        interval = parse_duration(ready.path.get("refresh_interval", 60)) or 60.0
-        return self._facts.now() - ready.refreshed >= interval
 
     def _next_source(self, queue: ScheduledQueue, entries: list[dict[str, Any]]) -> str:
         """Weighted round robin, in kumod's order: each queue has a round of its own."""

@@ -1,11 +1,11 @@
-"""What a ready queue needs of a session, and what every session does with an answer."""
+"""What every session does with an answer, and the session that writes into a folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from standins.kumod.facts import KumodFacts
-from standins.kumod.logs import Disposition, Response
+from standins.kumod.logs import Disposition, Response, new_session_id
 from standins.kumod.message import Message
 from standins.kumod.ready import ReadyQueue
 
@@ -18,47 +18,48 @@ class DeliverError(Exception):
     """The attempt broke: the messages at hand fail for now."""
 
 
-@dataclass(kw_only=True)
 class Final(Exception):
     """The whole ready queue gets this answer."""
 
-    response: Response
+    def __init__(self, code: int, enhanced: tuple[int, int, int], content: str) -> None:
+        super().__init__(content)
+        self.response = Response(code=code, enhanced=enhanced, content=content)
 
 
 class Outcomes(Protocol):
     """What becomes of a message after an attempt."""
 
-    def log(self, what: Disposition) -> None: ...
+    def log(self, what: Disposition, /) -> None: ...
 
     def requeue(self, message: Message, response: Response) -> None: ...
 
     def postpone(self, message: Message, delay: float) -> None: ...
 
-    def delivered(self, message: Message) -> None: ...
-
-    def failed(self, message: Message) -> None: ...
-
-
-class Session(Protocol):
-    """What a ready queue needs of a session."""
-
-    session_id: str
-
-    def connect(self) -> None: ...
-
-    def deliver(self, batch: list[Message]) -> None: ...
-
-    def close(self) -> None: ...
+    def done(self, message: Message) -> None: ...
 
 
 @dataclass(kw_only=True)
-class Context:
-    """What every session knows of its queue."""
+class BaseSession:
+    """A way to deliver the messages of a ready queue, opened once for many."""
 
+    protocol = ""
+    batch_size = 1
     facts: KumodFacts
     outcomes: Outcomes
     queue: ReadyQueue
-    session_id: str
+
+    def __post_init__(self) -> None:
+        self.session_id = new_session_id()
+
+    def connect(self) -> None:
+        """Open it, unless it is open. Raises `ConnectFailure` or `Final`."""
+
+    def deliver(self, batch: list[Message]) -> None:
+        """Settle every message of the batch. Raises `DeliverError`."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End it."""
 
     def log(self, kind: str, message: Message, response: Response, **more: Any) -> None:
         queue = self.queue
@@ -72,46 +73,44 @@ class Context:
                 egress_source=queue.source["name"],
                 session_id=self.session_id,
                 provider=queue.path.get("provider_name"),
+                delivery_protocol=self.protocol,
                 **more,
             )
         )
 
     def settle(self, message: Message, response: Response, **more: Any) -> None:
-        """Log the peer's answer and do what it asks for."""
+        """Log an answer and do what it asks for."""
         if response.code < 300:
             self.log("Delivery", message, response, **more)
-            self.outcomes.delivered(message)
+            self.outcomes.done(message)
         elif response.code < 500 or response.code == 503:
             self.log("TransientFailure", message, response, **more)
             self.outcomes.requeue(message, response)
         else:
-            self.log("Bounce", message, response, **more)
-            self.outcomes.failed(message)
+            self.bounce(message, response, **more)
+
+    def bounce(self, message: Message, response: Response, **more: Any) -> None:
+        self.log("Bounce", message, response, **more)
+        self.outcomes.done(message)
+
+    def fail(self, batch: list[Message], text: str) -> None:
+        """None of these got an answer."""
+        for message in batch:
+            self.settle(message, Response(code=400, content=f"KumoMTA internal: {text}"))
 
 
-class MaildirSession:
+class MaildirSession(BaseSession):
     """Writes each message into a folder."""
 
-    def __init__(self, context: Context, folder: Path) -> None:
-        self._context = context
-        self._folder = folder
-        self.batch_size = 1
-        self.session_id = context.session_id
-
-    def connect(self) -> None:
-        for name in ("new", "cur", "tmp"):
-            (self._folder / name).mkdir(parents=True, exist_ok=True)
+    protocol = "Maildir"
 
     def deliver(self, batch: list[Message]) -> None:
-        (message,) = batch
-        partial = self._folder / "tmp" / message.id
-        partial.write_bytes(message.data)
-        partial.rename(self._folder / "new" / message.id)
-        self._context.settle(
-            message,
-            Response(code=200, content=f"wrote to maildir with id={message.id}"),
-            delivery_protocol="Maildir",
-        )
-
-    def close(self) -> None:
-        """Nothing is open."""
+        folder: Path = self.facts.paths.real(self.queue.protocol["maildir_path"])
+        for name in ("new", "cur", "tmp"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for message in batch:
+            partial = folder / "tmp" / message.id
+            partial.write_bytes(message.data)
+            partial.rename(folder / "new" / message.id)
+            answer = f"wrote to maildir with id={message.id}"
+            self.settle(message, Response(code=200, content=answer))

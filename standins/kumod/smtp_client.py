@@ -5,9 +5,10 @@ import smtplib
 import socket
 import ssl
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
-from standins.kumod.durations import parse_duration
+from standins.kumod.durations import seconds
 from standins.kumod.smtp_types import ConnectPlan, SmtpConnectError, SmtpReply
 from standins.kumod.socks import SocksError, open_through
 
@@ -21,44 +22,37 @@ class SocketSmtp:
     def connect(self, plan: ConnectPlan) -> "SmtpConnection":
         try:
             return SmtpConnection(plan, *self._open(plan))
-        except (OSError, SocksError, ssl.SSLError) as error:
+        except (OSError, SocksError) as error:
             where = f"{plan.peer.name}/{plan.peer.address} port {plan.port}"
             raise SmtpConnectError(f"connect to {where} and read initial banner: {error}") from None
 
     def _open(self, plan: ConnectPlan) -> tuple[socket.socket, dict[str, Any]]:
         target = (plan.peer.address, plan.port)
-        timeout = parse_duration(plan.path["connect_timeout"]) or 60.0
-        proxy = plan.source.get("socks5_proxy_server")
-        if not plan.source.get("socks5_proxy_source_address"):
-            # As kumod: a proxy without a source address to use there is no proxy.
-            proxy = None
-        bind = plan.source.get("source_address")
-        if proxy is None:
-            try:
+        timeout = seconds(plan.path, "connect_timeout", 60.0)
+        if plan.proxy is None:
+            bind = plan.source.get("source_address")
+            with self._counted("bind_failures", "failed to connect"):
                 stream = socket.create_connection(target, timeout, (bind, 0) if bind else None)
-            except OSError as error:
-                if bind:
-                    self._counters["bind_failures"] += 1
-                raise OSError(f"failed to connect: {error}") from None
             return stream, {"address": "{}:{}".format(*stream.getsockname()[:2])}
-        host, _, port = proxy.rpartition(":")
-        try:
+        host, _, port = plan.proxy.rpartition(":")
+        with self._counted("proxy_connection_failures", f"failed to connect to proxy {plan.proxy}"):
             stream = socket.create_connection((host, int(port)), timeout)
-        except OSError as error:
-            self._counters["proxy_connection_failures"] += 1
-            raise OSError(f"failed to connect to proxy {proxy}: {error}") from None
         try:
-            used = open_through(
-                stream,
-                target,
-                source=plan.source.get("socks5_proxy_source_address"),
-                credentials=plan.socks5_credentials,
-            )
+            source = plan.source["socks5_proxy_source_address"]
+            used = open_through(stream, target, source=source, credentials=plan.socks5_credentials)
         except (OSError, SocksError):
             stream.close()
             raise
-        address = {"address": "{}:{}".format(*used), "server": proxy, "protocol": "socks5"}
+        address = {"address": "{}:{}".format(*used), "server": plan.proxy, "protocol": "socks5"}
         return stream, address
+
+    @contextlib.contextmanager
+    def _counted(self, counter: str, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._counters[counter] += 1
+            raise OSError(f"{what}: {error}") from None
 
 
 class _Smtp(smtplib.SMTP):
@@ -76,8 +70,8 @@ class _Smtp(smtplib.SMTP):
 
     def wait(self, step: str) -> None:
         """What is read next may take as long as the path says."""
-        seconds = parse_duration(self._plan.path[f"{step}_timeout"]) or 60.0
-        (getattr(self, "sock", None) or self._stream).settimeout(seconds)
+        stream = getattr(self, "sock", None) or self._stream
+        stream.settimeout(seconds(self._plan.path, f"{step}_timeout", 60.0))
 
 
 class SmtpConnection:
@@ -95,11 +89,10 @@ class SmtpConnection:
             self._smtp = _Smtp(plan, stream)
             self._ehlo()
             self._start_tls()
-        except smtplib.SMTPResponseException as error:
+        except OSError as error:
             stream.close()
-            raise OSError(f"{error.smtp_code} {_text(error.smtp_error)}") from None
-        except OSError:
-            stream.close()
+            if isinstance(error, smtplib.SMTPResponseException):
+                raise OSError(f"{error.smtp_code} {_text(error.smtp_error)}") from None
             raise
 
     def _ehlo(self) -> None:
@@ -112,7 +105,8 @@ class SmtpConnection:
     def _start_tls(self) -> None:
         wanted = self._plan.path["enable_tls"]
         offered = self._smtp.has_extn("starttls")
-        if wanted == "Disabled" or (not offered and wanted.startswith("Opportunistic")):
+        optional = wanted.startswith("Opportunistic")
+        if wanted == "Disabled" or (not offered and optional):
             return
         if not offered:
             raise OSError(f"tls policy is {wanted} but STARTTLS is not advertised")
@@ -124,7 +118,7 @@ class SmtpConnection:
         try:
             self._smtp.starttls(context=context)
         except smtplib.SMTPResponseException:
-            if wanted.startswith("Opportunistic"):
+            if optional:
                 return
             raise
         stream = self._smtp.sock
@@ -145,15 +139,14 @@ class SmtpConnection:
             self.usable = False
             peer = self._plan.peer
             raise SmtpConnectError(f"{peer.name}/{peer.address}: {error}") from None
-        self.usable = self.usable and reply.code != 421
+        most = int(self._plan.path["max_deliveries_per_connection"])
+        self.usable = reply.code != 421 and self._sent < most
         return reply
 
     def _transaction(self, sender: str, recipient: str, data: bytes) -> SmtpReply:
         if self._sent:
             self._command("RSET", "rset")
         self._sent += 1
-        if self._sent >= int(self._plan.path["max_deliveries_per_connection"]):
-            self.usable = False
         size = f" SIZE={len(data)}" if self._smtp.has_extn("size") else ""
         eight_bit = " BODY=8BITMIME" if self._smtp.has_extn("8bitmime") else ""
         for command, more, step in (
@@ -167,9 +160,9 @@ class SmtpConnection:
         try:
             code, text = self._smtp.data(data)
         except smtplib.SMTPDataError as refused:
-            code, said = refused.smtp_code, _text(refused.smtp_error)
-            return SmtpReply(code=code, content=said, command="DATA")
-        return SmtpReply(code=code, content=_text(text), command=".")
+            content = _text(refused.smtp_error)
+            return SmtpReply(code=refused.smtp_code, content=content, command="DATA")
+        return SmtpReply(code=code, content=_text(text))
 
     def _command(self, command: str, step: str, more: str = "") -> SmtpReply:
         self._smtp.wait(step)

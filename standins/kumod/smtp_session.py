@@ -1,30 +1,40 @@
 """A session with a mail server of the destination."""
 
 import ipaddress
+import re
 import socket
+from dataclasses import dataclass
 from typing import Any
 
 from standins.kumod.errors import KumoError
 from standins.kumod.logs import Response
-from standins.kumod.message import Message
+from standins.kumod.message import Message, QueueName
 from standins.kumod.resolver import ResolveError, mail_hosts
-from standins.kumod.sessions import ConnectFailure, Context, DeliverError, Final
-from standins.kumod.smtp_types import ConnectPlan, Peer, SmtpConnectError, SmtpReply
+from standins.kumod.sessions import BaseSession, ConnectFailure, DeliverError, Final
+from standins.kumod.smtp_types import (
+    Connection,
+    ConnectPlan,
+    Peer,
+    Smtp,
+    SmtpConnectError,
+    SmtpReply,
+)
 
 
-class SmtpSession:
+@dataclass(kw_only=True)
+class SmtpSession(BaseSession):
     """One connection to one of the destination's hosts, kept for several messages."""
 
-    def __init__(self, context: Context, smtp: Any, domain: str, mx_list: list[Any]) -> None:
-        self._context = context
-        self._smtp = smtp
-        self._domain = domain
-        self._mx_list = mx_list
+    protocol = "ESMTP"
+    smtp: Smtp
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parts = QueueName.parse(self.queue.queue_name)
+        self._domain = parts.routing_domain or parts.domain
         self._peers: list[Peer] | None = None
-        self._connection: Any = None
+        self._connection: Connection | None = None
         self._peer: Peer | None = None
-        self.batch_size = 1
-        self.session_id = context.session_id
 
     def connect(self) -> None:
         if self._connection is not None:
@@ -32,112 +42,87 @@ class SmtpSession:
         if self._peers is None:
             self._peers = self._candidates()
         failures = []
-        while self._peers:
-            peer = self._peers.pop(0)
+        while self._peers and self._connection is None:
+            self._peer = self._peers.pop(0)
             try:
-                self._connection = self._smtp.connect(self._plan(peer))
+                self._connection = self.smtp.connect(self._plan(self._peer))
             except SmtpConnectError as error:
                 failures.append(str(error))
-                continue
-            self._peer = peer
-            return
-        raise ConnectFailure(", ".join(failures) or "no more addresses to try!")
+        if self._connection is None:
+            raise ConnectFailure(", ".join(failures) or "no more addresses to try!")
 
     def _candidates(self) -> list[Peer]:
-        path, resolver = self._context.queue.path, self._context.facts.resolver
-        peers = []
+        path = self.queue.path
+        peers: list[Peer] = []
         try:
-            for name in self._hosts():
-                if isinstance(name, dict):
-                    peers.append(Peer(name=name["name"], address=name["addr"]))
-                    continue
-                peers += [Peer(name=name, address=a) for a in resolver.addresses(name)]
+            for host in self._hosts():
+                if isinstance(host, dict):
+                    peers.append(Peer(host["name"], host["addr"]))
+                else:
+                    peers += [Peer(host, a) for a in self.facts.resolver.addresses(host)]
         except ResolveError as error:
             if not peers:
                 raise ConnectFailure(str(error)) from None
         if not peers:
-            raise Final(
-                response=Response(
-                    code=451, enhanced=(4, 4, 4), content="MX didn't resolve to any hosts"
-                )
-            )
+            raise Final(451, (4, 4, 4), "MX didn't resolve to any hosts")
+        prohibited = path["prohibited_hosts"]
         for peer in peers:
-            if _within(peer.address, path["prohibited_hosts"]):
-                raise Final(
-                    response=Response(
-                        code=550,
-                        enhanced=(5, 4, 4),
-                        content=f"{peer.name}/{peer.address} is on the list of prohibited_hosts "
-                        f"{path['prohibited_hosts']}",
-                    )
-                )
+            if _within(peer.address, prohibited):
+                listed = f"is on the list of prohibited_hosts {prohibited}"
+                raise Final(550, (5, 4, 4), f"{peer.name}/{peer.address} {listed}")
         kept = [peer for peer in peers if not _within(peer.address, path["skip_hosts"])]
         if not kept:
-            raise Final(
-                response=Response(
-                    code=451,
-                    enhanced=(4, 4, 4),
-                    content="KumoMTA internal: MX consisted solely of hosts on the skip_hosts list",
-                )
-            )
+            text = "KumoMTA internal: MX consisted solely of hosts on the skip_hosts list"
+            raise Final(451, (4, 4, 4), text)
         return kept
 
     def _hosts(self) -> list[Any]:
-        if self._mx_list:
-            return list(self._mx_list)
-        hosts = mail_hosts(self._context.facts.resolver, self._domain)
+        listed = (self.queue.protocol.get("smtp") or {}).get("mx_list")
+        hosts = listed or mail_hosts(self.facts.resolver, self._domain)
         if hosts == ["."]:
-            raise Final(
-                response=Response(
-                    code=556, enhanced=(5, 1, 10), content="Recipient address has a null MX"
-                )
-            )
-        return hosts
+            raise Final(556, (5, 1, 10), "Recipient address has a null MX")
+        return list(hosts)
 
     def _plan(self, peer: Peer) -> ConnectPlan:
-        queue = self._context.queue
-        ehlo = (
-            queue.path.get("ehlo_domain") or queue.source.get("ehlo_domain") or socket.gethostname()
-        )
+        source, path = self.queue.source, self.queue.path
         return ConnectPlan(
             peer=peer,
-            port=int(queue.source.get("remote_port") or queue.path["smtp_port"]),
+            port=int(source.get("remote_port") or path["smtp_port"]),
             domain=self._domain,
-            source=queue.source,
-            path=queue.path,
-            ehlo=ehlo,
-            socks5_credentials=self._credentials(queue.source),
+            source=source,
+            path=path,
+            ehlo=path.get("ehlo_domain") or source.get("ehlo_domain") or socket.gethostname(),
+            socks5_credentials=self._credentials(source),
         )
 
     def _credentials(self, source: dict[str, Any]) -> tuple[str, str] | None:
         if not source.get("socks5_proxy_username"):
             return None
         try:
-            password = self._context.facts.load_key_source(source["socks5_proxy_password"])
+            password = self.facts.load_key_source(source["socks5_proxy_password"])
         except (KumoError, KeyError) as error:
             raise ConnectFailure(f"socks5_proxy_password: {error}") from None
         return source["socks5_proxy_username"], password.decode().strip()
 
     def deliver(self, batch: list[Message]) -> None:
-        (message,) = batch
-        recipient = message.recipients[0].text
-        try:
-            reply: SmtpReply = self._connection.send(message.sender.text, recipient, message.data)
-        except SmtpConnectError as error:
+        connection = self._connection
+        assert connection is not None  # noqa: S101 - it is connected first
+        for message in batch:
+            sender, recipient = message.sender.text, message.recipients[0].text
+            try:
+                reply = connection.send(sender, recipient, message.data)
+            except SmtpConnectError as error:
+                self.close()
+                raise DeliverError(str(error)) from None
+            self.settle(
+                message,
+                _response(reply),
+                peer=self._peer,
+                source_address=connection.source_address,
+                tls=connection.tls,
+            )
+        if not connection.usable:
             self.close()
-            raise DeliverError(str(error)) from None
-        self._context.settle(message, _response(reply), **self._details())
-        if not self._connection.usable:
-            self.close()
-
-    def _details(self) -> dict[str, Any]:
-        peer = self._peer
-        return {
-            "peer": (peer.name, peer.address) if peer else None,
-            "delivery_protocol": "ESMTP",
-            "source_address": self._connection.source_address,
-            "tls": self._connection.tls,
-        }
 
     def close(self) -> None:
         if self._connection is not None:
@@ -146,13 +131,11 @@ class SmtpSession:
 
 
 def _response(reply: SmtpReply) -> Response:
-    head, _, rest = reply.content.partition(" ")
-    numbers = head.split(".")
-    if len(numbers) == 3 and all(number.isdigit() for number in numbers):
-        first, second, third = (int(number) for number in numbers)
-        return Response(code=reply.code, enhanced=(first, second, third), content=rest,
-                        command=reply.command)  # fmt: skip
-    return Response(code=reply.code, content=reply.content, command=reply.command)
+    """kumod takes an enhanced status off the text."""
+    match = re.match(r"(\d+)\.(\d+)\.(\d+)(?: |$)", reply.content)
+    enhanced = (int(match[1]), int(match[2]), int(match[3])) if match else None
+    content = reply.content[match.end() :] if match else reply.content
+    return Response(code=reply.code, enhanced=enhanced, content=content, command=reply.command)
 
 
 def _within(address: str, networks: list[str]) -> bool:

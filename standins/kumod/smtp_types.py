@@ -4,25 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-
-@dataclass(frozen=True, kw_only=True)
-class SmtpAttempt:
-    """One message on its way to one host, as a test's peer sees it."""
-
-    domain: str
-    mx_host: str
-    address: str
-    port: int
-    source: str
-    ehlo: str
-    socks5_server: str | None
-    source_address: str | None
-    tls: str
-    sender: str
-    recipient: str
-    data: bytes
+from typing import Any, NamedTuple, Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +16,7 @@ class SmtpReply:
     command: str | None = "."
 
 
-@dataclass(frozen=True, kw_only=True)
-class Peer:
+class Peer(NamedTuple):
     """A host to try."""
 
     name: str
@@ -58,6 +39,48 @@ class ConnectPlan:
     ehlo: str
     socks5_credentials: tuple[str, str] | None = None
 
+    @property
+    def proxy(self) -> str | None:
+        """As kumod: a proxy without a source address to use there is no proxy."""
+        has_address = self.source.get("socks5_proxy_source_address")
+        return self.source.get("socks5_proxy_server") if has_address else None
+
+
+class Connection(Protocol):
+    """An open session with a mail server."""
+
+    usable: bool
+    tls: dict[str, Any] | None
+    source_address: dict[str, Any]
+
+    def send(self, sender: str, recipient: str, data: bytes) -> SmtpReply: ...
+
+    def close(self) -> None: ...
+
+
+class Smtp(Protocol):
+    """Opens sessions with mail servers."""
+
+    def connect(self, plan: ConnectPlan) -> Connection: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmtpAttempt:
+    """One message on its way to one host, as a test's peer sees it."""
+
+    domain: str
+    mx_host: str
+    address: str
+    port: int
+    source: str
+    ehlo: str
+    socks5_server: str | None
+    source_address: str | None
+    tls: str
+    sender: str
+    recipient: str
+    data: bytes
+
 
 def accept_everything(_attempt: SmtpAttempt) -> SmtpReply:
     """The peer of a test that does not care."""
@@ -67,8 +90,8 @@ def accept_everything(_attempt: SmtpAttempt) -> SmtpReply:
 class FunctionSmtp:
     """Calls the function for each message. An OSError from it is a connection that broke."""
 
-    def __init__(self, peer: Callable[[SmtpAttempt], SmtpReply] | None) -> None:
-        self._peer = peer or accept_everything
+    def __init__(self, peer: Callable[[SmtpAttempt], SmtpReply] | None = None) -> None:
+        self.peer = peer or accept_everything
         self.attempts: list[SmtpAttempt] = []
         self.connections: list[ConnectPlan] = []
 
@@ -76,18 +99,19 @@ class FunctionSmtp:
         self.connections.append(plan)
         return _FunctionConnection(self, plan)
 
-    def send(self, attempt: SmtpAttempt) -> SmtpReply:
-        self.attempts.append(attempt)
-        return self._peer(attempt)
-
 
 class _FunctionConnection:
+    usable = True
+    tls: dict[str, Any] | None = None
+
     def __init__(self, owner: FunctionSmtp, plan: ConnectPlan) -> None:
         self._owner = owner
         self._plan = plan
-        self.usable = True
-        self.tls: dict[str, Any] | None = None
-        self.source_address = _source_address(plan)
+        source = plan.source
+        self._address = source.get("socks5_proxy_source_address") or source.get("source_address")
+        self.source_address: dict[str, Any] = {"address": f"{self._address or '192.0.2.10'}:0"}
+        if plan.proxy:
+            self.source_address |= {"server": plan.proxy, "protocol": "socks5"}
 
     def send(self, sender: str, recipient: str, data: bytes) -> SmtpReply:
         plan = self._plan
@@ -98,35 +122,18 @@ class _FunctionConnection:
             port=plan.port,
             source=plan.source["name"],
             ehlo=plan.ehlo,
-            socks5_server=_proxy(plan),
-            source_address=plan.source.get("socks5_proxy_source_address")
-            or plan.source.get("source_address"),
+            socks5_server=plan.proxy,
+            source_address=self._address,
             tls=plan.path["enable_tls"],
             sender=sender,
             recipient=recipient,
             data=data,
         )
+        self._owner.attempts.append(attempt)
         try:
-            return self._owner.send(attempt)
+            return self._owner.peer(attempt)
         except OSError as error:
             raise SmtpConnectError(f"connect to {plan.peer.name}: {error}") from None
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-def _proxy(plan: ConnectPlan) -> str | None:
-    """As kumod: a proxy without a source address to use there is no proxy."""
-    if not plan.source.get("socks5_proxy_source_address"):
-        return None
-    server: str | None = plan.source.get("socks5_proxy_server")
-    return server
-
-
-def _source_address(plan: ConnectPlan) -> dict[str, Any]:
-    proxy = _proxy(plan)
-    address = plan.source.get("socks5_proxy_source_address") or plan.source.get("source_address")
-    found: dict[str, Any] = {"address": f"{address or '192.0.2.10'}:0"}
-    if proxy:
-        found |= {"server": proxy, "protocol": "socks5"}
-    return found

@@ -1,42 +1,13 @@
-"""Where messages rest: in memory for tests, in files that survive a crash on a host."""
+"""Where messages rest: in files that survive a crash."""
 
 import json
 from pathlib import Path
-from typing import Protocol
 
 from standins.kumod.message import Message
 from standins.kumod.page_cache import PageCache
 
 
-class Spool(Protocol):
-    """Keeps messages until they are done with."""
-
-    def save(self, message: Message) -> None: ...
-
-    def remove(self, message_id: str) -> None: ...
-
-    def load_all(self) -> list[Message]: ...
-
-
-class MemorySpool:
-    """Survives the engine, not the process: a test's crash."""
-
-    def __init__(self) -> None:
-        self.entries: dict[str, tuple[str, bytes]] = {}
-
-    def save(self, message: Message) -> None:
-        self.entries[message.id] = (json.dumps(message.to_spool()), message.data)
-
-    def remove(self, message_id: str) -> None:
-        self.entries.pop(message_id, None)
-
-    def load_all(self) -> list[Message]:
-        return [
-            Message.from_spool(json.loads(record), data) for record, data in self.entries.values()
-        ]
-
-
-class DirectorySpool:
+class Spool:
     """One file for the data and one for the rest, each written and renamed into place.
 
     As kumod's, it survives a killed process but asks for no sync: see `PageCache`.
@@ -46,9 +17,9 @@ class DirectorySpool:
         self._cache = cache
         self._data = data
         self._meta = meta
+        self._saved_data: set[str] = set()
         for folder in (data, meta):
             folder.mkdir(parents=True, exist_ok=True)
-        self._saved_data: set[str] = set()
 
     def _paths(self, message_id: str) -> tuple[Path, Path]:
         return self._data / message_id[:2] / message_id, self._meta / message_id[:2] / message_id
@@ -62,20 +33,20 @@ class DirectorySpool:
 
     def remove(self, message_id: str) -> None:
         self._saved_data.discard(message_id)
-        for path in self._paths(message_id)[::-1]:
+        for path in reversed(self._paths(message_id)):
             if self._cache:
                 self._cache.changing(path)
             path.unlink(missing_ok=True)
 
     def load_all(self) -> list[Message]:
         messages = []
-        for path in sorted(self._meta.glob("??/*")):
-            data = self._data / path.parent.name / path.name
-            if path.suffix or not data.exists():
-                continue
-            record = json.loads(path.read_bytes())
-            messages.append(Message.from_spool(record, data.read_bytes()))
-            self._saved_data.add(path.name)
+        for meta in sorted(self._meta.glob("??/*")):
+            data = self._data / meta.parent.name / meta.name
+            if not meta.suffix and data.exists():
+                messages.append(
+                    Message.from_spool(json.loads(meta.read_bytes()), data.read_bytes())
+                )
+                self._saved_data.add(meta.name)
         return messages
 
     def _write(self, path: Path, content: bytes) -> None:

@@ -11,14 +11,20 @@ _PACKAGE = Path(__file__).parent
 _DATA = _PACKAGE / "data"
 #: What the stand-in imports at run time, and so needs beside it on a host with python3.11 alone.
 _DISTRIBUTIONS = (
+    "aiosmtpd",
+    "atpublic",
+    "attrs",
     "cffi",
     "cryptography",
     "dnspython",
     "idna",
     "lupa",
+    "markupsafe",
     "minijinja",
     "pycparser",
-    "pyyaml",
+    "trustme",
+    "urllib3",
+    "werkzeug",
     "zstandard",
 )
 _COMMANDS = {

@@ -7,7 +7,7 @@ from standins.kumod.api_shaping import Shaping
 from standins.kumod.errors import KumoError
 from standins.kumod.facts import KumodFacts
 from standins.kumod.main import LABEL
-from standins.kumod.system_resolver import SystemResolver
+from standins.kumod.resolver import SystemResolver
 
 
 def main(argv: list[str] | None = None) -> int:

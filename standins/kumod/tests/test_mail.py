@@ -154,20 +154,6 @@ def test_a_complaint_becomes_a_feedback_record_with_the_first_trace(tmp_path: Pa
     assert "Subject: hello" in report["original_message"]
 
 
-def test_a_policy_sees_where_a_bounce_came_in(tmp_path: Path) -> None:
-    policy = (
-        BASE
-        + LISTENER
-        + """
-    kumo.on('smtp_server_message_received', function(msg, conn)
-      print(conn:get_meta 'received_via')
-    end)"""
-    )
-    kumod = started(tmp_path, policy)
-    kumod.receive_smtp("", ["a@bounce.d.test"], BOUNCE)
-    assert kumod.printed == ["0.0.0.0:25"]
-
-
 @pytest.mark.parametrize(
     ("recipient", "record"), [("x@other.test", "Rejection"), ("a@bounce.d.test", "Reception")]
 )

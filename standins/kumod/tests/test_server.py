@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from standins.kumod import kcli, main, proxy_server, validate_shaping
-from standins.kumod.server import self_signed
 from standins.kumod.socks import SocksError, open_through
 from standins.kumod.tests.outside import Process, Sink, Webhook, call, free_port, write
 from standins.kumod.tests.policies import request
@@ -99,11 +99,8 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        certificate, key = self_signed("mx.r.test")
-        (folder / "certificate").write_bytes(certificate)
-        (folder / "key").write_bytes(key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / "certificate", folder / "key")
+        trustme.CA().issue_cert("mx.r.test").configure_cert(context)
         self.sink = Sink(context)
         self.webhook = Webhook()
         self.http, self.smtp, self.proxy_port, self.status = (free_port() for _ in range(4))

@@ -1,9 +1,9 @@
 """What a host is asked before a release counts as healthy, and what is told when it is not."""
 
-import asyncio
 import http.server
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar, Literal
@@ -167,18 +167,14 @@ def test_a_listener_that_accepts_nothing_any_more_is_not_well(
 
 
 def test_the_proxy_counts_a_look_as_completed_not_as_failed() -> None:
-    async def look() -> dict[str, int]:
-        proxy = Proxy()
-        server = await proxy.listen("127.0.0.1:0", timeout=5, require_auth=False)
-        assert isinstance(server, asyncio.Server)
-        port = server.sockets[0].getsockname()[1]
-        assert await asyncio.to_thread(health.socks5, f"127.0.0.1:{port}") is None
+    proxy = Proxy()
+    with proxy.listen("127.0.0.1:0", timeout=5, require_auth=False) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert health.socks5(f"127.0.0.1:{server.server_address[1]}") is None
         while proxy.active.total():
-            await asyncio.sleep(0.01)
-        server.close()
-        return {name: counts.total() for name, counts in proxy.counters.items()}
-
-    assert asyncio.run(look()) == {
+            time.sleep(0.01)
+        server.shutdown()
+    assert {name: counts.total() for name, counts in proxy.counters.items()} == {
         "proxy_connections_accepted_total": 1,
         "proxy_connections_completed_total": 1,
     }

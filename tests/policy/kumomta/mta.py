@@ -46,7 +46,7 @@ Receiver = Callable[[HttpRequest], HttpResponse]
 
 def take(_request: HttpRequest) -> HttpResponse:
     """A receiver that takes every event."""
-    return HttpResponse(status=200, body=b"ok", reason="OK")
+    return HttpResponse(status=200, body=b"ok")
 
 
 def answer(status: int, body: bytes = b"") -> Receiver:

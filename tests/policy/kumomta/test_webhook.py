@@ -265,7 +265,7 @@ def test_events_survive_a_crash_of_kumod(host: Host) -> None:
     mta.inject()
     mta.kumod.run()
     crashed = mta.kumod
-    mta.options = {"spool": crashed.spool, "clock": FakeClock(crashed.clock.now())}
+    mta.options = {"clock": FakeClock(crashed.clock.now())}
     mta.receiver = take
     mta.kumod = mta.new_kumod()
     mta.start()
