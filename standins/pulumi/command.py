@@ -1,17 +1,21 @@
+# ruff: noqa: ARG002 - every kind's operations take the same arguments
 """The command provider: `command:remote:Command` over real SSH, as pulumi-command 1.2.1 does it.
 
-Other resources of that package are refused: the program has no use for them.
+What the program does not use of it is refused: other resources, and other inputs.
 """
 
 import secrets
-from typing import Any
+from collections.abc import Iterator
 
 from standins.pulumi import ssh
-from standins.pulumi.errors import ProviderError
+from standins.pulumi.errors import InvalidInputs, ProviderError
 from standins.pulumi.properties import Properties
 from standins.pulumi.resource import Call, Change, Traits, check_against_schema, compare
+from standins.pulumi.schema import Refusal
 from standins.pulumi.server import Provider
 
+_INPUTS = {"addPreviousOutputInEnv", "connection", "create", "logging", "stdin"}
+_CONNECTION = {"host", "privateKey", "hostKey"}
 _CONNECTION_DEFAULTS = {"user": "root", "port": 22, "dialErrorLimit": 10, "perDialTimeout": 15}
 _LONGEST_LOGGED = 64 * 1024
 """A line of this size stops the real provider's scanner (Go's bufio.Scanner), and with it the
@@ -32,59 +36,59 @@ def provider() -> Provider:
 
 
 class RemoteCommand:
-    """A command on a remote host for each of creation, update and deletion."""
+    """A command on a remote host, run at creation and at every change of an input."""
 
     kind = "command:remote:Command"
-    traits = Traits(
-        volatile=frozenset({"stdout", "stderr"}),
-        spreads_secrets=True,
-    )
+    traits = Traits(volatile=frozenset({"stdout", "stderr"}), spreads_secrets=True)
 
-    def check(self, call: Call, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+    def check(self, call: Call, olds: Properties, news: Properties) -> Properties:
         check_against_schema(self, news)
+        refusals = list(_refusals(news))
+        if refusals:
+            raise InvalidInputs(*refusals)
         connection = news["connection"]
         if isinstance(connection, dict):
             connection = {**_CONNECTION_DEFAULTS, **connection}
-        return {"addPreviousOutputInEnv": True, **news, "connection": connection}
+        return {**news, "connection": connection}
 
     def changes(self, olds: Properties, news: Properties) -> list[Change]:
         return compare(self.traits, olds, news)
 
     def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
-        identity = f"{call.name}{secrets.token_hex(4)}"
-        return identity, {**inputs, **_run(call, inputs, inputs.get("create"), {})}
+        return f"{call.name}{secrets.token_hex(4)}", {**inputs, **_run(call, inputs)}
 
     def read(
-        self,
-        call: Call,  # noqa: ARG002
-        identity: str,  # noqa: ARG002
-        inputs: Properties,
-        state: Properties,
+        self, call: Call, identity: str, inputs: Properties, state: Properties
     ) -> tuple[Properties, Properties] | None:
         """The real provider cannot read a command, so a refresh believes the state."""
         return inputs, state
 
-    def update(
-        self,
-        call: Call,
-        identity: str,  # noqa: ARG002
-        olds: Properties,
-        news: Properties,
-    ) -> Properties:
-        command = news.get("update") or news.get("create")
-        return {**news, **_run(call, news, command, olds)}
+    def update(self, call: Call, identity: str, olds: Properties, news: Properties) -> Properties:
+        return {**news, **_run(call, news)}
 
-    def delete(self, call: Call, identity: str, state: Properties) -> None:  # noqa: ARG002
-        _run(call, state, state.get("delete"), state)
+    def delete(self, call: Call, identity: str, state: Properties) -> None:
+        """Without a command of its own for that, a deletion runs none."""
 
 
-def _run(call: Call, inputs: Properties, command: str | None, previous: Properties) -> Properties:
-    """Runs the command, or keeps the previous output when there is none to run."""
-    before = {name: previous.get(name, "") for name in ("stdout", "stderr")}
-    if command is None:
-        return before
+def _refusals(news: Properties) -> Iterator[Refusal]:
+    """What the real provider takes and the program does not use."""
+    unknown = "not known to the sandbox"
+    for name in sorted(news.keys() - _INPUTS):
+        if news[name] is not None:
+            yield Refusal(path=name, reason=unknown)
+    if news.get("addPreviousOutputInEnv") is not False:
+        yield Refusal(path="addPreviousOutputInEnv", reason=f"{unknown} but as false")
+    connection = news["connection"]
+    if isinstance(connection, dict):
+        for name in sorted(connection.keys() - _CONNECTION - _CONNECTION_DEFAULTS.keys()):
+            if connection[name]:
+                yield Refusal(path=f"connection.{name}", reason=unknown)
+        for name in sorted(_CONNECTION - connection.keys()):
+            yield Refusal(path=f"connection.{name}", reason="the sandbox needs it")
+
+
+def _run(call: Call, inputs: Properties) -> Properties:
     logged = _LOGGED[inputs.get("logging") or "stdoutAndStderr"]
-
     too_long: list[str] = []
 
     def on_line(stream: str, line: str) -> None:
@@ -95,10 +99,9 @@ def _run(call: Call, inputs: Properties, command: str | None, previous: Properti
             call.log("INFO", line[:_LONGEST_LOGGED])
 
     done = ssh.execute(
-        ssh.connection_from(inputs["connection"]),
-        command,
+        inputs["connection"],
+        inputs["create"],
         stdin=inputs.get("stdin") or "",
-        environment=_environment(inputs, before),
         on_line=on_line,
         on_retry=lambda message: call.log("INFO", message),
     )
@@ -108,22 +111,9 @@ def _run(call: Call, inputs: Properties, command: str | None, previous: Properti
         # Go's gRPC takes no such string.
         raise ProviderError("grpc: error while marshaling: string field contains invalid UTF-8")
     if done.status != 0:
-        raise ProviderError(f'{_reason(done)}: running "{command}":\n{done.combined}')
+        from_signal = f"None from signal {done.signal}" if done.signal else done.status
+        raise ProviderError(
+            f'Process exited with status {from_signal}: running "{inputs["create"]}":\n'
+            f"{done.combined}"
+        )
     return {"stdout": done.stdout.removesuffix("\n"), "stderr": done.stderr.removesuffix("\n")}
-
-
-def _environment(inputs: Properties, before: Properties) -> dict[str, str]:
-    """What sshd is asked to set; it drops what its AcceptEnv does not name."""
-    environment: dict[str, Any] = dict(inputs.get("environment") or {})
-    if inputs.get("addPreviousOutputInEnv", True):
-        if before["stdout"]:
-            environment["PULUMI_COMMAND_STDOUT"] = before["stdout"]
-        if before["stderr"]:
-            environment["PULUMI_COMMAND_STDERR"] = before["stderr"]
-    return environment
-
-
-def _reason(done: ssh.Execution) -> str:
-    if done.signal is not None:
-        return f"Process exited with status None from signal {done.signal}"
-    return f"Process exited with status {done.status}"

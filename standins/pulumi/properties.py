@@ -1,7 +1,8 @@
 """Pulumi's wire form of property values, to and from plain Python values.
 
-Plain values are None, bool, int, float, str, list and dict, plus three marks: `UNKNOWN` (a value
-that a preview cannot know), `Secret` and `Asset`.
+Plain values are None, bool, int, float, str, list and dict, plus two marks: `UNKNOWN` (a value that
+a preview cannot know) and `Secret`. The engine sends no other special value to a provider that
+says it accepts secrets alone, but assets, which the program has none of.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,10 +16,6 @@ Properties = dict[str, Value]
 
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a type's mark
-OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-ASSET: Final = "c44067f5952c0a294b673a41bacd8c17"
-ARCHIVE: Final = "0def7320c3a5731c473e5ecbe6d01bc7"
-RESOURCE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
 
 # One sentinel per kind of value that is not known yet; the engine sends any of them.
 _UNKNOWN_SENTINELS: Final = frozenset(
@@ -48,14 +45,6 @@ class Secret:
     """A value that must stay encrypted in state and hidden in output."""
 
     value: Value = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asset:
-    """An asset or archive, kept as its wire fields."""
-
-    signature: str
-    fields: Mapping[str, Value]
 
 
 def decode(struct: struct_pb2.Struct) -> Properties:
@@ -128,14 +117,6 @@ def _decode_struct(struct: struct_pb2.Struct) -> Value:
     signature = fields[SIGNATURE].string_value
     if signature == SECRET:
         return Secret(_decode(fields["value"]))
-    if signature == OUTPUT:
-        inner = _decode(fields["value"]) if "value" in fields else UNKNOWN
-        return Secret(inner) if "secret" in fields and fields["secret"].bool_value else inner
-    if signature in (ASSET, ARCHIVE):
-        rest = {key: _decode(item) for key, item in fields.items() if key != SIGNATURE}
-        return Asset(signature=signature, fields=rest)
-    if signature == RESOURCE:
-        return _decode(fields["urn"])
     raise ValueError(f"property value with the unknown signature {signature}")
 
 
@@ -153,8 +134,6 @@ def _encode(value: Value) -> struct_pb2.Value:
             fields = {"string_value": value}
         case Secret():
             fields = {"struct_value": encode({SIGNATURE: SECRET, "value": value.value})}
-        case Asset():
-            fields = {"struct_value": encode({SIGNATURE: value.signature, **value.fields})}
         case dict():
             fields = {"struct_value": encode(value)}
         case list() | tuple():

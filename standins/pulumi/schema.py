@@ -17,7 +17,7 @@ from functools import cache
 
 from pulumi import _types
 
-from standins.pulumi.properties import UNKNOWN, Asset, Properties, Value
+from standins.pulumi.properties import UNKNOWN, Properties, Value
 
 _IMPORTING = threading.Lock()
 
@@ -118,7 +118,7 @@ def _check_object(
 def _check_value(value: Value, expected: Annotation, path: str) -> Iterator[Refusal]:
     expected = _types.unwrap_type(expected)
     origin = typing.get_origin(expected)
-    if value is UNKNOWN or isinstance(value, Asset) or expected is typing.Any:
+    if value is UNKNOWN or expected is typing.Any:
         return
     if _is_list(origin) or _is_map(origin):
         yield from _check_collection(value, expected, path)

@@ -31,7 +31,7 @@ class SshHost:
 
 
 @contextmanager
-def ssh_host(accept_env: tuple[str, ...] = ()) -> Iterator[SshHost]:
+def ssh_host() -> Iterator[SshHost]:
     """Serves until the block ends."""
     host_key = asyncssh.generate_private_key("ssh-ed25519")
     client_key = asyncssh.generate_private_key("ssh-ed25519")
@@ -46,7 +46,7 @@ def ssh_host(accept_env: tuple[str, ...] = ()) -> Iterator[SshHost]:
             0,
             server_host_keys=[host_key],
             authorized_client_keys=asyncssh.import_authorized_keys(authorized),
-            process_factory=lambda process: _run(process, accept_env),
+            process_factory=_run,
             encoding=None,
         )
         ports.append(server.get_port())
@@ -70,14 +70,13 @@ def _turn(loop: asyncio.AbstractEventLoop, serve: Any) -> None:
     loop.run_forever()
 
 
-async def _run(process: Any, accept_env: tuple[str, ...]) -> None:
-    given = {name: value for name, value in process.env.items() if name in accept_env}
+async def _run(process: Any) -> None:
     shell = await asyncio.create_subprocess_shell(
         process.command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={"PATH": os.environ["PATH"], **given},
+        env={"PATH": os.environ["PATH"]},
     )
     stdout, stderr = await shell.communicate(await process.stdin.read())
     process.stdout.write(stdout)

@@ -1,10 +1,10 @@
+import pytest
 from google.protobuf import json_format, struct_pb2
 
 from standins.pulumi.properties import (
     SECRET,
     SIGNATURE,
     UNKNOWN,
-    Asset,
     Secret,
     conceal,
     decode,
@@ -23,7 +23,6 @@ PROPERTIES = {
     "list": ["a", {"b": 1}],
     "secret": Secret({"key": "k"}),
     "later": UNKNOWN,
-    "asset": Asset(signature="c44067f5952c0a294b673a41bacd8c17", fields={"text": "x"}),
 }
 
 
@@ -36,13 +35,11 @@ def test_a_secret_has_the_form_that_the_engine_expects() -> None:
     assert plain == {"token": {SIGNATURE: SECRET, "value": "t"}}
 
 
-def test_an_output_value_without_a_value_is_unknown() -> None:
-    signature = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-    output = struct_pb2.Struct(
-        fields={SIGNATURE: struct_pb2.Value(string_value=signature), "secret": _true()}
-    )
-    wire = struct_pb2.Struct(fields={"later": struct_pb2.Value(struct_value=output)})
-    assert decode(wire) == {"later": Secret(UNKNOWN)}
+def test_another_kind_of_value_is_refused_by_its_mark() -> None:
+    asset = struct_pb2.Struct(fields={SIGNATURE: struct_pb2.Value(string_value="c44067")})
+    wire = struct_pb2.Struct(fields={"file": struct_pb2.Value(struct_value=asset)})
+    with pytest.raises(ValueError, match="unknown signature c44067"):
+        decode(wire)
 
 
 def test_a_secret_does_not_show_its_value() -> None:
@@ -59,7 +56,3 @@ def test_marks_are_found_and_taken_off_at_every_depth() -> None:
 
 def test_concealing_marks_the_named_properties_alone() -> None:
     assert conceal({"a": 1, "b": [Secret(2)]}, ["b"]) == {"a": 1, "b": Secret([2])}
-
-
-def _true() -> struct_pb2.Value:
-    return struct_pb2.Value(bool_value=True)
