@@ -7,7 +7,7 @@ values alone; only `check` and `changes` may meet `UNKNOWN`.
 import json
 import secrets as entropy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from standins.pulumi.errors import InvalidInputs
@@ -24,7 +24,6 @@ class Call:
     urn: str
     config: Properties
     log: Callable[[str, str], None]
-    secret_inputs: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def name(self) -> str:
@@ -59,7 +58,6 @@ class Traits:
     secrets: frozenset[str] = frozenset()
     volatile: frozenset[str] = frozenset()
     spreads_secrets: bool = False
-    delete_before_replace: bool = False
 
 
 class Resource(Protocol):
@@ -105,8 +103,6 @@ def with_autoname(traits: Traits, call: Call, olds: Properties, news: Properties
     """The inputs with a generated name, which stays the same over later runs."""
     name = traits.autoname
     if name is None or news.get(name) is not None:
-        return news
-    if news.get("namePrefix"):
         return news
     kept = olds.get(name) if name in (olds.get(DEFAULTS) or []) else None
     return {**news, name: kept or f"{call.name}-{entropy.token_hex(4)[:7]}", DEFAULTS: [name]}

@@ -1,20 +1,19 @@
 # ruff: noqa: N802, ARG002 - gRPC gives the methods their names and arguments
 """The gRPC side of a stand-in provider: what the engine asks, put to plain resource handlers."""
 
+import functools
 import json
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, TypeVar
 
 import grpc
-from google.protobuf import empty_pb2
-from pulumi.runtime.proto import (
-    plugin_pb2,
-    provider_pb2,
-    provider_pb2_grpc,
-)
+from google.protobuf.empty_pb2 import Empty
+from grpc import ServicerContext as Context
+from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2 as pb
 
 from standins.pulumi.errors import InvalidInputs, ProviderError
 from standins.pulumi.properties import (
@@ -47,6 +46,25 @@ class Provider:
     settings: frozenset[str] = frozenset()
 
 
+_Item = TypeVar("_Item")
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _reported(method: _Method) -> _Method:
+    """Failures become the one line that the engine shows; what no one foresaw is logged too."""
+
+    @functools.wraps(method)
+    def called(self: "Servicer", request: Any, context: Context) -> Any:
+        try:
+            return method(self, request, context)
+        except Exception as error:
+            if not isinstance(error, ProviderError):
+                _LOG.exception("%s failed", method.__name__)
+            context.abort(grpc.StatusCode.UNKNOWN, str(error) or type(error).__name__)
+
+    return called  # type: ignore[return-value]
+
+
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """Serves one provider to any number of engines at once."""
 
@@ -57,96 +75,70 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     # The engine's handshake and settings
 
     def Handshake(
-        self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.ProviderHandshakeResponse:
+        self, request: pb.ProviderHandshakeRequest, context: Context
+    ) -> pb.ProviderHandshakeResponse:
         self._session(context).engine_address = request.engine_address
-        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
+        return pb.ProviderHandshakeResponse(accept_secrets=True)
 
-    def Attach(
-        self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext
-    ) -> empty_pb2.Empty:
+    def Attach(self, request: plugin_pb2.PluginAttach, context: Context) -> Empty:
         self._session(context).engine_address = request.address
-        return empty_pb2.Empty()
+        return Empty()
 
-    def GetPluginInfo(
-        self, request: empty_pb2.Empty, context: grpc.ServicerContext
-    ) -> plugin_pb2.PluginInfo:
+    def GetPluginInfo(self, request: Empty, context: Context) -> plugin_pb2.PluginInfo:
         return plugin_pb2.PluginInfo(version=self._provider.version)
 
-    def GetSchema(
-        self, request: provider_pb2.GetSchemaRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.GetSchemaResponse:
+    def GetSchema(self, request: pb.GetSchemaRequest, context: Context) -> pb.GetSchemaResponse:
         schema = {"name": self._provider.name, "version": self._provider.version}
-        return provider_pb2.GetSchemaResponse(schema=json.dumps(schema))
+        return pb.GetSchemaResponse(schema=json.dumps(schema))
 
-    def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        return empty_pb2.Empty()
+    def Cancel(self, request: Empty, context: Context) -> Empty:
+        return Empty()
 
-    def CheckConfig(
-        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.CheckResponse:
+    def CheckConfig(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         known = self._provider.settings | {"version", "pluginDownloadURL"}
-        names = [name for name in request.news.fields if not name.startswith("__")]
         failures = [
-            provider_pb2.CheckFailure(property=name, reason=f"unknown setting '{name}'")
-            for name in names
-            if name not in known
+            pb.CheckFailure(property=name, reason=f"unknown setting '{name}'")
+            for name in request.news.fields
+            if name not in known and not name.startswith("__")
         ]
-        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+        return pb.CheckResponse(inputs=request.news, failures=failures)
 
-    def DiffConfig(
-        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.DiffResponse:
+    def DiffConfig(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
         same = reveal(decode(request.old_inputs or request.olds)) == reveal(decode(request.news))
-        changes = (
-            provider_pb2.DiffResponse.DIFF_NONE if same else provider_pb2.DiffResponse.DIFF_SOME
-        )
-        return provider_pb2.DiffResponse(changes=changes)
+        response = pb.DiffResponse
+        return response(changes=response.DIFF_NONE if same else response.DIFF_SOME)
 
-    def Configure(
-        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.ConfigureResponse:
+    def Configure(self, request: pb.ConfigureRequest, context: Context) -> pb.ConfigureResponse:
         given = reveal(decode(request.args))
         for key, value in request.variables.items():
             given.setdefault(key.rsplit(":", 1)[-1], value)
         self._session(context).configure(given)
-        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+        return pb.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     # Resources
 
-    def Check(
-        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.CheckResponse:
+    @_reported
+    def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         news = decode(request.news)
+        call = self._call(request.urn, context)
         try:
-            resource = self._resource(request.urn)
-            call = self._call(request.urn, context, news)
-            checked = resource.check(call, reveal(decode(request.olds)), reveal(news))
+            olds = reveal(decode(request.olds))
+            checked = self._resource(request.urn).check(call, olds, reveal(news))
         except InvalidInputs as error:
-            failures = [
-                provider_pb2.CheckFailure(property=refusal.path, reason=refusal.reason)
-                for refusal in error.refusals
-            ]
-            return provider_pb2.CheckResponse(failures=failures)
-        except Exception as error:
-            _abort(context, error, f"check {request.urn}")
+            return pb.CheckResponse(failures=_failures(error))
         marked = {
             name: news[name] if name in news and reveal(news[name]) == value else value
             for name, value in checked.items()
         }
-        return provider_pb2.CheckResponse(inputs=encode(marked))
+        return pb.CheckResponse(inputs=encode(marked))
 
-    def Diff(
-        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.DiffResponse:
-        try:
-            resource = self._resource(request.urn)
-            olds, news = reveal(decode(request.old_inputs)), reveal(decode(request.news))
-            changes = resource.changes(olds, news)
-        except Exception as error:
-            _abort(context, error, f"diff {request.urn}")
+    @_reported
+    def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
+        resource = self._resource(request.urn)
+        olds, news = reveal(decode(request.old_inputs)), reveal(decode(request.news))
+        changes = resource.changes(olds, news)
         replaces = [change.name for change in changes if change.replaces]
-        response = provider_pb2.DiffResponse
+        response = pb.DiffResponse
         return response(
             changes=response.DIFF_SOME if changes else response.DIFF_NONE,
             diffs=[change.name for change in changes],
@@ -154,7 +146,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             deleteBeforeReplace=bool(replaces) and _delete_first(resource, olds, news),
             hasDetailedDiff=True,
             detailedDiff={
-                change.name: provider_pb2.PropertyDiff(
+                change.name: pb.PropertyDiff(
                     kind=change.kind + ("_REPLACE" if change.replaces else ""),  # type: ignore[arg-type]
                     inputDiff=True,
                 )
@@ -162,119 +154,85 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             },
         )
 
-    def Create(
-        self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.CreateResponse:
-        marked = decode(request.properties)
-        inputs = reveal(marked)
-        try:
-            resource = self._resource(request.urn)
-            if request.preview:
-                outputs = self._marked(resource, marked, preview_outputs(resource, inputs))
-                return provider_pb2.CreateResponse(properties=encode(outputs))
-            call = self._call(request.urn, context, marked)
-            identity, state = resource.create(call, inputs)
-            outputs = self._marked(resource, marked, state)
-            return provider_pb2.CreateResponse(id=identity, properties=encode(outputs))
-        except Exception as error:
-            _abort(context, error, f"create {request.urn}")
+    @_reported
+    def Create(self, request: pb.CreateRequest, context: Context) -> pb.CreateResponse:
+        resource, marked = self._resource(request.urn), decode(request.properties)
+        inputs, identity = reveal(marked), ""
+        if request.preview:
+            state = preview_outputs(resource, inputs)
+        else:
+            identity, state = resource.create(self._call(request.urn, context), inputs)
+        outputs = encode(self._marked(resource, marked, state))
+        return pb.CreateResponse(id=identity, properties=outputs)
 
-    def Read(
-        self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.ReadResponse:
+    @_reported
+    def Read(self, request: pb.ReadRequest, context: Context) -> pb.ReadResponse:
+        resource = self._resource(request.urn)
         inputs, state = decode(request.inputs), decode(request.properties)
-        try:
-            resource = self._resource(request.urn)
-            call = self._call(request.urn, context, {**state, **inputs})
-            found = resource.read(call, request.id, reveal(inputs), reveal(state))
-        except Exception as error:
-            _abort(context, error, f"read {request.urn}")
+        call = self._call(request.urn, context)
+        found = resource.read(call, request.id, reveal(inputs), reveal(state))
         if found is None:
-            return provider_pb2.ReadResponse()
+            return pb.ReadResponse()
         present, outputs = found
-        return provider_pb2.ReadResponse(
+        return pb.ReadResponse(
             id=request.id,
             inputs=encode(self._marked(resource, inputs, present)),
             properties=encode(self._marked(resource, {**state, **inputs}, outputs)),
         )
 
-    def Update(
-        self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.UpdateResponse:
-        olds, marked = decode(request.olds), decode(request.news)
+    @_reported
+    def Update(self, request: pb.UpdateRequest, context: Context) -> pb.UpdateResponse:
+        resource = self._resource(request.urn)
+        olds, marked = reveal(decode(request.olds)), decode(request.news)
         news = reveal(marked)
-        try:
-            resource = self._resource(request.urn)
-            if request.preview:
-                unknown: Properties = dict.fromkeys(resource.traits.volatile, UNKNOWN)
-                state = {**reveal(olds), **unknown, **news}
-            else:
-                call = self._call(request.urn, context, marked)
-                before = previous(resource, reveal(decode(request.old_inputs)), reveal(olds))
-                state = resource.update(call, request.id, before, news)
-        except Exception as error:
-            _abort(context, error, f"update {request.urn}")
-        outputs = self._marked(resource, marked, state)
-        return provider_pb2.UpdateResponse(properties=encode(outputs))
+        if request.preview:
+            state = {**olds, **dict.fromkeys(resource.traits.volatile, UNKNOWN), **news}
+        else:
+            before = previous(resource, reveal(decode(request.old_inputs)), olds)
+            call = self._call(request.urn, context)
+            state = resource.update(call, request.id, before, news)
+        return pb.UpdateResponse(properties=encode(self._marked(resource, marked, state)))
 
-    def Delete(
-        self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext
-    ) -> empty_pb2.Empty:
+    @_reported
+    def Delete(self, request: pb.DeleteRequest, context: Context) -> Empty:
         marked = decode(request.properties)
-        try:
-            resource = self._resource(request.urn)
-            call = self._call(request.urn, context, marked)
-            resource.delete(call, request.id, reveal(marked))
-        except Exception as error:
-            _abort(context, error, f"delete {request.urn}")
-        return empty_pb2.Empty()
+        call = self._call(request.urn, context)
+        self._resource(request.urn).delete(call, request.id, reveal(marked))
+        return Empty()
 
-    def Invoke(
-        self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.InvokeResponse:
+    @_reported
+    def Invoke(self, request: pb.InvokeRequest, context: Context) -> pb.InvokeResponse:
         arguments = decode(request.args)
+        function = self._known(self._provider.functions, request.tok)
         try:
-            function = self._function(request.tok)
-            result = function(self._call("", context, arguments), reveal(arguments))
+            result = function(self._call("", context), reveal(arguments))
         except InvalidInputs as error:
-            failures = [
-                provider_pb2.CheckFailure(property=refusal.path, reason=refusal.reason)
-                for refusal in error.refusals
-            ]
-            return provider_pb2.InvokeResponse(failures=failures)
-        except Exception as error:
-            _abort(context, error, f"invoke {request.tok}")
+            return pb.InvokeResponse(failures=_failures(error))
         if has_secret(arguments):
             result = conceal(result, result)
-        response = provider_pb2.InvokeResponse()
+        response = pb.InvokeResponse()
         getattr(response, "return").CopyFrom(encode(result))
         return response
 
     # Helpers
 
-    def _session(self, context: grpc.ServicerContext) -> Session:
+    def _session(self, context: Context) -> Session:
         return self._sessions.of(context.peer())
 
     def _resource(self, urn: str) -> Resource:
-        token = urn.split("::")[2].rsplit("$", 1)[-1]
-        resource = self._provider.resources.get(token)
-        if resource is None:
-            raise ProviderError(f"the sandbox's {self._provider.name} provider has no {token}")
-        return resource
+        return self._known(self._provider.resources, urn.split("::")[2].rsplit("$", 1)[-1])
 
-    def _function(self, token: str) -> Function:
-        function = self._provider.functions.get(token)
-        if function is None:
+    def _known(self, items: Mapping[str, _Item], token: str) -> _Item:
+        if token not in items:
             raise ProviderError(f"the sandbox's {self._provider.name} provider has no {token}")
-        return function
+        return items[token]
 
-    def _call(self, urn: str, context: grpc.ServicerContext, inputs: Properties) -> Call:
+    def _call(self, urn: str, context: Context) -> Call:
         session = self._session(context)
         return Call(
             urn=urn,
             config=session.config,
             log=lambda severity, message: session.log(urn, severity, message),
-            secret_inputs=frozenset(name for name, value in inputs.items() if has_secret(value)),
         )
 
     @staticmethod
@@ -283,6 +241,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         if secret and resource.traits.spreads_secrets:
             secret |= resource.traits.volatile
         return conceal(outputs, secret | resource.traits.secrets)
+
+
+def _failures(error: InvalidInputs) -> list[pb.CheckFailure]:
+    return [pb.CheckFailure(property=each.path, reason=each.reason) for each in error.refusals]
 
 
 def serve(provider: Provider, address: str = "127.0.0.1") -> tuple[Any, int]:
@@ -301,18 +263,9 @@ def serve(provider: Provider, address: str = "127.0.0.1") -> tuple[Any, int]:
 
 def _delete_first(resource: Resource, olds: Properties, news: Properties) -> bool:
     """Two cannot stand side by side when both bear the one name that the program gave."""
-    if resource.traits.delete_before_replace:
-        return True
     name = resource.traits.autoname
     if name is None or "__defaults" in news or has_unknown(news.get(name)):
         return False
     return name in news and not any(
         change.name == name for change in compare(resource.traits, olds, news)
     )
-
-
-def _abort(context: grpc.ServicerContext, error: Exception, action: str) -> NoReturn:
-    if not isinstance(error, ProviderError):
-        _LOG.exception("%s failed", action)
-    context.abort(grpc.StatusCode.UNKNOWN, str(error) or type(error).__name__)
-    raise error
