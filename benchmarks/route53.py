@@ -18,7 +18,7 @@ from pulumi import automation
 
 from sandbox.engine import ensure_engine
 from sandbox.layout import Layout
-from standins.pulumi.hosts import NoHosts
+from standins.pulumi.hosts import Hosts
 from standins.pulumi.service import Service
 
 RECORDS = 5
@@ -28,7 +28,7 @@ RECORDS = 5
 def main() -> None:
     domains, parallel = int(sys.argv[1]), int(sys.argv[2])
     faster = float(sys.argv[3]) if len(sys.argv) > 3 else 1.0
-    service = Service(lambda _: NoHosts())
+    service = Service(lambda _: Hosts())
     conditions = service.account.conditions
     route53 = service.account.client("route53", "us-east-1")
     zone = route53.create_hosted_zone(Name="mail.example.com", CallerReference="benchmark")

@@ -10,7 +10,7 @@ from sandbox.cloud import settings_of
 from sandbox.layout import Layout
 from sandbox.machine import MachineHosts
 from standins.pulumi import endpoints
-from standins.pulumi.hosts import NoHosts
+from standins.pulumi.hosts import Hosts
 from standins.pulumi.service import Service
 
 
@@ -22,7 +22,7 @@ def main(state: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     service = Service(
-        lambda port: MachineHosts(Layout.of_checkout(), site, port) if site else NoHosts(),
+        lambda port: MachineHosts(Layout.of_checkout(), site, port) if site else Hosts(),
         metadata_address=settings.address,
     )
     if settings.aws is not None:

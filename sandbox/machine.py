@@ -12,7 +12,7 @@ from sandbox.kumomta import PREPARE, UNIT
 from sandbox.layout import Layout
 from sandbox.network import MACHINE, Cloud
 from sandbox.volumes import Volumes
-from standins.pulumi.hosts import Machine, Network, Zone
+from standins.pulumi.hosts import Hosts, Machine, Network, Zone
 
 METADATA = "169.254.169.254"
 CLOCK = {
@@ -36,8 +36,8 @@ class Site:
     trusted: Path
 
 
-class MachineHosts:
-    """`standins.pulumi.hosts.Hosts` for real.
+class MachineHosts(Hosts):
+    """For real, with containers.
 
     The engine asks for many things at once; a host's volumes and a volume's device change one at a
     time.

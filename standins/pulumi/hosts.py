@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
-from typing import Literal, Protocol
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +83,11 @@ class Network:
     elastic: dict[str, str]
 
 
-class Hosts(Protocol):
-    """Effects on the machine. Each may be repeated; the second time changes nothing."""
+class Hosts:
+    """Effects on the machine. Each may be repeated; the second time changes nothing.
+
+    By itself it has none, for runs without containers: the account's state is all there is.
+    """
 
     def launch(self, machine: Machine) -> None:
         """Boot a host; returns once it runs, not once cloud-init is done."""
@@ -115,27 +118,3 @@ class Hosts(Protocol):
 
     def publish_dns(self, zones: Sequence[Zone], reverse: dict[str, str]) -> None:
         """Serve the zones, and `reverse` (address to name) as PTR records."""
-
-
-class NoHosts:
-    """No machine at all: the provider's state alone, for runs without containers."""
-
-    def launch(self, machine: Machine) -> None: ...
-
-    def terminate(self, instance_id: str) -> None: ...
-
-    def stop(self, instance_id: str) -> None: ...
-
-    def start(self, instance_id: str) -> None: ...
-
-    def size_volume(self, volume_id: str, gib: int) -> None: ...
-
-    def attach(self, instance_id: str, volume_id: str) -> None: ...
-
-    def detach(self, instance_id: str, volume_id: str) -> None: ...
-
-    def delete_volume(self, volume_id: str) -> None: ...
-
-    def apply_network(self, network: Network) -> None: ...
-
-    def publish_dns(self, zones: Sequence[Zone], reverse: dict[str, str]) -> None: ...

@@ -1,4 +1,4 @@
-"""The instance metadata service (IMDSv2): what a host learns of itself, and its role's keys.
+"""The instance metadata service (IMDSv2): the keys of a host's role, and nothing else.
 
 Who asks is told by the private address that the request comes from, so the network must not
 translate it on the way.
@@ -11,10 +11,13 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from standins.pulumi.aws.account import ACCOUNT_ID, Account
+import jmespath
+
+from standins.pulumi.aws.account import Account
 
 _TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
 _ROLE_PATH = "meta-data/iam/security-credentials"
+_ADDRESSES = "NetworkInterfaces[].PrivateIpAddresses[].PrivateIpAddress"
 _LIFETIME = datetime.timedelta(hours=6)
 
 
@@ -54,12 +57,9 @@ class MetadataServer:
         required = (instance.get("MetadataOptions") or {}).get("HttpTokens") == "required"
         if token not in self._tokens and (required or token is not None):
             return 401, ""
-        if path == "dynamic/instance-identity/document":
-            return 200, json.dumps(_identity_document(instance))
-        if path.startswith(_ROLE_PATH):
-            return self._role(instance, path.removeprefix(_ROLE_PATH).strip("/"))
-        value = _facts(instance).get(path.removeprefix("meta-data/").rstrip("/"))
-        return (200, value) if value is not None else (404, "")
+        if not path.startswith(_ROLE_PATH):
+            return 404, ""
+        return self._role(instance, path.removeprefix(_ROLE_PATH).strip("/"))
 
     def _role(self, instance: dict[str, Any], name: str) -> tuple[int, str]:
         profile = (instance.get("IamInstanceProfile") or {}).get("Arn", "").rsplit("/", 1)[-1]
@@ -90,57 +90,13 @@ class MetadataServer:
         )
 
     def _instance_of(self, address: str) -> dict[str, Any] | None:
+        alive = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
         for region in self._account.regions("ec2"):
-            ec2 = self._account.client("ec2", region)
-            for reservation in ec2.describe_instances()["Reservations"]:
-                for instance in reservation["Instances"]:
-                    if instance["State"]["Name"] != "terminated" and address in _addresses(
-                        instance
-                    ):
-                        return dict(instance)
+            answer = self._account.client("ec2", region).describe_instances(Filters=alive)
+            for instance in jmespath.search("Reservations[].Instances[]", answer):
+                if address in jmespath.search(_ADDRESSES, instance):
+                    return dict(instance)
         return None
-
-
-def _addresses(instance: dict[str, Any]) -> set[str]:
-    interfaces = instance.get("NetworkInterfaces") or []
-    return {
-        item["PrivateIpAddress"]
-        for interface in interfaces
-        for item in interface.get("PrivateIpAddresses") or [interface]
-    }
-
-
-def _region(instance: dict[str, Any]) -> str:
-    return str(instance["Placement"]["AvailabilityZone"])[:-1]
-
-
-def _facts(instance: dict[str, Any]) -> dict[str, str]:
-    zone = str(instance["Placement"]["AvailabilityZone"])
-    facts = {
-        "ami-id": instance["ImageId"],
-        "instance-id": instance["InstanceId"],
-        "instance-type": instance["InstanceType"],
-        "local-ipv4": instance["PrivateIpAddress"],
-        "local-hostname": instance.get("PrivateDnsName", ""),
-        "hostname": instance.get("PrivateDnsName", ""),
-        "placement/availability-zone": zone,
-        "placement/region": _region(instance),
-        "public-ipv4": instance.get("PublicIpAddress"),
-    }
-    return {name: str(value) for name, value in facts.items() if value}
-
-
-def _identity_document(instance: dict[str, Any]) -> dict[str, str]:
-    return {
-        "accountId": ACCOUNT_ID,
-        "architecture": str(instance.get("Architecture", "x86_64")),
-        "availabilityZone": str(instance["Placement"]["AvailabilityZone"]),
-        "imageId": str(instance["ImageId"]),
-        "instanceId": str(instance["InstanceId"]),
-        "instanceType": str(instance["InstanceType"]),
-        "privateIp": str(instance["PrivateIpAddress"]),
-        "region": _region(instance),
-    }
 
 
 def _handler(metadata: MetadataServer) -> type[BaseHTTPRequestHandler]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
+from standins.pulumi.aws.kinds import kinds, lookups
 from standins.pulumi.properties import reveal
 from standins.pulumi.service import Service
 from standins.pulumi.tests.engine import Engine, Made
@@ -20,6 +22,7 @@ from tests.components import shapes
 from tests.components.cloud import Cloud
 
 REGION = "eu-central-1"
+_COMPONENTS = Path(__file__).parents[2] / "components"
 
 # The SDK's modules load when they are first used, and not two threads may do that at once.
 hasattr(pulumi_command.remote, "Resource")
@@ -72,6 +75,10 @@ def aws(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     engine.close()
 
 
+def _snake(name: str) -> str:
+    return re.sub(r"(?=[A-Z])", "_", name).lower()
+
+
 def _with_addresses(aws: Engine, config: Mapping[str, Any]) -> dict[str, Any]:
     """An address that the example says to exist has to."""
     text = yaml.safe_dump(dict(config))
@@ -95,3 +102,10 @@ def test_aws_takes_everything_that_an_example_stack_makes(
         AlarmTypes=["MetricAlarm"]
     )
     assert alarms["MetricAlarms"]
+
+
+def test_the_stand_in_has_nothing_that_the_program_does_not_use() -> None:
+    sources = "".join(path.read_text("utf-8") for path in _COMPONENTS.glob("*.py"))
+    for token in (*kinds(), *lookups()):
+        name = token.rsplit(":", 1)[-1]
+        assert re.search(rf"aws\..*\b({name}|{_snake(name)}_output)\b", sources), token

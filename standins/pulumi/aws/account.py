@@ -13,8 +13,7 @@ from botocore.model import OperationModel
 from botocore.parsers import ResponseParserError
 
 from standins.pulumi.aws import strict
-from standins.pulumi.aws.conditions import Pace, Patient
-from standins.pulumi.aws.moto_rules import CONDITIONS
+from standins.pulumi.aws.conditions import CONDITIONS, Pace, Patient
 from standins.pulumi.errors import ProviderError
 from standins.pulumi.properties import Properties
 

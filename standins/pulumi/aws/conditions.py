@@ -50,6 +50,10 @@ class Conditions:
         return asked < times
 
 
+CONDITIONS = Conditions()
+"""Moto's state is the process's, and so is what kind of account it is."""
+
+
 class Pace:
     """Lets so many through in a second, and makes the others wait for their turn."""
 

@@ -1,61 +1,37 @@
-"""The aws provider: every type that the sandbox knows, over one account and one machine."""
+"""The aws provider: every kind that the program uses, over one account and one machine."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 from pulumi import _types
 from pulumi_aws import ProviderArgs
 
-from standins.pulumi.aws import (
-    addresses,
-    alarms,
-    firewall,
-    iam,
-    instances,
-    interfaces,
-    network,
-    notices,
-    route53,
-    routes,
-    secrets_manager,
-    storage,
-    volumes,
-)
+from standins.pulumi.aws import machines, route53
 from standins.pulumi.aws.functions import functions
+from standins.pulumi.aws.kinds import kinds
 from standins.pulumi.aws.resource import AwsResource
 from standins.pulumi.aws.world import World
 from standins.pulumi.server import Provider
 
 VERSION = "7.51.1"
 
-_KINDS: list[Callable[[World], AwsResource]] = [
-    *network.RESOURCES,
-    *routes.RESOURCES,
-    *firewall.RESOURCES,
-    *interfaces.RESOURCES,
-    *addresses.RESOURCES,
-    *instances.RESOURCES,
-    *volumes.RESOURCES,
-    *route53.RESOURCES,
-    *iam.RESOURCES,
-    *secrets_manager.RESOURCES,
-    *alarms.RESOURCES,
-    *notices.RESOURCES,
-    *storage.RESOURCES,
-]
+_ODD: Mapping[str, type[AwsResource]] = {
+    "aws:ebs/volume:Volume": machines.Volume,
+    "aws:ec2/instance:Instance": machines.Instance,
+    "aws:ec2/networkInterface:NetworkInterface": machines.NetworkInterface,
+    "aws:ec2/volumeAttachment:VolumeAttachment": machines.VolumeAttachment,
+    "aws:route53/record:Record": route53.Record,
+    "aws:s3/bucket:Bucket": machines.Bucket,
+}
+"""Kinds of which the table does not say everything."""
 
 
 def provider(world: World) -> Provider:
     """The provider at the version that the program's SDK asks for."""
-    resources = [kind(world) for kind in _KINDS]
     return Provider(
         name="aws",
         version=VERSION,
-        resources={item.kind: item for item in resources},
+        resources={token: _ODD.get(token, AwsResource)(world, token) for token in kinds()},
         functions=functions(world),
-        settings=_settings(),
+        # What `aws.Provider` and the `aws:` configuration accept.
+        settings=frozenset(_types.input_type_types(ProviderArgs)),
     )
-
-
-def _settings() -> frozenset[str]:
-    """What `aws.Provider` and the `aws:` configuration accept."""
-    return frozenset(_types.input_type_types(ProviderArgs))

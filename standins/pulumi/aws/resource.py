@@ -1,14 +1,15 @@
-# ruff: noqa: ARG002, B027 - every type's operations take the same arguments; some have none
-"""The common ground of AWS resources: checks against the SDK, tags, reading after writing."""
+"""A kind of the table over the API: checks against the SDK, tags, reading after writing."""
 
 import contextlib
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterator
 
 from botocore.exceptions import ClientError
 
-from standins.pulumi.aws.account import Account, Client, absent, api_errors, region_of
+from standins.pulumi.aws.account import ACCOUNT_ID, Account, Client, absent, api_errors, region_of
+from standins.pulumi.aws.kinds import Kind, Step, fill, kinds, plain
 from standins.pulumi.aws.world import World
+from standins.pulumi.errors import InvalidInputs, ProviderError
 from standins.pulumi.properties import UNKNOWN, Properties, Value, has_unknown
 from standins.pulumi.resource import (
     DEFAULTS,
@@ -21,6 +22,9 @@ from standins.pulumi.resource import (
     schema_of,
     with_autoname,
 )
+from standins.pulumi.schema import Refusal
+
+_EVERYWHERE = frozenset({"region", "tags", "tagsAll", DEFAULTS})
 
 
 class Scope:
@@ -28,7 +32,6 @@ class Scope:
 
     def __init__(self, account: Account, call: Call, properties: Properties) -> None:
         self.account = account
-        self.call = call
         self.region = region_of(call.config, properties)
         self.default_tags = default_tags(call.config)
 
@@ -45,45 +48,106 @@ def default_tags(config: Properties) -> dict[str, str]:
     return dict((config.get("defaultTags") or {}).get("tags") or {})
 
 
-class AwsResource(ABC):
-    """A type over the API; subclasses say what to call."""
+class AwsResource:
+    """A kind of the table; subclasses add what no table says."""
 
-    kind: str
-    traits = Traits()
-
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, token: str) -> None:
+        self.kind = token
+        self.table: Kind = kinds()[token]
         self.world = world
-        self.account = world.account
+        self.traits = Traits(
+            replace=self.table.replace | {"region"},
+            sets=self.table.sets,
+            documents=self.table.documents,
+            autoname=self.table.autoname,
+            secrets=self.table.secrets,
+            volatile=self.table.volatile,
+        )
 
-    @abstractmethod
-    def _create(self, aws: Scope, inputs: Properties) -> str:
+    # What subclasses add to
+
+    def refusals(self, inputs: Properties) -> Iterator[Refusal]:
+        """Inputs that the schema cannot refuse."""
+        for name in sorted(set(inputs) - self.table.known - _EVERYWHERE):
+            if inputs[name] not in (None, [], {}):
+                yield Refusal(path=name, reason="not known to the sandbox")
+        for each in self.table.refuse:
+            if fill(each.when, inputs):
+                yield Refusal(path=each.path, reason=each.reason)
+        for name in sorted(self.table.documents):
+            if isinstance(inputs.get(name), str):
+                try:
+                    json.loads(inputs[name])
+                except json.JSONDecodeError as error:
+                    yield Refusal(path=name, reason=f"contains an invalid JSON policy: {error}")
+
+    def known(self, aws: Scope, properties: Properties) -> Properties:
+        """What the table's expressions may name, beside the id."""
+        return {**properties, "region": aws.region, "kind": self.table.type}
+
+    def made(self, aws: Scope, inputs: Properties) -> str:
         """Makes it and returns its id."""
+        known = self.known(aws, inputs)
+        known["id"] = str(fill(self.table.id, {**known, **self._put(aws, known)}))
+        for step in (*self.table.then, *self.table.apply):
+            if not step.of or any(inputs.get(name) not in (None, {}) for name in step.of):
+                self._run(aws, step, known)
+        return str(known["id"])
 
-    @abstractmethod
-    def _read(self, aws: Scope, identity: str, known: Properties) -> Properties | None:
+    def found(self, aws: Scope, identity: str, known: Properties) -> Properties | None:
         """Its outputs as they are now; None, or the API's error, when it is gone."""
+        context = {**self.known(aws, known), "id": identity, "known": known}
+        first, *others = self.table.read
+        found = self._run(aws, first, context)
+        if found is None:
+            return None
+        for step in others:
+            with _may_be_absent():
+                found = {**found, **self._run(aws, step, {**context, **found})}
+        outputs = self.table.described(found)
+        for name, expression in self.table.outputs.items():
+            outputs[name] = plain(fill(expression, {**context, **found}))
+        if self.table.type:
+            outputs["arn"] = f"arn:aws:ec2:{aws.region}:{ACCOUNT_ID}:{self.table.type}/{identity}"
+        return {**outputs, "tagsAll": plain(found.get("Tags") or found.get("TagSet")) or {}}
 
-    def _update(self, aws: Scope, identity: str, olds: Properties, news: Properties) -> None:
+    def changed(self, aws: Scope, identity: str, olds: Properties, news: Properties) -> None:
         """Changes it in place."""
+        names = {change.name for change in compare(self.traits, olds, news)}
+        if names & self.table.fixed:
+            which = ", ".join(sorted(names & self.table.fixed))
+            raise ProviderError(f"{which}: the sandbox does not know how to change it in place")
+        known = {**self.known(aws, news), "id": identity, "old": olds}
+        self._retag(aws, known)
+        if self.table.put:
+            self._put(aws, known)
+        for step in (*self.table.change, *self.table.apply):
+            if names & step.of:
+                self._run(aws, step, known)
 
-    @abstractmethod
-    def _delete(self, aws: Scope, identity: str, state: Properties) -> None:
-        """Removes it."""
+    def removed(self, aws: Scope, identity: str, state: Properties) -> None:
+        """Removes it, step by step; what is gone already is passed over."""
+        known = {**self.known(aws, state), "id": identity}
+        for step in self.table.delete:
+            if not step.of or any(state.get(name) for name in step.of):
+                with _may_be_absent():
+                    self._run(aws, step, known)
 
-    def _retag(
-        self, aws: Scope, identity: str, state: Properties, put: dict[str, str], drop: list[str]
-    ) -> None:
-        """Changes its tags; EC2's way, which most types share."""
-        if drop:
-            aws.ec2.delete_tags(Resources=[identity], Tags=[{"Key": key} for key in drop])
-        if put:
-            aws.ec2.create_tags(Resources=[identity], Tags=tag_list(put))
+    def _put(self, aws: Scope, known: Properties) -> Properties:
+        inputs = {name: known.get(name) for name in self.table.known}
+        optional = {**inputs, **fill(self.table.tagged, known)}
+        return dict(self.table.create.run(aws.client(self.table.service), known, optional))
 
-    def _settle(self) -> None:
-        """What has to happen outside AWS after any change."""
+    def _run(self, aws: Scope, step: Step, known: Properties) -> Value:
+        return step.run(aws.client(self.table.service), known)
 
-    def validate(self, inputs: Properties) -> None:
-        """Refuses inputs that the schema cannot refuse; raises InvalidInputs."""
+    def _retag(self, aws: Scope, known: Properties) -> None:
+        before, after = known["old"].get("tagsAll") or {}, known.get("tagsAll") or {}
+        put = {key: value for key, value in after.items() if before.get(key) != value}
+        tags = {"put": put, "drop": sorted(set(before) - set(after))}
+        for step in (self.table.untag, self.table.tag):
+            if step is not None and any(tags[name] for name in step.of & tags.keys()):
+                self._run(aws, step, {**known["old"], **known, **tags})
 
     # The resource protocol
 
@@ -94,7 +158,9 @@ class AwsResource(ABC):
             given = checked.get("tags")
             merged = {**default_tags(call.config), **(given if isinstance(given, dict) else {})}
             checked = {**checked, "tagsAll": UNKNOWN if given is UNKNOWN else merged}
-        self.validate(checked)
+        refusals = list(self.refusals(checked))
+        if refusals:
+            raise InvalidInputs(*refusals)
         return checked
 
     def changes(self, olds: Properties, news: Properties) -> list[Change]:
@@ -105,105 +171,74 @@ class AwsResource(ABC):
         return found
 
     def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
-        aws = Scope(self.account, call, inputs)
+        aws = Scope(self.world.account, call, inputs)
         with api_errors():
-            identity = self._create(aws, inputs)
+            identity = self.made(aws, inputs)
             try:
                 outputs = self._outputs(aws, identity, inputs)
                 self._settle()
             except Exception:
                 # The engine never hears of it, so nobody else would clean it up.
                 with contextlib.suppress(Exception):
-                    self._delete(aws, identity, inputs)
+                    self.removed(aws, identity, inputs)
                 raise
         return identity, outputs
 
     def read(
         self, call: Call, identity: str, inputs: Properties, state: Properties
     ) -> tuple[Properties, Properties] | None:
-        aws = Scope(self.account, call, {**state, **inputs})
-        with api_errors():
-            try:
-                found = self._read(aws, identity, {**state, **inputs})
-            except ClientError as error:
-                if absent(error):
-                    return None
-                raise
+        aws = Scope(self.world.account, call, {**state, **inputs})
+        found = None
+        with api_errors(), _may_be_absent():
+            found = self.found(aws, identity, {**state, **inputs})
         if found is None:
             return None
-        present = self._complete(aws, {**_plain(inputs), **found}, inputs)
+        present = self._complete(aws, {**inputs, **found}, inputs)
         return refreshed_inputs(self.traits, inputs, present), present
 
     def update(self, call: Call, identity: str, olds: Properties, news: Properties) -> Properties:
-        aws = Scope(self.account, call, news)
+        aws = Scope(self.world.account, call, news)
         with api_errors():
-            put, drop = tag_difference(olds.get("tagsAll"), news.get("tagsAll"))
-            if put or drop:
-                self._retag(aws, identity, olds, put, drop)
-            self._update(aws, identity, olds, news)
+            self.changed(aws, identity, olds, news)
             self._settle()
             inputs = schema_of(self).inputs
             computed = {name: value for name, value in olds.items() if name not in inputs}
             return self._outputs(aws, identity, {**computed, **news})
 
     def delete(self, call: Call, identity: str, state: Properties) -> None:
-        aws = Scope(self.account, call, state)
+        aws = Scope(self.world.account, call, state)
         with api_errors():
-            try:
-                self._delete(aws, identity, state)
-            except ClientError as error:
-                if not absent(error):
-                    raise
+            self.removed(aws, identity, state)
             self._settle()
 
+    def _settle(self) -> None:
+        """Puts into force outside AWS what changed."""
+        if self.table.settle == "network":
+            self.world.apply_network()
+        if self.table.settle == "dns":
+            self.world.publish_dns()
+
     def _outputs(self, aws: Scope, identity: str, known: Properties) -> Properties:
-        return self._complete(
-            aws, {**_plain(known), **(self._read(aws, identity, known) or {})}, known
-        )
+        return self._complete(aws, {**known, **(self.found(aws, identity, known) or {})}, known)
 
     def _complete(self, aws: Scope, outputs: Properties, known: Properties) -> Properties:
-        """Adds what every type has: its region, and its tags with and without the default ones."""
+        """Adds what every kind has: its region, and its tags with and without the default ones."""
+        own = known.get("tags") or {}
+        outputs["region"] = aws.region
+        outputs["tags"] = {
+            key: value
+            for key, value in (outputs.get("tagsAll") or {}).items()
+            if key in own or aws.default_tags.get(key) != value
+        }
         names = schema_of(self).outputs
-        if "region" in names:
-            outputs["region"] = aws.region
-        if "tagsAll" in names:
-            everything = outputs.get("tagsAll") or {}
-            own = known.get("tags") or {}
-            outputs["tags"] = {
-                key: value
-                for key, value in everything.items()
-                if key in own or aws.default_tags.get(key) != value
-            }
         return {name: value for name, value in outputs.items() if name in names}
 
 
-def _plain(inputs: Properties) -> Properties:
-    return {name: value for name, value in inputs.items() if name != DEFAULTS}
-
-
-def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Tags as most of the API takes them."""
-    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
-
-
-def tag_map(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
-    """Tags as the API gives them, as a map, without AWS's own."""
-    return {tag["Key"]: tag["Value"] for tag in tags or [] if not tag["Key"].startswith("aws:")}
-
-
-def tag_difference(olds: Value, news: Value) -> tuple[dict[str, str], list[str]]:
-    """Tags to put and tags to drop."""
-    before, after = dict(olds or {}), dict(news or {})
-    put = {key: value for key, value in after.items() if before.get(key) != value}
-    return put, sorted(set(before) - set(after))
-
-
-def specification(kind: str, inputs: Properties) -> list[Properties]:
-    """EC2's tags at creation."""
-    tags = tag_list(inputs.get("tagsAll") or {})
-    return [{"ResourceType": kind, "Tags": tags}] if tags else []
-
-
-def given(inputs: Properties, names: Mapping[str, str]) -> Properties:
-    """The inputs that are set, under the API's names for them."""
-    return {api: inputs[name] for name, api in names.items() if inputs.get(name) is not None}
+@contextlib.contextmanager
+def _may_be_absent() -> Iterator[None]:
+    """Passes over the API's word that something is not there."""
+    try:
+        yield
+    except ClientError as error:
+        if not absent(error):
+            raise

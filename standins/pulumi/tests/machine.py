@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from standins.pulumi.hosts import Machine, Network, NoHosts, Zone
+from standins.pulumi.hosts import Hosts, Machine, Network, Zone
 
 
-class RecordingHosts(NoHosts):
+class RecordingHosts(Hosts):
     """Acts in order, and the newest network and zones."""
 
     def __init__(self) -> None:

@@ -54,11 +54,10 @@ def test_the_roles_credentials_work_on_the_api(service: Service, instance: Made)
 def test_an_instance_that_requires_tokens_answers_none_without(
     service: Service, instance: Made
 ) -> None:
-    assert service.metadata.answer(PRIMARY, "meta-data/instance-id", None) == (401, "")
-    assert service.metadata.answer(PRIMARY, "meta-data/instance-id", "invented") == (401, "")
-    token = service.metadata.token()
-    answer = service.metadata.answer(PRIMARY, "meta-data/instance-id", token)
-    assert answer == (200, instance.identity)
+    assert instance.state["privateIp"] == PRIMARY
+    assert service.metadata.answer(PRIMARY, CREDENTIALS, None) == (401, "")
+    assert service.metadata.answer(PRIMARY, CREDENTIALS, "invented") == (401, "")
+    assert service.metadata.answer(PRIMARY, CREDENTIALS, service.metadata.token())[0] == 200
 
 
 def test_a_stranger_learns_nothing(service: Service, instance: Made) -> None:
@@ -77,10 +76,3 @@ def test_a_token_is_asked_for_by_put_with_a_lifetime(service: Service) -> None:
     connection.request("PUT", path)
     assert connection.getresponse().status == 400
     connection.close()
-
-
-def test_the_region_is_told(service: Service, instance: Made) -> None:
-    assert instance.state["region"] == "eu-west-1"
-    token = service.metadata.token()
-    document = service.metadata.answer(PRIMARY, "dynamic/instance-identity/document", token)[1]
-    assert json.loads(document)["region"] == "eu-west-1"

@@ -56,7 +56,8 @@ def test_an_unexpected_failure_is_one_line_for_the_user(
     aws: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "standins.pulumi.aws.network.Vpc._create", lambda *_: (_ for _ in ()).throw(KeyError("x"))
+        "standins.pulumi.aws.resource.AwsResource.made",
+        lambda *_: (_ for _ in ()).throw(KeyError("x")),
     )
     with pytest.raises(grpc.RpcError) as caught:
         aws.create(VPC, "vpc", {"cidrBlock": "10.20.0.0/16"})

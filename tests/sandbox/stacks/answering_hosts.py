@@ -13,7 +13,7 @@ from typing import Any
 import asyncssh
 import yaml
 
-from standins.pulumi.hosts import Machine, Network, NoHosts
+from standins.pulumi.hosts import Hosts, Machine, Network
 
 ELASTIC_RANGE = "127.88.0.0/24"
 _PORT = 22
@@ -25,7 +25,7 @@ class _Login:
     authorized: asyncssh.SSHAuthorizedKeys
 
 
-class AnsweringHosts(NoHosts):
+class AnsweringHosts(Hosts):
     """Listens wherever an Elastic IP leads to a launched machine's primary address."""
 
     def __init__(self) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from standins.pulumi.aws.images import IMAGES
+from standins.pulumi.service import Service
 from standins.pulumi.tests.engine import Engine, Made
 
 VPC = "aws:ec2/vpc:Vpc"
@@ -18,7 +19,6 @@ ATTACHMENT = "aws:ec2/volumeAttachment:VolumeAttachment"
 EIP = "aws:ec2/eip:Eip"
 ASSOCIATION = "aws:ec2/eipAssociation:EipAssociation"
 POINTER = "aws:ec2/eipDomainName:EipDomainName"
-ZONE = "aws:route53/zone:Zone"
 RECORD = "aws:route53/record:Record"
 
 PRIMARY, SECONDARY = "10.20.1.10", "10.20.1.11"
@@ -34,6 +34,19 @@ class Site:
     interface: Made
 
 
+def addresses(*private: str) -> dict[str, Any]:
+    """An interface's addresses, the primary one first."""
+    return {"privateIpListEnabled": True, "privateIpLists": list(private)}
+
+
+def make_zone(service: Service, name: str) -> str:
+    """The id of a new zone, which no program makes."""
+    route53 = service.account.client("route53", "us-east-1")
+    zones = len(route53.list_hosted_zones()["HostedZones"])
+    made = route53.create_hosted_zone(Name=name, CallerReference=f"{name} {zones}")
+    return str(made["HostedZone"]["Id"].rsplit("/", 1)[-1])
+
+
 def make_site(aws: Engine) -> Site:
     vpc = aws.create(VPC, "vpc", {"cidrBlock": "10.20.0.0/16"})
     subnet = aws.create(
@@ -47,7 +60,7 @@ def make_site(aws: Engine) -> Site:
         "interface",
         {
             "subnetId": subnet.identity,
-            "privateIps": [PRIMARY, SECONDARY],
+            **addresses(PRIMARY, SECONDARY),
             "securityGroups": [group.identity],
         },
     )
@@ -60,6 +73,7 @@ def instance_inputs(site: Site, **more: Any) -> dict[str, Any]:
         "instanceType": "t3.small",
         "primaryNetworkInterface": {"networkInterfaceId": site.interface.identity},
         "userData": "#cloud-config\n",
+        "userDataReplaceOnChange": True,
         "metadataOptions": {"httpTokens": "required", "httpEndpoint": "enabled"},
         **more,
     }

@@ -18,10 +18,11 @@ from standins.pulumi.tests.aws.site import (
     RECORD,
     SECONDARY,
     SUBNET,
-    ZONE,
     Site,
+    addresses,
     instance_inputs,
     make_site,
+    make_zone,
 )
 from standins.pulumi.tests.engine import Engine, error_of
 
@@ -60,9 +61,9 @@ def test_a_region_has_five_elastic_ips(aws: Engine) -> None:
 def test_running_instances_use_up_vcpus(aws: Engine, site: Site, conditions: Conditions) -> None:
     conditions.vcpus = 3
     aws.create(INSTANCE, "first", instance_inputs(site))
-    other = {"subnetId": site.subnet.identity, "vpcSecurityGroupIds": [site.group.identity]}
-    inputs = {**instance_inputs(site), **other}
-    del inputs["primaryNetworkInterface"]
+    second = aws.create(INTERFACE, "second", {"subnetId": site.subnet.identity})
+    inputs = instance_inputs(site)
+    inputs["primaryNetworkInterface"] = {"networkInterfaceId": second.identity}
     assert "VcpuLimitExceeded: You have requested more vCPU capacity" in _fails(
         aws, INSTANCE, inputs
     )
@@ -90,24 +91,23 @@ def test_a_zone_may_not_offer_an_instance_type(service: Service) -> None:
 
 def test_a_private_address_belongs_to_one_interface(aws: Engine, site: Site) -> None:
     for address in (PRIMARY, SECONDARY):
-        inputs = {"subnetId": site.subnet.identity, "privateIps": [address]}
+        inputs = {"subnetId": site.subnet.identity, **addresses(address)}
         said = _fails(aws, INTERFACE, inputs)
         assert f"InvalidIPAddress.InUse: Address {address} is in use." in said
-    other = aws.create(
-        INTERFACE, "other", {"subnetId": site.subnet.identity, "privateIps": ["10.20.1.20"]}
-    )
+    there = {"subnetId": site.subnet.identity, **addresses("10.20.1.20")}
+    other = aws.create(INTERFACE, "other", there)
     with pytest.raises(grpc.RpcError) as caught:
-        aws.update(other, other.written(privateIps=["10.20.1.20", SECONDARY]))
+        aws.update(other, other.written(**addresses("10.20.1.20", SECONDARY)))
     assert f"[{SECONDARY}] has been assigned, but move is not allowed." in error_of(caught)
 
 
 def test_a_reverse_record_waits_until_the_name_is_public(
-    aws: Engine, conditions: Conditions
+    aws: Engine, service: Service, conditions: Conditions
 ) -> None:
     conditions.public_after = 2
     eip = aws.create(EIP, "eip", {"domain": "vpc"})
-    zone = aws.create(ZONE, "zone", {"name": "mail.example.com"})
-    record = {"zoneId": zone.identity, "name": "out.mail.example.com", "type": "A", "ttl": 60}
+    zone = make_zone(service, "mail.example.com")
+    record = {"zoneId": zone, "name": "out.mail.example.com", "type": "A", "ttl": 60}
     aws.create(RECORD, "a", {**record, "records": [eip.state["publicIp"]]})
     pointer = {"allocationId": eip.identity, "domainName": "out.mail.example.com"}
     for _ in range(2):

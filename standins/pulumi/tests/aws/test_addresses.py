@@ -10,9 +10,10 @@ from standins.pulumi.tests.aws.site import (
     PRIMARY,
     RECORD,
     SECONDARY,
-    ZONE,
     Site,
+    addresses,
     make_site,
+    make_zone,
 )
 from standins.pulumi.tests.engine import Engine, Made, error_of
 from standins.pulumi.tests.machine import RecordingHosts
@@ -36,9 +37,9 @@ def _associate(aws: Engine, site: Site, eip: Made, private: str | None) -> Made:
     return aws.create(ASSOCIATION, f"association-{private}", {**inputs, **more})
 
 
-def _forward(aws: Engine, address: str) -> Made:
-    zone = aws.create(ZONE, "zone", {"name": "mail.example.com"})
-    inputs = {"zoneId": zone.identity, "name": NAME, "type": "A", "ttl": 60, "records": [address]}
+def _forward(aws: Engine, service: Service, address: str) -> Made:
+    zone = make_zone(service, "mail.example.com")
+    inputs = {"zoneId": zone, "name": NAME, "type": "A", "ttl": 60, "records": [address]}
     return aws.create(RECORD, "a", inputs)
 
 
@@ -85,21 +86,21 @@ def test_a_deleted_association_ends_the_translation(
 
 
 def test_a_reverse_record_needs_its_forward_record_first(
-    aws: Engine, hosts: RecordingHosts
+    aws: Engine, service: Service, hosts: RecordingHosts
 ) -> None:
     eip = aws.create(EIP, "eip", {"domain": "vpc"})
     pointer = {"allocationId": eip.identity, "domainName": NAME}
     with pytest.raises(grpc.RpcError) as caught:
         aws.create(POINTER, "ptr", pointer)
     assert "a reverse DNS record needs its forward record first" in error_of(caught)
-    _forward(aws, eip.state["publicIp"])
+    _forward(aws, service, eip.state["publicIp"])
     assert aws.create(POINTER, "ptr", pointer).state["ptrRecord"] == f"{NAME}."
     assert hosts.reverse == {eip.state["publicIp"]: NAME}
 
 
-def test_an_address_with_a_reverse_record_cannot_be_released(aws: Engine) -> None:
+def test_an_address_with_a_reverse_record_cannot_be_released(aws: Engine, service: Service) -> None:
     eip = aws.create(EIP, "eip", {"domain": "vpc"})
-    _forward(aws, eip.state["publicIp"])
+    _forward(aws, service, eip.state["publicIp"])
     pointer = aws.create(POINTER, "ptr", {"allocationId": eip.identity, "domainName": NAME})
     with pytest.raises(grpc.RpcError) as caught:
         aws.delete(eip)
@@ -123,26 +124,21 @@ def test_a_changed_list_of_addresses_drops_the_elastic_ips_of_secondary_ones(
     aws: Engine, hosts: RecordingHosts
 ) -> None:
     subnet = make_site(aws).subnet.identity
-    listed = {"subnetId": subnet, "privateIpListEnabled": True}
-    addresses = ["10.20.1.20", "10.20.1.21"]
-    interface = aws.create(INTERFACE, "listed", {**listed, "privateIpLists": addresses})
+    private = ["10.20.1.20", "10.20.1.21"]
+    interface = aws.create(INTERFACE, "listed", {"subnetId": subnet, **addresses(*private)})
     eip = aws.create(EIP, "eip", {"domain": "vpc"})
-    target = {"networkInterfaceId": interface.identity, "privateIpAddress": addresses[1]}
+    target = {"networkInterfaceId": interface.identity, "privateIpAddress": private[1]}
     held = aws.create(ASSOCIATION, "held", {"allocationId": eip.identity, **target})
-    news = {**listed, "privateIpLists": [*addresses, "10.20.1.22"]}
+    news = {"subnetId": subnet, **addresses(*private, "10.20.1.22")}
     assert list(aws.diff(interface, news).replaces) == []
     changed = aws.update(interface, news)
-    assert changed.state["privateIpLists"] == [*addresses, "10.20.1.22"]
+    assert changed.state["privateIpLists"] == [*private, "10.20.1.22"]
     assert aws.read(held) is None
     assert hosts.network is not None
     assert hosts.network.elastic == {}
 
 
 def test_another_primary_address_is_another_interface(aws: Engine) -> None:
-    site = make_site(aws)
-    listed = {"subnetId": site.subnet.identity, "privateIpListEnabled": True}
-    made = aws.create(INTERFACE, "listed", {**listed, "privateIpLists": ["10.20.1.20"]})
-    changed = aws.diff(made, {**listed, "privateIpLists": ["10.20.1.21", "10.20.1.20"]})
+    interface = make_site(aws).interface
+    changed = aws.diff(interface, interface.written(**addresses(SECONDARY, PRIMARY)))
     assert list(changed.replaces) == ["privateIpLists"]
-    news = site.interface.written(privateIps=[SECONDARY])
-    assert list(aws.diff(site.interface, news).replaces) == ["privateIps"]

@@ -102,12 +102,21 @@ def test_a_host_that_does_not_start_leaves_no_instance(
     aws.create(INSTANCE, "mta", instance_inputs(site))
 
 
-def test_user_data_replaces_only_when_told_to(aws: Engine, site: Site) -> None:
+def test_changed_user_data_replaces_an_instance(aws: Engine, site: Site) -> None:
     made = aws.create(INSTANCE, "mta", instance_inputs(site))
     news = instance_inputs(site, userData="#cloud-config\n# other")
-    assert list(aws.diff(made, news).replaces) == []
-    replacing = aws.diff(made, {**news, "userDataReplaceOnChange": True})
-    assert list(replacing.replaces) == ["userData"]
+    assert list(aws.diff(made, news).replaces) == ["userData"]
+    with pytest.raises(Refused, match="userData: the sandbox knows it with userData"):
+        aws.check(INSTANCE, "mta", instance_inputs(site, userDataReplaceOnChange=False))
+
+
+def test_a_change_that_the_sandbox_does_not_know_is_refused_by_name(
+    aws: Engine, site: Site
+) -> None:
+    made = aws.create(INSTANCE, "mta", instance_inputs(site))
+    with pytest.raises(grpc.RpcError) as caught:
+        aws.update(made, instance_inputs(site, rootBlockDevice={"volumeSize": 9}))
+    assert error_of(caught).startswith("rootBlockDevice: the sandbox does not know how to change")
 
 
 def test_another_type_stops_and_starts_the_host(

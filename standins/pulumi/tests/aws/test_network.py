@@ -12,6 +12,7 @@ from standins.pulumi.tests.aws.site import (
     SECONDARY,
     SUBNET,
     VPC,
+    addresses,
     make_site,
 )
 from standins.pulumi.tests.engine import Engine, Refused, error_of
@@ -140,7 +141,7 @@ def test_a_changed_rule_is_changed_in_place(aws: Engine, hosts: RecordingHosts) 
     ("inputs", "message"),
     [
         ({"ipProtocol": "tcp", "fromPort": 1, "toPort": 1}, "exactly one of"),
-        ({"ipProtocol": "tcp", "cidrIpv4": "10.0.0.0/8"}, "fromPort: required"),
+        ({"ipProtocol": "tcp", "cidrIpv4": "10.0.0.0/8"}, "fromPort: required with toPort"),
         (
             {"ipProtocol": "-1", "fromPort": 1, "cidrIpv4": "10.0.0.0/8"},
             "fromPort: not allowed when ipProtocol is -1",
@@ -156,7 +157,7 @@ def test_a_rule_that_means_nothing_is_refused(
 
 def test_inline_rules_are_refused(aws: Engine) -> None:
     rule = {"protocol": "tcp", "fromPort": 1, "toPort": 1}
-    with pytest.raises(Refused, match="rules as resources only"):
+    with pytest.raises(Refused, match="ingress: not known to the sandbox"):
         aws.check(GROUP, "group", {"ingress": [rule]})
 
 
@@ -182,7 +183,7 @@ def test_an_interface_reaches_the_machine_with_both_addresses(
 
 def test_an_interface_gains_an_address_in_place(aws: Engine, hosts: RecordingHosts) -> None:
     interface = make_site(aws).interface
-    news = interface.written(privateIps=[PRIMARY, SECONDARY, "10.20.1.12"])
+    news = interface.written(**addresses(PRIMARY, SECONDARY, "10.20.1.12"))
     assert list(aws.diff(interface, news).replaces) == []
     aws.update(interface, news)
     assert hosts.network is not None

@@ -2,24 +2,25 @@ import grpc
 import pytest
 
 from standins.pulumi.hosts import Record
-from standins.pulumi.tests.aws.site import RECORD, ZONE
-from standins.pulumi.tests.engine import Engine, Made, Refused, error_of
+from standins.pulumi.service import Service
+from standins.pulumi.tests.aws.site import RECORD, make_zone
+from standins.pulumi.tests.engine import Engine, Refused, error_of
 from standins.pulumi.tests.machine import RecordingHosts
 
 LONG = "v=DKIM1; p=" + "a" * 244 + '""' + "b" * 100
 
 
 @pytest.fixture
-def zone(aws: Engine) -> Made:
-    return aws.create(ZONE, "zone", {"name": "mail.example.com"})
+def zone(service: Service) -> str:
+    return make_zone(service, "mail.example.com")
 
 
-def _inputs(zone: Made, **more: object) -> dict[str, object]:
-    base = {"zoneId": zone.identity, "name": "a.mail.example.com", "type": "A", "ttl": 300}
+def _inputs(zone: str, **more: object) -> dict[str, object]:
+    base = {"zoneId": zone, "name": "a.mail.example.com", "type": "A", "ttl": 300}
     return {**base, "records": ["192.0.2.1"], **more}
 
 
-def test_a_record_is_published(aws: Engine, zone: Made, hosts: RecordingHosts) -> None:
+def test_a_record_is_published(aws: Engine, zone: str, hosts: RecordingHosts) -> None:
     made = aws.create(RECORD, "a", _inputs(zone))
     (published,) = hosts.zones
     assert published.name == "mail.example.com"
@@ -29,14 +30,14 @@ def test_a_record_is_published(aws: Engine, zone: Made, hosts: RecordingHosts) -
     assert hosts.zones[0].records == ()
 
 
-def test_a_record_that_exists_is_not_overwritten(aws: Engine, zone: Made) -> None:
+def test_a_record_that_exists_is_not_overwritten(aws: Engine, zone: str) -> None:
     aws.create(RECORD, "one", _inputs(zone))
     with pytest.raises(grpc.RpcError) as caught:
         aws.create(RECORD, "two", _inputs(zone, records=["192.0.2.2"]))
     assert "but it already exists" in error_of(caught)
 
 
-def test_a_name_may_leave_its_zone_out(aws: Engine, zone: Made) -> None:
+def test_a_name_may_leave_its_zone_out(aws: Engine, zone: str) -> None:
     made = aws.create(RECORD, "a", _inputs(zone, name="short"))
     assert made.state["fqdn"] == "short.mail.example.com"
     again = aws.read(made)
@@ -45,7 +46,7 @@ def test_a_name_may_leave_its_zone_out(aws: Engine, zone: Made) -> None:
 
 
 def test_a_long_text_goes_out_in_strings_of_255_bytes(
-    aws: Engine, zone: Made, hosts: RecordingHosts
+    aws: Engine, zone: str, hosts: RecordingHosts
 ) -> None:
     made = aws.create(RECORD, "txt", _inputs(zone, type="TXT", records=[LONG]))
     (value,) = hosts.zones[0].records[0].values
@@ -64,25 +65,25 @@ def test_a_long_text_goes_out_in_strings_of_255_bytes(
     ],
 )
 def test_a_text_that_route_53_refuses_is_refused(
-    aws: Engine, zone: Made, value: str, message: str
+    aws: Engine, zone: str, value: str, message: str
 ) -> None:
     with pytest.raises(Refused, match=rf"records\[0\]: {message}"):
         aws.check(RECORD, "txt", _inputs(zone, type="TXT", records=[value]))
 
 
-def test_the_order_of_values_means_nothing(aws: Engine, zone: Made) -> None:
+def test_the_order_of_values_means_nothing(aws: Engine, zone: str) -> None:
     made = aws.create(RECORD, "a", _inputs(zone, records=["192.0.2.1", "192.0.2.2"]))
     changed = aws.diff(made, _inputs(zone, records=["192.0.2.2", "192.0.2.1"]))
     assert list(changed.diffs) == []
 
 
-def test_a_changed_value_updates_and_a_changed_name_replaces(aws: Engine, zone: Made) -> None:
+def test_a_changed_value_updates_and_a_changed_name_replaces(aws: Engine, zone: str) -> None:
     made = aws.create(RECORD, "a", _inputs(zone))
     assert list(aws.diff(made, _inputs(zone, records=["192.0.2.9"])).replaces) == []
     assert list(aws.diff(made, _inputs(zone, name="b.mail.example.com")).replaces) == ["name"]
 
 
-def test_drift_shows_as_a_difference(aws: Engine, zone: Made) -> None:
+def test_drift_shows_as_a_difference(aws: Engine, zone: str) -> None:
     made = aws.create(RECORD, "a", _inputs(zone))
     aws.update(made, _inputs(zone, records=["192.0.2.7"]))
     drifted = aws.read(made)
@@ -91,9 +92,9 @@ def test_drift_shows_as_a_difference(aws: Engine, zone: Made) -> None:
     assert list(aws.diff(drifted, _inputs(zone)).diffs) == ["records"]
 
 
-def test_a_zone_is_found_by_its_name(aws: Engine, zone: Made) -> None:
+def test_a_zone_is_found_by_its_name(aws: Engine, zone: str) -> None:
     found = aws.invoke("aws:route53/getZone:getZone", name="mail.example.com.")
-    assert found["zoneId"] == zone.identity
+    assert found["zoneId"] == zone
     assert found["name"] == "mail.example.com"
     with pytest.raises(grpc.RpcError) as caught:
         aws.invoke("aws:route53/getZone:getZone", name="other.example")
