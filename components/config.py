@@ -83,10 +83,10 @@ def _handed_on(secrets: GivenSecrets, settings: Settings) -> Given:
         deploy_key=_ssh_pair(deploy_key) if deploy_key else None,
         host_keys={host: _ssh_pair(key) for host, key in secrets.host_keys.items()},
         dkim_keys={
-            (domain.name, selector): _pair(given_keys.dkim_pair(key))
-            for domain in settings.domains
-            for selector, _ in domain.selectors()
-            if (key := secrets.dkim_keys.get(f"{domain.name}/{selector}")) is not None
+            (owner, selector): _pair(given_keys.dkim_pair(key))
+            for owner, dkim in settings.dkim_keys().items()
+            for selector, _ in dkim.published()
+            if (key := secrets.dkim_keys.get(f"{owner}/{selector}")) is not None
         },
     )
 

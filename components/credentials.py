@@ -10,13 +10,13 @@ import pulumi_tls as tls
 
 from components.tagging import named
 from policy.secrets import PROXY_TEXTS, TEXTS, MtaSecrets, ProxySecrets
-from policy.settings.domains import SenderDomain
+from policy.settings.dkim import DkimKeys
 
 TOKEN_LENGTH = 43
 """Letters and digits: 256 bits of entropy, and no character that a file or shell minds."""
 
 Selector = tuple[str, str]
-"""A sender domain and one of its selectors."""
+"""The owner of a DKIM key, a sender domain or a brand, and the selector."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,8 @@ class CredentialsArgs:
     """What secrets are needed, and which are given."""
 
     given: Given
-    domains: tuple[SenderDomain, ...]
+    dkim: Mapping[str, DkimKeys]
+    """By owner: a sender domain or a brand."""
     hosts: tuple[str, ...]
     proxy_password: bool
     tags: Mapping[str, str]
@@ -58,7 +59,7 @@ class Credentials(pulumi.ComponentResource):
     Creates:
     - each secret text of the hosts, unless given; the proxies' password only when they ask for one
     - a Secrets Manager secret for the webhook token and for the injection token
-    - a DKIM key for each selector of each sender domain, unless given
+    - a DKIM key for each selector of each owner (a sender domain or a brand), unless given
     - a deploy key and one SSH host key for each host, unless given
     """
 
@@ -134,11 +135,11 @@ class Credentials(pulumi.ComponentResource):
 
     def _dkim(self, args: CredentialsArgs) -> Mapping[Selector, KeyPair]:
         keys: dict[Selector, KeyPair] = {}
-        for domain in args.domains:
-            for selector, kind in domain.selectors():
-                which = (domain.name, selector)
+        for owner, dkim in args.dkim.items():
+            for selector, kind in dkim.published():
+                which = (owner, selector)
                 keys[which] = args.given.dkim_keys.get(which) or self._dkim_key(
-                    f"dkim-{domain.name}-{selector}", domain.dkim.bits if kind == "rsa" else None
+                    f"dkim-{owner}-{selector}", dkim.bits if kind == "rsa" else None
                 )
         return keys
 

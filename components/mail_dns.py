@@ -60,8 +60,8 @@ def _values(record: plan.Record, args: MailDnsArgs) -> pulumi.Input[list[pulumi.
         case plan.SpfOf(sources=sources):
             addresses = pulumi.Output.all(*(args.addresses[source] for source in sources))
             return [addresses.apply(lambda found: texts.route53_text(texts.spf(found)))]
-        case plan.KeyOf(domain=domain, selector=selector):
-            key = args.keys[domain, selector]
+        case plan.KeyOf(owner=owner, selector=selector):
+            key = args.keys[owner, selector]
             return [key.apply(lambda pem: texts.route53_text(texts.dkim_record(pem)))]
         case plan.Values(values=values):
             return [

@@ -93,7 +93,7 @@ class MailPlatform(pulumi.ComponentResource):
             f"{name}-credentials",
             CredentialsArgs(
                 given=args.given,
-                domains=settings.domains,
+                dkim=settings.dkim_keys(),
                 hosts=("mta", *(proxy.name for proxy in settings.proxies)),
                 proxy_password=any(proxy.authentication for proxy in settings.proxies),
                 tags=self._tags,

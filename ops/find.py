@@ -85,10 +85,12 @@ def _step(step: Mapping[str, Any]) -> str:
 
 def signed_by(sender: object, settings: Settings | None) -> str:
     """Domain and selectors whose keys sign mail with this envelope sender."""
+    if settings is None:
+        return ""
     place = str(sender).rpartition("@")[2].lower()
-    for domain in settings.domains if settings else ():
+    for domain in settings.domains:
         if place in {domain.name, domain.bounce_domain}:
-            own = ", ".join(name for name, _ in domain.signing_selectors())
+            own = ", ".join(name for name, _ in settings.keys_of(domain)[1].signing())
             return f"d={domain.name} s={own}"
     return ""
 

@@ -151,7 +151,7 @@ def seen(deployment: Deployment, message: dict[str, Any]) -> list[str]:
         f"  envelope sender {sender}: SPF is judged by its domain",
     ]
     if named is not None:
-        keys = named.active_selector
+        keys = deployment.settings.keys_of(named)[1].active_selector
         rows.append(f"  DKIM d={named.name} s={keys}; DMARC p={named.dmarc.policy}")
         rows.append(f"  whether all that is published: ping8 doctor --domain {named.name}")
     return rows

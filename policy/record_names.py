@@ -6,14 +6,17 @@ def dkim(selector: str, domain: str) -> str:
     return f"{selector}._domainkey.{domain}"
 
 
-def dkim_target(selector: str, domain: str, zone: str) -> str:
-    """Where our zone holds the key of a domain whose DNS is elsewhere."""
-    return f"{selector}.{domain}.dkim.{zone}"
+def dkim_target(selector: str, owner: str, zone: str) -> str:
+    """Where our zone holds a key of a brand, or of a domain whose DNS is elsewhere.
+
+    A brand's name has no dot and a domain's has, so that the two never meet.
+    """
+    return f"{selector}.{owner}.dkim.{zone}"
 
 
-def bounce_target(domain: str, zone: str) -> str:
-    """Where our zone holds the bounce domain of a domain whose DNS is elsewhere."""
-    return f"{domain}.bounce.{zone}"
+def bounce_target(brand: str, zone: str) -> str:
+    """Where our zone holds MX and SPF for the bounce domains of a brand, which are its aliases."""
+    return f"{brand}.bounce.{zone}"
 
 
 def brand_spf(brand: str, zone: str) -> str:

@@ -29,7 +29,10 @@ class ProxySecrets:
 
 @dataclass(frozen=True, kw_only=True)
 class MtaSecrets(ProxySecrets):
-    """What the MTA host's files hold; `dkim_keys` maps (domain, selector) to a key in PEM."""
+    """What the MTA host's files hold.
+
+    `dkim_keys` maps (sender domain or brand, selector) to a key in PEM.
+    """
 
     webhook_token: str = _secret("Token of each webhook call (`PING8_WEBHOOK_TOKEN`).")
     injection_token: str = _secret("Bearer token of injection, for Nginx alone.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from ops.stack import HostAccess
+from policy import record_names
 from sandbox.files import replace as write
 from sandbox.layout import Layout
 from sandbox.machine import ROUTE_53
@@ -56,8 +57,10 @@ def _webhook(behaviour: Behaviour) -> Callable[[Sandbox], None]:
 
 def _is_signing_key(sandbox: Sandbox, record: Record) -> bool:
     """Whether it is the record of the key that signs for the first domain."""
-    domain = sandbox.deployment.settings.domains[0]
-    return record.name.rstrip(".") == f"{domain.active_selector}._domainkey.{domain.name}"
+    settings = sandbox.deployment.settings
+    domain = settings.domains[0]
+    selector = settings.keys_of(domain)[1].active_selector
+    return record.name.rstrip(".") == record_names.dkim(selector, domain.name)
 
 
 def _remove_key(sandbox: Sandbox) -> None:

@@ -68,9 +68,9 @@ def stand_in_secrets(settings: Settings, **changes: Any) -> MtaSecrets:
         "proxy_password": "stand-in-proxy-password-0123456789",
         "certificate_key": "-----BEGIN PRIVATE KEY-----\nstand-in\n",
         "dkim_keys": {
-            (domain.name, selector): f"stand-in {kind} key of {selector}.{domain.name}\n"
-            for domain in settings.domains
-            for selector, kind in domain.selectors()
+            (owner, selector): f"stand-in {kind} key of {selector}.{owner}\n"
+            for owner, dkim in settings.dkim_keys().items()
+            for selector, kind in dkim.published()
         },
     }
     return MtaSecrets(**(values | changes))

@@ -13,9 +13,10 @@ from policy.settings.hosts import ProxyHost
 
 @dataclass(frozen=True)
 class Selector:
-    """A DKIM selector of a sender domain."""
+    """A DKIM selector of a sender domain; the key's owner is the domain or its brand."""
 
     domain: SenderDomain
+    owner: str
     name: str
 
 
@@ -33,8 +34,12 @@ def sources_of(domain: SenderDomain, deployment: Deployment) -> list[Egress]:
 
 
 def _selectors(case: Case) -> list[Selector]:
-    domains = chosen_domains(case)
-    return [Selector(each, name) for each in domains for name, _ in each.selectors()]
+    return [
+        Selector(domain, owner, name)
+        for domain in chosen_domains(case)
+        for owner, dkim in [case.settings.keys_of(domain)]
+        for name, _ in dkim.published()
+    ]
 
 
 def _mta_name(case: Case) -> list[Endpoint]:

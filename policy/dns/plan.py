@@ -12,6 +12,7 @@ from typing import Literal
 from policy import record_names as names
 from policy.dns import texts
 from policy.settings import Settings
+from policy.settings.dkim import DkimKeys
 from policy.settings.domains import SenderDomain
 from policy.settings.names import lies_in
 from policy.settings.spf_terms import VERSION
@@ -41,9 +42,9 @@ class SpfOf:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyOf:
-    """The public DKIM key of a sender domain's selector."""
+    """The public DKIM key of a selector; its owner is a sender domain or a brand."""
 
-    domain: str
+    owner: str
     selector: str
 
 
@@ -119,23 +120,53 @@ def _mail_records(settings: Settings) -> Iterator[Record]:
             zone=settings.zone,
             why=f"the addresses of brand {brand.name}",
         )
-    bounce_brands = _bounce_brands(settings)
+    yield from _brand_targets(settings)
     for domain in settings.domains:
         yield from _keys(settings, domain)
-        yield from _returns(settings, domain, bounce_brands[domain.bounce_domain])
+        yield from _returns(settings, domain)
         yield from _dmarc(settings, domain)
         yield from _own_spf(settings, domain)
     yield from _dmarc_receivers(settings)
 
 
-def _bounce_brands(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """Brands that send with each bounce domain; several sender domains may share one."""
-    brands: dict[str, list[str]] = {}
-    for domain in settings.domains:
-        known = brands.setdefault(domain.bounce_domain, [])
-        if domain.brand not in known:
-            known.append(domain.brand)
-    return {name: tuple(found) for name, found in brands.items()}
+def _brand_targets(settings: Settings) -> Iterator[Record]:
+    """What domains of a brand point at: its keys, and its bounce domain with MX and SPF."""
+    used = dict.fromkeys(domain.brand for domain in settings.domains)
+    owners = settings.dkim_keys()
+    for brand in used:
+        for selector, kind in owners[brand].published() if brand in owners else ():
+            yield Record(
+                name=names.dkim_target(selector, brand, settings.zone),
+                type="TXT",
+                content=KeyOf(owner=brand, selector=selector),
+                zone=settings.zone,
+                why=f"DKIM key of brand {brand} ({kind}) that {_role(owners[brand], selector)}",
+                ttl=KEY_TTL,
+            )
+        yield from _bounce_records(
+            settings, names.bounce_target(brand, settings.zone), brand, settings.zone
+        )
+
+
+def _bounce_records(settings: Settings, name: str, brand: str, zone: str) -> Iterator[Record]:
+    why = f"bounces of brand {brand}; SPF passes and aligns by it"
+    include = names.brand_spf(brand, settings.zone)
+    yield Record(name=name, type="MX", content=_exchanger(settings), zone=zone, why=why)
+    yield Record(
+        name=name,
+        type="TXT",
+        content=Values(values=(texts.spf(includes=[include]),)),
+        zone=zone,
+        why=why,
+    )
+
+
+def _exchanger(settings: Settings) -> Values:
+    return Values(values=(f"10 {settings.mta_host}",))
+
+
+def _role(dkim: DkimKeys, selector: str) -> str:
+    return "signs" if selector in dict(dkim.signing()) else "is the next"
 
 
 def zone_of(settings: Settings, domain: SenderDomain, name: str) -> str | None:
@@ -155,43 +186,37 @@ def most_specific(settings: Settings, name: str) -> str | None:
 
 
 def _keys(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
-    for selector, kind in domain.selectors():
+    owner, dkim = settings.keys_of(domain)
+    for selector, kind in dkim.published():
         name = names.dkim(selector, domain.name)
-        key = KeyOf(domain=domain.name, selector=selector)
-        role = "signs" if (selector, kind) in domain.signing_selectors() else "is the next"
-        why = f"DKIM key of {domain.name} ({kind}) that {role}"
+        why = f"DKIM key of {domain.name} ({kind}) that {_role(dkim, selector)}"
         zone = zone_of(settings, domain, name)
+        target = names.dkim_target(selector, owner, settings.zone)
+        if owner == domain.brand:
+            yield _alias(name, target, zone, why)
+            continue
         if zone is None:
-            target = names.dkim_target(selector, domain.name, settings.zone)
-            yield _alias(name, target, why)
+            yield _alias(name, target, None, why)
             name, zone = target, settings.zone
+        key = KeyOf(owner=owner, selector=selector)
         yield Record(name=name, type="TXT", content=key, zone=zone, why=why, ttl=KEY_TTL)
 
 
-def _returns(settings: Settings, domain: SenderDomain, brands: tuple[str, ...]) -> Iterator[Record]:
-    """The bounce domain with MX and SPF, and the feedback domain's MX where it is another."""
-    why = f"bounces of {domain.name}; SPF passes and aligns by it"
+def _returns(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
+    """The bounce domain, and the feedback domain's MX where it is another."""
     name, zone = domain.bounce_domain, zone_of(settings, domain, domain.bounce_domain)
-    if zone is None:
-        target = names.bounce_target(domain.bounce or domain.name, settings.zone)
-        yield _alias(name, target, why)
-        name, zone = target, settings.zone
-    mx = Values(values=(f"10 {settings.mta_host}",))
-    includes = (names.brand_spf(brand, settings.zone) for brand in brands)
-    yield Record(name=name, type="MX", content=mx, zone=zone, why=why)
-    yield Record(
-        name=name,
-        type="TXT",
-        content=Values(values=(texts.spf(includes=includes),)),
-        zone=zone,
-        why=why,
-    )
+    if zone == name:
+        # No zone's own name can be an alias.
+        yield from _bounce_records(settings, name, domain.brand, zone)
+    else:
+        target = names.bounce_target(domain.brand, settings.zone)
+        yield _alias(name, target, zone, f"bounces of {domain.name}; SPF passes and aligns by it")
     if domain.feedback_domain != domain.bounce_domain:
         feedback = domain.feedback_domain
         yield Record(
             name=feedback,
             type="MX",
-            content=mx,
+            content=_exchanger(settings),
             zone=zone_of(settings, domain, feedback),
             why=f"abuse reports about {domain.name}",
         )
@@ -243,9 +268,9 @@ def _own_spf(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
     )
 
 
-def _alias(name: str, target: str, why: str) -> Record:
+def _alias(name: str, target: str, zone: str | None, why: str) -> Record:
     return Record(
-        name=name, type="CNAME", content=Values(values=(target,)), zone=None, why=why, ttl=KEY_TTL
+        name=name, type="CNAME", content=Values(values=(target,)), zone=zone, why=why, ttl=KEY_TTL
     )
 
 

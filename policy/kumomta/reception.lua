@@ -9,6 +9,7 @@ local kumo = require 'kumo'
 
 local correlation = require 'correlation'
 local data = require 'data'
+local domains = require 'domains'
 local headers_of = require('headers').of
 local message_form = require 'message_form'
 local queues = require 'queues'
@@ -130,7 +131,7 @@ local function move_envelope_sender(msg, domain, bounce)
   if not user or user == '' or current == bounce then
     return
   end
-  local ours = data.read('listener_domains')[current]
+  local ours = domains.takes_reports(current)
   local organization = kumo.string.psl_domain(domain)
   if
     ours
@@ -201,10 +202,10 @@ function mod.receive(msg)
   if known then
     msg:set_meta('tenant', known.brand)
     if rules.envelope_sender == 'bounce-domain' then
-      move_envelope_sender(msg, domain, known.bounce)
+      move_envelope_sender(msg, domain, domains.bounce(domain, known))
     end
     -- Last: nothing may change the message after it is signed.
-    signing.sign(msg, domain, known.signers, headers)
+    signing.sign(msg, domain, known, headers)
   end
 end
 

@@ -12,6 +12,7 @@ local bounce = require 'report_bounce'
 local complaint = require 'report_complaint'
 local correlation = require 'correlation'
 local data = require 'data'
+local domains = require 'domains'
 local inbox = require 'inbox'
 local mime = require 'report_mime'
 local original_of = require 'report_original'
@@ -26,7 +27,7 @@ local READ = 256 * 1024
 -- no report for such a domain kumod answers with 550, and every other domain
 -- too, since none is relayed for.
 function mod.listener_domain(domain)
-  if data.read('listener_domains')[domain:lower()] then
+  if domains.takes_reports(domain:lower()) then
     return kumo.make_listener_domain {
       log_oob = 'LogThenDrop',
       log_arf = 'LogThenDrop',
@@ -63,7 +64,7 @@ local function replace(msg, kind, content_type, status, original)
 end
 
 local function is_foreign(domain)
-  return not data.read('listener_domains')[domain]
+  return not domains.takes_reports(domain)
     and not data.read('sender_domains')[domain]
 end
 

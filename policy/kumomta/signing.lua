@@ -1,6 +1,8 @@
 -- DKIM (RFC 6376, RFC 8463): every active key of the sender domain signs.
 local kumo = require 'kumo'
 
+local data = require 'data'
+
 local mod = {}
 
 local KEYS = '/opt/kumomta/etc/dkim'
@@ -57,21 +59,26 @@ local function body_form(msg)
   return 'Simple'
 end
 
+-- The owner of the key is the domain itself or its brand.
 -- kumod caches signers by their parameters and keys by their path.
-function mod.signer(domain, key, names, form)
+function mod.signer(domain, owner, key, names, form)
   return SIGNERS[key.algorithm] {
     domain = domain,
     selector = key.selector,
     headers = names or ALWAYS,
     body_canonicalization = form or 'Relaxed',
-    key = string.format('%s/%s/%s.key', KEYS, domain, key.selector),
+    key = string.format('%s/%s/%s.key', KEYS, owner, key.selector),
   }
 end
 
-function mod.sign(msg, domain, keys, headers)
+function mod.sign(msg, domain, known, headers)
   local names, form = signed_names(headers), body_form(msg)
+  local keys, owner = known.signers, domain
+  if not keys then
+    keys, owner = data.read('brands')[known.brand].signers, known.brand
+  end
   for _, key in ipairs(keys) do
-    msg:dkim_sign(mod.signer(domain, key, names, form))
+    msg:dkim_sign(mod.signer(domain, owner, key, names, form))
   end
 end
 

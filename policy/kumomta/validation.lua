@@ -70,7 +70,21 @@ local function check_brands(brands, pools)
   try('queue without brand', queues.make, 'example.com')
 end
 
+local function check_keys(what, owner, keys)
+  expect(#keys > 0, what, 'has no key')
+  for _, key in ipairs(keys) do
+    try(
+      string.format('DKIM key %s of %s', key.selector, owner),
+      signing.signer,
+      'example.com',
+      owner,
+      key
+    )
+  end
+end
+
 local function check_domains(domains, brands, listeners)
+  local by_brand = {}
   for name, domain in pairs(domains) do
     expect(
       brands[domain.brand],
@@ -78,19 +92,18 @@ local function check_domains(domains, brands, listeners)
       string.format('names brand %s, which does not exist', domain.brand)
     )
     expect(
-      listeners[domain.bounce],
+      not domain.bounce or listeners[domain.bounce],
       'sender domain ' .. name,
       string.format('its bounces to %s would be refused', domain.bounce)
     )
-    expect(#domain.signers > 0, 'sender domain ' .. name, 'has no key')
-    for _, key in ipairs(domain.signers) do
-      try(
-        string.format('DKIM key %s of %s', key.selector, name),
-        signing.signer,
-        name,
-        key
-      )
+    if domain.signers then
+      check_keys('sender domain ' .. name, name, domain.signers)
+    else
+      by_brand[domain.brand] = brands[domain.brand]
     end
+  end
+  for name, brand in pairs(by_brand) do
+    check_keys('brand ' .. name, name, brand.signers)
   end
 end
 

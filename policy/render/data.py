@@ -6,9 +6,9 @@ Lua is the same in every environment; what differs is data in `data/`:
 |---|---|---|
 | `sources.json` | at run time | source -> `ehlo_domain`, `proxy` (`ip:port`), `private`, `public`, `authentication` |
 | `egress.json` | at run time | `pools`: name -> list of sources, each as often as it weighs; `default_source`, `default_pool` |
-| `sender_domains.json` | at run time | domain -> `brand`, `bounce` (envelope sender domain), `signers`: list of `selector`, `algorithm` (`rsa` or `ed25519`) that sign |
-| `brands.json` | at run time | brand -> `pool`, `retry_interval`, `max_retry_interval`, `max_age` |
-| `listener_domains.json` | at run time | bounce or feedback domain -> true |
+| `sender_domains.json` | at run time | domain -> `brand`; `bounce` (envelope sender domain) unless it is `bounce.<domain>`; `signers` (keys of its own that sign: `selector`, `algorithm`: `rsa` or `ed25519`) unless the brand's sign |
+| `brands.json` | at run time | brand -> `pool`, `retry_interval`, `max_retry_interval`, `max_age`, `signers` |
+| `listener_domains.json` | at run time | a domain that takes reports, and is no `bounce.<sender domain>` -> true |
 | `inbox.json` | at run time | whose mail to people is kept: `local_parts`, `addresses` |
 | `reception.json` | at run time | `unknown_senders`, `missing_headers`, `envelope_sender` as in the settings, `strip_correlation`, `recipients` (domain or address -> true, if not everybody) |
 | `webhook.json` | at run time | `batch_size`, `leave_out`, `failure_field`, `timeout`, and in seconds `retry_interval`, `max_retry_interval`, `max_event_age` |
@@ -28,14 +28,14 @@ from typing import Any
 
 from policy.addresses import Addresses
 from policy.contract import DEFAULT_POOL, DEFAULT_SOURCE, POLICY
-from policy.dns.plan import zone_of
 from policy.limits import SMTP_MESSAGES_PER_MINUTE, SMTP_MESSAGES_PER_SESSION
 from policy.record_names import bounce_target
 from policy.release import ReleaseFile
 from policy.render.shaping import shaping_toml, warm_up
 from policy.settings import Settings
 from policy.settings.base import named, seconds
-from policy.settings.domains import SenderDomain
+from policy.settings.dkim import DkimKeys
+from policy.settings.domains import SenderDomain, default_bounce
 
 RESTART = ("restart kumomta.service",)
 
@@ -91,7 +91,7 @@ def data_files(settings: Settings, addresses: Addresses) -> dict[str, bytes]:
             (domain.name, sender_domain(domain)) for domain in settings.domains
         ),
         "brands.json": _json(brands(settings)),
-        "listener_domains.json": _lines((name, True) for name in report_domains(settings)),
+        "listener_domains.json": _lines((name, True) for name in listener_domains(settings)),
         "inbox.json": _json(inbox(settings)),
         "bounces.toml": BOUNCES.read_bytes(),
         "reception.json": _json(reception(settings)),
@@ -169,39 +169,48 @@ def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
 
 
 def sender_domain(domain: SenderDomain) -> dict[str, Any]:
-    """What reception must know about one sender domain."""
-    signers = [
-        {"selector": selector, "algorithm": kind} for selector, kind in domain.signing_selectors()
-    ]
-    return {"brand": domain.brand, "bounce": domain.bounce_domain, "signers": signers}
+    """What reception must know of one sender domain, as short as 100,000 of them ask for."""
+    content: dict[str, Any] = {"brand": domain.brand}
+    if domain.bounce_domain != default_bounce(domain.name):
+        content["bounce"] = domain.bounce_domain
+    if domain.dkim.keys == "domain":
+        content["signers"] = _signers(domain.dkim)
+    return content
+
+
+def _signers(dkim: DkimKeys) -> list[dict[str, str]]:
+    return [{"selector": selector, "algorithm": kind} for selector, kind in dkim.signing()]
 
 
 def brands(settings: Settings) -> dict[str, Any]:
-    """Pool, retry and expiry of each brand, which is KumoMTA's tenant."""
+    """Pool, retry, expiry and keys of each brand, which is KumoMTA's tenant."""
     return {
         brand.name: {
             "pool": brand.pool,
             "retry_interval": brand.retry_interval,
             "max_retry_interval": brand.max_retry_interval,
             "max_age": brand.max_age,
+            "signers": _signers(brand.dkim),
         }
         for brand in settings.brands
     }
 
 
-def report_domains(settings: Settings) -> list[str]:
+def report_domains(settings: Settings) -> set[str]:
     """Every domain that takes bounces or abuse reports by SMTP.
 
-    If a bounce domain is an alias into our zone, some servers deliver to the alias's target.
+    A bounce domain is an alias into our zone, and some servers deliver to the alias's target.
     """
     names = {domain.bounce_domain for domain in settings.domains}
     names |= {domain.feedback_domain for domain in settings.domains}
-    names |= {
-        bounce_target(domain.bounce or domain.name, settings.zone)
-        for domain in settings.domains
-        if zone_of(settings, domain, domain.bounce_domain) is None
+    return names | {bounce_target(brand.name, settings.zone) for brand in settings.brands}
+
+
+def listener_domains(settings: Settings) -> set[str]:
+    """Those of `report_domains` that do not follow from a sender domain's name."""
+    return report_domains(settings) - {
+        default_bounce(domain.name) for domain in settings.domains if domain.bounce is None
     }
-    return sorted(names)
 
 
 def inbox(settings: Settings) -> dict[str, Any]:
@@ -210,7 +219,7 @@ def inbox(settings: Settings) -> dict[str, Any]:
     addresses |= {*settings.operators.emails}
     if settings.certificate.email:
         addresses.add(settings.certificate.email)
-    domains = set(report_domains(settings))
+    domains = report_domains(settings)
     ours = sorted(text.lower() for text in addresses if text.rpartition("@")[2].lower() in domains)
     return {
         "local_parts": dict.fromkeys(INBOX_LOCAL_PARTS, True),

@@ -73,9 +73,9 @@ def throw_away_secrets(settings: Settings) -> MtaSecrets:
         ),
         certificate_key=_key("ec", 256) if settings.certificate.kind == "given" else None,
         dkim_keys={
-            (domain.name, selector): _key(kind, domain.dkim.bits)
-            for domain in settings.domains
-            for selector, kind in domain.selectors()
+            (owner, selector): _key(kind, dkim.bits)
+            for owner, dkim in settings.dkim_keys().items()
+            for selector, kind in dkim.published()
         },
     )
 

@@ -82,14 +82,14 @@ def dkim_files(secrets: MtaSecrets) -> tuple[ReleaseFile, ...]:
     """Every selector's key, also the next one's: changing the active one changes only data."""
     return tuple(
         ReleaseFile(
-            path=f"{DKIM_KEYS}/{domain}/{selector}.key",
+            path=f"{DKIM_KEYS}/{owner}/{selector}.key",
             content=key.encode(),
             mode=0o400,
             owner="kumod",
             group="kumod",
             secret=True,
         )
-        for (domain, selector), key in secrets.dkim_keys.items()
+        for (owner, selector), key in secrets.dkim_keys.items()
     )
 
 

@@ -1,34 +1,22 @@
 """Sender domains: the domains of From headers, with their keys and DNS."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from policy.contract import ED25519_SUFFIX
-from policy.settings.base import Email, HostName, Label, Model, Name, unit
+from policy.settings.base import Email, HostName, Model, Name
+from policy.settings.dkim import DkimKeys
 from policy.settings.spf_terms import SpfDomain, SpfRecord, merged
 from policy.settings.txt import TxtValue
 
-RSA_BITS = (2048, 3072, 4096)
-"""Receivers ignore RSA under 1024 bits, distrust it under 2048, and few verify over 4096."""
 
+class Dkim(DkimKeys):
+    """Whose keys sign: the domain's own, or its brand's, which all its domains share."""
 
-class Dkim(Model):
-    """Two selectors are published from the start: one signs, the other is the next key."""
-
-    selectors: tuple[Label, Label] = Field(
-        default=("s1", "s2"), description="The two published selectors."
-    )
-    active: Label | None = Field(
-        default=None, description="The selector that signs; by default the first.", examples=["s2"]
-    )
-    bits: Annotated[int, unit("bits")] = Field(
-        default=2048,
-        description="Size of RSA keys, in bits: 2048, 3072 or 4096; 2048 signs fastest.",
-    )
-    ed25519: bool = Field(
-        default=False,
-        description=f"Also sign with Ed25519 (RFC 8463); its selectors end in `{ED25519_SUFFIX}`.",
+    keys: Literal["domain", "brand"] = Field(
+        default="domain",
+        description="`domain`: keys of its own. `brand`: the keys of its brand (`brands[].dkim`), "
+        "which cost no resource a domain; the other values here are then the brand's.",
     )
 
 
@@ -75,6 +63,11 @@ class Spf(Model):
     )
 
 
+def default_bounce(name: str) -> str:
+    """The envelope sender domain of a sender domain that names none."""
+    return f"bounce.{name}"
+
+
 class DomainDefaults(Model):
     """Defaults of sender domains. A domain's own tables are merged into these."""
 
@@ -117,15 +110,14 @@ class SenderDomain(Model):
     feedback: HostName | None = Field(
         default=None,
         description="Domain that takes abuse reports; the bounce domain unless set. Several "
-        "domains may share one. One of its own is one record more: a ninth where a domain also "
-        "has SPF and Ed25519 keys.",
+        "domains may share one. One of its own is one record more.",
         examples=["complaints.example.com"],
     )
 
     @property
     def bounce_domain(self) -> str:
         """The domain of the envelope sender."""
-        return self.bounce or f"bounce.{self.name}"
+        return self.bounce or default_bounce(self.name)
 
     @property
     def feedback_domain(self) -> str:
@@ -137,23 +129,3 @@ class SenderDomain(Model):
         if self.spf is None:
             return ()
         return merged((brand_record, *self.spf.include), self.spf.record)
-
-    @property
-    def active_selector(self) -> str:
-        """The selector that signs."""
-        return self.dkim.active or self.dkim.selectors[0]
-
-    def selectors(self) -> tuple[tuple[str, Literal["rsa", "ed25519"]], ...]:
-        """Every published selector with the kind of its key."""
-        kinds: list[tuple[str, Literal["rsa", "ed25519"]]] = []
-        kinds += [(selector, "rsa") for selector in self.dkim.selectors]
-        if self.dkim.ed25519:
-            kinds += [
-                (f"{selector}{ED25519_SUFFIX}", "ed25519") for selector in self.dkim.selectors
-            ]
-        return tuple(kinds)
-
-    def signing_selectors(self) -> tuple[tuple[str, Literal["rsa", "ed25519"]], ...]:
-        """Those of `selectors` whose keys sign."""
-        active = (self.active_selector, f"{self.active_selector}{ED25519_SUFFIX}")
-        return tuple(each for each in self.selectors() if each[0] in active)

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from policy.contract import RETRY
 from policy.settings.base import Address, AllocationId, Duration, EhloName, Model, Name, unit
+from policy.settings.dkim import DkimKeys
 
 
 class Source(Model):
@@ -62,3 +63,8 @@ class Brand(Model):
         default=RETRY["max_retry_interval"], description="Longest wait."
     )
     max_age: Duration = Field(default=RETRY["max_age"], description="When mail expires.")
+    dkim: DkimKeys = Field(
+        default=DkimKeys(),
+        description="Signing keys of its sender domains that have none of their own "
+        "(`dkim.keys: brand`).",
+    )

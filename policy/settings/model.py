@@ -20,6 +20,7 @@ from policy.settings.base import (
     named,
     unit,
 )
+from policy.settings.dkim import DkimKeys
 from policy.settings.domains import DomainDefaults, SenderDomain
 from policy.settings.egress import Brand, Pool, Source
 from policy.settings.hosts import KumoMTA, MtaHost, Network, OperatingSystem, ProxyHost
@@ -148,6 +149,16 @@ class Settings(Model):
         if domain.zone is not None:
             return domain.zone
         return self.zone if names.lies_in(domain.name, self.zone) else None
+
+    def keys_of(self, domain: SenderDomain) -> tuple[str, DkimKeys]:
+        """Whose DKIM keys sign the mail of a sender domain, its brand's or its own, and which."""
+        if domain.dkim.keys == "brand":
+            return domain.brand, self.brand(domain.brand).dkim
+        return domain.name, domain.dkim
+
+    def dkim_keys(self) -> dict[str, DkimKeys]:
+        """All DKIM keys by their owner: a brand or a sender domain."""
+        return dict(map(self.keys_of, self.domains))
 
     def takes_reports(self) -> bool:
         """Whether any bounce or feedback domain exists; only then is port 25 of the MTA open."""

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from policy.secrets import TEXTS
-from policy.settings.domains import RSA_BITS
+from policy.settings.dkim import RSA_BITS
 from policy.settings.given_keys import PrivateKey, private_key
 from policy.settings.model import Settings
 from policy.settings.problems import PROJECT, Problem, nearest, one_of
@@ -146,18 +146,22 @@ def _ssh_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem
 
 
 def _dkim_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem]:
+    if not secrets.dkim_keys:
+        return
+    brands = {domain.name: domain.brand for domain in settings.domains}
     wanted = {
-        f"{domain.name}/{selector}": (kind, domain.dkim.bits, domain.brand)
-        for domain in (settings.domains if secrets.dkim_keys else ())
-        for selector, kind in domain.selectors()
+        f"{owner}/{selector}": (kind, dkim.bits, brands.get(owner, owner))
+        for owner, dkim in settings.dkim_keys().items()
+        for selector, kind in dkim.published()
     }
     used_by: dict[bytes, tuple[str, str]] = {}
     for place, secret in secrets.dkim_keys.items():
         key = f'dkimKeys["{place}"]'
         if place not in wanted:
             near = nearest(place, wanted)
-            fix = f"did you mean {near}?" if near else "no sender domain has this selector."
-            yield hidden_problem(key, f"{fix} Keys are named `<domain>/<selector>`")
+            fix = f"did you mean {near}?" if near else "nothing has this selector."
+            forms = "`<domain>/<selector>` or `<brand>/<selector>`"
+            yield hidden_problem(key, f"{fix} Keys are named {forms}")
             continue
         if not _known(secret):
             continue

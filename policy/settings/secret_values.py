@@ -17,7 +17,7 @@ SECRET_KEYS: Mapping[str, str] = {
     **{text.key: text.meaning for text in TEXTS},
     "deployKey": "Private SSH key (Ed25519) with which Pulumi logs in to the hosts.",
     "hostKeys": "Private SSH host keys (Ed25519) by host: `mta`, or a proxy's name.",
-    "dkimKeys": "Private DKIM keys in PEM by `<domain>/<selector>`.",
+    "dkimKeys": "Private DKIM keys in PEM by `<domain>/<selector>` or `<brand>/<selector>`.",
 }
 """Keys of a stack file whose values are secrets, with their meaning."""
 
@@ -36,8 +36,8 @@ class UnknownSecret(SecretStr):
 class GivenSecrets:
     """What the stack file sets; Pulumi generates those that are None or missing.
 
-    `single` is keyed as in the stack file; `dkim_keys` by `<domain>/<selector>`, both normalised;
-    `host_keys` by host.
+    `single` is keyed as in the stack file; `host_keys` by host; `dkim_keys` by
+    `<domain>/<selector>` or `<brand>/<selector>`, both normalised.
     """
 
     single: Mapping[str, SecretStr] = field(default_factory=dict)

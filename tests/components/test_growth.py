@@ -64,11 +64,11 @@ def test_a_new_sender_domain_touches_its_own_resources_and_the_mta_release(
     assert changed == {"mail-release-mta-push"}
     assert all(domain["name"] in name for name in added)
     packages = kinds(after.registrations, added)
-    assert packages.count("aws:route53") <= 8
+    assert packages.count("aws:route53") <= 7
     assert len(packages) - packages.count("aws:route53") <= 4
 
 
-def test_only_a_feedback_domain_of_its_own_makes_a_ninth_record() -> None:
+def test_only_a_feedback_domain_of_its_own_makes_an_eighth_record() -> None:
     domain = {
         "name": "new.mail.example.com",
         "dkim": {"ed25519": True},
@@ -77,7 +77,7 @@ def test_only_a_feedback_domain_of_its_own_makes_a_ninth_record() -> None:
     }
     after = run(BEFORE | {"domains": [*BEFORE["domains"], domain]}, environment="many-brands")
     added, _, _ = difference(shapes.program("many-brands"), after)
-    assert kinds(after.registrations, added).count("aws:route53") == 9
+    assert kinds(after.registrations, added).count("aws:route53") == 8
 
 
 def test_the_same_settings_again_change_nothing() -> None:

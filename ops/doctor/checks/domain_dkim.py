@@ -94,9 +94,10 @@ def record(selector: Selector, case: Case) -> Finding:
     if published.testing:
         expected = "no t=y: receivers may treat signed mail as unsigned"
         return warned(f"{saw}, t=y", expected=expected, fix=fix)
-    target = names.dkim_target(selector.name, selector.domain.name, case.settings.zone)
+    target = names.dkim_target(selector.name, selector.owner, case.settings.zone)
+    shared = selector.owner == selector.domain.brand
     external = zone_of(case.settings, selector.domain, aliases[0]) is None
-    if external and target not in aliases:
+    if (shared or external) and target not in aliases:
         return warned(
             f"{saw}, a copy instead of an alias",
             expected=f"CNAME {target}: else each new key waits for the domain's owner",
@@ -113,7 +114,7 @@ def same_key(selector: Selector, case: Case) -> Finding:
     except BadRecord:
         return unknown(_NO_KEY)
     keys = case.ask(case.deployment.mta, "public-keys")
-    name = f"{selector.domain.name}/{selector.name}"
+    name = f"{selector.owner}/{selector.name}"
     push = fixes.push(case.deployment)
     if name not in keys:
         path = f"/opt/kumomta/etc/dkim/{name}.key"

@@ -13,6 +13,7 @@ from ops.doctor.resolver import Dnssec, LookupFailed, Resolver
 from ops.doctor.subjects import DOMAINS
 from ops.stack import Deployment
 from policy import record_names as names
+from policy.settings import Settings
 from policy.settings.domains import SenderDomain
 
 HTTPS = 443
@@ -112,7 +113,7 @@ def authoritative(domain: SenderDomain, case: Case) -> Finding:
     different: list[str] = []
     stale: list[str] = []
     asked = 0
-    for name, kind in _records(domain):
+    for name, kind in _records(domain, case.settings):
         says: dict[str, tuple[str, ...]] = {}
         for server, addresses in resolver.authorities(name).items():
             if server in silent:
@@ -164,11 +165,11 @@ def _agreement(
     return passed(f"{asked} answers agree")
 
 
-def _records(domain: SenderDomain) -> Iterable[tuple[str, str]]:
+def _records(domain: SenderDomain, settings: Settings) -> Iterable[tuple[str, str]]:
     yield names.dmarc(domain.name), "TXT"
     yield domain.bounce_domain, "MX"
     yield domain.bounce_domain, "TXT"
-    for selector, _ in domain.selectors():
+    for selector, _ in settings.keys_of(domain)[1].published():
         yield names.dkim(selector, domain.name), "TXT"
 
 

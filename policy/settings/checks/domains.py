@@ -9,7 +9,8 @@ from policy import record_names as dns
 from policy.contract import ED25519_SUFFIX
 from policy.settings import names
 from policy.settings.checks.rule import check
-from policy.settings.domains import RSA_BITS, SenderDomain
+from policy.settings.dkim import RSA_BITS, DkimKeys
+from policy.settings.domains import SenderDomain
 from policy.settings.model import Settings
 from policy.settings.problems import Finding, nearest, one_of
 
@@ -188,68 +189,111 @@ def bounce_domains_align(settings: Settings) -> Iterator[Finding]:
             yield Finding(path=("domains", i, "bounce"), value=domain.bounce_domain, fix=fix)
 
 
-@check(elements=["domains"])
+@check(elements=["domains", "brands"])
 def keys_are_strong(settings: Settings) -> Iterator[Finding]:
     """Receivers ignore RSA under 1024 bits, distrust it under 2048, and few verify over 4096."""
-    for i, domain in enumerate(settings.domains):
-        if domain.dkim.bits not in RSA_BITS:
+    for path, dkim in _keys(settings):
+        if dkim.bits not in RSA_BITS:
             yield Finding(
-                path=("domains", i, "dkim", "bits"),
-                value=domain.dkim.bits,
+                path=(*path, "bits"),
+                value=dkim.bits,
                 fix="use 2048, 3072 or 4096; leave an existing shorter key with the domain's old "
                 "sender, and use other selectors",
             )
 
 
-@check(elements=["domains"])
+@check(elements=["domains", "brands"])
 def selectors_are_distinct(settings: Settings) -> Iterator[Finding]:
     """A rotation needs two selectors; those of Ed25519 keys are derived from them."""
-    for i, domain in enumerate(settings.domains):
-        selectors = [selector for selector, _ in domain.selectors()]
+    for path, dkim in _keys(settings):
+        selectors = [selector for selector, _ in dkim.published()]
         if len(set(selectors)) < len(selectors):
             yield Finding(
-                path=("domains", i, "dkim", "selectors"),
-                value=list(domain.dkim.selectors),
+                path=(*path, "selectors"),
+                value=list(dkim.selectors),
                 fix="choose two different selectors"
                 + (
                     f", neither of which is the other with `{ED25519_SUFFIX}`"
-                    if domain.dkim.ed25519
+                    if dkim.ed25519
                     else ""
                 ),
             )
-        if domain.active_selector not in domain.dkim.selectors:
+        if dkim.active_selector not in dkim.selectors:
             yield Finding(
-                path=("domains", i, "dkim", "active"),
-                value=domain.active_selector,
-                fix=one_of(domain.dkim.selectors, domain.active_selector),
+                path=(*path, "active"),
+                value=dkim.active_selector,
+                fix=one_of(dkim.selectors, dkim.active_selector),
             )
 
 
-@check("zone", elements=["domains"])
+@check(elements=["domains"])
+def keys_of_a_brand_are_set_there(settings: Settings) -> Iterator[Finding]:
+    """A value beside `keys: brand` would change nothing."""
+    for i, domain in enumerate(settings.domains):
+        unused = sorted(domain.dkim.model_fields_set - {"keys"})
+        if domain.dkim.keys == "brand" and unused:
+            yield Finding(
+                path=("domains", i, "dkim", unused[0]),
+                value=getattr(domain.dkim, unused[0]),
+                fix=f"with `keys: brand` the keys are those of brand {domain.brand}: set it in the "
+                "brand's `dkim`, or give the domain keys of its own with `keys: domain`",
+            )
+
+
+def _keys(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], DkimKeys]]:
+    """The DKIM keys of every brand and domain, with the place of their settings."""
+    for i, brand in enumerate(settings.brands):
+        yield ("brands", i, "dkim"), brand.dkim
+    for i, domain in enumerate(settings.domains):
+        if domain.dkim.keys == "domain":
+            yield ("domains", i, "dkim"), domain.dkim
+
+
+@check("zone", elements=["brands"])
+def derived_names_of_brands_fit(settings: Settings) -> Iterator[Finding]:
+    """Names in our zone that a brand's sender domains are aliases of."""
+    for i, brand in enumerate(settings.brands):
+        names_of_brand = [dns.bounce_target(brand.name, settings.zone)]
+        names_of_brand += [
+            dns.dkim_target(selector, brand.name, settings.zone)
+            for selector, _ in brand.dkim.published()
+        ]
+        for name in names_of_brand:
+            fix = _too_long(name)
+            if fix is not None:
+                yield Finding(path=("brands", i, "name"), value=brand.name, fix=fix)
+
+
+@check("zone", "brands", elements=["domains"])
 def derived_names_fit(settings: Settings) -> Iterator[Finding]:
     """Names have at most 253 characters and labels 63, including the names that we derive."""
     for i, domain in enumerate(settings.domains):
         for key, name in _derived(settings, domain):
-            longest = max(len(label) for label in name.split("."))
-            if len(name) > names.LONGEST_NAME or longest > names.LONGEST_LABEL:
-                yield Finding(
-                    path=("domains", i, *key),
-                    value=domain.name,
-                    fix=f"{name[:60]}... has {len(name)} characters, its longest label {longest}; "
-                    "DNS allows 253 and 63: shorten the selector, the domain or the zone",
-                )
+            fix = _too_long(name)
+            if fix is not None:
+                yield Finding(path=("domains", i, *key), value=domain.name, fix=fix)
 
 
 def _derived(settings: Settings, domain: SenderDomain) -> Iterator[tuple[tuple[str, ...], str]]:
-    external = settings.zone_of(domain) is None
-    for selector, _ in domain.selectors():
+    brands = {brand.name: brand.dkim for brand in settings.brands}
+    own = domain.dkim.keys == "domain"
+    for selector, _ in (domain.dkim if own else brands.get(domain.brand, DkimKeys())).published():
         yield ("dkim", "selectors"), dns.dkim(selector, domain.name)
-        if external:
+        if own and settings.zone_of(domain) is None:
             yield ("dkim", "selectors"), dns.dkim_target(selector, domain.name, settings.zone)
     yield ("bounce",), domain.bounce_domain
     yield ("name",), dns.dmarc(domain.name)
-    if external:
-        yield ("bounce",), dns.bounce_target(domain.bounce or domain.name, settings.zone)
+
+
+def _too_long(name: str) -> str | None:
+    """What to do about a name that DNS cannot hold; None: it can."""
+    longest = max(len(label) for label in name.split("."))
+    if len(name) <= names.LONGEST_NAME and longest <= names.LONGEST_LABEL:
+        return None
+    return (
+        f"{name[:60]}... has {len(name)} characters, its longest label {longest}; "
+        "DNS allows 253 and 63: shorten the selector, the name or the zone"
+    )
 
 
 @check(elements=["domains"])

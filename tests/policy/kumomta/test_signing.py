@@ -22,10 +22,13 @@ ALWAYS = ["from", "from", "to", "subject", "date", "message-id"]
 def published(mta: Mta) -> Callable[..., bytes | None]:
     """DNS with the TXT records that the settings publish."""
     records = {}
-    for (domain, selector), key in mta.secrets.dkim_keys.items():
-        public = load_pem_private_key(key.encode(), None).public_key()
-        pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-        records[f"{selector}._domainkey.{domain}."] = dkim_record(pem).encode()
+    for domain in mta.settings.domains:
+        owner, keys = mta.settings.keys_of(domain)
+        for selector, _ in keys.published():
+            key = mta.secrets.dkim_keys[owner, selector]
+            public = load_pem_private_key(key.encode(), None).public_key()
+            pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+            records[f"{selector}._domainkey.{domain.name}."] = dkim_record(pem).encode()
     return lambda name, **_: records.get(name.decode())
 
 
@@ -182,6 +185,16 @@ def test_what_the_policy_adds_is_signed_with_the_rest(mta: Mta) -> None:
     data = deliver(mta)
     assert b"\r\nDate: " in data
     assert verified(mta, data.replace(b"\r\nDate: ", b"\r\nDate: Tue, ")) == [False]
+
+
+def test_the_keys_of_a_brand_sign_as_the_sender_domain(host: Host) -> None:
+    brand = {"name": "default", "pool": "shared-default", "dkim": {"active": "s2"}}
+    domains = [{"name": "example.com", "dkim": {"keys": "brand"}}]
+    mta = host(settings=settings(brands=[brand], domains=domains)).start()
+    data = deliver(mta)
+    (signature,) = signatures(data)
+    assert (signature["d"], signature["s"]) == ("example.com", "s2")
+    assert verified(mta, data) == [True]
 
 
 def test_a_new_active_selector_signs_as_soon_as_its_data_is_live(host: Host) -> None:

@@ -85,9 +85,8 @@ def test_every_active_key_signs_and_the_next_one_does_not() -> None:
 def test_bounce_and_feedback_domains_take_reports() -> None:
     chosen = settings(domains=[{"name": "example.com", "feedback": "fbl.example.com"}])
     assert load(chosen, "listener_domains.json") == {
-        "bounce.example.com": True,
         "fbl.example.com": True,
-        "example.com.bounce.mail.example.com": True,
+        "default.bounce.mail.example.com": True,
     }
 
 
@@ -152,6 +151,20 @@ def test_reports_are_taken_at_every_name_that_has_our_mx() -> None:
     )
     with_mx = {record.name for record in mail_records(chosen) if record.type == "MX"}
     assert with_mx <= set(load(chosen, "listener_domains.json"))
+
+
+def test_one_more_sender_domain_with_keys_of_its_brand_is_one_line_of_data() -> None:
+    def files(*names: str) -> dict[str, bytes]:
+        chosen = settings(domains=[{"name": name, "dkim": {"keys": "brand"}} for name in names])
+        return data.data_files(chosen, example_addresses(chosen))
+
+    before, after = files("a.example"), files("a.example", "b.example")
+    assert [name for name in after if after[name] != before[name]] == ["sender_domains.json"]
+    added = set(after["sender_domains.json"].splitlines())
+    assert added - set(before["sender_domains.json"].splitlines()) <= {
+        b'  "a.example": {"brand": "default"},',
+        b'  "b.example": {"brand": "default"}',
+    }
 
 
 def test_kumod_restarts_for_every_module_that_its_start_runs(tmp_path: Path) -> None:

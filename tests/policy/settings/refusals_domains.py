@@ -139,6 +139,21 @@ REFUSALS: Refusals = {
         "domains[0].dkim.active",
         "use one of: s1, s2",
     ),
+    "keys of the brand beside a value of its own": (
+        {"domains[0].dkim": {"keys": "brand", "bits": 4096}},
+        "domains[0].dkim.bits",
+        "set it in the brand's `dkim`",
+    ),
+    "brand whose keys have one selector twice": (
+        {"brands[0].dkim": {"selectors": ["s1", "s1"]}},
+        "brands[0].dkim.selectors",
+        "two different",
+    ),
+    "brand whose DKIM target is over-long": (
+        {"brands[0].dkim": {"selectors": ["s" * 62, "s2"], "ed25519": True}},
+        "brands[0].name",
+        "longest label 65",
+    ),
     "domain over-long for its DKIM record": (
         {"domains[2]": ".".join(["a" * 58] * 4 + ["example"])},
         "domains[2].dkim.selectors",

@@ -41,13 +41,13 @@ def test_the_table_of_instance_types_agrees_with_awss_own_metrics() -> None:
 
 def test_ed25519_adds_a_selector_to_each() -> None:
     (first, _) = read(changed(setting("domains[0].dkim", {"ed25519": True}))).domains
-    assert first.selectors() == (
+    assert first.dkim.published() == (
         ("s1", "rsa"),
         ("s2", "rsa"),
         ("s1-ed", "ed25519"),
         ("s2-ed", "ed25519"),
     )
-    assert first.active_selector == "s1"
+    assert first.dkim.active_selector == "s1"
 
 
 def test_a_domains_zone_is_its_own_or_ours_or_none() -> None:
