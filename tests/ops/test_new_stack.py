@@ -101,7 +101,7 @@ def test_records_come_from_the_settings_alone_each_on_one_line() -> None:
     assert lines[0].split() == [
         "s1._domainkey.news.example.net",
         "CNAME",
-        "s1.news.example.net.dkim.staging.mail.example.com",
+        "s1.news.dkim.staging.mail.example.com",
     ]
 
 

@@ -90,7 +90,7 @@ def test_an_owner_elsewhere_is_told_the_record_to_publish() -> None:
     found = spf_of({}, zone=None)
     assert found["domain.spf"].fix == (
         "the owner of example.com publishes: "
-        "bounce.example.com. 3600 IN CNAME example.com.bounce.mail.example.com."
+        "bounce.example.com. 3600 IN CNAME default.bounce.mail.example.com."
     )
 
 
