@@ -14,6 +14,7 @@ from policy.settings.domains import SenderDomain
 from policy.settings.model import Settings
 from policy.settings.problems import Finding, nearest, one_of
 
+_NOT_DERIVED = f", neither of which is the other with `{ED25519_SUFFIX}`"
 STRENGTH = ("none", "quarantine", "reject")
 """Policies of DMARC, the weakest first."""
 RESERVED = frozenset({"example", "internal", "invalid", "localhost", "test"})

@@ -1,5 +1,6 @@
 """What is rendered, on a booted host: real systemd, Nginx, unbound, nftables; kumod's stand-ins."""
 
+import base64
 import contextlib
 import io
 import json
@@ -42,7 +43,7 @@ class Booted:
 
     name: str
 
-    def sh(self, script: str, *, stdin: bytes = b"", check: bool = True) -> str:
+    def sh(self, script: str, *, stdin: str = "", check: bool = True) -> str:
         command = ["podman", "exec", "--interactive", self.name, "sh", "-euc", script]
         return run(command, stdin=stdin, check=check).stdout
 
@@ -55,7 +56,8 @@ class Booted:
                 entry.size, entry.mode = len(file.content), file.mode
                 entry.uname, entry.gname = file.owner, file.group
                 archive.addfile(entry, io.BytesIO(file.content))
-        self.sh("tar --extract --directory=/ --preserve-permissions", stdin=stream.getvalue())
+        encoded = base64.b64encode(stream.getvalue()).decode()
+        self.sh("base64 -d | tar --extract --directory=/ --preserve-permissions", stdin=encoded)
 
     def install(self, release: Release) -> None:
         self.write(*release.files)
