@@ -14,6 +14,7 @@ from sandbox.machine import ROUTE_53
 from sandbox.process import SandboxError
 from sandbox.run import Parts, Sandbox
 from standins.pulumi.hosts import Record, Zone
+from tests.examples import SMALL, settings_of
 
 KEY = Record(name="s1._domainkey.news.ping8.test", type="TXT", values=('"p=x"',))
 OTHER = Record(name="s2._domainkey.news.ping8.test", type="TXT", values=('"p=y"',))
@@ -26,9 +27,7 @@ class Deployment:
         "mta": SimpleNamespace(name="mta", instance_id="i-1"),
         "proxy-1": SimpleNamespace(name="proxy-1", instance_id="i-2"),
     }
-    settings = SimpleNamespace(
-        domains=[SimpleNamespace(name="news.ping8.test", active_selector="s1")]
-    )
+    settings = settings_of(SMALL, domains=[{"name": "news.ping8.test"}])
 
 
 @pytest.fixture
