@@ -76,17 +76,13 @@ class Refusals:
     kept: list[Kept] = field(default_factory=list)
 
     def add(self, refusal: Refusal, enough: int) -> None:
-        """Counts an answer; messages long ago do not count towards the alarm."""
-        for one in self.kept:
-            if (one.provider, one.source) == (refusal.provider, refusal.source):
-                if one.open or refusal.time - one.first <= WINDOW:
-                    one.add(refusal, enough)
-                    return
-                self.kept.remove(one)
-                break
-        fresh = Kept(provider=refusal.provider, source=refusal.source, first=refusal.time)
-        fresh.add(refusal, enough)
-        self.kept.append(fresh)
+        """Counts an answer."""
+        pair = (refusal.provider, refusal.source)
+        one = next((one for one in self.kept if (one.provider, one.source) == pair), None)
+        if one is None:
+            one = Kept(provider=refusal.provider, source=refusal.source, first=refusal.time)
+            self.kept.append(one)
+        one.add(refusal, enough)
 
     def forget(self, now: float) -> None:
         """What was too little for an alarm, and what is acknowledged and past its time."""

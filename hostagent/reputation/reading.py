@@ -24,6 +24,7 @@ def look(
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Refusal]:
     """Adds what the new segments say, and returns it."""
+    known.forget(now)
     end = clock() + _SECONDS
     found: list[Refusal] = []
     segments = {segment.path.name: segment for segment in _finished(logs, now)}
@@ -39,7 +40,6 @@ def look(
             known.add(refusal, enough)
             if clock() > end:
                 break
-    known.forget(now)
     return found
 
 

@@ -40,12 +40,14 @@ class Handler:
         if recipient and recipient.later and pair in self._known:
             answer = recipient.later
         self._known.add(pair)
-        if answer and answer.startswith("2"):
+        peer: Any = session.peer
+        answer = str(answer).replace("{peer}", peer[0])
+        if answer.startswith("2"):
             envelope.rcpt_tos.append(address)
             envelope.rcpt_options.extend(options)
         else:
-            self._write(session, envelope, address, str(answer), None)
-        return str(answer)
+            self._write(session, envelope, address, answer, None)
+        return answer
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, _: SMTP, session: Session, envelope: Envelope

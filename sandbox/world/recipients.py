@@ -9,7 +9,8 @@ ACCEPTED = "250 2.1.5 Recipient ok"
 class Recipient:
     """A domain of the outside world; without an answer, nothing listens at its address.
 
-    `later` answers a sender and recipient that have been seen together before.
+    `later` answers a sender and recipient that have been seen together before. `{peer}` is the
+    sender's address.
     """
 
     address: str
@@ -24,6 +25,11 @@ RECIPIENTS = {
         address="198.51.100.27", answer="450 4.2.0 Greylisted, come back", later=ACCEPTED
     ),
     "bounce.example": Recipient(address="198.51.100.28", answer="550 5.1.1 No such user here"),
+    "block.example": Recipient(
+        address="198.51.100.30",
+        answer="554 5.7.1 Service unavailable; Client host [{peer}] blocked using "
+        "zen.spamhaus.org; https://www.spamhaus.org/query/ip/{peer}",
+    ),
     "down.example": Recipient(address="198.51.100.29", answer=None),
 }
 

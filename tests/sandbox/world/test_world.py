@@ -89,7 +89,10 @@ def test_an_accepted_message_is_written_down_with_how_it_came(outside: World) ->
     assert seen["message"].encode("latin-1") == MESSAGE
 
 
-@pytest.mark.parametrize(("domain", "code"), [("defer.example", "451"), ("bounce.example", "550")])
+@pytest.mark.parametrize(
+    ("domain", "code"),
+    [("defer.example", "451"), ("bounce.example", "550"), ("block.example", "554")],
+)
 def test_a_refused_recipient_is_written_down_with_the_answer(
     outside: World, domain: str, code: str
 ) -> None:
