@@ -13,7 +13,8 @@ _LOOK_BACK = 3600.0
 """Seconds: a host that was away does not read a month of logs."""
 
 _SECONDS = 10.0
-"""For one look; what is left comes with the next, and a flood of refusals is not counted whole."""
+"""For one look. Segments that are left come with the next; the rest of one that takes longer is not
+read, for the timer has other things to tell."""
 
 
 def look(
@@ -35,11 +36,9 @@ def look(
         if clock() > end:
             break
         known.read.append(name)
-        for refusal in _refusals(segment):
+        for refusal in _refusals(segment, lambda: clock() > end):
             found.append(refusal)
             known.add(refusal, enough)
-            if clock() > end:
-                break
     return found
 
 
@@ -53,8 +52,10 @@ def _finished(logs: Path, now: float) -> Iterator[Segment]:
             continue
 
 
-def _refusals(segment: Segment) -> Iterator[Refusal]:
+def _refusals(segment: Segment, is_over: Callable[[], bool]) -> Iterator[Refusal]:
     for line in segment.lines():
+        if is_over():
+            return
         if CLASS.encode() not in line:
             continue
         try:

@@ -218,11 +218,21 @@ def test_old_segments_are_left_alone(tmp_path: Path) -> None:
 def test_a_look_ends_in_time_and_the_next_one_goes_on(tmp_path: Path) -> None:
     logs, known = tmp_path / "logs", Refusals()
     for number in range(3):
-        segment(logs, f"20261128-12000{number}.1", record(f"m{number}"))
-    times = iter([0.0, 1.0, 1.0, 11.0])
+        segment(logs, f"20261128-12000{number}.1", record(f"m{number}"), {"type": "Delivery"})
+    times = iter([0.0, 1.0, 1.0, 11.0, 11.0])
     found = reading.look(logs, known, 3, NOW, clock=lambda: next(times))
     assert [one.message for one in found] == ["m0"]
     assert [one.message for one in reading.look(logs, known, 3, NOW)] == ["m1", "m2"]
+
+
+def test_a_segment_that_takes_too_long_is_left_and_never_read_again(tmp_path: Path) -> None:
+    logs, known = tmp_path / "logs", Refusals()
+    lines = [record("m1"), *[{"type": "Delivery"}] * 1000, record("m2")]
+    segment(logs, "20261128-120000.1", *lines)
+    times = iter([0.0, 1.0, 1.0, *[2.0] * 500, *[11.0] * 9])
+    found = reading.look(logs, known, 3, NOW, clock=lambda: next(times))
+    assert [one.message for one in found] == ["m1"]
+    assert reading.look(logs, known, 3, NOW) == []
 
 
 # The verb -----------------------------------------------------------------------

@@ -1,12 +1,15 @@
 """Faults of hosts, of the ways to them and of PING8: each breaks one thing and puts it back."""
 
 import datetime
+import json
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from hostagent.reputation.kept import Kept, Refusals
 from sandbox.journey import letter
 from sandbox.process import run
 from sandbox.world import APP_ADDRESS
@@ -236,6 +239,16 @@ def _dead_letters(site: Site) -> Iterator[Site]:
         return f'runuser -u kumod -- sqlite3 {path} "{sql}"'
 
     with site.done(MTA, as_kumod(plant), as_kumod(undo)):
+        yield site
+
+
+@faults.fault({("mta.reputation", MTA): FAIL}, "ping8 reputation list --stack sandbox")
+def _a_source_that_a_provider_blocks(site: Site) -> Iterator[Site]:
+    path = "/var/spool/kumomta/ping8/reputation.json"
+    one = Kept(provider="other", source="proxy-default", first=1.0, open=True, words="blocked")
+    planted = shlex.quote(json.dumps(asdict(Refusals(kept=[one]))))
+    undo = f"rm {path}; mv {path}.before {path} || true"
+    with site.done(MTA, f"mv {path} {path}.before || true; echo {planted} >{path}", undo):
         yield site
 
 
