@@ -1,4 +1,4 @@
-"""Verb `find`: all that this host knows of a message, from its logs, queues and dead letters."""
+"""Verb `find`: what this host knows about a message, from logs, queues and dead letters."""
 
 import argparse
 import json
@@ -21,7 +21,7 @@ _SECONDS = 20.0
 _MOST = 50
 _LOOKED_AT = 1000
 FINAL = ("Delivery", "Bounce", "Expiration", "AdminBounce")
-"""After one of these a message is in no queue any more."""
+"""After one of these, a message is in no queue any more."""
 
 
 def main(
@@ -45,12 +45,12 @@ def main(
 
 
 def find(what: str, first: int, logs: Path, store: Path, kumod: str) -> dict[str, Any]:
-    """The newest messages that go by this id or to this address, each with its steps in order."""
+    """The newest messages with this id or recipient, each with its steps in order."""
     found: dict[str, list[dict[str, Any]]] = {}
     for record in records(logs, first, int(time.time())):
         if record.get("reception_protocol") != LOG_RECORD and _is_meant(record, what):
             found.setdefault(str(record.get("id")), []).append(record)
-    # The segment that is open cannot be read yet: what came just now is in a queue alone.
+    # The open segment cannot be read yet: recent messages are only in a queue.
     waiting = _queued_for(kumod, what) if "@" in what else {}
     if "@" not in what and not found and (one := _waiting(kumod, what)) is not None:
         waiting = {what: one}
@@ -74,7 +74,7 @@ def _logged(
 
 
 def _queued_for(kumod: str, recipient: str) -> dict[str, dict[str, Any]]:
-    """Messages to an address, of a sample of each queue of its domain."""
+    """Messages to an address, from a sample of each queue of its domain."""
     deadline = Deadline(_SECONDS)
     try:
         metrics = get_json(f"{kumod}/metrics.json", deadline)
@@ -117,9 +117,9 @@ def _queue(steps: Sequence[dict[str, Any]]) -> str:
 
 
 def _waiting(kumod: str, message: str, queue: str = "") -> dict[str, Any] | None:
-    """What kumod has of a message that waits: its queue, attempts and when it is due.
+    """kumod's view of a queued message: its queue, attempts and when it is due.
 
-    Asked for one message, kumod gives neither attempts nor time; asked for its queue, it does.
+    kumod reports attempts and time only when it is asked for the queue, not for the message.
     """
     deadline = Deadline(_SECONDS)
     inner = _asked(kumod, "inspect-message", {"id": message}, deadline).get("message")

@@ -1,4 +1,4 @@
-"""The host that a run works on, and the edges to the world that tests replace."""
+"""The host that a run works on, with the interfaces that tests replace."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def _unobserved(step: str) -> None:
 class Host:
     """Paths, programs, clock and report of one run.
 
-    `observer` hears the name of each step when it has been done: where faults are injected.
+    `observer` gets the name of each completed step; tests inject faults there.
     """
 
     layout: Layout = field(default_factory=Layout)
@@ -28,6 +28,6 @@ class Host:
     pause: Callable[[float], None] = time.sleep
 
     def done(self, step: str) -> None:
-        """A step is complete and on disk as far as it must be."""
+        """A step is complete, and on disk if it must be."""
         self.report.lap(step)
         self.observer(step)

@@ -1,4 +1,4 @@
-"""Where releases and the agent's own state lie on a host."""
+"""Paths of releases and the agent's own state on a host."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,23 +6,23 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths below `root`, which is `/` but in tests."""
+    """Paths below `root`, which is `/` except in tests."""
 
     root: Path = Path("/")
 
     @property
     def base(self) -> Path:
-        """Everything of ours, outside what kumod polls."""
+        """Everything of ours, outside the directories that kumod polls."""
         return self.root / "opt/ping8"
 
     @property
     def releases(self) -> Path:
-        """One folder a release."""
+        """One folder per release."""
         return self.base / "releases"
 
     @property
     def staging(self) -> Path:
-        """Where a release is unpacked; readable by root alone until it is complete."""
+        """Where a release is unpacked; readable only by root until it is complete."""
         return self.releases / ".staging"
 
     @property
@@ -32,7 +32,7 @@ class Layout:
 
     @property
     def pending(self) -> Path:
-        """What an interrupted switch still owes."""
+        """The pending steps of an interrupted switch."""
         return self.base / "pending.json"
 
     @property
@@ -42,12 +42,12 @@ class Layout:
 
     @property
     def lock(self) -> Path:
-        """Held by whoever changes the host."""
+        """Locked by the process that changes the host."""
         return self.base / "lock"
 
     @property
     def backup(self) -> Path:
-        """What was in a release's way, and drifted files."""
+        """Files that a release replaced, and drifted files."""
         return self.base / "backup"
 
     @property
@@ -68,5 +68,5 @@ class Layout:
         return self.root / path.lstrip("/")
 
     def link_target(self, path: str) -> str:
-        """What the link at a live path says."""
+        """The target of the link at a live path."""
         return str(self.current / "root" / path.lstrip("/"))

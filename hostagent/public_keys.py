@@ -1,4 +1,4 @@
-"""Verb `public-keys`: public keys of the DKIM keys on this host; the private ones stay here."""
+"""Verb `public-keys`: the public keys of this host's DKIM keys; the private keys stay here."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ def run(_arguments: list[str]) -> int:
 
 
 def public_keys(folder: pathlib.Path) -> dict[str, str]:
-    """Derived by openssl; a file that holds no key is left out."""
+    """Derived by openssl; a file without a key is left out."""
     keys = {}
     for path in sorted(folder.glob("*/*.key")):
         done = subprocess.run(

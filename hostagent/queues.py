@@ -1,8 +1,8 @@
-"""Verb `queue`: what waits in kumod's queues, and suspending, resuming and bouncing parts of it.
+"""Verb `queue`: lists kumod's queues, and suspends, resumes and bounces parts of them.
 
-kumod's admin API takes much without a word: a suspension without criteria stops every queue, the
-webhook's too; a name that does not exist is taken; a restart forgets. So the criteria are checked
-here against the queues that there are, and each change is written to the journal of changes.
+kumod's admin API accepts too much: a suspension without criteria stops every queue, even the
+webhook's; it accepts unknown names; a restart forgets. So the criteria are checked
+here against the existing queues, and each change is written to the journal of changes.
 """
 
 import argparse
@@ -28,15 +28,15 @@ CHANGES = Path("/var/log/ping8/queue-changes.jsonl")
 _SECONDS = 20.0
 _LOG_SECONDS = 10.0
 _LOOKED_INTO, _SAMPLE = 30, 50
-"""How many of the fullest queues are asked for the age of their mail, and how much of each."""
+"""How many of the fullest queues are sampled for the age of their mail, and how much of each."""
 _INTERNAL = (EVENT_QUEUE, "ping8.")
-"""Queues of our own, which no operator suspends: events to PING8 would stop."""
+"""Our own queues, which operators must not suspend: events to PING8 would stop."""
 
 
 def main(
     arguments: Sequence[str], kumod: str = KUMOD, changes: Path = CHANGES, logs: Path = LOGS
 ) -> int:
-    """Prints one line of JSON; a refusal is one line on standard error and status 1."""
+    """Prints one line of JSON; an error is one line on standard error and status 1."""
     options = _parser().parse_args(arguments)
     options.logs = logs
     try:
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def listed(options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, Any]:
-    """Queues with counts, age and last answer, what is suspended, and the last changes."""
+    """Queues with counts, age and last answer, suspensions, and the last changes."""
     deadline = Deadline(_SECONDS)
     metrics = _metrics(kumod, deadline)
     suspended = get_json(f"{kumod}/api/admin/suspend/v1", deadline)
@@ -104,7 +104,7 @@ def listed(options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, 
 
 
 def _sample(kumod: str, queue: str, deadline: Deadline) -> list[dict[str, Any]]:
-    """Some messages of a queue; none of one that emptied meanwhile."""
+    """Some messages of a queue; none if it emptied meanwhile."""
     query = urllib.parse.urlencode({"queue_name": queue, "limit": _SAMPLE})
     try:
         answer = get_json(f"{kumod}/api/admin/inspect-sched-q/v1?{query}", deadline)
@@ -114,17 +114,17 @@ def _sample(kumod: str, queue: str, deadline: Deadline) -> list[dict[str, Any]]:
 
 
 def suspend(options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, Any]:
-    """Holds messages back for a time; they stay in their queues."""
+    """Suspends messages for a time; they stay in their queues."""
     return _act(options, kumod, changes, "suspend")
 
 
 def bounce(options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, Any]:
-    """Ends messages for good: PING8 is told AdminBounce for each."""
+    """Bounces messages permanently: PING8 gets an AdminBounce for each."""
     return _act(options, kumod, changes, "bounce")
 
 
 def resume(options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, Any]:
-    """Ends a suspension, or a bounce that still holds for new mail."""
+    """Ends a suspension, or a bounce that still applies to new mail."""
     deadline = Deadline(_SECONDS)
     for kind in ("suspend", "bounce"):
         found = get_json(f"{kumod}/api/admin/{kind}/v1", deadline)
@@ -173,7 +173,7 @@ def _act(options: argparse.Namespace, kumod: str, changes: Path, kind: str) -> d
 
 
 def _criteria(options: argparse.Namespace) -> dict[str, str]:
-    """What the operator named, in kumod's words; empty if only a provider."""
+    """The operator's criteria in kumod's terms; empty if only a provider."""
     named = {"domain": options.domain, "tenant": options.brand, "campaign": options.campaign}
     criteria = {name: value for name, value in named.items() if value}
     if not criteria and not options.provider:
@@ -184,7 +184,7 @@ def _criteria(options: argparse.Namespace) -> dict[str, str]:
 def _rules(
     options: argparse.Namespace, criteria: Mapping[str, str], queues: Collection[str]
 ) -> list[dict[str, str]]:
-    """Criteria as kumod takes them, which knows no provider: one for each of its domains."""
+    """Criteria for kumod, which knows no providers: one for each of the provider's domains."""
     if not options.provider:
         return [dict(criteria)]
     attempts = last_attempts(queues, options.logs, seconds=_LOG_SECONDS)
@@ -196,7 +196,7 @@ def _rules(
     if not domains:
         raise AgentError(
             f"no queue's last answer came from provider {options.provider}",
-            "`ping8 queue list --by provider` shows their names; or name a domain",
+            "`ping8 queue list --by provider` shows their names; or use a domain",
         )
     return [{**criteria, "domain": domain} for domain in sorted(domains)]
 
@@ -204,12 +204,12 @@ def _rules(
 def _metrics(kumod: str, deadline: Deadline) -> Metrics:
     answer = get_json(f"{kumod}/metrics.json", deadline)
     if not isinstance(answer, dict):
-        raise WebError("kumod's metrics are no table")
+        raise WebError("kumod's metrics are not a table")
     return answer
 
 
 def _queues(metrics: Metrics) -> dict[str, float]:
-    """Messages by scheduled queue; PING8's own are not for operators."""
+    """Messages by scheduled queue, without our own."""
     found = {labels["queue"]: count for labels, count in rows(metrics, "scheduled_count")}
     return {name: n for name, n in found.items() if not parts(name)[2].startswith(_INTERNAL)}
 
@@ -226,7 +226,7 @@ def _ready(metrics: Metrics) -> dict[str, int]:
 
 
 def _covers(criteria: Any, queue: str) -> bool:
-    """Whether a suspension's criteria take in a queue, as kumod judges it."""
+    """Whether a suspension's criteria match a queue, as kumod decides it."""
     campaign, tenant, domain = parts(queue)
     wanted = (criteria.get("campaign"), criteria.get("tenant"), criteria.get("domain"))
     return all(

@@ -1,6 +1,6 @@
-"""What a push says: progress for people on standard error, one JSON line on standard output.
+"""The output of a push: progress on standard error, one line of JSON on standard output.
 
-Everything passes one filter that knows the secrets of the releases at hand.
+Everything passes through one filter that knows the secrets of the releases.
 """
 
 import contextlib
@@ -17,14 +17,14 @@ MASK = "[secret]"
 _SHORTEST = 6
 _ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)=(.+?)\s*$", re.MULTILINE)
 _PUBLIC = re.compile(r"\w*_(HOST|PORT|IP|HELO)")
-"""Variables whose values a diagnosis needs."""
+"""Variables whose values are needed for diagnosis."""
 _TOKEN = re.compile(r"[A-Za-z0-9+/_=~.-]{20,}")
 _KEY_LINE = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
 _NAME = re.compile(r"[A-Z0-9_]+|[a-z_./-]+")
 
 
 def secret_words(text: str) -> set[str]:
-    """What must not show of a secret file: values of assignments, and long opaque words."""
+    """What to mask of a secret file: values of assignments, and long opaque words."""
     words = {
         value.strip("\"'")
         for name, value in _ASSIGNMENT.findall(text)
@@ -47,12 +47,12 @@ class Reporter:
         self.warnings: list[str] = []
 
     def hide(self, contents: Iterable[bytes]) -> None:
-        """Mask what these secret files hold in all that is said from now on."""
+        """Mask the contents of these secret files in all further output."""
         words = set(self._secrets)
         for content in contents:
             text = content.decode("utf-8", "replace")
             if "PRIVATE KEY-----" in text:
-                # Thousands of lines of DKIM keys: looked up, not searched for.
+                # There are thousands of lines of DKIM keys: look them up instead of searching.
                 self._key_lines.update(_KEY_LINE.findall(text))
             else:
                 words |= secret_words(text)
@@ -69,13 +69,13 @@ class Reporter:
         return MASK if match[0] in self._key_lines else match[0]
 
     def say(self, text: str) -> None:
-        """One line of progress. Nobody listening any more is no reason to stop half way."""
+        """One line of progress. A closed connection is no reason to stop halfway."""
         elapsed = time.monotonic() - self._started
         with contextlib.suppress(OSError, ValueError):
             print(f"ping8 {elapsed:6.1f} s  {self.clean(text)}", file=self._progress, flush=True)
 
     def warn(self, text: str) -> None:
-        """Something that the operator should look at, though the push goes on."""
+        """A warning for the operator; the push continues."""
         self.warnings.append(self.clean(text))
         self.say(f"warning: {text}")
 
@@ -85,7 +85,7 @@ class Reporter:
             print(f"ping8: {self.clean(text)}", file=self._progress, flush=True)
 
     def lap(self, step: str) -> None:
-        """Note how long the step that ends here took."""
+        """Record how long the step that ends here took."""
         now = time.monotonic()
         self.timings[step] = round(self.timings.get(step, 0.0) + now - self._last, 3)
         self._last = now

@@ -1,4 +1,4 @@
-"""Asking a server on this host over HTTP, within limits of time and size."""
+"""HTTP requests to a server on this host, with limits on time and size."""
 
 import http.client
 import json
@@ -12,7 +12,7 @@ _MOST_BYTES = 64 << 20
 
 
 class WebError(Exception):
-    """No answer, or not one that can be used."""
+    """No answer, or an unusable one."""
 
 
 class Deadline:
@@ -22,7 +22,7 @@ class Deadline:
         self._end = time.monotonic() + limit
 
     def left(self, most: float = _EACH) -> float:
-        """Seconds for the next step; a WebError when there are none."""
+        """Seconds for the next step; a WebError if none are left."""
         left = min(most, self._end - time.monotonic())
         if left <= 0:
             raise WebError("there is no time left")
@@ -30,7 +30,7 @@ class Deadline:
 
 
 def get(url: str, deadline: Deadline) -> tuple[int, bytes]:
-    """Status and body. A server that sends slowly is given up, too."""
+    """Status and body. A slow server is also given up."""
     parts = urllib.parse.urlsplit(url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     end = Deadline(deadline.left())
@@ -61,4 +61,4 @@ def get_json(url: str, deadline: Deadline) -> Any:
     try:
         return json.loads(body)
     except ValueError:
-        raise WebError(f"{url} answers no JSON") from None
+        raise WebError(f"{url} does not answer JSON") from None

@@ -1,9 +1,9 @@
-"""Verb `outbox`: a service that posts what lies in the outbox, and tries single events on. It
-forwards what the log hook posts, too (`hostagent.events.forwarder`).
+"""Verb `outbox`: a service that posts the outbox's events, and retries single events. It
+also forwards what the log hook posts (`hostagent.events.forwarder`).
 
 The outbox is a local log of kumod with short segments. A segment is read when kumod has finished
-it, and deleted when every event in it is handled: what lies there is what waits. So neither the
-clock, nor the order of names, nor a checkpoint can make it skip one. The place within a segment is
+it, and deleted when every event in it is handled: what is there is pending. So neither the
+clock, nor the order of names, nor a checkpoint can make it skip one. The position in a segment is
 kept only to repeat fewer events after a crash. A segment that cannot be read to its end is moved
 away.
 """
@@ -38,7 +38,7 @@ _LOOK_EVERY = 0.5
 _LEAST_READ = 200
 _RECONCILE_EVERY = 60.0
 ABANDONED_AFTER = 60.0
-"""Seconds without a change after which an open segment is nobody's: kumod ends one after half a
+"""Seconds without a change after which an open segment is abandoned: kumod ends one after half a
 second, but marks what a crash left only when it starts with this transport."""
 
 
@@ -56,7 +56,7 @@ class Places:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs until SIGTERM. A release that brings another agent restarts it."""
+    """Runs until SIGTERM. A release with another agent restarts it."""
     if arguments:
         print(f"ping8: {arguments[0]!r} is not known here", file=sys.stderr)
         return 1
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 class Reconciling:
-    """Looks for what a crash has lost, in a process of its own; again until it succeeds."""
+    """Searches for events lost in a crash, in a separate process; repeated until it succeeds."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Reconciling:
         self._next = 0.0
 
     def look(self) -> None:
-        """Starts it where it is due and does not run."""
+        """Starts it if it is due and not running."""
         if self._process is not None and self._process.poll() is None:
             return
         if self._elapsed() < self._next or not life.read(self._mark).reconcile:
@@ -112,7 +112,7 @@ class Reconciling:
 
 
 class Outbox:
-    """The segments, the way to PING8, and how time passes."""
+    """The segments, the client for PING8, and the clock."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class Outbox:
         self._delivery = Delivery(webhook, Store(places.store), now, pause)
 
     def work(self) -> None:
-        """Everything that is there now."""
+        """Handles everything that is there now."""
         self._delivery.webhook.settings = settings(self._places)
         try:
             self._delivery.retry_waiting()
@@ -143,7 +143,7 @@ class Outbox:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                # Read-only or failing: the segment stays, and nothing of it is sent again.
+                # Read-only or failing disk: the segment stays, and nothing in it is sent again.
                 print(f"ping8: {segment.path.name} stays: {error}", file=sys.stderr)
 
     def _ready(self) -> Iterator[Segment]:
@@ -164,7 +164,7 @@ class Outbox:
         self._open = seen
 
     def _empty(self, segment: Segment) -> None:
-        """Handles every event of a segment, then deletes it; a damaged one is moved away."""
+        """Handles every event of a segment, then deletes it; a damaged segment is moved away."""
         done = self._position(segment.path.name)
         least = max(_LEAST_READ, int(self._delivery.webhook.settings.get("batch_size", 1)))
         batch: list[Event] = []
@@ -188,7 +188,7 @@ class Outbox:
         self._handled.pop(segment.path.name, None)
 
     def _event(self, line: bytes) -> Event | Literal[False] | None:
-        """The event of a line, False where nobody wants it, None where the line is none."""
+        """The event of a line, False if it is left out, None if the line is not a record."""
         try:
             record = json.loads(line)
             if not is_wanted(record, self._delivery.webhook.settings.get("leave_out", {})):
@@ -203,11 +203,11 @@ class Outbox:
         try:
             durable.write_json(self._places.outbox / _POSITION, {"segment": name, "lines": lines})
         except OSError as error:
-            # After a crash events come again; that is all.
-            print(f"ping8: the place in the outbox is not kept: {error}", file=sys.stderr)
+            # Without it, events are only sent again after a crash.
+            print(f"ping8: the position in the outbox cannot be saved: {error}", file=sys.stderr)
 
     def _position(self, name: str) -> int:
-        """Lines of this segment that are handled; none where that is not known."""
+        """The number of handled lines of this segment; 0 if unknown."""
         if name in self._handled:
             return self._handled[name]
         try:
@@ -224,7 +224,7 @@ class Outbox:
 
 
 def settings(places: Places) -> dict[str, Any]:
-    """The policy's settings of the webhook, as they are now."""
+    """The policy's current settings of the webhook."""
     try:
         content: dict[str, Any] = json.loads(places.settings.read_bytes())
     except (OSError, ValueError) as error:

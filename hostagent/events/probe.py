@@ -20,9 +20,7 @@ _SECONDS = 10.0
 def run(arguments: list[str]) -> int:
     """Prints what the endpoint answered, as JSON; never the token."""
     parser = argparse.ArgumentParser(prog="ping8-agent webhook")
-    parser.add_argument(
-        "--test-event", action="store_true", help="send an event of type Test, marked as such"
-    )
+    parser.add_argument("--test-event", action="store_true", help="send an event of type Test")
     options = parser.parse_args(arguments)
     try:
         settings = json.loads(SETTINGS.read_bytes()) if options.test_event else None
@@ -35,7 +33,7 @@ def run(arguments: list[str]) -> int:
 
 
 def probe(environment: Mapping[str, str], settings: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Connects; with the policy's webhook settings posts one marked event as the policy would."""
+    """Connects; with webhook settings, posts one test event as the policy would."""
     url = environment.get("PING8_WEBHOOK_URL", "")
     error = connection_error(url)
     answer: dict[str, Any] = {"url": url, "reachable": not error, "error": error, "status": None}
@@ -52,10 +50,10 @@ def probe(environment: Mapping[str, str], settings: Mapping[str, Any] | None) ->
 
 
 def connection_error(url: str) -> str:
-    """Why no connection to the endpoint can be made; empty where one can."""
+    """Why the endpoint cannot be reached; empty if it can."""
     parts = urllib.parse.urlsplit(url)
     if not parts.hostname:
-        return "PING8_WEBHOOK_URL names no host"
+        return "PING8_WEBHOOK_URL has no host"
     try:
         if parts.scheme == "https":
             context = ssl.create_default_context()

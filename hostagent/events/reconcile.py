@@ -1,8 +1,8 @@
-"""`events reconcile`: which messages have no known fate, after kumod was killed or the power went.
+"""`events reconcile`: finds messages with an unknown outcome after a kill or a power cut.
 
-Log lines that kumod's compressor held are gone then. A message that was received, of which no final
-event is in the local logs, and that no queue holds, was delivered or bounced, and its event is
-lost. Only the recipient's server knows which; it is not sent again.
+Log lines in kumod's compressor are lost then. A message that was received, has no final
+event in the local logs and is in no queue was delivered or bounced, and its event is
+lost. Only the recipient's server knows which, so it is not sent again.
 """
 
 import json
@@ -25,14 +25,14 @@ REPORT = Path("/var/spool/kumomta/ping8/reconciled.json")
 WEEK = 7 * 86400
 _FINAL = frozenset({"Delivery", "Bounce", "Expiration", "AdminBounce"})
 _SEGMENT_ENDS = 400.0
-"""Seconds in which a segment of five minutes has ended."""
+"""Seconds after which a five-minute segment has ended."""
 _LOOK_EVERY = 5.0
 _MOST_SHOWN = 10_000
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Time, and how it passes."""
+    """The clock."""
 
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
@@ -45,10 +45,10 @@ def reconcile(
     kumod: str = KUMOD,
     clock: Clock | None = None,
 ) -> dict[str, Any]:
-    """Compares receptions since then, final events and queues, while kumod runs.
+    """Compares receptions since then with final events and queues, while kumod runs.
 
-    A message that is delivered meanwhile is in the segment that is open now: so the logs are read
-    again when that one has ended.
+    A message that is delivered meanwhile is in the segment that is open now, so the logs are read
+    again when that segment has ended.
     """
     clock = clock or Clock()
     begun = clock.now()
@@ -86,7 +86,7 @@ def _without_end(
     for record in found:
         name = str(record.get("id"))
         if record.get("type") in _FINAL:
-            # Threads log side by side: an end may lie before its beginning.
+            # Threads log concurrently: a final event may be before its reception.
             if lacking.pop(name, None) is None:
                 ended.add(name)
         elif record.get("type") == "Reception" and record.get("reception_protocol") == "HTTP":
@@ -117,14 +117,14 @@ def _is_held(kumod: str, message: str) -> bool:
         raise AgentError(f"kumod cannot be asked: {error}", "start kumod, then try again") from None
     if status == 200:
         return True
-    # The real one answers 500 to what its spool does not have.
+    # kumod answers 500 for a message that its spool does not have.
     if status in (404, 500) and b"no such" in body:
         return False
     raise AgentError(f"kumod answers {status} about a message", "see kumod's journal")
 
 
 def _wait_for_segments(logs: Path, clock: Clock) -> None:
-    """Until those that are open now are done."""
+    """Waits until the segments that are open now have ended."""
     end = clock.now() + _SEGMENT_ENDS
     open_now = [path for path in logs.glob(PATTERN) if not Segment(path).done]
     while clock.now() < end and any(path.exists() and not Segment(path).done for path in open_now):

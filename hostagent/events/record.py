@@ -1,11 +1,11 @@
-"""What a log record is to PING8: its id, its moment, and the record as PING8 sees it."""
+"""A log record as PING8 gets it: its id, its time, and its content."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 _LOCAL = {"ping8_missing"}
-"""What the local logs alone have."""
+"""Fields that only the local logs have."""
 
 ID_FIELD = "X-PING8-Event-Id"
 LOG_RECORD = "LogRecord"
@@ -35,7 +35,7 @@ def event_time(record: Mapping[str, Any]) -> int:
 
 
 def event_type(record: Mapping[str, Any]) -> str:
-    """Its type as the settings name it: the reception of mail by SMTP has a name of its own."""
+    """Its type as in the settings, where the reception of mail by SMTP has its own name."""
     kind = str(record.get("type") or "Unknown")
     if kind == "Reception" and record.get("reception_protocol") != "HTTP":
         return "InboundReception"
@@ -44,7 +44,7 @@ def event_type(record: Mapping[str, Any]) -> str:
 
 def as_event(logged: Mapping[str, Any]) -> dict[str, Any]:
     """A record of the local logs as PING8 gets it: correlation values are in `headers`, and the
-    pool is named without the place that policy/kumomta/egress.lua puts behind it."""
+    pool is named without the suffix that policy/kumomta/egress.lua adds."""
     meta = {name: value for name, value in logged.get("meta", {}).items() if name not in _LOCAL}
     pool = logged.get("egress_pool")
     named = {"egress_pool": pool.partition("#")[0]} if pool else {}
@@ -52,23 +52,23 @@ def as_event(logged: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_wanted(record: Mapping[str, Any], leave_out: Mapping[str, Any]) -> bool:
-    """Never an event about an event or no mail, nor a type that the settings leave out."""
+    """Not an event about an event or about no mail, nor a type that the settings leave out."""
     if record.get("reception_protocol") == LOG_RECORD or record.get("queue") in NO_MAIL:
         return False
     return event_type(record) not in leave_out
 
 
 def array(records: Iterable[tuple[str, str]]) -> str:
-    """A JSON array of records by their ids; each begins with its id.
+    """A JSON array of records by their ids; each record begins with its id.
 
-    Put together as text, as the policy does it: a record goes out as kumod wrote it.
+    Joined as text, as in the policy, so that each record stays as kumod wrote it.
     """
     opened = (f'{{"{ID_FIELD}":"{record_id}",{text.strip()[1:]}' for record_id, text in records)
     return f"[{','.join(opened)}]"
 
 
 def _moment(record: Mapping[str, Any]) -> tuple[Any, Any]:
-    # Two loggers may give an out-of-band bounce two times; its reception is the same for both.
+    # Two loggers may report an out-of-band bounce twice; both have the same reception.
     if record.get("type") == "OOB":
         return record.get("created_time"), record.get("created")
     return record.get("event_time"), record.get("timestamp")

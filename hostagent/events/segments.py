@@ -1,4 +1,4 @@
-"""Segments of kumod's logs: zstd files of JSON lines, named by the time that they begin."""
+"""Segments of kumod's logs: zstd files of JSON lines, named by their start time."""
 
 import os
 import subprocess
@@ -11,8 +11,8 @@ PATTERN = "[0-9]*-[0-9]*"
 class Segment:
     """One segment, read line by line.
 
-    After that, `whole` says whether it was read to its end: no for one that a crash tore, or whose
-    bytes are damaged. The lines before that place are given out all the same.
+    Afterwards, `whole` is whether it was read to its end: not if a crash truncated it or its
+    bytes are damaged. The lines before that position are yielded anyway.
     """
 
     def __init__(self, path: Path) -> None:
@@ -21,11 +21,11 @@ class Segment:
 
     @property
     def done(self) -> bool:
-        """Whether kumod has finished it: it takes the right to write away then."""
+        """Whether kumod has finished it: it then makes the file read-only."""
         return not self.path.stat().st_mode & 0o222
 
     def lines(self) -> Iterator[bytes]:
-        """Complete lines, without the line ends."""
+        """Complete lines, without line ends."""
         self.whole = False
         ended = True
         with subprocess.Popen(

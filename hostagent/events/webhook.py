@@ -1,4 +1,4 @@
-"""PING8's endpoint: one connection, no redirects, and a limit for everything that it may do."""
+"""PING8's endpoint: one connection, no redirects, and limits on time and size."""
 
 import http.client
 import json
@@ -25,8 +25,8 @@ _MOST_READ = 64 * 1024
 Verdict = Literal["delivered", "retry", "failing", "refused"]
 """What an answer means for the events of a POST (policy/kumomta/answers.lua).
 
-`retry`: PING8 is away, or does not take our token; `failing`: it is there and fails on what it was
-sent, which may be one event's fault; `refused`: it will never take it.
+`retry`: PING8 is down, or rejects our token; `failing`: it is up and fails on what it was
+sent, perhaps because of one event; `refused`: it will never take it.
 """
 
 _AWAY = frozenset({401, 403, 408, 421, 425, 429, 502, 503, 504})
@@ -34,9 +34,9 @@ _AWAY = frozenset({401, 403, 408, 421, 425, 429, 502, 503, 504})
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a POST, and what PING8 said, in one line without the token.
+    """The outcome of a POST, and PING8's answer on one line without the token.
 
-    `status` is that of HTTP; None where none came.
+    `status` is the HTTP status; None without an answer.
     """
 
     verdict: Verdict
@@ -50,7 +50,7 @@ class Answer:
 
 
 def classify(status: int, body: str, failure_field: str | None) -> Verdict:
-    """What a status and a body mean. A redirect is a fault on the way: no event follows it."""
+    """The meaning of a status and a body. A redirect is an error: events do not follow it."""
     if 200 <= status < 300:
         failed = failure_field is not None and _says_failure(body, failure_field)
         return "failing" if failed else "delivered"
@@ -62,7 +62,7 @@ def classify(status: int, body: str, failure_field: str | None) -> Verdict:
 def _says_failure(body: str, field: str) -> bool:
     try:
         content = json.loads(body)
-        # kumod's parser refuses NaN, numbers without bounds and halves of surrogate pairs.
+        # kumod's parser rejects NaN, infinite numbers and lone surrogates.
         json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return True
@@ -73,7 +73,7 @@ def _says_failure(body: str, field: str) -> bool:
 
 
 def _says_its_end(response: http.client.HTTPResponse) -> bool:
-    """Whether it says where its body ends: http.client takes headers that break off for whole."""
+    """Whether the headers say where the body ends: http.client accepts incomplete headers."""
     return (
         response.length is not None
         or response.chunked
@@ -83,7 +83,7 @@ def _says_its_end(response: http.client.HTTPResponse) -> bool:
 
 
 def read_environment(path: Path) -> dict[str, str]:
-    """The variables of an environment file as systemd reads those that we write."""
+    """The variables of an environment file, read as systemd does."""
     found = re.findall(r'^(\w+)="((?:[^"\\]|\\.)*)"$', path.read_text("utf-8"), re.MULTILINE)
     return {name: re.sub(r'\\(["\\$`])', r"\1", value) for name, value in found}
 
@@ -101,11 +101,11 @@ class Webhook:
         self._connection: http.client.HTTPConnection | None = None
 
     def post(self, record: str, event_id: str) -> Answer:
-        """Sends one event; a broken connection is an answer too."""
+        """Sends one event; a broken connection is also an outcome."""
         return self.post_all([(event_id, record)])
 
     def post_all(self, records: Sequence[tuple[str, str]]) -> Answer:
-        """Sends events, texts by their ids, in one POST."""
+        """Sends events (texts by id) in one POST."""
         in_array = len(records) > 1 or self.settings.get("batch_size", 1) > 1
         body = array(records) if in_array else records[0][1]
         headers = {
@@ -121,14 +121,14 @@ class Webhook:
         return Answer(verdict, self._presentable(f"{status} {text}"), status)
 
     def send(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
-        """Status and text of PING8's answer, also of a redirect. Raises OSError or HTTPException
-        when there is none."""
+        """Status and text of PING8's answer, even of a redirect. Raises OSError or HTTPException
+        if there is none."""
         reused = self._connection is not None
         try:
             try:
                 return self._exchange(body, headers)
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
-                # It may have closed a connection that was idle.
+                # It may have closed an idle connection.
                 self.close()
                 if not reused:
                     raise
@@ -138,8 +138,8 @@ class Webhook:
             raise
 
     def _exchange(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
-        """Status and the beginning of the text. The time limit is for the whole exchange: a
-        receiver that drips would never run into one for each read."""
+        """Status and the beginning of the text. The time limit covers the whole exchange: a
+        very slow receiver would never exceed a limit per read."""
         path = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
         connection = self._connected()
         over = threading.Event()
@@ -165,7 +165,7 @@ class Webhook:
             if left and len(text) < _MOST_READ:
                 raise http.client.IncompleteRead(text, left)
             if not response.isclosed() and (left or response.read(1)):
-                # Longer than anybody needs: the rest is not waited for.
+                # Longer than anybody needs: the rest is not read.
                 self.close()
             return response.status, text.decode("utf-8", "replace")
         finally:

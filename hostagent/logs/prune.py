@@ -1,4 +1,4 @@
-"""`ping8-agent prune`: delete old segments of KumoMTA's logs, which nothing else ever deletes."""
+"""`ping8-agent prune`: deletes old segments of KumoMTA's logs; nothing else deletes them."""
 
 import argparse
 import json
@@ -28,11 +28,11 @@ def to_delete(
     keep_bytes: int,
     arrived: Mapping[str, int] | None = None,
 ) -> list[Segment]:
-    """The segments over the age, and the oldest of the rest until what stays fits the size.
+    """The segments over the age limit, and then the oldest until the rest fits the size limit.
 
-    Neither the newest nor one that may still be written is ever among them. With `arrived`, sizes
-    of segments in S3 by name, age alone takes no other: but a full disk would stop mail, so the
-    size limit does.
+    It never includes the newest one or one that may still be open. With `arrived`, sizes
+    of segments in S3 by name, age deletes only those; but a full disk would stop mail, so the
+    size limit deletes others too.
     """
     newest_first = sorted(segments, key=lambda segment: segment.modified, reverse=True)
     kept_bytes = 0
@@ -40,7 +40,7 @@ def to_delete(
     full = False
     for position, segment in enumerate(newest_first):
         age = now - segment.modified
-        # Once one is too much, so is every older one: what stays has no gaps.
+        # If one exceeds the limit, so does every older one: the remainder has no gaps.
         full = full or kept_bytes + segment.size > keep_bytes
         old = age > keep_seconds and has_arrived(segment, arrived)
         if position > 0 and age > STILL_WRITTEN and (old or full):
@@ -51,12 +51,12 @@ def to_delete(
 
 
 def has_arrived(segment: Segment, arrived: Mapping[str, int] | None) -> bool:
-    """Whether S3 holds this very segment; nothing is asked of S3 where nothing is shipped."""
+    """Whether S3 has this segment; always true if nothing is shipped."""
     return arrived is None or arrived.get(segment.path.name) == segment.size
 
 
 def read_arrived(path: Path) -> dict[str, int]:
-    """What `ping8-agent ship` has noted; nothing where it has never run."""
+    """The receipts of `ping8-agent ship`; empty if it has never run."""
     try:
         receipts = json.loads(path.read_bytes())["segments"]
         return {name: int(receipt["size"]) for name, receipt in receipts.items()}
@@ -65,9 +65,9 @@ def read_arrived(path: Path) -> dict[str, int]:
 
 
 def read_segments(directory: Path) -> list[Segment]:
-    """Regular files of the directory itself; one that vanishes meanwhile is no error.
+    """Regular files in the directory; one that vanishes meanwhile is not an error.
 
-    Neither is a directory that is not there yet.
+    Nor is a missing directory.
     """
     found: list[Segment] = []
     if not directory.is_dir():
@@ -84,7 +84,7 @@ def read_segments(directory: Path) -> list[Segment]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Delete, and print what was deleted and what stayed as JSON."""
+    """Delete, and print what was deleted and what is left as JSON."""
     parser = argparse.ArgumentParser(prog="ping8-agent prune", description=__doc__)
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--keep-seconds", type=int, required=True)

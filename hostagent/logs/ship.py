@@ -1,7 +1,7 @@
-"""`ping8-agent ship`: copy finished segments of KumoMTA's logs to S3, each once.
+"""`ping8-agent ship`: copies finished segments of KumoMTA's logs to S3, each once.
 
-A receipt of each is kept for `ping8-agent prune`, which deletes by age only what has arrived: S3
-was given the segment's SHA-256 and takes nothing that differs from it.
+Each gets a receipt for `ping8-agent prune`, which deletes by age only what is in S3: S3
+gets the segment's SHA-256 and rejects content that differs.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from hostagent.logs.prune import STILL_WRITTEN, Segment, read_segments
 from hostagent.metrics.cloudwatch import Credentials, SendError, authorization, credentials
 
 _BUDGET = 480.0
-"""Seconds of one run, below the unit's own limit."""
+"""Time limit of one run, below the unit's own limit."""
 
 _EACH = 60.0
 _CHUNK = 1 << 20
@@ -33,7 +33,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Target:
-    """Where segments go. `host` and `port` are S3's own but in tests."""
+    """Where segments go. `host` and `port` are S3's, except in tests."""
 
     bucket: str
     region: str
@@ -47,7 +47,7 @@ class Target:
         return f"{self.bucket}.s3.{self.region}.amazonaws.com{china}"
 
     def path(self, segment: Segment) -> str:
-        """The segment's key: by the day that it was closed."""
+        """The segment's key, by the day on which it was closed."""
         day = time.strftime("%Y/%m/%d", time.gmtime(segment.modified))
         return urllib.parse.quote(f"/{self.prefix}/{day}/{segment.path.name}", safe="/-_.~")
 
@@ -56,7 +56,7 @@ Put = Callable[[Target, Segment, Credentials], str]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Ship, and print what was shipped and what waits as JSON."""
+    """Ship, and print what was shipped and what is pending as JSON."""
     parser = argparse.ArgumentParser(prog="ping8-agent ship", description=__doc__)
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--bucket", required=True)
@@ -81,7 +81,7 @@ def ship(
     keys: Callable[[], Credentials] = credentials,
     now: Clock = time.time,
 ) -> tuple[dict[str, int], str]:
-    """Send what is finished and has no receipt, oldest first; what happened, and an error or ''."""
+    """Send finished segments without a receipt, oldest first; returns the result and an error."""
     put = put or put_object
     started, error, shipped = now(), "", 0
     receipts = read_receipts(state)
@@ -110,7 +110,7 @@ def ship(
 def finished(
     segments: Sequence[Segment], receipts: Mapping[str, Mapping[str, Any]], now: float
 ) -> list[Segment]:
-    """Segments that are written no more and are not in S3, oldest first."""
+    """Closed segments that are not in S3, oldest first."""
     chosen = [
         segment
         for segment in segments
@@ -156,12 +156,12 @@ def put_object(target: Target, segment: Segment, keys: Credentials) -> str:
     if answer.status != 200:
         raise SendError(f"{target.host} answers {answer.status}: {' '.join(text.split())[:300]}")
     if answer.getheader("x-amz-checksum-sha256", checksum) != checksum:
-        raise SendError(f"{target.host} holds {segment.path.name} with another checksum than ours")
+        raise SendError(f"{target.host} has {segment.path.name} with another checksum than ours")
     return digest.hexdigest()
 
 
 def read_receipts(state: Path) -> Receipts:
-    """Receipts by name of the segment; none where they cannot be read: then all is sent again."""
+    """Receipts by segment name; empty if they cannot be read, and then all are sent again."""
     try:
         receipts: Receipts = json.loads(state.read_bytes())["segments"]
     except (OSError, ValueError, KeyError):
@@ -170,7 +170,7 @@ def read_receipts(state: Path) -> Receipts:
 
 
 def write_receipts(state: Path, receipts: Receipts, waiting: int) -> None:
-    """Whole or not at all."""
+    """Written completely or not at all."""
     fresh = state.with_name(f".{state.name}.new")
     fresh.write_text(json.dumps({"waiting": waiting, "segments": receipts}), encoding="utf-8")
     fresh.replace(state)

@@ -1,1 +1,1 @@
-"""What a host measures, and how it reaches CloudWatch."""
+"""A host's metrics, and how they get to CloudWatch."""

@@ -1,4 +1,4 @@
-"""Days left of the certificate that Nginx serves now, whatever lies on the disk."""
+"""Days left of the certificate that Nginx serves now, whatever is on the disk."""
 
 import datetime
 import socket
@@ -13,8 +13,8 @@ _SEQUENCE, _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0xA0, 0x17, 0x18
 
 
 def days_left(config: Config) -> Metric:
-    """By a TLS session over loopback."""
-    # Whether it is to be trusted is the doctor's question; here it is only read.
+    """From a TLS session over loopback."""
+    # The doctor checks whether to trust it; here it is only read.
     context = ssl._create_unverified_context()  # noqa: S323
     host, _, port = config.tls.rpartition(":")
     with (

@@ -21,7 +21,7 @@ MOST = 1000
 
 _METADATA_LIMIT, _CALL_LIMIT = 2.0, 8.0
 _LIFETIME = "60"
-"""Seconds that the metadata's session is needed for."""
+"""Seconds for which the metadata session is needed."""
 
 _ROLE = "/latest/meta-data/iam/security-credentials/"
 _VERSION = "2010-08-01"
@@ -29,7 +29,7 @@ _TYPE = "application/x-www-form-urlencoded; charset=utf-8"
 
 
 class SendError(Exception):
-    """CloudWatch did not take it, with the reason."""
+    """CloudWatch did not accept it, with the reason."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ def credentials(address: str = METADATA) -> Credentials:
         given = json.loads(_ask(connection, "GET", _ROLE + role, headers))
         return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["Token"])
     except (OSError, http.client.HTTPException) as error:
-        raise SendError(f"the instance's metadata do not answer: {_said(error)}") from None
+        raise SendError(f"the instance metadata service does not answer: {_said(error)}") from None
     except (ValueError, KeyError):
-        raise SendError("the instance's metadata hold no keys of a role") from None
+        raise SendError("the instance metadata service has no keys for a role") from None
     finally:
         connection.close()
 
@@ -68,7 +68,7 @@ def _ask(
     if answer.status == 404 and path.startswith(_ROLE):
         raise SendError("the instance has no role; see its instance profile")
     if answer.status != 200:
-        raise SendError(f"the instance's metadata answer {answer.status} to {path}")
+        raise SendError(f"the instance metadata service answers {answer.status} to {path}")
     return text
 
 
@@ -78,7 +78,7 @@ def form(
     dimensions: Mapping[str, str],
     moment: int,
 ) -> bytes:
-    """The call's body; the metrics' own dimensions come after those that all have."""
+    """The call's body; the metrics' own dimensions come after the common ones."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
     fields = {"Action": "PutMetricData", "Version": _VERSION, "Namespace": namespace}
     for number, metric in enumerate(metrics[:MOST], start=1):
@@ -99,7 +99,7 @@ def form(
 def send(
     region: str, body: bytes, keys: Credentials, *, port: int = 443, now: float | None = None
 ) -> int:
-    """Send a body that `form` made; returns the bytes that went out. Tried once."""
+    """Send a body that `form` made, once; returns the bytes sent."""
     host = endpoint(region)
     packed = gzip.compress(body, 6, mtime=0)
     headers = {
@@ -144,7 +144,7 @@ def authorization(
     method: str = "POST",
     path: str = "/",
 ) -> str:
-    """The header of AWS's signature, version 4, over all the headers given; `digest` is of the
+    """The header of AWS's signature, version 4, over all given headers; `digest` is the
     body, SHA-256 in hex digits."""
     moment = headers["X-Amz-Date"]
     scope = f"{moment[:8]}/{region}/{service}/aws4_request"
@@ -171,7 +171,7 @@ def _said(error: Exception) -> str:
 
 
 def absolute(metrics: Iterable[Metric], names: frozenset[str]) -> list[Metric]:
-    """Metrics of these names without their sign: an alarm looks at one side only."""
+    """Metrics of these names without their sign, because an alarm has only one limit."""
     return [
         Metric(one.name, abs(one.value), one.unit, one.dimensions) if one.name in names else one
         for one in metrics

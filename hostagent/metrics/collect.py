@@ -1,7 +1,7 @@
-"""What a host reports about itself, as named numbers.
+"""A host's reports about itself, as named numbers.
 
 The names are those of the table of metrics (`policy/metrics`) and of `ping8 doctor`. A metric that
-cannot be had is left out and its reason noted: nothing here fails as a whole.
+is not available is left out with a reason: nothing here fails as a whole.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,12 +18,12 @@ from hostagent.metrics.model import Counter, Metric, Oldest
 from hostagent.web import Deadline, WebError
 
 _SECONDS = 20.0
-"""For all that is asked of kumod and the proxy."""
+"""Time limit for all questions to kumod and the proxy."""
 
 
 @dataclass
 class Collected:
-    """One look at the host. `problems` says why something is missing, `failed` how much."""
+    """One snapshot of the host. `problems` says why something is missing, `failed` how much."""
 
     gauges: list[Metric] = field(default_factory=list)
     counters: list[Counter] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Collected:
     oldest: Oldest = field(default_factory=Oldest)
 
     def guard(self, what: str, collect: Callable[[], Iterable[Metric]]) -> None:
-        """Add what can be had."""
+        """Add what is available."""
         with self._noted(what):
             self.gauges.extend(collect())
 
@@ -54,7 +54,7 @@ class Collected:
 
 
 def collect(config: Config, host: Host, oldest: Oldest) -> Collected:
-    """Everything that can be had now; `oldest` is what the last look knew of the queue."""
+    """Everything available now; `oldest` is what the last run knew about the queue."""
     found = Collected(oldest=oldest)
     for name, volume in config.volumes.items():
         found.guard(f"disk {name}", partial(disks.disks, {name: volume}))

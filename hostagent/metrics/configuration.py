@@ -1,4 +1,4 @@
-"""What the timer must know of its host: a file of the release, without secrets."""
+"""What the timer must know about its host: a file of the release, without secrets."""
 
 import json
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class SentMetric:
 
 @dataclass(frozen=True)
 class Config:
-    """One host. `send` is off where the settings make no alarms.
+    """One host. `send` is off if the settings create no alarms.
 
     `refusals` is how many messages a provider must refuse for reputation before it is an alarm.
     `listener` is the `ip:port` where the proxy, or kumod by SMTP, must greet.
@@ -58,11 +58,11 @@ class Config:
     refusals: int = 0
 
     def provider(self, name: str) -> str:
-        """Our name for kumod's; the rest are one."""
+        """Our name for kumod's provider; the rest are `other`."""
         return self.providers.get(name, OTHER)
 
     def source(self, name: str) -> str:
-        """A source of the settings; the rest are one, so that metrics stay few."""
+        """A source of the settings; the rest are `other`, so that metrics stay few."""
         return name if name in self.sources else OTHER
 
 

@@ -1,4 +1,4 @@
-"""Free space and inodes of each volume, and when it is full as it grows."""
+"""Free space and inodes of each volume, and when it will be full."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 from hostagent.metrics.model import Metric
 
 FOREVER = 720.0
-"""Hours that stand for "it does not grow"."""
+"""The number of hours that means "it does not grow"."""
 
 WINDOW = 2 * 3600.0
 STEP = 600.0
@@ -17,10 +17,10 @@ _LEAST_SPAN = 1800.0
 
 @dataclass(frozen=True)
 class Volume:
-    """A file system that is watched.
+    """A monitored file system.
 
-    `limit_percent` of it stay free for good: kumod refuses mail below. What is kept on it on
-    purpose, up to `kept_bytes`, is no growth.
+    `limit_percent` of it always stays free, because kumod refuses mail below. Files kept on
+    purpose, up to `kept_bytes`, are not growth.
     """
 
     path: str
@@ -30,7 +30,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Use:
-    """One look at a volume, in bytes and inodes."""
+    """One measurement of a volume, in bytes and inodes."""
 
     used: int
     total: int
@@ -39,7 +39,7 @@ class Use:
 
 
 def use(path: str) -> Use:
-    """What users other than root find there."""
+    """As seen by users other than root."""
     status = os.statvfs(path)
     # Blocks kept for root count as used.
     return Use(
@@ -51,9 +51,9 @@ def use(path: str) -> Use:
 
 
 def takes_no_writes(path: str, mounts: Path = Path("/proc/self/mountinfo")) -> bool:
-    """Whether the kernel has made the file system read-only, or given it up, after an error.
+    """Whether the kernel has made the file system read-only, or shut it down, after an error.
 
-    Of the file system itself: the timer's unit sees every mount read-only.
+    It checks the file system itself, because the timer's unit sees every mount read-only.
     """
     device = Path(path).stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
@@ -66,9 +66,9 @@ def takes_no_writes(path: str, mounts: Path = Path("/proc/self/mountinfo")) -> b
 
 
 def disks(volumes: Mapping[str, Volume]) -> Iterator[Metric]:
-    """Space and inodes of each volume; a file system without a number of inodes has all free.
+    """Space and inodes of each volume; a file system without an inode limit has all free.
 
-    One that takes no writes is as good as full.
+    One that accepts no writes counts as full.
     """
     for name, volume in volumes.items():
         found = use(volume.path)
@@ -90,14 +90,14 @@ Look = tuple[float, int, int]
 
 
 def remember(looks: Sequence[Look], look: Look) -> list[Look]:
-    """The looks of the last two hours, one every ten minutes, with this one."""
+    """The measurements of the last two hours, one every ten minutes, with this one."""
     if looks and 0 <= look[0] - looks[-1][0] < STEP:
         return list(looks)
     return [old for old in looks if 0 <= look[0] - old[0] <= WINDOW] + [look]
 
 
 def hours_until_full(looks: Sequence[Look], now: Use, volume: Volume) -> float:
-    """By the straight line through the looks; `FOREVER` when there is no growth or no past yet."""
+    """By a straight line through the measurements; `FOREVER` without growth or history."""
     if not looks or looks[-1][0] - looks[0][0] < _LEAST_SPAN:
         return FOREVER
     usable = 1 - volume.limit_percent / 100

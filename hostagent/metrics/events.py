@@ -1,4 +1,4 @@
-"""Events that wait for PING8, were refused or may be lost, and logs that are not yet in S3."""
+"""Events that are pending, refused or possibly lost, and logs that are not yet in S3."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from hostagent.metrics.model import Counter, Metric
 from hostagent.reputation import kept
 
 _BYTES_EACH = 256
-"""Of one event in a short compressed segment; see `backlog`."""
+"""Size of one event in a short compressed segment; see `backlog`."""
 
 _BUSY_SECONDS = 2.0
 
@@ -26,8 +26,8 @@ _BUSY_SECONDS = 2.0
 def backlog(config: Config, metrics: Mapping[str, Any]) -> Metric:
     """Events that PING8 does not have yet, in kumod's queue and in the outbox.
 
-    In the outbox this is an estimate from the size of the segments that wait: to count their lines
-    each minute would mean to unpack all of them.
+    In the outbox this is an estimate from the size of the segments: counting their lines
+    each minute would mean unpacking all of them.
     """
     size = sum(status.st_size for status in _segments(config))
     queued = events_scheduled(metrics) + events_ready(metrics)
@@ -35,7 +35,7 @@ def backlog(config: Config, metrics: Mapping[str, Any]) -> Metric:
 
 
 def outbox(config: Config, now: float | None = None) -> list[Metric]:
-    """What lies in the outbox: all of it waits, for a segment is deleted when PING8 has it."""
+    """The outbox's contents; all are pending, because a segment is deleted when PING8 has it."""
     found = _segments(config)
     now = time.time() if now is None else now
     oldest = min((status.st_mtime for status in found), default=now)
@@ -56,7 +56,7 @@ def _segments(config: Config) -> list[os.stat_result]:
 
 
 def damaged(config: Config) -> Metric:
-    """Segments that could not be read to their end, and stores that were no database any more."""
+    """Segments that could not be read to their end, and stores that were no longer a database."""
     store = Path(config.dead_letters)
     count = sum(1 for _ in (Path(config.outbox) / DAMAGED).glob(PATTERN))
     count += sum(
@@ -66,7 +66,7 @@ def damaged(config: Config) -> Metric:
 
 
 def stored(config: Config) -> list[Metric]:
-    """How many events are dead letters, and how many are tried by themselves."""
+    """The number of dead letters, and of events that are retried alone."""
     counts = {"dead_letters": 0, "waiting": 0}
     if Path(config.dead_letters).exists():
         uri = f"file:{config.dead_letters}?mode=ro"
@@ -85,7 +85,7 @@ def stored(config: Config) -> list[Metric]:
 
 
 def unread(config: Config) -> Iterator[Metric]:
-    """Mail to people that nobody has looked at."""
+    """Mail to people that nobody has listed yet."""
     if config.inbox:
         yield Metric("inbox_unread", inbox.unread(Path(config.inbox)), "Count")
 
@@ -98,13 +98,13 @@ def refused(config: Config) -> Iterator[Metric]:
 
 
 def unclean_stops(config: Config) -> Counter:
-    """How often kumod did not end as it should."""
+    """The number of unclean stops of kumod."""
     count = life.read(Path(config.life)).unclean if config.life else 0
     return Counter("unclean_stops", count, (("unclean_stops", ()),))
 
 
 def unknown(config: Config) -> Iterator[Metric]:
-    """Messages of which the last `events reconcile` found no fate."""
+    """Messages whose outcome the last `events reconcile` could not find."""
     if config.reconciled and Path(config.reconciled).exists():
         found = json.loads(Path(config.reconciled).read_bytes())
         yield Metric("messages_unknown", found["unknown"], "Count")
@@ -113,7 +113,7 @@ def unknown(config: Config) -> Iterator[Metric]:
 
 
 def unshipped(config: Config) -> Iterator[Metric]:
-    """Segments that wait for S3, as the last run of `ping8-agent ship` left them."""
+    """Segments that are not in S3 after the last run of `ping8-agent ship`."""
     if config.shipped:
         with Path(config.shipped).open(encoding="utf-8") as file:
             yield Metric("segments_unshipped", json.load(file)["waiting"], "Count")

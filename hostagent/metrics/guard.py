@@ -1,7 +1,7 @@
-"""Restarts a server that lives on without its listener.
+"""Restarts a server that runs on without its listener.
 
 Up to release 2026.09.29 any error of accept() ends KumoProxy's SOCKS5 listener, and kumod's on
-port 25, for good, while the process goes on: systemd sees nothing.
+port 25, permanently, while the process continues, so systemd notices nothing.
 """
 
 import sys
@@ -17,11 +17,11 @@ from hostagent.system.units import Units
 
 _RUNS = 3
 _LONGEST = 5
-"""After each restart that did not help, the next one waits twice as many runs, this often."""
+"""After a restart that did not help, the next waits twice as many runs, up to this often."""
 
 
 def guard(config: Config, host: Host, gauges: Iterable[Metric], state: State) -> list[Metric]:
-    """Look once; some silent runs in a row restart the unit. The restart is counted."""
+    """Check once; several silent runs in a row restart the unit. The restart is counted."""
     state.add("listener_restarts", 0)
     unit, why = _look(config, host, gauges)
     state.silent = state.silent + 1 if why else 0
@@ -37,10 +37,10 @@ def guard(config: Config, host: Host, gauges: Iterable[Metric], state: State) ->
 
 
 def _look(config: Config, host: Host, gauges: Iterable[Metric]) -> tuple[str, str | None]:
-    """The unit whose listener was asked, or nothing, and why it does not greet.
+    """The unit whose listener was checked, if any, and why it does not greet.
 
-    A unit that is not active is systemd's to start, a push restarts as it needs, and a kumod that
-    takes no mail yet may still be opening its spools.
+    systemd starts a unit that is not active, a push restarts units itself, and a kumod that
+    accepts no mail yet may still be opening its spools.
     """
     unit = {"proxy": "kumoproxy.service", "mta": "kumomta.service"}[config.role]
     known = {metric.name: metric.value for metric in gauges}

@@ -1,4 +1,4 @@
-"""Whether PING8 finds Nginx at its place: not kumod alone takes mail."""
+"""Whether Nginx accepts PING8's requests: kumod alone is not enough."""
 
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.model import Metric

@@ -1,6 +1,6 @@
 """Log records that kumod could not write, and events that it could not queue.
 
-It reports them in its journal alone. A stranger who forges such a line raises an alarm, no more.
+It reports them only in its journal. A stranger who forges such a line can only raise an alarm.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""What kumod's `/metrics.json` says, as our metrics.
+"""Converts kumod's `/metrics.json` to our metrics.
 
-`/metrics.json` holds for each metric a number, a table by the values of its one label, or a list
+For each metric, `/metrics.json` has a number, a table by the values of its one label, or a list
 of tables with the labels and the number under `@`; a counter that never counted is absent. Counters
-of a queue vanish with it and begin at nought again.
+of a queue vanish with it and start again at 0.
 """
 
 import math
@@ -27,7 +27,7 @@ Metrics = Mapping[str, Any]
 
 
 def liveness(config: Config, deadline: Deadline) -> tuple[Metric, Metric]:
-    """Whether kumod answers at all, and whether it takes mail."""
+    """Whether kumod answers at all, and whether it accepts mail."""
     try:
         status, _ = get(f"{config.kumod}/api/check-liveness/v1", deadline)
     except WebError:
@@ -47,14 +47,14 @@ def metrics(config: Config, deadline: Deadline) -> dict[str, Any]:
     """All of kumod's metrics."""
     answer = get_json(f"{config.kumod}/metrics.json", deadline)
     if not isinstance(answer, dict):
-        raise WebError("kumod's metrics are no table")
+        raise WebError("kumod's metrics are not a table")
     return answer
 
 
 def rows(metrics: Metrics, name: str) -> Iterator[tuple[dict[str, str], float]]:
-    """Labels and number of each entry of a metric; none where kumod does not have it.
+    """Labels and number of each entry of a metric; none if kumod does not have it.
 
-    An entry without a number is left out, and a label without a text is empty: an odd row must not
+    An entry without a number is left out, and a label without text is empty: one odd row must not
     hide the others.
     """
     entry = metrics.get(name)
@@ -87,7 +87,7 @@ def _text(value: object) -> str:
 
 
 def total(metrics: Metrics, name: str) -> float:
-    """The sum over all labels; nought where kumod does not have it."""
+    """The sum over all labels; 0 if kumod does not have it."""
     return sum(number for _, number in rows(metrics, name))
 
 
@@ -110,7 +110,7 @@ def events_ready(metrics: Metrics) -> float:
 def gauges(metrics: Metrics) -> Iterator[Metric]:
     """States of kumod."""
     scheduled = total(metrics, "scheduled_count_total") - events_scheduled(metrics)
-    # Each queue is listed, and beside it the sum of each kind of queues.
+    # Each queue is listed, and also the sum for each kind of queue.
     services = by_label(metrics, "ready_count", "service")
     ready = sum(n for name, n in services.items() if "->" in name and EVENT_QUEUE not in name)
     yield Metric("messages_scheduled", max(0.0, scheduled), "Count")
@@ -122,7 +122,7 @@ def gauges(metrics: Metrics) -> Iterator[Metric]:
 
 
 def counters(metrics: Metrics, config: Config) -> Iterator[Counter]:
-    """What kumod counts; one that does not exist yet counts as nought."""
+    """kumod's counters; a missing one counts as 0."""
     received = by_label(metrics, "total_messages_received", "service")
     for service in _RECEIVERS:
         yield _plain(f"received {service}", received.get(service, 0.0), "messages_received")
@@ -163,17 +163,17 @@ def created(message: str) -> float:
 
 
 def age(oldest: Oldest, now: float | None = None) -> Metric:
-    """Of the oldest message known; nought where none waits."""
+    """Age of the oldest known message; 0 if none waits."""
     now = time.time() if now is None else now
     seconds = max(0.0, now - created(oldest.message)) if oldest.message else 0.0
     return Metric("oldest_message_seconds", seconds, "Seconds")
 
 
 def oldest(config: Config, metrics: Metrics, known: Oldest, deadline: Deadline) -> Oldest:
-    """The oldest message that is seen: the known one while it waits, or one of a sample.
+    """The oldest message seen: the known one while it waits, or one of a sample.
 
     The sample is of the fullest queues and, in turn from run to run, of all others: kumod lists a
-    queue's messages in no order, and to list them all would cost more than it is worth.
+    queue's messages in no order, and listing them all would be too expensive.
     """
     waiting = {
         name: number
@@ -188,13 +188,13 @@ def oldest(config: Config, metrics: Metrics, known: Oldest, deadline: Deadline) 
         try:
             candidates += _sample(config, queue, deadline)
         except WebError:
-            # It emptied meanwhile, or the time is over: what was found so far is true.
+            # It emptied meanwhile, or time ran out: what was found so far is valid.
             continue
     return Oldest(message=min(candidates, key=created, default=""), visited=visited)
 
 
 def queues_to_visit(waiting: Mapping[str, float], visited: str) -> tuple[list[str], str]:
-    """The fullest queues, some others that come next by name, and the last of those."""
+    """The fullest queues, some others in turn by name, and the last of those."""
     fullest = sorted(waiting, key=lambda name: (-waiting[name], name))[:_FULLEST]
     rest = sorted(set(waiting) - set(fullest))
     later = [name for name in rest if name > visited]

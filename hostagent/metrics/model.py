@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Metric:
-    """One number. `dimensions` tell metrics of one name apart, such as `volume`."""
+    """One number. `dimensions` such as `volume` distinguish metrics of the same name."""
 
     name: str
     value: float
@@ -26,7 +26,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Counter:
-    """A number that only grows until its process starts anew, and the flows that it feeds.
+    """A number that only grows until its process restarts, and the flows that it feeds.
 
     `key` is the same from run to run. Flows are names with dimensions, as sorted pairs.
     """
@@ -38,7 +38,7 @@ class Counter:
 
 @dataclass(frozen=True)
 class Oldest:
-    """The oldest message that was seen waiting, and the last queue that was looked into in turn."""
+    """The oldest message seen waiting, and the last queue that was sampled in turn."""
 
     message: str = ""
     visited: str = ""

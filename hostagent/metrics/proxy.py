@@ -1,4 +1,4 @@
-"""KumoProxy's greeting and its own metrics, as ours."""
+"""KumoProxy's greeting and its own metrics, as our metrics."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ _FLOWS = {
 
 
 def up(config: Config) -> Metric:
-    """Whether the proxy greets; its HTTP listener can live on without the one for SOCKS5."""
+    """Whether the proxy greets; its HTTP listener can survive the one for SOCKS5."""
     return Metric("proxy_up", float(socks5(config.listener) is None), "None")
 
 
@@ -24,7 +24,7 @@ def metrics(config: Config, deadline: Deadline) -> dict[str, Any]:
     """All of the proxy's metrics, in kumod's form."""
     answer = get_json(f"{config.proxy}/metrics.json", deadline)
     if not isinstance(answer, dict):
-        raise WebError("the proxy's metrics are no table")
+        raise WebError("the proxy's metrics are not a table")
     return answer
 
 

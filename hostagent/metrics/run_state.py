@@ -1,4 +1,4 @@
-"""What one run of the timer leaves for the next: counters, what is not sent yet, growth, drift.
+"""The state between runs of the timer: counters, unsent flows, growth, drift.
 
 Losing it costs one interval of flows and two hours of forecasts, nothing else.
 """
@@ -20,9 +20,9 @@ Flow = tuple[str, tuple[tuple[str, str], ...]]
 
 @dataclass
 class State:
-    """Counters as last seen, by key; flows of the last interval, and those not sent yet.
+    """Counters as last seen, by key; flows of the last interval, and unsent ones.
 
-    `seen` says of which kind counters are known: the first value of a process is no flow.
+    `seen` has the kinds of known counters: the first value of a process is not a flow.
     `silent` counts the runs in which the listener did not greet since it last did or was restarted,
     `revived` the restarts since it last did; `stuck` and `stuck_restarts` are of the spool
     (`stuck.py`), `restarts` systemd's own of each unit.
@@ -48,7 +48,7 @@ class State:
     def advance(self, counters: Iterable[Counter], now: float) -> None:
         """Turn counters into flows since the last run.
 
-        A counter that was absent counts from nought, and one that fell began anew.
+        A counter that was absent counts from 0, and one that fell has restarted.
         """
         found = list(counters)
         self.seconds = max(0.0, now - self.at) if self.at else 0.0
@@ -79,7 +79,7 @@ def metrics(flows: Mapping[Flow, float], unit: str = "Count") -> list[Metric]:
 
 
 def read(path: Path = PATH) -> State:
-    """The state; a new one where there is none that can be read."""
+    """The state; a new one if none can be read."""
     try:
         data: dict[str, Any] = json.loads(path.read_bytes())
         return State(
@@ -99,7 +99,7 @@ def read(path: Path = PATH) -> State:
 
 
 def write(state: State, path: Path = PATH) -> None:
-    """Whole or not at all; not worth a wait for the disk."""
+    """Written completely or not at all; not worth waiting for the disk."""
     data = {key: value for key, value in vars(state).items() if key not in ("flows", "unsent")}
     data |= {
         "oldest": asdict(state.oldest),

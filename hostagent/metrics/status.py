@@ -1,4 +1,4 @@
-"""The verb `status`: what is live, what is kept, what runs, and the metrics of this moment."""
+"""The verb `status`: the live release, kept releases, units, and current metrics."""
 
 import time
 from dataclasses import asdict
@@ -55,7 +55,7 @@ def status(host: Host) -> dict[str, Any]:
 
 
 def _metrics(host: Host, metrics: list[Metric]) -> dict[str, Any]:
-    """States of this moment; flows are those of the timer's last interval, `flow_seconds` long."""
+    """Current states; flows are those of the timer's last interval, `flow_seconds` long."""
     path = host.layout.live(str(configuration.PATH))
     try:
         config = configuration.read(path)

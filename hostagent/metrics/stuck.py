@@ -1,7 +1,7 @@
 """Restarts a kumod whose RocksDB spool stopped taking writes, once there is room again.
 
-A full disk makes RocksDB refuse writes until kumod opens the spool anew: liveness stays 503 with
-this reason also when the disk has room (recorded on the real one).
+A full disk makes RocksDB refuse writes until kumod reopens the spool: liveness stays 503 with
+this reason even when the disk has room (recorded on the real one).
 """
 
 import sys
@@ -19,11 +19,11 @@ from hostagent.web import Deadline
 REASON = "the spool is not accepting writes"
 _RUNS = 2
 _LONGEST = 5
-"""After each restart that did not help, the next one waits twice as many runs, this often."""
+"""After a restart that did not help, the next waits twice as many runs, up to this often."""
 
 
 def restart_stuck(config: Config, host: Host, gauges: Iterable[Metric], state: State) -> None:
-    """Look once; some runs with room and without writes restart kumod. It is counted."""
+    """Check once; several runs with room but without writes restart kumod. It is counted."""
     state.add("spool_restarts", 0)
     known = list(gauges)
     up = next((one.value for one in known if one.name == "kumod_up"), 0)
@@ -37,7 +37,7 @@ def restart_stuck(config: Config, host: Host, gauges: Iterable[Metric], state: S
         return
     state.stuck += 1
     if state.stuck >= _RUNS << min(state.stuck_restarts, _LONGEST):
-        print("ping8: kumod is restarted: there is room and its spool takes none", file=sys.stderr)
+        print("ping8: kumod is restarted: its spool has room but takes no writes", file=sys.stderr)
         Units(host).restart_soon("kumomta.service")
         state.stuck = 0
         state.stuck_restarts += 1
@@ -45,7 +45,7 @@ def restart_stuck(config: Config, host: Host, gauges: Iterable[Metric], state: S
 
 
 def _room(config: Config, gauges: list[Metric]) -> bool:
-    """Whether every volume has more free than kumod asks for."""
+    """Whether every volume has more free space than kumod needs."""
     return all(
         one.value > config.volumes[one.dimensions["volume"]].limit_percent
         for one in gauges

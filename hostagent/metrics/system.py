@@ -17,7 +17,7 @@ _UP = frozenset({"active", "reloading"})
 
 
 def memory(path: Path = MEMINFO) -> Metric:
-    """Of the machine; caches are not in use."""
+    """Of the machine; caches do not count as used."""
     sizes = {}
     for line in path.read_text("ascii").splitlines():
         name, _, rest = line.partition(":")
@@ -27,12 +27,12 @@ def memory(path: Path = MEMINFO) -> Metric:
 
 
 def reboot_pending(path: Path = REBOOT) -> Metric:
-    """Whether an update left Ubuntu's mark that only a reboot completes it."""
+    """Whether an update left Ubuntu's marker that it needs a reboot."""
     return Metric("reboot_pending", int(path.exists()), "None")
 
 
 def clock(host: Host) -> Iterable[Metric]:
-    """Offset from the true time; none where chrony does not know it."""
+    """Offset from the true time; None if chrony does not know it."""
     result = host.commands.run(["chronyc", "-n", "-c", "tracking"], limit=_QUICK)
     fields = result.output.strip().split(",")
     if not result.good or len(fields) <= _LEAP:
@@ -50,8 +50,8 @@ def units_down(
 ) -> Metric:
     """How many of the release's units do not run, or were restarted by systemd since `before`.
 
-    A unit in a crash loop may be active at the very moment of each look. `helpers` are the services
-    that timers start, which are down when they ended with an error.
+    A unit in a crash loop may be active whenever it is checked. `helpers` are the services
+    that timers start; they are down if they ended with an error.
     """
     known, now = before or {}, restarts or {}
     down = {unit for unit, state in states.items() if state not in _UP}

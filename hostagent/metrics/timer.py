@@ -1,7 +1,7 @@
-"""`ping8-agent metrics`: what a timer runs. Looks at the host and reports to CloudWatch, once.
+"""`ping8-agent metrics`: run by a timer, measures the host once and reports to CloudWatch.
 
-Nothing waits for it and nothing piles up: a run that finds another one at work ends, and what
-could not be sent goes, summed up, with the next run's metrics.
+Nothing waits for it and nothing piles up: a run ends if another is active, and what
+could not be sent is added to the next run's metrics.
 """
 
 import fcntl
@@ -41,7 +41,7 @@ def _to_cloudwatch(config: Config, body: bytes) -> int:
 
 @dataclass(frozen=True)
 class Places:
-    """Where things lie, and the way out."""
+    """Paths, and the connection to CloudWatch."""
 
     config: Path = configuration.PATH
     state: Path = run_state.PATH
@@ -49,7 +49,7 @@ class Places:
 
 
 def main(arguments: Sequence[str], host: Host | None = None, places: Places | None = None) -> int:
-    """One run; prints how much was sent as one line of JSON, and on standard error what failed."""
+    """One run; prints what was sent as one line of JSON, and what failed on standard error."""
     host, places = host or Host(), places or Places()
     if arguments:
         print(f"ping8: {arguments[0]!r} is not known here", file=sys.stderr)
@@ -86,7 +86,7 @@ def _run(config: Config, host: Host, places: Places) -> int:
 
 
 def look(config: Config, host: Host, state: State, now: float) -> Collected:
-    """Everything as it is now; the state is brought up to it."""
+    """Everything as it is now; updates the state."""
     found = collect(config, host, state.oldest)
     state.oldest = found.oldest
     last = state.at
@@ -132,9 +132,9 @@ def _lost_records(config: Config, host: Host, state: State, last: float) -> list
 
 
 def to_send(config: Config, found: Collected, state: State) -> list[Metric]:
-    """The metrics that the table of metrics has, in its units.
+    """The metrics of the table, in its units.
 
-    A provider and source without mail in this interval cost nothing; all else is told, also
+    A provider and source without mail in this interval cost nothing; everything else is sent, even
     nought.
     """
     known = {metric.name: metric for metric in config.metrics}
@@ -191,10 +191,10 @@ def _release(host: Host, state: State) -> list[Metric]:
 
 
 def _drift(host: Host, state: State, now: float) -> Metric:
-    """Looked for now and then, for it reads every file of the release; and after each push."""
+    """Checked now and then, because it reads every file of the release, and after each push."""
     live = Store(host.layout).current_id()
     if (
-        # A difference found during a push is gone after it.
+        # A difference found during a push is gone afterwards.
         state.drift != 0 or live != state.drift_of or not 0 <= now - state.drift_at < _DRIFT_EVERY
     ):
         from hostagent.push.drift import drift  # noqa: PLC0415 - most runs do without

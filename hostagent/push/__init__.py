@@ -1,1 +1,1 @@
-"""From one release to another, and back: the verbs that change a host."""
+"""The verbs that change a host: from one release to another, and back."""

@@ -1,7 +1,7 @@
-"""From one release to another: everything between a release on disk and a healthy host.
+"""Switches releases: everything between a release on disk and a healthy host.
 
-Whatever cuts this off, the files that are live are those of one release, and the note of what is
-pending lets the next run finish or go back.
+Whatever interrupts this, the live files are those of one release, and the note of pending
+steps lets the next run finish or roll back.
 """
 
 import time
@@ -27,7 +27,7 @@ _KUMOMTA_FILES = "/opt/kumomta/"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a switch did."""
+    """The result of a switch."""
 
     changed: tuple[str, ...]
     effects: tuple[str, ...]
@@ -44,7 +44,7 @@ def make_live(
     *,
     patience: float = health.LIMIT,
 ) -> Outcome:
-    """Validate a staged release, switch to it and see the host healthy; else nothing changed."""
+    """Validate a staged release and switch to it; if the host is not healthy, nothing changes."""
     old = store.manifest(store.current_id())
     units = Units(host)
     using = units.running_from(old.units, _KUMOMTA_FILES) if upgrade else ()
@@ -79,7 +79,7 @@ def make_live(
         still = health.wait(
             host, new, since=since, before=note.before, told=note.effects, limit=patience
         )
-    except Exception as error:  # whatever it is, the host must not be left half way
+    except Exception as error:  # whatever happens, the host must not be left in between
         raise _rolled_back(host, store, note, error) from error
     host.done("healthy")
     finish(host, store, note)
@@ -88,7 +88,7 @@ def make_live(
 
 
 def tell_bad(host: Host, when: str, reasons: Iterable[str]) -> None:
-    """What a push did not break is told, and rolls nothing back."""
+    """What the push did not break is reported, and rolls nothing back."""
     for why in dict.fromkeys(reasons):
         host.report.warn(f"bad {when}: {why}")
 
@@ -96,11 +96,11 @@ def tell_bad(host: Host, when: str, reasons: Iterable[str]) -> None:
 def _validated(
     host: Host, old: Manifest, new: Manifest, found: Difference, upgrade: Upgrade | None
 ) -> tuple[str, ...]:
-    """Try the release; returns the units that must stop before it is live."""
+    """Validate the release; returns the units that must stop before it is live."""
     missing = volumes.unmounted(host, new.mounts)
     if missing:
         raise AgentError(
-            f"nothing is mounted at {', '.join(missing)}", "see why on the host, then push again"
+            f"nothing is mounted at {', '.join(missing)}", "find out why on the host; push again"
         )
     links.place_missing(host.layout, new)
     host.done("linked")
@@ -127,7 +127,7 @@ def _make_way(host: Host, old: Manifest, note: Pending, upgrade: Upgrade | None)
 
 
 def activate(host: Host, store: Store, note: Pending) -> None:
-    """Make the host follow the release that is live now. May be repeated."""
+    """Make the host follow the live release. May be repeated."""
     target, origin = store.manifest(note.target), store.manifest(note.origin)
     units = Units(host)
     others = [store.manifest(item) for item in store.kept() if item != target.id]
@@ -154,7 +154,7 @@ def activate(host: Host, store: Store, note: Pending) -> None:
 
 
 def _tell(host: Host, effect: str, note: Pending) -> None:
-    """A unit that was bad before may fail again: the push may be the repair of another one."""
+    """A unit that was bad before may fail again: the push may be meant to fix another one."""
     try:
         Units(host).apply(effect)
     except AgentError as error:
@@ -164,7 +164,7 @@ def _tell(host: Host, effect: str, note: Pending) -> None:
 
 
 def finish(host: Host, store: Store, note: Pending) -> None:
-    """The host is healthy: nothing is pending any more, old releases go."""
+    """The host is healthy: clear the pending note and prune old releases."""
     if note.target != NOTHING:
         store.remember(note.target)
     pending.clear(host.layout)
@@ -174,15 +174,15 @@ def finish(host: Host, store: Store, note: Pending) -> None:
 
 
 def _give_up_quietly(host: Host, store: Store, note: Pending) -> None:
-    """As `give_up`, without hiding why: what cannot be undone now is undone by the next run."""
+    """Like `give_up`, without hiding the error: the next run undoes what cannot be undone now."""
     try:
         give_up(host, store, note)
     except Exception as error:
-        host.report.warn(f"not all could be undone at once, the next push does it: {error}")
+        host.report.warn(f"not everything could be undone, the next push does it: {error}")
 
 
 def give_up(host: Host, store: Store, note: Pending) -> None:
-    """Nothing was switched: take away what was laid out for it."""
+    """Nothing was switched: remove what was prepared for it."""
     live = store.manifest(store.current_id())
     others = [store.manifest(item) for item in store.kept() if item != live.id]
     links.bring_back(host.layout, live, note.backed_up, backup=note.backup)
@@ -197,12 +197,12 @@ def give_up(host: Host, store: Store, note: Pending) -> None:
 
 
 def go_back(host: Host, store: Store, note: Pending) -> str:
-    """Switch back; returns how the host is then, in a few words."""
+    """Switch back; returns the state of the host in a few words."""
     origin, target = store.manifest(note.origin), store.manifest(note.target)
-    # Units that the switch touched are touched again: not all of it comes from a file.
+    # Units that the switch changed are changed again: not everything is in a file.
     extra = [effect for effect in note.effects if effect.split(" ")[1] in origin.units]
     back = note.reverse(difference(target, origin, extra=extra).effects)
-    host.report.say(f"going back to release {origin.id}")
+    host.report.say(f"rolling back to release {origin.id}")
     pending.write(host.layout, back)
     links.place_missing(host.layout, origin)
     store.switch(origin.id)
@@ -222,7 +222,7 @@ def _rolled_back(host: Host, store: Store, note: Pending, error: Exception) -> A
     if isinstance(error, AgentError):
         what, fix = error.what, error.fix
     else:
-        what, fix = f"{type(error).__name__}: {error}", "see the host's disk, then push again"
+        what, fix = f"{type(error).__name__}: {error}", "check the host's disk, then push again"
     host.report.say(f"release {note.target} fails: {what}")
     try:
         state = go_back(host, store, note)

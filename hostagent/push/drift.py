@@ -1,4 +1,4 @@
-"""How a host differs from its release: one way to look for `drift`, for a push and for repairs."""
+"""How a host differs from its release: one comparison for `drift`, pushes and repairs."""
 
 import os
 import stat
@@ -18,7 +18,7 @@ from hostagent.system.units import Units
 
 @dataclass(frozen=True)
 class Difference:
-    """`what` is a path, a unit, a package or a release; `kind` says how it differs."""
+    """`what` is a path, a unit, a package or a release; `kind` is how it differs."""
 
     what: str
     kind: str
@@ -26,7 +26,7 @@ class Difference:
 
 
 Look = Callable[[Host, Store, Manifest], Iterator[Difference]]
-"""Looks at one aspect of a host, and changes nothing."""
+"""Compares one aspect of a host, and changes nothing."""
 
 
 def drift(host: Host) -> dict[str, Any]:
@@ -41,12 +41,12 @@ def drift(host: Host) -> dict[str, Any]:
 
 
 def sound(host: Host, store: Store, manifest: Manifest) -> bool:
-    """A quick look whether the live release does its work."""
+    """A quick check whether the live release works."""
     return not any(differences(host, store, manifest, (look_at_links, _mounts, _states)))
 
 
 def look_at_files(_host: Host, store: Store, manifest: Manifest) -> Iterator[Difference]:
-    """Files that are not as they were pushed."""
+    """Files that differ from what was pushed."""
     for file, why in store.damaged(manifest):
         yield Difference(file.path, "file", why)
 
@@ -62,7 +62,7 @@ def look_at_links(host: Host, _store: Store, manifest: Manifest) -> Iterator[Dif
 
 
 def look_at_additions(_host: Host, store: Store, manifest: Manifest) -> Iterator[Difference]:
-    """Files that somebody put into directories of the release."""
+    """Files that somebody added to directories of the release."""
     for path in store.additions(manifest):
         yield Difference(path, "added file", "not in the release")
 
@@ -103,7 +103,7 @@ def _packages(host: Host, _store: Store, manifest: Manifest) -> Iterator[Differe
 def _switch(host: Host, _store: Store, _manifest: Manifest) -> Iterator[Difference]:
     note = pending.read(host.layout)
     if note is not None:
-        how = "was interrupted; the next push or `ping8-agent finish` ends it"
+        how = "was interrupted; the next push or `ping8-agent finish` completes it"
         yield Difference(note.target, "switch", how)
 
 
@@ -123,7 +123,7 @@ LOOKS: tuple[Look, ...] = (
 def differences(
     host: Host, store: Store, manifest: Manifest, looks: Iterable[Look] = LOOKS
 ) -> Iterator[Difference]:
-    """What differs from the live release, as far as it is looked at."""
+    """The differences from the live release, in the given aspects."""
     for look in looks:
         yield from look(host, store, manifest)
 

@@ -1,4 +1,4 @@
-"""Whether a host does its work after a switch."""
+"""Whether a host works after a switch."""
 
 import contextlib
 import http.client
@@ -17,7 +17,7 @@ from hostagent.release.model import Check, Manifest
 from hostagent.system.units import Units
 
 LIMIT = 180.0
-"""kumod opens its spools before it answers; a large one takes its time."""
+"""kumod opens its spools before it answers; a large one takes time."""
 _EACH = 5.0
 _TOLD = 200
 _BEARER = re.compile(rb"Bearer\s+([A-Za-z0-9._~+/=-]+)")
@@ -25,17 +25,17 @@ _NO_PASSWORD, _NO_METHOD = 0, 255
 _UDP = bytes((5, 3, 0, 1, 0, 0, 0, 0, 0, 0))
 """A request for UDP (RFC 1928, 4), which KumoProxy does not serve."""
 _KINDS = frozenset({"liveness", "injection", "socks5", "banner"})
-"""A release that is live may be of an older policy, with checks of other kinds."""
+"""A live release may be of an older policy, with other kinds of checks."""
 _SETTLES = 5.0
-"""A service that ends at once is seen only when one waits for it a little."""
+"""A service that exits at once is noticed only after a short wait."""
 _HEALS = 15.0
-"""How long a push that told units waits for what was bad before it."""
+"""How long a push that changed units waits for what was bad before."""
 _FIX = "correct the settings by the journal lines above, then push again"
 
 
 @dataclass(frozen=True)
 class Test:
-    """One thing that must hold; asked, it says why it does not, or None."""
+    """One condition; returns why it does not hold, or None."""
 
     name: str
     why: Callable[[], "str | None"]
@@ -46,9 +46,9 @@ class Test:
 
 
 def state(host: Host, manifest: Manifest) -> dict[str, str]:
-    """What is bad on a host now: a test's name, and why it does not hold.
+    """What is bad on a host now: the names of tests, and why they fail.
 
-    A push is judged by what it changed, so this is taken before it.
+    A push is judged by what it changed, so this is recorded before it.
     """
     known = replace(manifest, checks=tuple(one for one in manifest.checks if one.kind in _KINDS))
     return {test.name: why for test in _tests(host, known) if (why := test())}
@@ -63,10 +63,10 @@ def wait(
     told: Iterable[str] = (),
     limit: float = LIMIT,
 ) -> tuple[str, ...]:
-    """Return when all is well; raise with what is not, after `limit` seconds or when hopeless.
+    """Return if all is well; raise with what is not, after `limit` seconds or if it is hopeless.
 
-    What was bad `before` and is so still is returned, not raised. `told` are the effects that units
-    were told. The journal has no say: what strangers send is in it.
+    What was bad `before` and still is gets returned, not raised. `told` are the effects that units
+    got. The journal does not count, because strangers can write to it.
     """
     units = Units(host)
     services = [unit for unit in manifest.units if unit.endswith(".service")]
@@ -116,10 +116,10 @@ def inactive(host: Host, units: Iterable[str]) -> str | None:
 
 
 def tests_of(host: Host, manifest: Manifest, check: Check) -> Iterable[Test]:
-    """What a check of the release asks; each says why it does not hold, or None."""
+    """Runs a check of the release; returns why it fails, or None."""
     name = f"{check.kind} {check.target}"
     if check.kind in ("liveness", "injection"):
-        # By itself: a server that was unwell before must not be silent after.
+        # A separate check: a server that was failing before must still answer afterwards.
         yield Test(f"{name} at all", lambda: _expect(check.target, None, bool, ""))
     if check.kind == "liveness":
         yield Test(name, lambda: _expect(check.target, None, lambda code: code == 200, "200"))
@@ -141,8 +141,8 @@ def tests_of(host: Host, manifest: Manifest, check: Check) -> Iterable[Test]:
 
 
 def take_up_policy(manifest: Manifest) -> None:
-    """Let kumod look at its policy now: by itself it does so every ten seconds, and until then new
-    Lua would read old data. Where it does not answer it starts, or will notice by itself."""
+    """Let kumod check its policy now: by itself it does so every ten seconds, and until then new
+    Lua would read old data. If it does not answer, it is starting or will notice by itself."""
     for check in manifest.checks:
         if check.kind == "liveness":
             url = urllib.parse.urljoin(check.target, "/api/admin/bump-config-epoch")
@@ -151,16 +151,14 @@ def take_up_policy(manifest: Manifest) -> None:
 
 
 def refuses_strangers(url: str) -> str | None:
-    """Why the way of injection does not refuse a request without a token, or None."""
+    """Why injection does not refuse a request without a token, or None."""
     return _expect(url, None, lambda code: code == 401, "401")
 
 
 def _token(host: Host, manifest: Manifest, path: str | None) -> str:
     match = path and _BEARER.search(host.layout.stored(manifest.id, path).read_bytes())
     if not match:
-        raise AgentError(
-            f"{path} holds no bearer token to try the injection path with", "report this"
-        )
+        raise AgentError(f"{path} contains no bearer token for testing injection", "report this")
     return match[1].decode()
 
 
@@ -170,7 +168,7 @@ def _expect(url: str, token: str | None, good: Callable[[int], bool], expected: 
         code, body = _ask(url, token)
     except (OSError, http.client.HTTPException) as error:
         return f"{what} does not answer ({error})"
-    # kumod says why it refuses: too little disk or memory is no fault of the release.
+    # kumod says why it refuses: too little disk or memory is not the release's fault.
     told = f" ({body})" if body and code >= 500 else ""
     return None if good(code) else f"{what} answers {code} instead of {expected}{told}"
 
@@ -180,7 +178,7 @@ def _ask(url: str, token: str | None) -> tuple[int, str]:
     parts = urllib.parse.urlsplit(url)
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
-        # Over loopback: the certificate is the doctor's business, the path is ours.
+        # Over loopback: the doctor checks the certificate, this checks the path.
         context = ssl._create_unverified_context()  # noqa: S323
         connection = http.client.HTTPSConnection(
             parts.hostname or "", parts.port, timeout=_EACH, context=context
@@ -194,7 +192,7 @@ def _ask(url: str, token: str | None) -> tuple[int, str]:
             headers = {"Content-Type": "application/json"}
             if token is not None:
                 headers["Authorization"] = f"Bearer {token}"
-            # An empty object is no message: kumod refuses it, which shows that it was asked.
+            # An empty object is not a message: kumod refuses it, so the request got there.
             connection.request("POST", parts.path, body=b"{}", headers=headers)
         else:
             connection.request("GET", parts.path or "/")
@@ -244,7 +242,7 @@ def _connect(target: str) -> socket.socket:
 
 
 def _read(connection: socket.socket, length: int) -> bytes:
-    """That many bytes, or fewer where the other side ends."""
+    """That many bytes, or fewer if the other side closes."""
     said = b""
     while len(said) < length and (more := connection.recv(length - len(said))):
         said += more
@@ -252,7 +250,7 @@ def _read(connection: socket.socket, length: int) -> bytes:
 
 
 def _hopeless(units: Units, services: Sequence[str], counted: Mapping[str, int]) -> str:
-    """Why waiting longer will not help, or nothing. `counted` are restarts by then."""
+    """Why waiting longer will not help, or ''. `counted` are the restarts so far."""
     failed = [unit for unit, state in units.states(services).items() if state == "failed"]
     if failed:
         return f"{', '.join(failed)} failed"

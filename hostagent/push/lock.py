@@ -12,12 +12,12 @@ from hostagent.host import Host
 
 
 class HeldError(AgentError):
-    """Somebody else changes this host now."""
+    """Somebody else is changing this host now."""
 
 
 @contextlib.contextmanager
 def locked(host: Host, verb: str, *, wait: float) -> Iterator[None]:
-    """Hold the host's lock; after `wait` seconds say who has it instead."""
+    """Hold the host's lock; after `wait` seconds, report who has it instead."""
     host.layout.base.mkdir(mode=0o755, parents=True, exist_ok=True)
     descriptor = os.open(host.layout.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -33,7 +33,7 @@ def locked(host: Host, verb: str, *, wait: float) -> Iterator[None]:
 
 
 def held(host: Host) -> bool:
-    """Whether somebody changes this host now."""
+    """Whether somebody is changing this host now."""
     try:
         descriptor = os.open(host.layout.lock, os.O_RDONLY)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The durable note of a switch under way: who finds it knows what is left to do."""
+"""The durable note of a switch in progress, which says what is left to do."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -10,10 +10,10 @@ from hostagent.layout import Layout
 
 @dataclass(frozen=True)
 class Pending:
-    """Written before anything live is touched, removed when the host is healthy or back.
+    """Written before anything live is touched, removed when the host is healthy or rolled back.
 
-    `back` marks a switch back: its target is not given up again. `stopped` are units to start
-    again when nothing was switched. `package` is the exact KumoMTA version to return to. `before`
+    `back` marks a rollback, whose target is not given up again. `stopped` are units to start
+    again if nothing was switched. `package` is the exact KumoMTA version to return to. `before`
     is what was bad on the host then (`health.state`).
     """
 
@@ -28,7 +28,7 @@ class Pending:
     before: Mapping[str, str] = field(default_factory=dict)
 
     def reverse(self, effects: tuple[str, ...]) -> "Pending":
-        """The note of the switch back."""
+        """The note of the rollback."""
         return replace(
             self, origin=self.target, target=self.origin, effects=effects, stopped=(), back=True
         )

@@ -1,4 +1,4 @@
-"""What a host needs before a release's files can work there."""
+"""Prepares what a host needs before a release's files can work there."""
 
 import grp
 import os
@@ -27,14 +27,14 @@ def identify(host: Host, bundle: Bundle, live: Manifest) -> None:
         found = host.layout.live(_INSTANCE).read_text().strip()
     except FileNotFoundError:
         raise AgentError(
-            f"this host has no {_INSTANCE}, so it is not certain which instance it is",
-            "see whether cloud-init ran (`cloud-init status --long`), then push again",
+            f"this host has no {_INSTANCE}, so its instance id is unknown",
+            "check whether cloud-init ran (`cloud-init status --long`), then push again",
         ) from None
     if found != bundle.instance_id:
         raise AgentError(
             f"this host is instance {found} and the release is for {bundle.instance_id} "
             f"({bundle.name})",
-            "see which instance has the address, run `pulumi refresh`, then push again",
+            "check which instance has the address, run `pulumi refresh`, then push again",
         )
     if not live.is_empty() and live.host != bundle.manifest.host:
         raise AgentError(
@@ -44,7 +44,7 @@ def identify(host: Host, bundle: Bundle, live: Manifest) -> None:
 
 
 def wait_for_boot(host: Host) -> None:
-    """Let cloud-init end, which makes users and package sources."""
+    """Wait for cloud-init, which creates users and package sources."""
     if not host.layout.live("/usr/bin/cloud-init").exists():
         return
     if host.layout.live("/run/cloud-init/result.json").exists():
@@ -93,14 +93,14 @@ def ensure_user(host: Host, name: str) -> None:
 def ensure_directory(host: Host, directory: Directory) -> None:
     """A directory with mode and owner.
 
-    What is in it is left alone, unless it came on the volume of an instance that had another
-    number for the same user: then it is handed over with its directory.
+    Its contents are left alone, unless they are on the volume of an instance that had another
+    number for the same user: then their owner changes with the directory's.
     """
     path = host.layout.live(directory.path)
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise AgentError(
-            f"{directory.path} is to be a directory and is not one",
-            "move it away on the host, then push again",
+            f"{directory.path} must be a directory but is not",
+            "move it on the host, then push again",
         )
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     uid, gid = owner_ids(directory.owner, directory.group)
@@ -114,9 +114,9 @@ def ensure_directory(host: Host, directory: Directory) -> None:
 
 
 def _hand_over(host: Host, path: Path, before: int, uid: int, gid: int) -> None:
-    host.report.say(f"handing {path} over from user {before} to {uid}")
+    host.report.say(f"changing the owner of {path} from user {before} to {uid}")
     host.commands.must(
         ["chown", "--recursive", "--no-dereference", f"--from={before}", f"{uid}:{gid}", str(path)],
         limit=900,
-        fix=f"see who owns what below {path}, then push again",
+        fix=f"check who owns what below {path}, then push again",
     )

@@ -1,4 +1,4 @@
-"""The verb `push`: from standard input to a host that is what the release says."""
+"""The verb `push`: makes a release from standard input live."""
 
 import sys
 from typing import Any
@@ -45,7 +45,7 @@ def _decide(host: Host, store: Store, bundle: Bundle, live: Manifest) -> dict[st
     if live.raw == manifest.raw:
         if not bundle.always and drift.sound(host, store, live):
             grow(host, bundle)
-            host.report.say(f"release {manifest.id} is live already: nothing to do")
+            host.report.say(f"release {manifest.id} is already live: nothing to do")
             return {"changed": [], "restarted": [], "repaired": []}
         return repair.repair(host, store, bundle)
     mask(host, store, live.id)
@@ -75,7 +75,7 @@ def _decide(host: Host, store: Store, bundle: Bundle, live: Manifest) -> dict[st
 
 
 def _left_over(host: Host, store: Store, release_id: str) -> bool:
-    """Whether a release was never live and nobody needs it to finish or go back."""
+    """Whether a release was never live and is not needed to finish or roll back."""
     return (
         store.current_id() != release_id
         and release_id not in store.history()
@@ -84,5 +84,5 @@ def _left_over(host: Host, store: Store, release_id: str) -> bool:
 
 
 def digests(manifest: Manifest) -> dict[str, str]:
-    """SHA-256 of every file; a secret's would let it be guessed."""
+    """SHA-256 of every file except secret ones, whose digest would help to guess them."""
     return {file.path: "secret" if file.secret else file.sha256 for file in manifest.files}

@@ -1,4 +1,4 @@
-"""Finishing what an interrupted run left, at boot or before the next push."""
+"""Finishes an interrupted run, at boot or before the next push."""
 
 import time
 
@@ -11,7 +11,7 @@ from hostagent.release.store import Store
 
 
 def recover(host: Host, store: Store) -> str:
-    """Bring the host to exactly one release; says what was done, or nothing."""
+    """Bring the host to exactly one release; returns what was done, or ''."""
     store.clean()
     note = pending.read(host.layout)
     if note is None:
@@ -41,7 +41,7 @@ def _finish(host: Host, store: Store, note: Pending) -> str:
         if note.back:
             pending.clear(host.layout)
             raise AgentError(
-                f"release {note.target}, to which the host went back, is not healthy: {error.what}",
+                f"release {note.target}, after a rollback to it, is not healthy: {error.what}",
                 error.fix,
             ) from error
         state = change.go_back(host, store, note)
@@ -52,7 +52,7 @@ def _finish(host: Host, store: Store, note: Pending) -> str:
 
 
 def finish(host: Host) -> dict[str, object]:
-    """The verb of the boot unit. Who holds the lock finishes by itself."""
+    """The verb of the boot unit. Whoever holds the lock finishes by itself."""
     store = Store(host.layout)
     if not host.layout.current.is_symlink():
         return {"done": "", "release": None}

@@ -1,4 +1,4 @@
-"""Pushing the live release again: drifted files are backed up and put right."""
+"""Pushes the live release again: drifted files are backed up and restored."""
 
 import os
 import time
@@ -17,7 +17,7 @@ from hostagent.system.units import Units
 
 
 def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
-    """Make the host what its live release says; units of repaired files are told."""
+    """Make the host match its live release; units of repaired files are reloaded or restarted."""
     manifest = bundle.manifest
     prepare.wait_for_boot(host)
     upgrade = prepare.prepare(host, bundle)
@@ -33,7 +33,7 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
     units = Units(host)
     using = units.running_from(manifest.units, "/opt/kumomta/") if upgrade else ()
     told += [f"restart {unit}" for unit in using]
-    # Only what the host asks of others: its own units are what a repair is for.
+    # Only what the host needs from others: repairs are meant for its own units.
     bad = {
         name: why
         for name, why in health.state(host, manifest).items()
@@ -80,7 +80,7 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
 def _put_right(
     host: Host, store: Store, bundle: Bundle, wrong: list[Difference], backup: str
 ) -> None:
-    """Files of the live release as they were pushed; what was there is backed up."""
+    """Restore files of the live release; what was there is backed up."""
     manifest = bundle.manifest
     for each in wrong:
         stored = host.layout.stored(manifest.id, each.what)
@@ -88,7 +88,7 @@ def _put_right(
             links.keep(stored, host.layout.backup / backup / "stored" / each.what.lstrip("/"))
         file = manifest.by_path.get(each.what)
         if file is None:
-            host.report.say(f"taking {each.what} away: it is {each.found}")
+            host.report.say(f"removing {each.what}: it is {each.found}")
             stored.unlink()
         else:
             host.report.say(f"repairing {each.what}: {each.found}")

@@ -1,4 +1,4 @@
-"""The verb `rollback`: a kept release becomes live again by the same steps as a push."""
+"""The verb `rollback`: makes a kept release live again, with the same steps as a push."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _WAIT = 120.0
 def rollback(
     host: Host, release_id: str | None, *, old_credentials: bool = False
 ) -> dict[str, Any]:
-    """To a given release, or the one before the live one; with its secrets only if asked to."""
+    """Roll back to a given release or the previous one; with other secrets only if allowed."""
     store = Store(host.layout)
     with lock.locked(host, "rollback", wait=_WAIT):
         store.open()
@@ -26,7 +26,7 @@ def rollback(
         manifest = store.manifest(_target(store, release_id))
         if manifest.id == live:
             raise AgentError(
-                f"release {live} is live already", f"kept are: {', '.join(store.kept())}"
+                f"release {live} is already live", f"kept are: {', '.join(store.kept())}"
             )
         mask(host, store, manifest.id)
         if not old_credentials:
@@ -37,7 +37,7 @@ def rollback(
                 f"release {manifest.id} is damaged: {damaged[0][0].path} ({damaged[0][1]})",
                 f"choose another; kept are: {', '.join(store.kept())}",
             )
-        host.report.say(f"going from release {live} to {manifest.id}")
+        host.report.say(f"switching from release {live} to {manifest.id}")
         upgrade = packages.ensure(host, manifest)
         outcome = change.make_live(host, store, manifest, upgrade)
     return {
@@ -53,7 +53,7 @@ def rollback(
 
 
 def _same_secrets(live: Manifest, target: Manifest) -> None:
-    """A token or key may have been replaced since because somebody else has it."""
+    """A token or key may have been replaced since because it leaked."""
     before, now = target.by_path, live.by_path
     other = [
         path
@@ -63,7 +63,7 @@ def _same_secrets(live: Manifest, target: Manifest) -> None:
     if other:
         raise AgentError(
             f"release {target.id} has other credentials than the live one: {', '.join(other[:6])}",
-            "revoked tokens and keys in it would be valid again: if none was revoked, go back with "
+            "its revoked tokens and keys would be valid again: if none was revoked, use "
             "--old-credentials",
         )
 

@@ -1,7 +1,7 @@
-"""Trying a staged release at its live paths before it is live.
+"""Validates a staged release at its live paths before it is live.
 
-Each program runs in a mount namespace of its own where the staged release lies over the live
-one, so that what it reads is what it will read after the switch.
+Each program runs in its own mount namespace, where the staged release covers the live
+one, so that it reads what it will read after the switch.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ KUMOD = "/opt/kumomta/sbin/kumod"
 KUMOD_UNIT = "kumomta.service"
 CERTIFICATE = "/usr/local/lib/ping8/certificate"
 _LIMIT = 120
-_FIX = "nothing was changed; correct what it names in the settings, then push again"
+_FIX = "nothing was changed; correct the named settings, then push again"
 _NOT_OURS = ("Unknown key name", "man page")
 _MASKED = hashlib.sha256(b"").hexdigest()
 """An empty unit file masks the unit, and `systemd-analyze verify` refuses masked units."""
@@ -29,7 +29,7 @@ _MASKED = hashlib.sha256(b"").hexdigest()
 
 @dataclass(frozen=True)
 class Staged:
-    """A release that is on disk but not live; `kumomta` is the tree of a version to install."""
+    """A release on disk that is not live; `kumomta` is the tree of a version to install."""
 
     host: Host
     old: Manifest
@@ -38,19 +38,19 @@ class Staged:
     kumomta: Path | None = None
 
     def touches(self, *prefixes: str) -> bool:
-        """Whether a changed file lies below one of these."""
+        """Whether a changed file is below one of these."""
         return any(path.startswith(prefixes) for path in self.difference.changed)
 
     def has_effect_on(self, unit: str) -> bool:
-        """Whether the difference asks something of a unit."""
+        """Whether the difference affects a unit."""
         return any(effect.endswith(f" {unit}") for effect in self.difference.effects)
 
 
 def validate(staged: Staged) -> bool:
-    """Refuse a release that would not run.
+    """Reject a release that would not run.
 
-    Returns whether kumod must be stopped before the switch: a running kumod takes the new policy
-    up with the environment that it was started with, and this policy does not load with it.
+    Returns whether kumod must be stopped before the switch: a running kumod loads the new policy
+    with the environment that it was started with, and this policy may not load with that.
     """
     _check_shaping(staged)
     stop_first = _check_policy(staged)
@@ -94,7 +94,7 @@ def _check_shaping(staged: Staged) -> None:
 def _check_nginx(staged: Staged) -> None:
     if staged.touches("/etc/nginx/", "/etc/ping8/tls/") or staged.has_effect_on("nginx.service"):
         if CERTIFICATE in staged.new.by_path:
-            # Nginx refuses a site without a certificate, and a fresh host has none.
+            # Nginx rejects a site without a certificate, and a fresh host has none.
             _must(staged, "certificate", [CERTIFICATE, "ensure"])
         ours = ["-c", NGINX_CONF] if NGINX_CONF in staged.new.by_path else []
         _must(staged, "nginx -t", ["nginx", "-t", *ours])
@@ -121,7 +121,7 @@ def _check_units(staged: Staged) -> None:
         if any(name in line for name in names) and not any(word in line for word in _NOT_OURS)
     ]
     if code != 0 and lines:
-        raise AgentError(f"`systemd-analyze verify` refuses: {' | '.join(lines[:6])}", _FIX)
+        raise AgentError(f"`systemd-analyze verify` rejects: {' | '.join(lines[:6])}", _FIX)
 
 
 def _must(
@@ -144,7 +144,7 @@ def _run(
     arguments += [f"--property=BindReadOnlyPaths={bind}" for bind in binds(staged)]
     if environment is not None:
         arguments.append(f"--property=EnvironmentFile={environment}")
-    # By way of env: systemd-run looks for a program before the release lies over the live one.
+    # Through env: systemd-run looks for the program before the release covers the live one.
     result = staged.host.commands.run(
         [*arguments, "--", "/usr/bin/env", *command], limit=_LIMIT + 15
     )
@@ -152,7 +152,7 @@ def _run(
 
 
 def binds(staged: Staged) -> Iterable[str]:
-    """What lies over what: the release over the live one, files over what is in their way."""
+    """The bind mounts: the release over the live one, and files over what is in their place."""
     layout = staged.host.layout
     yield f"{layout.release(staged.new.id)}:{layout.release(staged.old.id)}"
     for path in links.foreign(layout, staged.new):

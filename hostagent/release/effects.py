@@ -1,4 +1,4 @@
-"""Which units must be told about the difference between two releases. Pure."""
+"""Which units are affected by the difference between two releases. Pure."""
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class Difference:
 
 
 def difference(old: Manifest, new: Manifest, *, extra: Iterable[str] = ()) -> Difference:
-    """What changed, and what it asks for; `extra` are effects that no file has."""
+    """What changed, and what it requires; `extra` are effects that no file has."""
     before, after = old.by_path, new.by_path
     changed = tuple(
         path for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)
     )
     gone = tuple(unit for unit in old.units if unit not in new.units)
-    # Nobody can tell a helper (a timer's service, say) whose file goes with the old release.
+    # A helper (a timer's service, say) cannot be reloaded if its file goes with the old release.
     unfiled = own_units(old) - own_units(new) - set(new.units)
     asked = [
         effect
@@ -43,7 +43,7 @@ def difference(old: Manifest, new: Manifest, *, extra: Iterable[str] = ()) -> Di
 
 
 def own_units(manifest: Manifest) -> set[str]:
-    """Units that the release has a file of its own for."""
+    """Units for which the release has its own file."""
     paths = (file.path for file in manifest.files if file.path.startswith(UNIT_FILES))
     return {path[len(UNIT_FILES) :] for path in paths if "/" not in path[len(UNIT_FILES) :]}
 
@@ -51,7 +51,7 @@ def own_units(manifest: Manifest) -> set[str]:
 def ordered(
     effects: Iterable[str], units: tuple[str, ...], *, without: Container[str] = ()
 ) -> tuple[str, ...]:
-    """Each unit once, the strongest verb, helpers first, then in the release's own order."""
+    """Each unit once with the strongest verb, helpers first, then in the release's order."""
     strength = {"start": 0, "reload": 1, "restart": 2}
     verbs: dict[str, str] = {}
     for effect in effects:

@@ -1,7 +1,7 @@
-"""Live paths as links into the current release, and what was there before.
+"""Live paths as links into the current release, and backups of what was there before.
 
-A live path says the same as the current release at every moment: a link for a file that only the
-other release has dangles, which reads as no file.
+A live path always matches the current release: a link for a file that only the
+other release has dangles, which counts as a missing file.
 """
 
 import os
@@ -15,7 +15,7 @@ from hostagent.release.model import Manifest
 
 
 def link_paths(manifest: Manifest) -> tuple[str, ...]:
-    """The live paths that are links of their own: whole directories, and files outside them."""
+    """The live paths that are separate links: linked directories, and files outside them."""
     whole = tuple(f"{path}/" for path in manifest.linked_directories)
     single = (file.path for file in manifest.files if not file.path.startswith(whole))
     return (*manifest.linked_directories, *single)
@@ -39,7 +39,7 @@ def foreign(layout: Layout, manifest: Manifest) -> tuple[str, ...]:
 
 
 def place_missing(layout: Layout, manifest: Manifest) -> None:
-    """Links to nothing: they dangle, or say what the current release says."""
+    """Create links that are missing: they dangle, or match the current release."""
     for path in link_paths(manifest):
         live = layout.live(path)
         if not os.path.lexists(live):
@@ -50,7 +50,7 @@ def place_missing(layout: Layout, manifest: Manifest) -> None:
 def settle(
     layout: Layout, manifest: Manifest, others: Iterable[Manifest], *, backup: str
 ) -> tuple[str, ...]:
-    """Make the links exactly the manifest's; returns what was backed up.
+    """Make the links match the manifest; returns what was backed up.
 
     Links that only `others` have are removed. May be repeated after an interruption.
     """
@@ -73,10 +73,10 @@ def drop_stale(layout: Layout, manifest: Manifest, others: Iterable[Manifest]) -
 
 
 def adopt(layout: Layout, paths: Iterable[str], live: Manifest, *, backup: str) -> None:
-    """Replace what is in the way by links, before the switch and without a visible change.
+    """Replace existing files with links, before the switch and without a visible change.
 
-    The live release gets a copy, so that each link reads as what was there until the switch; a
-    path that the live release has itself (somebody put a file in its link's place) reads as that.
+    The live release gets a copy, so that each link has the old content until the switch; a
+    path of the live release itself (somebody replaced its link with a file) gets that content.
     """
     own = set(link_paths(live))
     for path in paths:
@@ -91,7 +91,7 @@ def adopt(layout: Layout, paths: Iterable[str], live: Manifest, *, backup: str) 
 
 
 def back_up(layout: Layout, path: str, backup: str) -> None:
-    """Keep a copy of what is at a live path."""
+    """Back up what is at a live path."""
     keep(layout.live(path), layout.backup / backup / path.lstrip("/"))
 
 
@@ -124,7 +124,7 @@ def copy_owner(source: Path, target: Path) -> None:
 
 
 def bring_back(layout: Layout, manifest: Manifest, paths: Iterable[str], *, backup: str) -> None:
-    """Undo backing up, for paths that the manifest does not want."""
+    """Restore backups of paths that the manifest does not have."""
     wanted = set(link_paths(manifest))
     for path in paths:
         kept = layout.backup / backup / path.lstrip("/")

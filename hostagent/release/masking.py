@@ -1,11 +1,11 @@
-"""Keeping the secrets of releases on this host out of what is said."""
+"""Keeps the secrets of this host's releases out of messages."""
 
 from hostagent.host import Host
 from hostagent.release.store import Store
 
 
 def mask(host: Host, store: Store, *release_ids: str) -> None:
-    """Mask what these releases' secret files hold: what runs may have printed it."""
+    """Mask the contents of these releases' secret files: programs may have printed it."""
     for release_id in release_ids:
         manifest = store.manifest(release_id)
         paths = (

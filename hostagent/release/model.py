@@ -1,4 +1,4 @@
-"""A release as program and agent know it: what it says of a host, and the bundle that brings it."""
+"""A release as program and agent share it: the desired state of a host, and the bundle."""
 
 import base64
 import binascii
@@ -15,13 +15,13 @@ from hostagent.errors import AgentError
 T = TypeVar("T")
 Role = Literal["mta", "proxy"]
 FORMAT = 1
-"""Of the bundle; another one is refused rather than half understood."""
+"""Format of the bundle; an unknown one is rejected."""
 
 EFFECT = re.compile(r"(restart|reload|start) ([\w@.:-]+\.(service|timer|socket|path|mount|target))")
 
 
 def by(read: Callable[[Any], object]) -> dict[str, Any]:
-    """Metadata of a field that travels in a bundle, and is read from JSON so."""
+    """Metadata of a field that is part of a bundle, with its JSON reader."""
     return {"read": read}
 
 
@@ -31,12 +31,12 @@ def each(read: Callable[[Any], object]) -> Callable[[Any], object]:
 
 
 def optional(read: Callable[[Any], object]) -> Callable[[Any], object]:
-    """Reads something, or null."""
+    """Reads a value or null."""
     return lambda item: None if item is None else read(item)
 
 
 def matching(pattern: str) -> Callable[[Any], str]:
-    """Reads text that matches as a whole."""
+    """Reads text that matches completely."""
 
     def read(text: object) -> str:
         if not re.fullmatch(pattern, str(text)):
@@ -47,12 +47,12 @@ def matching(pattern: str) -> Callable[[Any], str]:
 
 
 def reader(kind: Callable[..., T]) -> Callable[[Mapping[str, Any]], T]:
-    """Reads an object of fields that travel."""
+    """Reads an object from its fields."""
     return lambda raw: kind(**read_fields(kind, raw))
 
 
 def read_fields(kind: Any, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a kind that travel, as far as `raw` has them."""
+    """The bundle fields of a class that are in `raw`."""
     return {
         item.name: item.metadata["read"](raw[item.name])
         for item in fields(kind)
@@ -61,7 +61,7 @@ def read_fields(kind: Any, raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def written(value: Any) -> Any:
-    """As JSON has it: of an object the fields that travel."""
+    """As JSON data; of an object only the bundle fields."""
     if isinstance(value, tuple):
         return [written(item) for item in value]
     if is_dataclass(value):
@@ -92,10 +92,10 @@ def _effect(text: object) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class FileFacts:
-    """What a release says of one file, beside its content.
+    """What a release says about a file, besides its content.
 
-    `effects` says what a changed file asks for, as systemd verb and unit: `restart kumomta.service`
-    or `reload nginx.service`; none means that the running service takes it up by itself.
+    `effects` are what a changed file requires, as systemd verb and unit: `restart kumomta.service`
+    or `reload nginx.service`; none means that the running service picks it up by itself.
     """
 
     path: str = field(metadata=by(_path))
@@ -108,7 +108,7 @@ class FileFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class File(FileFacts):
-    """One file of a release as its host knows it: by the digest of its content."""
+    """A file of a release on its host: with the digest of its content."""
 
     sha256: str = field(metadata=by(matching(r"[0-9a-f]{64}")))
 
@@ -133,10 +133,10 @@ class Mount:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What must hold on a healthy host, beside its units being active.
+    """A condition of a healthy host, besides active units.
 
     `liveness`: the URL answers 200. `injection`: the URL answers 401 to a POST without a token and
-    something else, below 500, with the bearer token found in `token_file` (a file of the release,
+    something else, below 500, with the bearer token in `token_file` (a file of the release,
     read on the host). `socks5`, `banner`: a SOCKS5 proxy or an SMTP server greets at `host:port`.
     """
 
@@ -147,10 +147,10 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class PackageSource:
-    """Where KumoMTA's package comes from: addresses of the repository's key and of its list.
+    """Where KumoMTA's package comes from: URLs of the repository's key and its source list.
 
     `lines` for apt, the key's `fingerprint` and the package's SHA-256 `digest` are known once the
-    version is pinned; until then the host takes the list and the key that it finds.
+    version is pinned; until then the host trusts the list and the key that it finds.
     """
 
     key: str = field(metadata=by(str))
@@ -162,15 +162,15 @@ class PackageSource:
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """The desired state of a host, beside its files: what program and agent both know of a release.
+    """The desired state of a host, besides its files: what program and agent share.
 
-    A new field is added here and given a value where hosts are rendered: it is sent, enters the
-    release's id and is read on the host by its metadata.
+    To add a field, add it here and set it where hosts are rendered: it is then sent, part of the
+    release's id, and read on the host.
 
-    `linked_directories` are live directories that are one link as a whole (the policy, so that
-    code and data switch together); every other file is a link of its own.
-    `units` are enabled and must be active when the host is healthy.
-    `users` are system users to make, beside those that packages bring.
+    `linked_directories` are live directories that are a single link (the policy, so that
+    code and data switch together); every other file is a separate link.
+    `units` are enabled and must be active on a healthy host.
+    `users` are system users to create, besides those from packages.
     """
 
     host: str = field(metadata=by(str))
@@ -187,7 +187,7 @@ class Description:
     kumomta_version: str = field(metadata=by(str))
     kumomta_preinstalled: bool = field(default=False, metadata=by(bool))
     source: PackageSource | None = field(default=None, metadata=by(optional(reader(PackageSource))))
-    """None: the image has KumoMTA, or the repository."""
+    """None if the image has KumoMTA or its repository."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,17 +204,17 @@ class Manifest(Description):
         return {file.path: file for file in self.files}
 
     def is_empty(self) -> bool:
-        """Whether this is the release that a fresh host has."""
+        """Whether this is the empty release of a fresh host."""
         return self.id == NOTHING
 
 
 NOTHING = "none"
-"""Id of the release without files that is live before the first push."""
+"""Id of the empty release that is live before the first push."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What one push brings. `wait` is for the lock, `patience` for health, in seconds.
+    """The contents of one push. `wait` (for the lock) and `patience` (for health) are in seconds.
 
     `volumes` are EBS ids and `sizes` GiB, by a volume's name.
     """
@@ -231,24 +231,24 @@ class Bundle:
 
 
 def empty_manifest() -> Manifest:
-    """The release of a host that has none yet."""
+    """The empty release of a fresh host."""
     raw = {"id": NOTHING, "host": "", "role": "", "kumomta_version": "", "files": []}
     return parse_manifest(raw)
 
 
 def parse_manifest(raw: Mapping[str, Any]) -> Manifest:
-    """From JSON data; paths that could leave the release's folder are refused."""
+    """From JSON data; paths that could leave the release's folder are rejected."""
     try:
         manifest = Manifest(raw=canonical(raw), **read_fields(Manifest, raw))
     except (KeyError, TypeError, ValueError) as error:
         raise corrupt(f"its manifest is malformed ({type(error).__name__}: {error})") from error
     if len(manifest.by_path) != len(manifest.files):
-        raise corrupt("it names a file twice")
+        raise corrupt("it lists a file twice")
     return manifest
 
 
 def parse_bundle(text: bytes) -> Bundle:
-    """From standard input; every content is checked against its digest before anything is done."""
+    """From standard input; all content is checked against its digests before anything is done."""
     try:
         data = json.loads(text)
         if data["format"] != FORMAT:
@@ -268,8 +268,8 @@ def parse_bundle(text: bytes) -> Bundle:
             sizes={str(name): int(gib) for name, gib in facts["sizes"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
-        # The input holds secrets: say what kind of damage, never the text.
-        raise corrupt(f"it is not whole ({type(error).__name__})") from None
+        # The input contains secrets: report the kind of damage, never the text.
+        raise corrupt(f"it is incomplete ({type(error).__name__})") from None
     if hashlib.sha256(manifest.raw.encode()).hexdigest() != data.get("sha256"):
         raise corrupt("its manifest does not match its digest")
     for file in manifest.files:
@@ -279,20 +279,20 @@ def parse_bundle(text: bytes) -> Bundle:
 
 
 def canonical(raw: Mapping[str, Any]) -> str:
-    """The one text of a manifest, over which its digest goes."""
+    """The canonical text of a manifest, over which its digest is computed."""
     return json.dumps(raw, sort_keys=True, separators=(",", ":"))
 
 
 def corrupt(why: str) -> AgentError:
-    """The refusal of a bundle that cannot be trusted."""
+    """Rejects a bundle that cannot be trusted."""
     return AgentError(
         f"the bundle is corrupt: {why}",
-        "nothing was changed; push again, and report it when it stays",
+        "nothing was changed; push again, and report it if it happens again",
     )
 
 
 def _content(item: Mapping[str, str], data: Mapping[str, Any]) -> bytes:
-    """As text, as base64, or the same as another part of the bundle: the agent itself."""
+    """As text, as base64, or a reference to another part of the bundle (the agent itself)."""
     if "text" in item:
         return item["text"].encode()
     if "same" in item:

@@ -1,4 +1,4 @@
-"""The verb `release`: what a release on this host says, and how it differs from the live one."""
+"""The verb `release`: shows a release on this host, and how it differs from the live one."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from hostagent.release.store import Store
 
 
 def show(host: Host) -> dict[str, Any]:
-    """The files of the live release; contents of those that hold no secret."""
+    """The files of the live release, with the contents of those that are not secret."""
     store = Store(host.layout)
     manifest = store.manifest(store.current_id())
     root = host.layout.release(manifest.id) / "root"
@@ -30,7 +30,7 @@ def show(host: Host) -> dict[str, Any]:
 
 
 def _text(path: Path) -> str | None:
-    """Its text; none of a program."""
+    """Its text; None for a program."""
     try:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError:
@@ -38,7 +38,7 @@ def _text(path: Path) -> str | None:
 
 
 def differences(live: Manifest, other: Manifest) -> dict[str, list[str]]:
-    """Paths that going from the live release to another would add, remove and change."""
+    """Paths that a switch from the live release to another would add, remove and change."""
     here, there = live.by_path, other.by_path
     return {
         "added": sorted(there.keys() - here.keys()),

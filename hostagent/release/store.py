@@ -28,7 +28,7 @@ class Store:
         self.layout = layout
 
     def open(self) -> None:
-        """Make the folders, and give a fresh host the release without files as its live one."""
+        """Make the folders, and make the empty release live on a fresh host."""
         for folder in (self.layout.base, self.layout.releases):
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.layout.backup.mkdir(mode=0o700, exist_ok=True)
@@ -62,7 +62,7 @@ class Store:
         return sorted(path.parent.name for path in found if path.parent.name != NOTHING)
 
     def stored_at(self, release_id: str) -> float:
-        """When a release came to this host."""
+        """When a release arrived on this host."""
         return (self.layout.releases / release_id / "manifest.json").stat().st_mtime
 
     def history(self) -> list[str]:
@@ -77,12 +77,12 @@ class Store:
         return earlier[-1] if earlier else None
 
     def remember(self, release_id: str) -> None:
-        """Note that a release is live and healthy."""
+        """Record that a release is live and healthy."""
         rest = [item for item in self.history() if item != release_id]
         durable.write_json(self.layout.history, [*rest, release_id])
 
     def check_space(self, needed: int, count: int) -> None:
-        """Refuse to begin what would fill the disk."""
+        """Refuse a release that would fill the disk."""
         space = os.statvfs(self.layout.releases)
         free = space.f_bavail * space.f_frsize
         if free < needed + min(_MARGIN, needed * 4 + 1024 * 1024):
@@ -99,10 +99,10 @@ class Store:
             )
 
     def stage(self, manifest: Manifest, contents: Mapping[str, bytes]) -> None:
-        """Unpack a release under its id, complete and durable; it is not live by that."""
+        """Unpack a release under its id, complete and durable, without making it live."""
         folder = self.layout.release(manifest.id)
         if folder.exists():
-            # Left by an earlier push. Trusted only when nothing in it has changed since.
+            # Left by an earlier push. Trusted only if nothing in it has changed since.
             if self._kept_raw(manifest.id) == manifest.raw and not self.damaged(manifest):
                 return
             self.remove(manifest.id)
@@ -120,7 +120,7 @@ class Store:
         durable.sync_directory(self.layout.releases)
 
     def restore(self, file: File, release_id: str, content: bytes) -> None:
-        """Put one file of a release back as it was pushed."""
+        """Restore one file of a release as it was pushed."""
         path = self.layout.stored(release_id, file.path)
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         if path.is_dir() and not path.is_symlink():
@@ -138,7 +138,7 @@ class Store:
         return found
 
     def additions(self, manifest: Manifest) -> list[str]:
-        """Live paths of files that somebody put into whole directories of a release."""
+        """Live paths of files that somebody added to linked directories of a release."""
         known = manifest.by_path
         found = []
         for path in manifest.linked_directories:
@@ -150,24 +150,24 @@ class Store:
         return found
 
     def switch(self, release_id: str) -> None:
-        """Make a release live: the one rename."""
+        """Make a release live, with one rename."""
         durable.put_link(self.layout.current, f"releases/{release_id}")
 
     def remove(self, release_id: str) -> None:
-        """Delete a release that is not live; first its manifest, so that none seems complete."""
+        """Delete a release that is not live, manifest first, so that it never looks complete."""
         folder = self.layout.release(release_id)
         (folder / "manifest.json").unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
 
     def clean(self) -> None:
-        """Remove what an interrupted push left half unpacked."""
+        """Remove what an interrupted push left partly unpacked."""
         shutil.rmtree(self.layout.staging, ignore_errors=True)
         for folder in self.layout.releases.iterdir():
             if folder.is_dir() and not (folder / "manifest.json").exists():
                 shutil.rmtree(folder, ignore_errors=True)
 
     def prune(self, *, spare: str = "") -> None:
-        """Keep the live release, the one before it and the newest others, five in all."""
+        """Keep five releases: the live one, the one before it and the newest others."""
         order = [self.current_id(), self.previous_id() or "", *reversed(self.history())]
         keep = list(dict.fromkeys(item for item in order if item))[:KEEP]
         for release_id in self.kept():
@@ -175,7 +175,7 @@ class Store:
                 self.remove(release_id)
 
     def forget(self, now: float) -> None:
-        """Remove what was replaced two weeks ago: old releases and backups hold old secrets."""
+        """Remove what was replaced two weeks ago: old releases and backups contain old secrets."""
         live = self.current_id()
         followed_by = dict(itertools.pairwise(self.history()))
         for release_id in self.kept():
@@ -212,18 +212,18 @@ class Store:
 
 
 def owner_ids(owner: str, group: str) -> tuple[int, int]:
-    """Numbers of a user and a group of this host."""
+    """Ids of a user and a group on this host."""
     try:
         return pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid
     except KeyError:
         raise AgentError(
             f"user or group {owner}:{group} does not exist on this host",
-            "the package that brings it must be among the release's packages, or it among users",
+            "the release must list the package that creates it, or the user itself",
         ) from None
 
 
 def difference(path: Path, file: File) -> str | None:
-    """How a stored file differs from what the release says, or None."""
+    """How a stored file differs from the release, or None."""
     try:
         status = path.lstat()
     except (FileNotFoundError, NotADirectoryError):

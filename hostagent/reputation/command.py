@@ -14,7 +14,7 @@ from hostagent.text import duration_seconds
 
 
 def main(arguments: Sequence[str], path: Path = PATH) -> int:
-    """Prints one line of JSON; a refusal is one line on standard error and status 1."""
+    """Prints one line of JSON; an error is one line on standard error and status 1."""
     parser = argparse.ArgumentParser(prog="ping8-agent reputation")
     parser.add_argument("verb", choices=["list", "acknowledge"])
     parser.add_argument("--provider", default="")

@@ -1,1 +1,1 @@
-"""What the host offers: programs, disks, packages, systemd."""
+"""What the host provides: programs, disks, packages, systemd."""

@@ -1,4 +1,4 @@
-"""The KumoMTA of this host: which version it is, and what is known to be wrong with it."""
+"""The KumoMTA of this host: its version and its known faults."""
 
 import functools
 import json
@@ -15,7 +15,7 @@ _QUICK = 10.0
 
 
 class _Fault(TypedDict):
-    """`before`: the date of the first release that is right."""
+    """`before`: the date of the first fixed release."""
 
     before: str
     fault: str
@@ -28,7 +28,7 @@ def _table() -> list[_Fault]:
 
 
 def faults(version: str) -> list[str]:
-    """Known faults of a version, by the date in it; a text without a date has none."""
+    """Known faults of a version, by its date; a text without a date has none."""
     date = re.search(r"\d{4}\.\d{2}\.\d{2}", version)
     if date is None:
         return []
@@ -36,7 +36,7 @@ def faults(version: str) -> list[str]:
 
 
 def present(host: Host, manifest: Manifest) -> str | None:
-    """The version that is installed, or that the image brought."""
+    """The version that is installed or part of the image."""
     if not manifest.kumomta_preinstalled:
         version = packages.installed(host, ["kumomta"]).get("kumomta", "")
         pinned = manifest.kumomta_version
@@ -46,15 +46,15 @@ def present(host: Host, manifest: Manifest) -> str | None:
 
 
 def warn_of_faults(host: Host, manifest: Manifest) -> None:
-    """Name the faults of the version that a release brings: an image may have an old one, and a
-    release that was pushed long ago pins one."""
+    """Report the faults of the version in a release: an image may have an old one, and a
+    release that was pushed long ago may pin one."""
     version = manifest.kumomta_version
     if manifest.kumomta_preinstalled:
         try:
             version = present(host, manifest) or ""
         except AgentError as error:
-            # A kumod that does not answer is a reason to push, not to refuse a push.
-            host.report.warn(f"the version of KumoMTA is not known: {error.what}")
+            # A kumod that does not answer is a reason to push, not to reject a push.
+            host.report.warn(f"the version of KumoMTA is unknown: {error.what}")
             return
     for fault in faults(version):
         host.report.warn(f"KumoMTA {version}: {fault}")

@@ -1,4 +1,4 @@
-"""KumoMTA's package repository: its key, its lines for apt, and that it gives nothing else."""
+"""KumoMTA's package repository: its key, its apt sources, and a pin that allows nothing else."""
 
 import itertools
 import re
@@ -18,14 +18,14 @@ KEYRING = "/etc/apt/keyrings/kumomta.gpg"
 LIST = "/etc/apt/sources.list.d/kumomta.list"
 PREFERENCES = "/etc/apt/preferences.d/kumomta"
 _LIMIT, _SECONDS = 1 << 20, 30.0
-_REACH = "see whether the host reaches it, then push again"
+_REACH = "check whether the host can reach it, then push again"
 _PIN = (
     "`ping8 kumomta pin` says what the repository has now; change the settings only if you know why"
 )
 
 
 def ensure(host: Host, source: PackageSource) -> None:
-    """Write what apt needs. What is there and right is not fetched again."""
+    """Write what apt needs. What is already correct is not fetched again."""
     if not _key_is_right(host, source):
         _write_key(host, source)
     there = host.layout.live(LIST)
@@ -41,14 +41,14 @@ def ensure(host: Host, source: PackageSource) -> None:
 
 
 def entries(text: str) -> Iterator[str]:
-    """The lines of a list of sources that name binary packages."""
+    """The lines of a source list for binary packages."""
     for line in text.splitlines():
         if re.match(r"deb\s", line.strip()):
             yield line.strip()
 
 
 def signed_by(line: str, keyring: str) -> str:
-    """The line with this keyring, and no other, to trust; what else it says stays."""
+    """The line with only this keyring to trust; the rest stays."""
     found = re.fullmatch(r"deb\s+(?:\[([^\]]*)\]\s+)?(\S.*)", line)
     if found is None:
         raise AgentError(f"{line!r} is no line for apt", _PIN)
@@ -63,7 +63,7 @@ def without_options(line: str) -> str:
 
 
 def preferences(lines: Iterable[str]) -> str:
-    """Only `kumomta` comes from there: the repository can replace no part of Ubuntu."""
+    """Only `kumomta` comes from there, so the repository cannot replace parts of Ubuntu."""
     places = sorted({urlsplit(without_options(line).split()[0]).hostname or "" for line in lines})
     return "\n".join(
         f'Package: {name}\nPin: origin "{place}"\nPin-Priority: {priority}\n'
@@ -73,7 +73,7 @@ def preferences(lines: Iterable[str]) -> str:
 
 
 def fingerprints(commands: Commands, keyring: Path) -> list[str]:
-    """Of every key that the file makes apt trust; none in a file that is damaged."""
+    """The fingerprints of every key in the file; none if it is damaged."""
     with tempfile.TemporaryDirectory() as home:
         said = commands.run(
             [
@@ -102,7 +102,7 @@ def _write_key(host: Host, source: PackageSource) -> None:
         found = fingerprints(host.commands, armored)
         if source.fingerprint and found != [source.fingerprint]:
             raise AgentError(
-                f"{source.key} holds {' and '.join(found) or 'nothing'}, and the settings "
+                f"{source.key} contains {' and '.join(found) or 'nothing'}, but the settings "
                 f"name {source.fingerprint}",
                 _PIN,
             )
@@ -123,7 +123,7 @@ def _write(host: Host, path: str, content: str | bytes) -> None:
     if live.exists() and live.read_bytes() == new:
         return
     live.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    # apt reads keys and lists as a user of its own.
+    # apt reads keys and lists as a separate user.
     durable.write_bytes(live, new, mode=0o644)
 
 

@@ -1,4 +1,4 @@
-"""Packages: what is missing is installed, KumoMTA at its pinned version, nothing starts by it."""
+"""Packages: installs what is missing, KumoMTA at its pinned version, without starting services."""
 
 import contextlib
 import fnmatch
@@ -29,7 +29,7 @@ _APT = [
 ]
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l", "NEEDRESTART_SUSPEND": "1"}
 _UPDATE, _INSTALL = 300.0, 1200.0
-_FIX = "see whether the host reaches its package sources (`apt-get update`), then push again"
+_FIX = "check whether the host can reach its package sources (`apt-get update`), then push again"
 _KUMOMTA = "kumomta"
 _POLICY_RC = "/usr/sbin/policy-rc.d"
 _POLICY_TEXT = b"#!/bin/sh\n# ping8-agent: nothing starts because it was installed.\nexit 101\n"
@@ -45,7 +45,7 @@ class Upgrade:
 
 
 def ensure(host: Host, manifest: Manifest) -> Upgrade | None:
-    """Install what is missing; another KumoMTA version than the pinned one is only fetched."""
+    """Install what is missing; if KumoMTA is not at the pinned version, only fetch that."""
     forget_policy(host)
     others = [name for name in manifest.packages if name != _KUMOMTA]
     versions = installed(host, [*others, _KUMOMTA])
@@ -79,7 +79,7 @@ def installed(host: Host, names: Iterable[str]) -> dict[str, str]:
 
 
 def matches(version: str, pinned: str) -> bool:
-    """Whether a package's version is the pinned release, whatever its build adds."""
+    """Whether a package's version is the pinned release, ignoring build suffixes."""
     return fnmatch.fnmatchcase(version, pattern(pinned))
 
 
@@ -89,7 +89,7 @@ def pattern(pinned: str) -> str:
 
 
 def install(host: Host, names: Iterable[str], *extra: str) -> None:
-    """Install packages; no service starts by it, and KumoMTA is held at its version."""
+    """Install packages without starting services; KumoMTA is held at its version."""
     wanted = list(names)
     host.report.say(f"installing {' '.join(wanted)}")
     with _nothing_starts(host):
@@ -99,7 +99,7 @@ def install(host: Host, names: Iterable[str], *extra: str) -> None:
 
 
 def change_kumomta(host: Host, version: str) -> None:
-    """Put an exact KumoMTA version in, older or newer."""
+    """Install an exact KumoMTA version, older or newer."""
     if installed(host, [_KUMOMTA]).get(_KUMOMTA) != version:
         # From the file that was fetched before anything stopped, whatever the sources have now.
         files = _files(host, version)
@@ -115,7 +115,7 @@ def forget_policy(host: Host) -> None:
 
 
 def _first(host: Host, version: str, digest: str) -> str:
-    """What to install on a host without KumoMTA: by name, or a file whose digest is known."""
+    """What to install on a host without KumoMTA: by name, or a file with a known digest."""
     if not digest:
         return f"{_KUMOMTA}={version}"
     _apt(host, "install", "--download-only", f"{_KUMOMTA}={version}")
@@ -125,10 +125,10 @@ def _first(host: Host, version: str, digest: str) -> str:
 def _fetch(host: Host, origin: str, pinned: str, digest: str) -> Upgrade:
     """Download a version with what it needs, and unpack it for validation.
 
-    The old version is fetched too: without it there is no way back.
+    The old version is fetched too: without it no rollback is possible.
     """
     target = _available(host, pinned)
-    host.report.say(f"fetching kumomta {target}, installed is {origin}")
+    host.report.say(f"fetching kumomta {target} (installed: {origin})")
     for version in (origin, target):
         if version == origin and _files(host, origin):
             continue  # the sources may have dropped it
@@ -154,7 +154,7 @@ def _file(host: Host, version: str, digest: str = "") -> Path:
     if digest and found != digest:
         files[-1].unlink()
         raise AgentError(
-            f"the package of kumomta {version} has the SHA-256 {found}, and the settings name "
+            f"the package of kumomta {version} has the SHA-256 {found}, but the settings name "
             f"{digest}",
             "`ping8 kumomta pin` says what the repository has now; change the settings only if "
             "you know why",
@@ -170,7 +170,7 @@ def _files(host: Host, version: str) -> list[Path]:
 
 
 def _available(host: Host, pinned: str) -> str:
-    """The exact version that the package sources have of a release."""
+    """The exact version of a release in the package sources."""
     output = host.commands.must(["apt-cache", "madison", _KUMOMTA], limit=60, fix=_FIX)
     rows = [line.split("|") for line in output.splitlines()]
     versions = [row[1].strip() for row in rows if len(row) > 1]
@@ -188,7 +188,7 @@ def _require_tree(host: Host) -> None:
     program = host.layout.live("/opt/kumomta/sbin/kumod")
     if not program.exists():
         raise AgentError(
-            f"KumoMTA is to be pre-installed and {program} does not exist",
+            f"KumoMTA must be pre-installed but {program} does not exist",
             "use an image with /opt/kumomta, or unset `kumomta.preinstalled`",
         )
 
@@ -205,7 +205,7 @@ def _update(host: Host) -> None:
 def _apt(host: Host, *arguments: str) -> None:
     result = host.commands.run([*_APT, *arguments], limit=_INSTALL, environment=_QUIET)
     if not result.good:
-        # An installation that was cut off leaves dpkg half done; finishing it is always right.
+        # An interrupted installation leaves dpkg half done; completing it is always right.
         with _nothing_starts(host):
             host.commands.run(["dpkg", "--configure", "-a"], limit=_INSTALL, environment=_QUIET)
             result = host.commands.run([*_APT, *arguments], limit=_INSTALL, environment=_QUIET)

@@ -24,11 +24,11 @@ class Units:
         self._host = host
 
     def reload_manager(self) -> None:
-        """Let systemd read unit files anew."""
+        """Let systemd reload its unit files."""
         self._systemctl("daemon-reload")
 
     def apply(self, effect: str) -> None:
-        """Do one effect; a unit that does not run is started by it."""
+        """Apply one effect; this starts a unit that is not running."""
         verb, unit = effect.split(" ", 1)
         self._host.report.say(f"{verb} {unit}")
         command = {"reload": "reload-or-restart"}.get(verb, verb)
@@ -45,7 +45,7 @@ class Units:
         self._systemctl("restart", "--no-block", unit)
 
     def stop(self, units: Iterable[str]) -> None:
-        """Stop units; one that is not loaded is stopped already."""
+        """Stop units; one that is not loaded is already stopped."""
         for unit in units:
             self._host.report.say(f"stop {unit}")
             result = self._host.commands.run(["systemctl", "stop", unit], limit=_START)
@@ -94,7 +94,7 @@ class Units:
         return found
 
     def running_from(self, units: Iterable[str], folder: str) -> tuple[str, ...]:
-        """Active services whose program lies in a folder."""
+        """Active services whose program is in a folder."""
         found = []
         for unit in units:
             if unit.endswith(".service"):
@@ -108,8 +108,8 @@ class Units:
     def enable(self, manifest: Manifest) -> None:
         """Make the release's units start at boot.
 
-        Links for our own unit files are made here: `systemctl enable` would point them into one
-        release's folder, which is pruned one day.
+        Links for our own unit files are created here: `systemctl enable` would point them into one
+        release's folder, which is pruned later.
         """
         own = dict(installed_units(self._host, manifest))
         for unit, targets in own.items():
@@ -135,7 +135,7 @@ class Units:
                 (wants / unit).unlink(missing_ok=True)
 
     def show_journal(self, units: Iterable[str], since: float, *, lines: int = 15) -> None:
-        """Say the last lines of the units' journal."""
+        """Print the last lines of the units' journal."""
         for line in self.journal(units, since).splitlines()[-lines:]:
             self._host.report.say(f"journal: {line}")
 
@@ -156,7 +156,7 @@ class Units:
 
 
 def installed_units(host: Host, manifest: Manifest) -> Iterable[tuple[str, tuple[str, ...]]]:
-    """The release's own unit files that start at boot, and from which folders."""
+    """The release's own unit files that start at boot, and the folders of their links."""
     for file in manifest.files:
         unit = file.path[len(UNIT_FILES) :]
         if not file.path.startswith(UNIT_FILES) or "/" in unit or "@." in unit:

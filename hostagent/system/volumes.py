@@ -1,4 +1,4 @@
-"""Volumes: found by their EBS id, formatted when blank, mounted at every boot, grown with AWS."""
+"""Volumes: found by EBS id, formatted if blank, mounted at every boot, grown with AWS."""
 
 import os
 import stat
@@ -17,7 +17,7 @@ _FILE_SYSTEMS = ("ext4", "xfs")
 _BLANK = 1024 * 1024
 _GIB = 2**30
 _GROWS = 30.0
-"""Seconds in which a host sees that its volume grew."""
+"""Seconds until a host notices that its volume grew."""
 _OPTIONS = "noatime,nodev,nosuid,noexec"
 """And for ext4 `commit=1`: a power cut takes one second of what kumod wrote, not five."""
 _UNIT = """\
@@ -51,7 +51,7 @@ def mount_all(host: Host, bundle: Bundle) -> None:
 
 
 def grow(host: Host, bundle: Bundle) -> None:
-    """Let file systems take all of a volume that has grown. What cannot be done is a warning."""
+    """Grow file systems to the size of their volumes. Failures are only warnings."""
     for mount in bundle.manifest.mounts:
         gib = bundle.sizes.get(mount.volume)
         link = host.layout.live(device_link(bundle.volumes.get(mount.volume, "")))
@@ -62,8 +62,8 @@ def grow(host: Host, bundle: Bundle) -> None:
             host.pause(1.0)
         if _size(link) < gib * _GIB:
             host.report.warn(
-                f"volume {mount.volume} has {_size(link) / _GIB:.0f} GiB here and {gib} in the "
-                "settings; see in the EC2 console whether it still grows, then push again"
+                f"volume {mount.volume} has {_size(link) / _GIB:.0f} GiB here but {gib} in the "
+                "settings; check in the EC2 console whether it is still growing, then push again"
             )
         _grow(host, mount, link.resolve())
 
@@ -75,7 +75,7 @@ def _grow(host: Host, mount: Mount, device: Path) -> None:
     command = ["resize2fs", str(device)] if kind == "ext4" else ["xfs_growfs", "-d", mount.path]
     result = host.commands.run(command, limit=240)
     if result.good:
-        host.report.say(f"the file system at {mount.path} takes all of its volume now")
+        host.report.say(f"the file system at {mount.path} now uses all of its volume")
         return
     host.report.warn(
         f"the file system at {mount.path} does not grow: {result.tail(3)}; run "
@@ -84,7 +84,7 @@ def _grow(host: Host, mount: Mount, device: Path) -> None:
 
 
 def _extent(device: Path) -> tuple[str | None, int]:
-    """Kind and bytes of a file system by its superblock, which costs a push no further program."""
+    """Kind and size in bytes of a file system from its superblock, without running a program."""
     with device.open("rb") as file:
         head = file.read(2048)
     if head[1080:1082] == b"\x53\xef":
@@ -144,7 +144,7 @@ def _mount(host: Host, mount: Mount, volume: str) -> None:
     )
     if not host.layout.live(mount.path).is_mount():
         raise AgentError(
-            f"{mount.path} is still no mount point", f"look at `systemctl status {unit}`"
+            f"{mount.path} is still not a mount point", f"look at `systemctl status {unit}`"
         )
 
 
@@ -159,7 +159,7 @@ def _require_same(host: Host, mount: Mount, volume: str) -> None:
 
 
 def mount_unit(mount: Mount, volume: str, kind: str) -> str:
-    """The unit that mounts a volume, also at the next boot."""
+    """The unit that mounts a volume, including at boot."""
     return _UNIT.format(
         volume=volume,
         name=mount.volume,
@@ -171,7 +171,7 @@ def mount_unit(mount: Mount, volume: str, kind: str) -> str:
 
 
 def _device(host: Host, mount: Mount, volume: str) -> Path:
-    """The block device of a volume, as soon as it is attached."""
+    """The block device of a volume, once it is attached."""
     link = host.layout.live(device_link(volume))
     deadline = host.now() + _WAIT
     told = False
@@ -179,7 +179,7 @@ def _device(host: Host, mount: Mount, volume: str) -> Path:
         if host.now() >= deadline:
             raise AgentError(
                 f"volume {volume} ({mount.volume}) does not appear at {link} in {_WAIT:.0f} s",
-                "see in the EC2 console whether it is attached to this instance, then push again",
+                "check in the EC2 console whether it is attached to this instance, then push again",
             )
         if not told:
             host.report.say(f"waiting for volume {volume} ({mount.volume}) to be attached")
@@ -187,25 +187,25 @@ def _device(host: Host, mount: Mount, volume: str) -> Path:
         host.pause(1.0)
     device = link.resolve()
     if not stat.S_ISBLK(device.stat().st_mode):
-        raise AgentError(f"{link} is no block device", "look at udev on the host")
+        raise AgentError(f"{link} is not a block device", "look at udev on the host")
     return device
 
 
 def _file_system(host: Host, device: Path, mount: Mount, volume: str) -> str:
-    """Type of the volume's file system, made if it is blank."""
-    # Says that an interrupted mkfs was ours: what it left is not somebody's data.
+    """Type of the volume's file system, which is created if it is blank."""
+    # Marks an interrupted mkfs as ours: what it left is not somebody's data.
     begun = host.layout.base / f"formatting-{volume}"
     found = _probe(host, device)
     if not begun.exists() and found.get("TYPE") in _FILE_SYSTEMS:
         return found["TYPE"]
     if not begun.exists() and (found or not _starts_blank(device)):
-        what = found.get("TYPE") or found.get("PTTYPE") or "data that is no known file system"
+        what = found.get("TYPE") or found.get("PTTYPE") or "data that is not a known file system"
         raise AgentError(
-            f"volume {volume} ({mount.volume}, {device}) holds {what}, so it is not touched",
+            f"volume {volume} ({mount.volume}, {device}) holds {what}, so it was left unchanged",
             "attach the right volume, or wipe this one with `wipefs --all` and `blkdiscard` "
             "if nothing on it is needed",
         )
-    host.report.say(f"making a file system on blank volume {volume} ({mount.volume})")
+    host.report.say(f"creating a file system on blank volume {volume} ({mount.volume})")
     durable.write_bytes(begun, b"")
     host.commands.must(
         ["mkfs.ext4", "-q", "-F", "-m", "1", "-L", f"ping8-{mount.volume}"[:16], str(device)],
@@ -220,7 +220,7 @@ def _file_system(host: Host, device: Path, mount: Mount, volume: str) -> str:
 
 
 def _probe(host: Host, device: Path) -> dict[str, str]:
-    """What lies on a device, from the device itself and not from a cache."""
+    """What is on a device, read from the device itself and not from a cache."""
     result = host.commands.run(["blkid", "--probe", "--output", "export", str(device)], limit=60)
     if result.code not in {0, 2}:
         raise AgentError(f"`blkid` on {device} failed: {result.tail(3)}", "see `dmesg` on the host")

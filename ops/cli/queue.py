@@ -97,7 +97,7 @@ def resume(
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Ends a suspension, or a bounce that still holds for new mail."""
+    """Ends a suspension, or a bounce that still applies to new mail."""
     from ops import queue as work
 
     work.resume(chosen(stack), which, reason=reason, as_json=as_json)

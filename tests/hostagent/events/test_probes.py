@@ -229,7 +229,7 @@ def test_what_the_policy_would_send_again_is_not_taken(
 
 @pytest.mark.parametrize("url", ["", "no address"])
 def test_an_endpoint_without_a_host_is_not_reachable(url: str) -> None:
-    assert probed(url, None)["error"] == "PING8_WEBHOOK_URL names no host"
+    assert probed(url, None)["error"] == "PING8_WEBHOOK_URL has no host"
 
 
 def test_a_webhook_that_nobody_serves_is_told_with_the_reason() -> None:

@@ -183,7 +183,9 @@ def test_a_volume_with_somebodys_data_is_not_touched(ground: Ground) -> None:
         ground.execute("systemctl", "stop", "kumomta")
         ground.execute("umount", SPOOL)
         done = ground.send(NEW, volume="vol-0foreign000000000")
-        assert "holds data that is no known file system, so it is not touched" in last_line(done)
+        assert "holds data that is not a known file system, so it was left unchanged" in last_line(
+            done
+        )
         assert "precious data" in ground.shell(
             f"dd if={device} bs=512 skip=8 count=1 2>/dev/null | tr -d '\\0'"
         )

@@ -127,7 +127,7 @@ def test_a_first_package_with_another_digest_is_deleted_and_not_installed(
 ) -> None:
     package_source.ensure(host, source(repository))
     update(host)
-    with pytest.raises(AgentError, match=f"and the settings name {'0' * 64}"):
+    with pytest.raises(AgentError, match=f"but the settings name {'0' * 64}"):
         packages._first(host, PACKAGED, "0" * 64)
     assert not packages._files(host, PACKAGED)
     digest = hashlib.sha256(

@@ -68,7 +68,7 @@ def grow(
 def test_a_file_system_grows_with_its_volume(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     grow(world, 2, monkeypatch, real=2)
     assert [words[0] for words in world.play.asked] == ["resize2fs"]
-    assert f"the file system at {SPOOL} takes all of its volume now" in world.progress.getvalue()
+    assert f"the file system at {SPOOL} now uses all of its volume" in world.progress.getvalue()
     assert world.clock == 0
 
 
@@ -115,7 +115,7 @@ def test_what_is_no_block_device_is_refused(world: World) -> None:
     link = world.root / volumes.device_link(VOLUME).lstrip("/")
     link.parent.mkdir(parents=True)
     link.write_text("")
-    with pytest.raises(AgentError, match="is no block device"):
+    with pytest.raises(AgentError, match="is not a block device"):
         mount(world, ("spool", VOLUME))
 
 
@@ -128,7 +128,7 @@ def test_a_volume_with_data_that_no_probe_knows_is_never_formatted(
     device.write_bytes(b"\0" * offset + b"somebody's" + b"\0" * 2**20)
     monkeypatch.setattr("stat.S_ISBLK", lambda mode: True)
     world.play.refuse["blkid"] = Result(2, "")
-    with pytest.raises(AgentError, match="holds data that is no known file system"):
+    with pytest.raises(AgentError, match="holds data that is not a known file system"):
         mount(world, ("spool", VOLUME))
     assert not any(words[0].startswith("mkfs") for words in world.play.asked)
 
