@@ -9,13 +9,24 @@ AUDIT = "/var/log/ping8/audit"
 OUTBOX = f"{SPOOL}/ping8/outbox"
 DEAD_LETTERS = f"{SPOOL}/ping8/dead-letters.sqlite"
 REPUTATION = f"{SPOOL}/ping8/reputation.json"
-POLICY = "/opt/kumomta/etc/policy"
-DKIM_KEYS = "/opt/kumomta/etc/dkim"
+INBOX = f"{SPOOL}/ping8/inbox/new"
+LIFE = f"{SPOOL}/ping8/kumod.json"
+RECONCILED = f"{SPOOL}/ping8/reconciled.json"
+KUMOMTA = "/opt/kumomta"
+KUMOD = f"{KUMOMTA}/sbin/kumod"
+POLICY = f"{KUMOMTA}/etc/policy"
+WEBHOOK_SETTINGS = f"{POLICY}/data/webhook.json"
+DKIM_KEYS = f"{KUMOMTA}/etc/dkim"
 ENVIRONMENT = "/etc/default/kumomta"
+METRICS = "/etc/ping8/metrics.json"
 NGINX_CONF = "/etc/nginx/ping8/nginx.conf"
 
 EVENT_QUEUE = "ping8.log-hook"
 """The queue of events for the webhook."""
+
+KUMOD_PORT = 8000
+KUMOD_API = f"http://127.0.0.1:{KUMOD_PORT}"
+"""kumod's HTTP listener: injection behind Nginx, metrics and the admin API."""
 
 FORWARDER_PORT = 8010
 FORWARDER = f"http://127.0.0.1:{FORWARDER_PORT}/"

@@ -1,20 +1,18 @@
 """Verb `find`: what this host knows about a message, from logs, queues and dead letters."""
 
 import argparse
-import json
-import sys
 import time
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hostagent.errors import AgentError
 from hostagent.events.dead_letters import DEAD_LETTERS, dead_letters
 from hostagent.events.logs import LOGS, records
 from hostagent.events.record import LOG_RECORD, event_id, event_time, event_type
 from hostagent.metrics.kumod import rows
 from hostagent.queues import KUMOD, parts
+from hostagent.report import answer
 from hostagent.web import Deadline, WebError, get_json
 
 _SECONDS = 20.0
@@ -35,13 +33,7 @@ def main(
     parser.add_argument("what", help="kumod's id, PING8's id, or a recipient's address")
     parser.add_argument("--from", dest="first", type=int, default=0, help="Unix time")
     options = parser.parse_args(arguments)
-    try:
-        result = find(options.what, options.first, logs, store, kumod)
-    except AgentError as error:
-        print(f"ping8-agent: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps(result), flush=True)
-    return 0
+    return answer(lambda: find(options.what, options.first, logs, store, kumod))
 
 
 def find(what: str, first: int, logs: Path, store: Path, kumod: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ here against the existing queues, and each change is written to the journal of c
 import argparse
 import http.client
 import json
-import sys
 import time
 import urllib.parse
 from collections.abc import Collection, Mapping, Sequence
@@ -16,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from hostagent.attempts import last_attempts
-from hostagent.contract import EVENT_QUEUE
+from hostagent.contract import EVENT_QUEUE, KUMOD_API
 from hostagent.errors import AgentError
 from hostagent.events.logs import LOGS
 from hostagent.metrics.kumod import Metrics, created, rows
+from hostagent.report import answer
 from hostagent.text import duration_seconds
 from hostagent.web import Deadline, WebError, get_json
 
-KUMOD = "http://127.0.0.1:8000"
+KUMOD = KUMOD_API
 CHANGES = Path("/var/log/ping8/queue-changes.jsonl")
 _SECONDS = 20.0
 _LOG_SECONDS = 10.0
@@ -39,13 +39,7 @@ def main(
     """Prints one line of JSON; an error is one line on standard error and status 1."""
     options = _parser().parse_args(arguments)
     options.logs = logs
-    try:
-        result = _VERBS[options.verb](options, kumod, changes)
-    except (AgentError, WebError) as error:
-        print(f"ping8-agent: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps(result), flush=True)
-    return 0
+    return answer(lambda: _VERBS[options.verb](options, kumod, changes))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,10 +8,12 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
+from hostagent.errors import AgentError
 from hostagent.text import printable
+from hostagent.web import WebError
 
 MASK = "[secret]"
 _SHORTEST = 6
@@ -32,6 +34,17 @@ def secret_words(text: str) -> set[str]:
     }
     words |= {word for word in _TOKEN.findall(text) if not _NAME.fullmatch(word)}
     return {word for word in words if len(word) >= _SHORTEST}
+
+
+def answer(make: Callable[[], Mapping[str, Any]]) -> int:
+    """Print what a verb found as one line of JSON; an error is one line, with status 1."""
+    try:
+        found = make()
+    except (AgentError, WebError) as error:
+        print(f"ping8: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(found), flush=True)
+    return 0
 
 
 class Reporter:

@@ -17,8 +17,8 @@ AGENT = "/usr/local/sbin/ping8-agent"
 CONFIG = "PING8_SSH_CONFIG"
 """Environment variable that names an OpenSSH client configuration: identity, jump host."""
 
-_AGENT_SAYS = ("ping8-agent: ", "ping8: ")
-"""How the agent's last line begins when it failed; the second is of older releases."""
+_AGENT_SAYS = "ping8: "
+"""How the agent's last line begins when it failed."""
 _CONNECT = 15
 _SSH_FAILED = 255
 _NO_AGENT = 127

@@ -19,6 +19,7 @@ from hostagent.events.logs import LOGS, records
 from hostagent.events.reconcile import KUMOD, REPORT, WEEK, Clock, keep, reconcile
 from hostagent.events.record import as_event, event_id, event_time, event_type, is_wanted
 from hostagent.events.webhook import ENVIRONMENT, SETTINGS, Webhook, read_environment
+from hostagent.report import answer
 
 _FAILURES_IN_A_ROW = 5
 
@@ -52,17 +53,14 @@ def main(arguments: Sequence[str], places: Places | None = None) -> int:
     """Runs a verb and prints one line of JSON."""
     places = places or Places()
     options = _parser().parse_args(arguments)
-    try:
-        if options.verb == "reconcile":
-            print(json.dumps(_reconciled(options, places)), flush=True)
-            return 0
-        found = _chosen(options, places)
-        result = _listed(found, options) if options.verb == "list" else _replayed(found, places)
-    except AgentError as error:
-        print(f"ping8-agent: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps(result), flush=True)
-    return 0
+    return answer(lambda: _run(options, places))
+
+
+def _run(options: argparse.Namespace, places: Places) -> dict[str, Any]:
+    if options.verb == "reconcile":
+        return _reconciled(options, places)
+    found = _chosen(options, places)
+    return _listed(found, options) if options.verb == "list" else _replayed(found, places)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,9 +11,10 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+from hostagent import contract
 from hostagent.text import printable, printable_line
 
-DIRECTORY = Path("/var/spool/kumomta/ping8/inbox/new")
+DIRECTORY = Path(contract.INBOX)
 
 SEEN = "seen"
 """Next to the mail: this file's time is when somebody last listed it."""

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hostagent import durable
+from hostagent import contract, durable
 
-PATH = Path("/var/spool/kumomta/ping8/kumod.json")
+PATH = Path(contract.LIFE)
 
 
 @dataclass

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hostagent import durable
+from hostagent import contract, durable
 from hostagent.errors import AgentError
 from hostagent.events import life
 from hostagent.events.dead_letters import DEAD_LETTERS, Store
@@ -31,7 +31,7 @@ from hostagent.events.record import event_id, event_time, is_wanted
 from hostagent.events.segments import PATTERN, Segment
 from hostagent.events.webhook import SETTINGS, Webhook
 
-OUTBOX = Path("/var/spool/kumomta/ping8/outbox")
+OUTBOX = Path(contract.OUTBOX)
 DAMAGED = "damaged"
 _POSITION = ".position"
 _LOOK_EVERY = 0.5

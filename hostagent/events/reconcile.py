@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hostagent import durable
+from hostagent import contract, durable
 from hostagent.errors import AgentError
 from hostagent.events.logs import LOGS, records
 from hostagent.events.record import event_time
 from hostagent.events.segments import PATTERN, Segment
 from hostagent.web import Deadline, WebError, get
 
-KUMOD = "http://127.0.0.1:8000"
-REPORT = Path("/var/spool/kumomta/ping8/reconciled.json")
+KUMOD = contract.KUMOD_API
+REPORT = Path(contract.RECONCILED)
 WEEK = 7 * 86400
 _FINAL = frozenset({"Delivery", "Bounce", "Expiration", "AdminBounce"})
 _SEGMENT_ENDS = 400.0

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from hostagent import contract
 from hostagent.errors import AgentError
 from hostagent.events.record import ID_FIELD, array
 
-ENVIRONMENT = Path("/etc/default/kumomta")
-SETTINGS = Path("/opt/kumomta/etc/policy/data/webhook.json")
+ENVIRONMENT = Path(contract.ENVIRONMENT)
+SETTINGS = Path(contract.WEBHOOK_SETTINGS)
 TOKEN_FIELD = "X-PING8-Kumo-Token"  # noqa: S105 - a header's name
 _SECONDS = 30.0
 _LONGEST_ANSWER = 200

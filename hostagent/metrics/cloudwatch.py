@@ -52,9 +52,9 @@ def credentials(address: str = METADATA) -> Credentials:
         given = json.loads(_ask(connection, "GET", _ROLE + role, headers))
         return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["Token"])
     except (OSError, http.client.HTTPException) as error:
-        raise SendError(f"the instance metadata service does not answer: {_said(error)}") from None
+        raise SendError(f"instance metadata does not answer: {_said(error)}") from None
     except (ValueError, KeyError):
-        raise SendError("the instance metadata service has no keys for a role") from None
+        raise SendError("instance metadata has no keys for a role") from None
     finally:
         connection.close()
 
@@ -68,7 +68,7 @@ def _ask(
     if answer.status == 404 and path.startswith(_ROLE):
         raise SendError("the instance has no role; see its instance profile")
     if answer.status != 200:
-        raise SendError(f"the instance metadata service answers {answer.status} to {path}")
+        raise SendError(f"instance metadata answers {answer.status} to {path}")
     return text
 
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hostagent import contract
 from hostagent.errors import AgentError
 from hostagent.metrics.disks import Volume
 
-PATH = Path("/etc/ping8/metrics.json")
+PATH = Path(contract.METRICS)
 OTHER = "other"
 
 

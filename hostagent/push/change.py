@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from hostagent import contract
 from hostagent.contract import POLICY
 from hostagent.errors import AgentError
 from hostagent.host import Host
@@ -22,7 +23,7 @@ from hostagent.system import packages, volumes
 from hostagent.system.packages import Upgrade
 from hostagent.system.units import Units
 
-_KUMOMTA_FILES = "/opt/kumomta/"
+_KUMOMTA_FILES = f"{contract.KUMOMTA}/"
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import os
 import time
 from typing import Any
 
+from hostagent import contract
 from hostagent.host import Host
 from hostagent.push import change, drift, health, pending, prepare
 from hostagent.push.drift import Difference
@@ -31,7 +32,7 @@ def repair(host: Host, store: Store, bundle: Bundle) -> dict[str, Any]:
     ]
     backup = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-drift"
     units = Units(host)
-    using = units.running_from(manifest.units, "/opt/kumomta/") if upgrade else ()
+    using = units.running_from(manifest.units, f"{contract.KUMOMTA}/") if upgrade else ()
     told += [f"restart {unit}" for unit in using]
     # Only what the host needs from others: repairs are meant for its own units.
     bad = {

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hostagent.contract import ENVIRONMENT, NGINX_CONF, POLICY
+from hostagent.contract import ENVIRONMENT, KUMOD, KUMOMTA, NGINX_CONF, POLICY
 from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.release import links
@@ -17,7 +17,6 @@ from hostagent.release.effects import UNIT_FILES, Difference
 from hostagent.release.model import Manifest
 from hostagent.system.units import Units
 
-KUMOD = "/opt/kumomta/sbin/kumod"
 KUMOD_UNIT = "kumomta.service"
 CERTIFICATE = "/usr/local/lib/ping8/certificate"
 _LIMIT = 120
@@ -64,7 +63,7 @@ def _check_policy(staged: Staged) -> bool:
     if policy not in staged.new.by_path:
         return False
     if not (
-        staged.touches("/opt/kumomta/", ENVIRONMENT)
+        staged.touches(f"{KUMOMTA}/", ENVIRONMENT)
         or staged.kumomta
         or staged.has_effect_on(KUMOD_UNIT)
     ):
@@ -83,7 +82,7 @@ def _check_policy(staged: Staged) -> bool:
 
 
 def _check_shaping(staged: Staged) -> None:
-    program = "/opt/kumomta/sbin/validate-shaping"
+    program = f"{KUMOMTA}/sbin/validate-shaping"
     if not staged.host.layout.live(program).exists():
         return
     for path in staged.difference.changed:
@@ -159,4 +158,4 @@ def binds(staged: Staged) -> Iterable[str]:
         yield f"{layout.stored(staged.new.id, path)}:{layout.live(path)}"
     if staged.kumomta is not None:
         for folder in ("sbin", "share"):
-            yield f"{staged.kumomta}/opt/kumomta/{folder}:/opt/kumomta/{folder}"
+            yield f"{staged.kumomta}{KUMOMTA}/{folder}:{KUMOMTA}/{folder}"

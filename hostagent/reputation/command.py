@@ -1,14 +1,13 @@
 """Verb `reputation`: lists what is refused, or writes down that an operator knows of it."""
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from hostagent.errors import AgentError
+from hostagent.report import answer
 from hostagent.reputation.kept import PATH, Acknowledged, Kept, changed, read
 from hostagent.text import duration_seconds
 
@@ -23,13 +22,11 @@ def main(arguments: Sequence[str], path: Path = PATH) -> int:
     parser.add_argument("--for", dest="duration", default="1d", help="such as 12h")
     parser.add_argument("--by", default="", help="who asked")
     options = parser.parse_args(arguments)
-    try:
-        found = read(path).kept if options.verb == "list" else _acknowledge(options, path)
-    except AgentError as error:
-        print(f"ping8-agent: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps({"refusals": [asdict(one) for one in found]}), flush=True)
-    return 0
+    return answer(lambda: {"refusals": [asdict(one) for one in _found(options, path)]})
+
+
+def _found(options: argparse.Namespace, path: Path) -> Sequence[Kept]:
+    return read(path).kept if options.verb == "list" else _acknowledge(options, path)
 
 
 def _acknowledge(options: argparse.Namespace, path: Path) -> list[Kept]:

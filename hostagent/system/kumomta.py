@@ -6,6 +6,7 @@ import pkgutil
 import re
 from typing import TypedDict
 
+from hostagent import contract
 from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.release.model import Manifest
@@ -41,7 +42,7 @@ def present(host: Host, manifest: Manifest) -> str | None:
         version = packages.installed(host, ["kumomta"]).get("kumomta", "")
         pinned = manifest.kumomta_version
         return pinned if packages.matches(version, pinned) else version or None
-    said = host.commands.run(["/opt/kumomta/sbin/kumod", "--version"], limit=_QUICK)
+    said = host.commands.run([contract.KUMOD, "--version"], limit=_QUICK)
     return said.output.strip() or None if said.good else None
 
 

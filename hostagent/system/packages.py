@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hostagent import durable
+from hostagent import contract, durable
 from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.release.model import Manifest
@@ -185,11 +185,11 @@ def _available(host: Host, pinned: str) -> str:
 
 
 def _require_tree(host: Host) -> None:
-    program = host.layout.live("/opt/kumomta/sbin/kumod")
+    program = host.layout.live(contract.KUMOD)
     if not program.exists():
         raise AgentError(
             f"KumoMTA must be pre-installed but {program} does not exist",
-            "use an image with /opt/kumomta, or unset `kumomta.preinstalled`",
+            f"use an image with {contract.KUMOMTA}, or unset `kumomta.preinstalled`",
         )
 
 

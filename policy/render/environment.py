@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from policy.addresses import Addresses
+from policy.contract import ENVIRONMENT, SOCKS_USER
 from policy.errors import UserError
 from policy.release import ReleaseFile
 from policy.render.data import environment
@@ -10,8 +11,6 @@ from policy.secrets import MtaSecrets, ProxySecrets
 from policy.settings import Settings
 from policy.settings.base import named
 
-PROXY_USER = "ping8"
-"""As `egress.lua` says it."""
 _ESCAPES = str.maketrans({character: f"\\{character}" for character in '"\\$`'})
 
 
@@ -47,7 +46,7 @@ def mta_environment(settings: Settings, addresses: Addresses, secrets: MtaSecret
     }
     if any(proxy.authentication for proxy in settings.proxies):
         variables["KUMOPROXY_PASSWORD"] = _proxy_password(secrets)
-    return _environment("/etc/default/kumomta", variables, ("kumomta", "ping8-outbox"))
+    return _environment(ENVIRONMENT, variables, ("kumomta", "ping8-outbox"))
 
 
 def proxy_environment(
@@ -57,7 +56,7 @@ def proxy_environment(
     proxy = named(settings.proxies, proxy_name)
     variables = {"KUMOPROXY_LISTEN": f"{addresses.proxies[proxy_name].private}:{proxy.port}"}
     if proxy.authentication:
-        variables["KUMOPROXY_USERNAME"] = PROXY_USER
+        variables["KUMOPROXY_USERNAME"] = SOCKS_USER
         variables["KUMOPROXY_PASSWORD"] = _proxy_password(secrets)
     return _environment("/etc/default/kumoproxy", variables, ("kumoproxy",))
 

@@ -7,7 +7,19 @@ part of every release, even without alarms, because `ping8 status` reads it too.
 import json
 from typing import Any
 
-from policy.contract import DEAD_LETTERS, KUMOD_REFUSES_BELOW, LOGS, OUTBOX, REPUTATION, SPOOL
+from policy.contract import (
+    DEAD_LETTERS,
+    INBOX,
+    KUMOD_API,
+    KUMOD_REFUSES_BELOW,
+    LIFE,
+    LOGS,
+    METRICS,
+    OUTBOX,
+    RECONCILED,
+    REPUTATION,
+    SPOOL,
+)
 from policy.metrics import load
 from policy.metrics.plan import VOLUMES, metrics_of
 from policy.release import ReleaseFile, Role
@@ -31,7 +43,7 @@ def metrics_files(
     chosen = configuration(settings, role, host, listener)
     content = json.dumps(chosen, indent=2, sort_keys=True)
     return (
-        ReleaseFile(path="/etc/ping8/metrics.json", content=f"{content}\n".encode()),
+        ReleaseFile(path=METRICS, content=f"{content}\n".encode()),
         template_file("common", f"{_SYSTEM}/ping8-metrics.service"),
         template_file(
             "common",
@@ -93,15 +105,15 @@ def configuration(settings: Settings, role: Role, host: str, listener: str = "")
     return common | {
         "providers": {theirs: ours for ours, names in table.providers.items() for theirs in names},
         "sources": [source.name for source in settings.sources],
-        "kumod": "http://127.0.0.1:8000",
+        "kumod": KUMOD_API,
         "tls": "127.0.0.1:443",
         "tls_name": settings.mta_host,
         "transport": settings.webhook.transport,
         "outbox": OUTBOX,
-        "life": f"{SPOOL}/ping8/kumod.json",
-        "reconciled": f"{SPOOL}/ping8/reconciled.json",
+        "life": LIFE,
+        "reconciled": RECONCILED,
         "dead_letters": DEAD_LETTERS,
-        "inbox": f"{SPOOL}/ping8/inbox/new",
+        "inbox": INBOX,
         "shipped": SHIPPED if settings.logs.ship else "",
         "logs": LOGS,
         "reputation": REPUTATION,

@@ -2,7 +2,7 @@
 
 from hostagent.contract import AUDIT
 from policy.addresses import Addresses
-from policy.contract import DKIM_KEYS, LOGS, OUTBOX, POLICY, SPOOL
+from policy.contract import DKIM_KEYS, INBOX, KUMOD_API, LOGS, OUTBOX, POLICY, SPOOL
 from policy.dns.plan import MTA
 from policy.limits import SMTP_SESSIONS, SMTP_SESSIONS_PER_MINUTE
 from policy.release import Check, Directory, Mount, Release, ReleaseFile
@@ -125,6 +125,7 @@ def _prune_files(settings: Settings) -> tuple[ReleaseFile, ...]:
                 "keep_seconds": seconds(settings.logs.keep),
                 "keep_gib": settings.logs.keep_gib,
                 "shipped": f" --shipped {SHIPPED}" if settings.logs.ship else "",
+                "inbox": INBOX,
             },
         ),
         template_file("mta", f"{_SYSTEM}/{timer}", effects=(f"restart {timer}",)),
@@ -158,7 +159,7 @@ def _units(settings: Settings) -> tuple[str, ...]:
 
 def _checks(settings: Settings, addresses: Addresses) -> tuple[Check, ...]:
     return (
-        Check(kind="liveness", target="http://127.0.0.1:8000/api/check-liveness/v1"),
+        Check(kind="liveness", target=f"{KUMOD_API}/api/check-liveness/v1"),
         Check(kind="injection", target="https://127.0.0.1/api/inject/v1", token_file=TOKEN_FILE),
         *(
             Check(kind="socks5", target=f"{addresses.proxies[proxy.name].private}:{proxy.port}")

@@ -77,11 +77,11 @@ def places(settings: Settings) -> Iterator[Place]:
         yield _place(("sources", i), subnet, key, source.private_address)
 
 
-def free_address(settings: Settings, subnet: str) -> str:
-    """The first free address of a subnet."""
+def free_address(settings: Settings, subnet: str) -> str | None:
+    """The first free address of a subnet, or None if it is full."""
     taken = {place.address for place in places(settings)}
     network = ipaddress.IPv4Network(subnet)
-    return next(str(network[i]) for i in usable(network) if str(network[i]) not in taken)
+    return next((str(network[i]) for i in usable(network) if str(network[i]) not in taken), None)
 
 
 def usable(network: ipaddress.IPv4Network) -> range:

@@ -162,7 +162,7 @@ def run(kumod: Kumod, changes: Path, logs: Path, capsys: pytest.CaptureFixture[s
         status = queues.main(arguments, kumod.url, changes, logs)
         said = capsys.readouterr()
         if status:
-            assert said.err.count("\n") == 1 and said.err.startswith("ping8-agent: ")
+            assert said.err.count("\n") == 1 and said.err.startswith("ping8: ")
             raise Refused(said.err)
         return json.loads(said.out)
 
@@ -256,7 +256,7 @@ def test_a_kumod_that_does_not_answer_is_one_line(
     changes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert queues.main(["list"], "http://127.0.0.1:9", changes) == 1
-    assert capsys.readouterr().err.startswith("ping8-agent: http://127.0.0.1:9/metrics.json: ")
+    assert capsys.readouterr().err.startswith("ping8: http://127.0.0.1:9/metrics.json: ")
 
 
 @pytest.mark.parametrize(

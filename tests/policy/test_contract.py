@@ -14,6 +14,7 @@ AGREED = {
     "queues.WEBHOOK": contract.EVENT_QUEUE,
     "queues.SENDER": contract.SENDER,
     "log_hook.NAME": contract.LOG_HOOK,
+    "inbox.PATH": contract.INBOX.removesuffix("/new"),
     "egress.PROXY_USER": contract.SOCKS_USER,
     "environment.FILE": contract.ENVIRONMENT,
     "outbox_log.DIRECTORY": contract.OUTBOX,
@@ -29,7 +30,6 @@ OWN = {
     "correlation.MAC",
     "correlation.MISSING",
     "events.INBOX",
-    "inbox.PATH",
     "inbox.QUEUE",
     "log_hook.EVENT_ID",
     "log_hook.EVENT_TIME",
@@ -60,3 +60,12 @@ def test_mail_without_a_brand_is_retried_like_that_of_a_brand_which_sets_nothing
     assert dict(re.findall(r"(\w+) = '(\w+)'", default[1])) == contract.RETRY
     brand = Brand.model_validate({"name": "news", "pool": "news"})
     assert {name: getattr(brand, name) for name in contract.RETRY} == contract.RETRY
+
+
+@pytest.mark.parametrize(
+    "path",
+    [LUA / "server.lua", LUA.parent / "render/templates/mta/etc/nginx/sites-enabled/ping8.conf"],
+    ids=lambda path: path.name,
+)
+def test_kumod_listens_where_nginx_and_the_agent_look_for_it(path: Path) -> None:
+    assert f"127.0.0.1:{contract.KUMOD_PORT}" in path.read_text("utf-8")

@@ -13,6 +13,7 @@ from ops.doctor.finding import Finding, failed, passed, unknown, warned
 from ops.doctor.registry import check
 from ops.doctor.subjects import SELECTORS, Selector
 from policy import record_names as names
+from policy.contract import DKIM_KEYS
 from policy.dns.plan import zone_of
 
 _RSA_BITS = 2048
@@ -117,7 +118,7 @@ def same_key(selector: Selector, case: Case) -> Finding:
     name = f"{selector.owner}/{selector.name}"
     push = fixes.push(case.deployment)
     if name not in keys:
-        path = f"/opt/kumomta/etc/dkim/{name}.key"
+        path = f"{DKIM_KEYS}/{name}.key"
         return failed("no key on the MTA host", expected=path, fix=push)
     key = serialization.load_der_public_key(base64.b64decode(keys[name]))
     on_host = key.public_bytes_raw() if isinstance(key, ed25519.Ed25519PublicKey) else _rsa_der(key)

@@ -11,6 +11,7 @@ from ops.doctor.https import Endpoint, Port
 from ops.doctor.registry import check
 from ops.doctor.subjects import MTA_NAME
 from ops.stack import Deployment
+from policy.contract import KUMOD_PORT
 
 _INJECT = "/api/inject/v1"
 _REFUSED = (
@@ -22,7 +23,7 @@ _REFUSED = (
 )
 """Asked with GET: should one be open, nothing may happen by asking."""
 
-LISTENER = 8000
+LISTENER = KUMOD_PORT
 SMTP = 25
 
 
@@ -83,7 +84,7 @@ def refused_paths(endpoint: Endpoint, case: Case) -> Finding:
 
 @check("mta.listener", MTA_NAME)
 def listener(endpoint: Endpoint, case: Case) -> Finding:
-    """Port 8000 is closed. A host that answers on no port proves nothing about the closed ones."""
+    """Whether kumod's own port is closed; a host that answers on no port proves nothing."""
     where = f"{endpoint.address}:{LISTENER}"
     if https.port(endpoint.address, LISTENER) is Port.OPEN:
         return failed(

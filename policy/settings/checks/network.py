@@ -112,11 +112,16 @@ def private_addresses_differ(settings: Settings) -> Iterator[Finding]:
     for place in sorted(places(settings), key=lambda place: not place.pinned):
         other = held.setdefault(place.address, place)
         if other is not place:
+            free = free_address(settings, place.subnet)
             yield Finding(
                 path=(*place.path, "privateAddress"),
                 value=place.address,
-                fix=f"{key_of(other.path)} has it too. Set another one for the newer of the two, "
-                f"such as {free_address(settings, place.subnet)}",
+                fix=f"{key_of(other.path)} has it too. "
+                + (
+                    f"Set another one for the newer of the two, such as {free}"
+                    if free
+                    else "The subnet is full: make it larger, or use the other one"
+                ),
             )
 
 

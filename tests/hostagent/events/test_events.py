@@ -250,7 +250,7 @@ def test_a_host_without_an_environment_file_says_so_in_one_line(
     places.environment.unlink()
     assert events.main(["replay"], places) == 1
     said = capsys.readouterr().err
-    assert said.startswith("ping8-agent: ") and said.count("\n") == 1
+    assert said.startswith("ping8: ") and said.count("\n") == 1
     assert str(places.environment) in said
 
 

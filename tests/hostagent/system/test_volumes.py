@@ -94,7 +94,7 @@ def test_a_volume_that_did_not_grow_yet_is_waited_for_and_then_told(
 ) -> None:
     grow(world, 3, monkeypatch, made=2, real=2)
     assert 30 <= world.clock < 40
-    assert "volume spool has 2 GiB here and 3 in the settings" in world.progress.getvalue()
+    assert "volume spool has 2 GiB here but 3 in the settings" in world.progress.getvalue()
 
 
 @needs_ext4

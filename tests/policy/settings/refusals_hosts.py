@@ -52,6 +52,23 @@ REFUSALS: Refusals = {
         "sources[1].privateAddress",
         "mta has it too. Set another one for the newer of the two, such as 10.8.0.10",
     ),
+    "two names with one private address in a full subnet": (
+        {
+            "network.subnets": ["10.8.0.0/28", "10.8.1.0/28"],
+            "elasticIpQuota": 20,
+            "mta.privateAddress": "10.8.0.4",
+            "proxies[0].instanceType": "c7g.xlarge",
+            "proxies[0].privateAddress": "10.8.0.5",
+            "sources": [source("proxy-default", "out1")]
+            + [
+                {**source(f"out-{i}", f"out{i}"), "privateAddress": f"10.8.0.{min(i + 4, 14)}"}
+                for i in range(2, 12)
+            ],
+            "pools[1].sources": {f"out-{i}": 1 for i in range(2, 12)},
+        },
+        "sources[10].privateAddress",
+        "The subnet is full: make it larger",
+    ),
     "private address that is none": (
         {"mta.privateAddress": "10.8.0"},
         "mta.privateAddress",
