@@ -14,7 +14,7 @@ from ops.local import local_stack
 from ops.output import console
 from ops.stackfile import read_stack_file
 from policy.dns.publish import Publication, records_to_publish, zone_text
-from policy.errors import UserError
+from policy.errors import UsageError
 from policy.settings import Settings, names
 from policy.settings.problems import nearest
 
@@ -56,7 +56,7 @@ def chosen(settings: Settings, domains: Sequence[str]) -> tuple[Publication, ...
         if name not in known:
             near = nearest(name, known)
             meant = f"; did you mean {near}?" if near else ""
-            raise UserError(f"--domain {name}: no sender domain of {settings.environment}{meant}")
+            raise UsageError(f"--domain {name}: no sender domain of {settings.environment}{meant}")
     records = records_to_publish(settings)
     if not domains:
         return records

@@ -13,7 +13,7 @@ from hostagent.text import printable_line
 from ops.output import confirm
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
-from policy.errors import UserError
+from policy.errors import UsageError
 
 _LIST_SECONDS = 600
 _REPLAY_SECONDS = 4 * 3600
@@ -49,7 +49,7 @@ def list_events(stack: str, choice: Choice, *, limit: int, as_json: bool) -> Non
 def replay(stack: str, choice: Choice, *, yes: bool, as_json: bool) -> None:
     """Sends events to PING8 again; status 1 where it did not take all."""
     if choice.logs and choice.first is None:
-        raise UserError("--logs: without --from every event of the logs would be sent; add --from")
+        raise UsageError("--logs: without --from every event of the logs would be sent; add --from")
     access = read_deployment(stack).mta
     filters = _filters(choice)
     counted: Any = ssh_json(
@@ -93,7 +93,7 @@ def moment(text: str, now: float) -> int:
     try:
         parsed = datetime.datetime.fromisoformat(text)
     except ValueError:
-        raise UserError(f"{text!r}: write a time such as 2026-12-01T10:00Z, or 2h") from None
+        raise UsageError(f"{text!r}: write a time such as 2026-12-01T10:00Z, or 2h") from None
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=datetime.UTC)
     return int(parsed.timestamp())

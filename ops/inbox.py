@@ -5,10 +5,10 @@ import json
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ops.output import console
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
 
@@ -32,6 +32,5 @@ def inbox(stack: str, *, show: str | None, as_json: bool) -> None:
         time = datetime.datetime.fromtimestamp(message["time"], datetime.UTC)
         words = (message["from"], message["to"], message["subject"])
         table.add_row(f"{time:%Y-%m-%d %H:%M}", *map(escape, words), message["id"])
-    console = Console()
-    console.print(table)
-    console.print(f"{found['count']} in the inbox, {len(found['messages'])} shown")
+    console().print(table)
+    typer.echo(f"{found['count']} in the inbox, {len(found['messages'])} shown", err=True)

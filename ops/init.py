@@ -1,6 +1,8 @@
 """`ping8 init`: questions and answers to a stack file that passes preview."""
 
 import json
+import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import typer
 import yaml
 
 from ops.stackfile import STACKS, read_stack_file
-from policy.errors import UserError
+from policy.errors import UsageError, UserError
 from policy.settings import Settings
 from policy.settings.problems import PROJECT
 from policy.settings.secret_values import SECRET_KEYS
@@ -23,19 +25,22 @@ QUESTIONS: Mapping[str, str] = {
     "ssh_keys": "Public SSH key of an operator (one line of a .pub file; empty for none)",
     "domains": "Sender domains, separated by commas",
 }
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _OPTIONAL = ("ssh_keys",)
 _FILL_IN = ("environment", "region", "domains")
 
 
 def init(stack: str, answers: Mapping[str, str | None], directory: Path = STACKS) -> Path:
     """Asks for what is not given, writes the file, and takes it away again if it does not pass."""
+    if not _NAME.fullmatch(stack):
+        raise UsageError(
+            f"NAME {stack!r}: Pulumi takes letters, digits, hyphens, underscores and dots"
+        )
     path = directory / f"Pulumi.{stack}.yaml"
     if path.exists():
         raise UserError(f"stack {stack!r}: {path.name} is there already; edit it")
     given = {
-        key: answers.get(key)
-        if answers.get(key) is not None
-        else typer.prompt(question, default="" if key in _OPTIONAL else None, err=True)
+        key: answers.get(key) if answers.get(key) is not None else _answer(key, question)
         for key, question in QUESTIONS.items()
     }
     path.write_text(text(given), "utf-8")
@@ -45,6 +50,18 @@ def init(stack: str, answers: Mapping[str, str | None], directory: Path = STACKS
         path.unlink()
         raise
     return path
+
+
+def _answer(key: str, question: str) -> str:
+    default = "" if key in _OPTIONAL else None
+    try:
+        answer: str = typer.prompt(question, default=default, err=True)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        option = f"--{key.replace('_', '-')}"
+        raise UsageError(f"no answer, and nobody to ask: give {option}") from None
+    return answer
 
 
 def text(answers: Mapping[str, Any]) -> str:

@@ -1,15 +1,19 @@
 """The `ping8` command."""
 
+import contextlib
 import importlib
+import io
 import os
 import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from policy.errors import UserError
+from policy.errors import UsageError, UserError
 
 COMMANDS = {
     "doctor": ("ops.cli.doctor", "Whether mail will arrive, and what to do if not."),
@@ -34,6 +38,8 @@ USAGE = 64
 """Status of a command line that is wrong (EX_USAGE of sysexits.h)."""
 UNAVAILABLE = 69
 """Status when what a command needs is wrong or missing (EX_UNAVAILABLE)."""
+OURS = 70
+"""Status of a fault of this program, with a traceback for us (EX_SOFTWARE)."""
 _INTERRUPTED = 130
 
 
@@ -94,33 +100,58 @@ def ping8(
     """Operates PING8's e-mail platform.
 
     Status 0: well. 1: something is not. 64: the command line is wrong. 69: what the command needs
-    is wrong or missing. The doctor's are in docs/doctor.md.
+    is wrong or missing. 70: a fault of ours. The doctor's are in docs/doctor.md.
     """
 
 
 def run() -> None:
     """Entry point: what is wrong outside the program is one line on standard error."""
+    _lenient()
     sys.exit(_run())
+
+
+def _lenient() -> None:
+    """Output that is closed, or cannot show a character, ends no command."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _run() -> int:
     try:
         status = build()(args=sys.argv[1:] or ["--help"], standalone_mode=False)
-    except UserError as error:
-        return _said(str(error), UNAVAILABLE)
-    except TyperException as error:
-        text = error.format_message()
-        return _said(text if "\n" in text else f"{text} See `ping8 --help`.", USAGE)
+        sys.stdout.flush()
     except (typer.Abort, KeyboardInterrupt):
         return _INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has enough; Python would complain again when it closes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # whoever read it has enough
         return 0
-    except OSError as error:
+    except Exception as error:
+        return _failed(error)
+    return status if isinstance(status, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    if isinstance(error, UsageError):
+        return _said(str(error), USAGE)
+    if isinstance(error, UserError):
+        return _said(str(error), UNAVAILABLE)
+    if isinstance(error, TyperException):
+        text = error.format_message()
+        return _said(text if "\n" in text else f"{text} See `ping8 --help`.", USAGE)
+    if isinstance(error, OSError):
+        _drop_output()
         place = f"{error.filename}: " if error.filename else ""
         return _said(f"{place}{error.strerror or error}", UNAVAILABLE)
-    return status if isinstance(status, int) else 0
+    traceback.print_exception(error)
+    return _said("this is a fault of ours; please report it with the lines above", OURS)
+
+
+def _drop_output() -> None:
+    """Python writes what is left when it ends, and would complain once more."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _said(text: str, status: int) -> int:

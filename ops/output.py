@@ -11,11 +11,16 @@ from policy.errors import UserError
 _UNBOUNDED = 10_000
 
 
+class _Console(Console):
+    """A pipe that nobody reads any more is no failure, and rich would end with status 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """For standard output. In a pipe nothing is wrapped: lines are for `grep` and for pasting."""
-    if sys.stdout.isatty():
-        return Console(highlight=False)
-    return Console(highlight=False, width=_UNBOUNDED)
+    return _Console(highlight=False, width=None if sys.stdout.isatty() else _UNBOUNDED)
 
 
 def confirm(what: str, *, yes: bool) -> None:

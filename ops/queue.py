@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -14,7 +15,7 @@ from hostagent.text import printable_line
 from ops.output import clock, confirm, console, duration
 from ops.ssh import ssh_json
 from ops.stack import HostAccess, read_deployment
-from policy.errors import UserError
+from policy.errors import UsageError, UserError
 
 _SHOWN = 30
 _UNKNOWN = {"provider": "not tried yet", "source": "not tried yet"}
@@ -76,7 +77,10 @@ def _listed(access: HostAccess) -> dict[str, Any]:
     """What the agent lists; one of an older release says less of each queue."""
     found: dict[str, Any] = ssh_json(access, ["queue", "list"])
     unsaid = {"provider": "", "source": "", "answer": "", "answered": None, "oldest_seconds": None}
-    return {**found, "queues": [{**unsaid, **queue} for queue in found["queues"]]}
+    for queue in found["queues"]:
+        for name, value in unsaid.items():
+            queue.setdefault(name, value)
+    return found
 
 
 def grouped(queues: Sequence[Mapping[str, Any]], by: str) -> list[dict[str, Any]]:
@@ -125,6 +129,14 @@ def _table(rows: Sequence[Mapping[str, Any]], by: str) -> Table:
     return table
 
 
+def _operator() -> str:
+    """Who is recorded; a container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
 def act(
     stack: str,
     kind: str,
@@ -137,7 +149,7 @@ def act(
 ) -> None:
     """Suspends or bounces what the criteria say, once the operator has seen how much that is."""
     if not criteria.words():
-        raise UserError(
+        raise UsageError(
             f"{kind}: without criteria it would be every queue; name --provider, --domain, "
             "--brand or --campaign"
         )
@@ -155,7 +167,7 @@ def act(
     }[kind]
     confirm(what, yes=yes)
     verb = ["queue", kind, *criteria.words(), "--reason", reason, "--for", for_]
-    done: Any = ssh_json(access, [*verb, "--by", getpass.getuser()])
+    done: Any = ssh_json(access, [*verb, "--by", _operator()])
     if as_json:
         typer.echo(json.dumps(done))
         return
@@ -166,7 +178,7 @@ def act(
 
 def resume(stack: str, which: str, *, reason: str, as_json: bool) -> None:
     """Ends a suspension, or a bounce for new mail."""
-    verb = ["queue", "resume", "--id", which, "--reason", reason, "--by", getpass.getuser()]
+    verb = ["queue", "resume", "--id", which, "--reason", reason, "--by", _operator()]
     done: Any = ssh_json(read_deployment(stack).mta, verb)
     if as_json:
         typer.echo(json.dumps(done))

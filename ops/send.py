@@ -4,6 +4,7 @@ import email.message
 import email.utils
 import http.client
 import json
+import re
 import socket
 import ssl
 import time
@@ -17,10 +18,14 @@ from ops.find import lines
 from ops.local import local_stack
 from ops.ssh import ssh_json
 from ops.stack import Deployment, read_deployment, secret_output
-from policy.errors import UserError
+from policy.errors import UsageError, UserError
 from policy.settings.problems import nearest
 
 _PORT = 443
+_ADDRESS = re.compile(
+    r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,253}[a-z0-9])?",
+    re.ASCII | re.IGNORECASE,
+)
 _CONNECT = 20
 _BETWEEN = 5
 _SLOW = "kumod's log can be read up to five minutes after it is written; waiting"
@@ -36,13 +41,16 @@ def send(
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
     """Injects with the real token and follows; status 1 where it was not delivered in time."""
+    for option, address in (("--from", sender), ("--to", recipient)):
+        if not _ADDRESS.fullmatch(address):
+            raise UsageError(f"{option} {address!r}: write an address such as you@example.net")
     deployment = read_deployment(stack)
     domain = sender.rpartition("@")[2].lower()
     known = [one.name for one in deployment.settings.domains]
     if domain not in known:
         near = nearest(domain, known)
         meant = f"; did you mean {near}?" if near else f"; there are: {', '.join(known)}"
-        raise UserError(f"--from {sender}: {domain} is no sender domain of {stack}{meant}")
+        raise UsageError(f"--from {sender}: {domain} is no sender domain of {stack}{meant}")
     started = int(time.time())
     mark = f"ping8-send-{uuid.uuid4().hex[:12]}"
     answer = inject(deployment, letter(sender, recipient, mark), sender, recipient)

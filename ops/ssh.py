@@ -19,6 +19,7 @@ CONFIG = "PING8_SSH_CONFIG"
 
 _AGENT_SAYS = "ping8: "
 """How the agent's last line begins when it failed."""
+_NEWEST = "push the newest release with `pulumi up`"
 _CONNECT = 15
 _SSH_FAILED = 255
 _NO_AGENT = 127
@@ -42,13 +43,25 @@ def ssh_json(
         code, output, said = _run(_command(host, verb, known, limit), stdin, limit, progress)
     if code != 0:
         raise UserError(f"{host.name} ({host.address}): {_why(host, code, said)}")
+    place = f"{host.name} ({host.address}): `ping8-agent {verb[0]}`"
     try:
-        return json.loads(output)
-    except ValueError as error:
-        raise UserError(
-            f"{host.name} ({host.address}): `ping8-agent {verb[0]}` printed no JSON; "
-            "push the newest release with `pulumi up`"
-        ) from error
+        answer = json.loads(output, object_pairs_hook=lambda pairs: _Table(pairs, place=place))
+    except (ValueError, RecursionError):
+        raise UserError(f"{place} printed no JSON; {_NEWEST}") from None
+    if not isinstance(answer, _Table):
+        raise UserError(f"{place} printed no table; {_NEWEST}")
+    return answer
+
+
+class _Table(dict[str, Any]):
+    """Of an answer; an older release's may lack what is asked for."""
+
+    def __init__(self, pairs: Sequence[tuple[str, Any]], *, place: str) -> None:
+        super().__init__(pairs)
+        self._place = place
+
+    def __missing__(self, key: str) -> Any:
+        raise UserError(f"{self._place} says nothing of {key!r}; {_NEWEST}")
 
 
 def _command(host: HostAccess, verb: Sequence[str], known_hosts: Path, limit: float) -> list[str]:
@@ -95,6 +108,8 @@ def _run(
         )
     except FileNotFoundError as error:
         raise UserError("ssh: not on PATH; install the OpenSSH client") from error
+    except OSError as error:
+        raise UserError(f"ssh: it cannot be run: {error.strerror}") from error
     assert process.stderr is not None  # noqa: S101 - for the type
     said: list[str] = []
     listener = threading.Thread(target=_listen, args=(process.stderr, said, progress), daemon=True)

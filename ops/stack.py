@@ -2,31 +2,35 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import SecretStr, ValidationError
+import typer
+from pydantic import SecretStr, StringConstraints, TypeAdapter, ValidationError
 
+from ops import engine, state
 from ops.local import local_stack
 from policy.errors import UserError
 from policy.settings import Settings
 
-_SECONDS = 60
+_Address = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+){3}$")]
+_Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+_Key = Annotated[str, StringConstraints(pattern=r"^ssh-[a-z0-9-]+ [A-Za-z0-9+/=]+")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostAccess:
     """How to log in to a host, and what it should be running. Addresses are IPv4."""
 
-    name: str
+    name: _Word
     role: Literal["mta", "proxy"]
-    address: str
+    address: _Address
     private_address: str
-    user: str
-    host_key: str
+    user: _Word
+    host_key: _Key
     instance_id: str
     release_id: str
     ssh_config: str | None = None
@@ -61,7 +65,10 @@ class Deployment:
     @property
     def mta(self) -> HostAccess:
         """The MTA host."""
-        return next(host for host in self.hosts.values() if host.role == "mta")
+        for host in self.hosts.values():
+            if host.role == "mta":
+                return host
+        raise UserError(f"stack {self.stack!r}: it has no MTA host yet; run `pulumi up`")
 
     def host(self, name: str) -> HostAccess:
         """A host by name; a `UserError` names the ones there are."""
@@ -70,44 +77,57 @@ class Deployment:
         return self.hosts[name]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Outputs:
+    settings: Settings
+    hosts: dict[str, HostAccess]
+    egress: dict[str, Egress]
+    records_to_publish: tuple[dict[str, Any], ...]
+
+
+_OUTPUTS = TypeAdapter(_Outputs)
+
+
 def from_outputs(stack: str, outputs: Mapping[str, Any]) -> Deployment:
     """Raises `UserError` where the stack was never brought up, or by an older program."""
+    records = outputs.get("records_to_publish")
+    told = {
+        **outputs,
+        "hosts": _named(outputs.get("hosts")),
+        "egress": _named(outputs.get("egress")),
+        "records_to_publish": records.get("records") if isinstance(records, dict) else records,
+    }
     try:
-        records = outputs["records_to_publish"]
-        return Deployment(
-            stack=stack,
-            settings=Settings.model_validate(outputs["settings"]),
-            hosts={
-                name: HostAccess(name=name, **_fields(host, HostAccess))
-                for name, host in outputs["hosts"].items()
-            },
-            egress={
-                name: Egress(name=name, **_fields(source, Egress))
-                for name, source in outputs["egress"].items()
-            },
-            records_to_publish=tuple(records["records"] if isinstance(records, dict) else records),
-        )
-    except (KeyError, TypeError) as error:
-        raise UserError(
-            f"stack {stack!r}: its outputs lack {error}; run `pulumi up -s {stack}` first"
-        ) from error
+        found = _OUTPUTS.validate_python(told)
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise UserError(
-            f"stack {stack!r}: its output settings.{place} is of another version of this program; "
-            f"run `pulumi up -s {stack}` first"
-        ) from error
+            f"stack {stack!r}: its output {place} is missing, or of another version of this "
+            f"program; run `pulumi up -s {stack}` first"
+        ) from None
+    return Deployment(
+        stack=stack,
+        settings=found.settings,
+        hosts=found.hosts,
+        egress=found.egress,
+        records_to_publish=found.records_to_publish,
+    )
 
 
-def _fields(data: Mapping[str, Any], kind: type[HostAccess] | type[Egress]) -> dict[str, Any]:
-    own = {"name", "ssh_config"}
-    return {field.name: data[field.name] for field in fields(kind) if field.name not in own}
+def _named(table: object) -> object:
+    """Each entry with its name, as the dataclasses have it."""
+    if not isinstance(table, dict):
+        return table
+    return {
+        name: {**entry, "name": name, "ssh_config": None} if isinstance(entry, dict) else entry
+        for name, entry in table.items()
+    }
 
 
 def _saved(path: Path) -> dict[str, Any]:
     try:
         outputs = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"PING8_OUTPUTS: {path} cannot be read: {error}") from error
     if not isinstance(outputs, dict):
         raise UserError(f"PING8_OUTPUTS: {path} holds no table of outputs")
@@ -117,6 +137,7 @@ def _saved(path: Path) -> dict[str, Any]:
 def read_deployment(stack: str, *, folder: Path | None = None) -> Deployment:
     """Asks `pulumi stack output`; `PING8_OUTPUTS` may name a JSON file with the outputs instead.
 
+    Says so if the last update failed; after a first one, what the state has of the hosts is taken.
     Raises `UserError` with Pulumi's own reason.
     """
     saved = os.environ.get("PING8_OUTPUTS")
@@ -138,50 +159,22 @@ def read_deployment(stack: str, *, folder: Path | None = None) -> Deployment:
 
 def secret_output(stack: str, name: str, *, folder: Path | None = None) -> SecretStr:
     """One output in plain text, for a command that uses it and shows it to nobody."""
-    told = _asked(stack, folder, "--show-secrets")
+    told = _table(stack, engine.ask(stack, "output", "--json", "--show-secrets", folder=folder))
     if not isinstance(told.get(name), str):
         raise UserError(f"stack {stack!r}: it has no output {name}; run `pulumi up -s {stack}`")
     return SecretStr(told[name])
 
 
-def _asked(stack: str, folder: Path | None, *options: str) -> dict[str, Any]:
-    local = local_stack(stack)
-    program = local.pulumi if local else "pulumi"
-    command = [program, "stack", "output", "--json", "--stack", stack, "--non-interactive"]
-    try:
-        done = subprocess.run(
-            [*command, *options],
-            cwd=local.project if local else folder or _checkout(),
-            env={**os.environ, **local.environment} if local else None,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-        )
-        told = json.loads(done.stdout)
-    except FileNotFoundError as error:
-        raise UserError(f"{program}: not on PATH; install the Pulumi CLI") from error
-    except OSError as error:
-        raise UserError(f"{program}: it cannot be run: {error.strerror}") from error
-    except subprocess.TimeoutExpired as error:
-        raise UserError(f"stack {stack!r}: Pulumi did not answer in {_SECONDS} s") from error
-    except subprocess.CalledProcessError as error:
-        raise UserError(f"stack {stack!r}: {_reason(error)}") from None
-    except ValueError:
-        raise UserError(f"stack {stack!r}: `pulumi stack output` printed no JSON") from None
+def _asked(stack: str, folder: Path | None) -> dict[str, Any]:
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        failure = pool.submit(state.failure, stack, folder)
+        told = _table(stack, engine.ask(stack, "output", "--json", folder=folder))
+    if said := failure.result():
+        typer.echo(f"ping8: warning: {said}", err=True)
+    return told if "hosts" in told else state.outputs(stack, folder)
+
+
+def _table(stack: str, told: object) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise UserError(f"stack {stack!r}: `pulumi stack output` printed no table of outputs")
     return told
-
-
-def _reason(error: subprocess.CalledProcessError) -> str:
-    if error.returncode < 0:
-        return f"Pulumi was ended by signal {-error.returncode}"
-    said = error.stderr.strip().splitlines()
-    return said[-1] if said else f"Pulumi ended with status {error.returncode} and said nothing"
-
-
-def _checkout() -> Path:
-    """The folder of `Pulumi.yaml`: where we are, or that of this program."""
-    here = Path.cwd()
-    return here if (here / "Pulumi.yaml").exists() else Path(__file__).resolve().parents[1]

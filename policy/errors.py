@@ -6,3 +6,7 @@ class UserError(Exception):
 
     Commands print it without a traceback.
     """
+
+
+class UsageError(UserError):
+    """Such a mistake in a command line."""

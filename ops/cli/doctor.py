@@ -56,8 +56,8 @@ def doctor(
         Path | None, typer.Option(metavar="FILE", help="Further trusted authorities, PEM.")
     ] = None,
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Seconds for all checks.", min=1)
-    ] = 60.0,
+        int, typer.Option(metavar="SECONDS", help="Seconds for all checks.", min=1, max=3600)
+    ] = 60,
 ) -> None:
     """Checks a live deployment: status 0 well, 1 warnings, 2 failures, 3 could not check."""
     from ops.doctor import command as work

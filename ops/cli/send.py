@@ -21,7 +21,10 @@ def send(
     ],
     stack: Stack = None,
     seconds: Annotated[
-        float, typer.Option("--wait", metavar="SECONDS", min=1, help="How long it is followed.")
+        int,
+        typer.Option(
+            "--wait", metavar="SECONDS", min=1, max=86400, help="How long it is followed."
+        ),
     ] = 330,
     as_json: Json = False,
 ) -> None:

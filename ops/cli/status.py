@@ -18,7 +18,7 @@ def status(
     every_metric: Annotated[bool, typer.Option("--all", help="Every metric.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Ask again and again.")] = False,
     every: Annotated[
-        int, typer.Option(min=1, metavar="SECONDS", help="Between two questions.")
+        int, typer.Option(min=1, max=86400, metavar="SECONDS", help="Between two questions.")
     ] = 5,
     as_json: Json = False,
 ) -> None:

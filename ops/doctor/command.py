@@ -77,16 +77,17 @@ def doctor(stack: str, wishes: Wishes) -> None:
         )
         servers = _resolvers(stack, wishes)
         _writable(wishes.html)
+
+        def once() -> list[Finding]:
+            return look(deployment, options, servers, seconds=wishes.timeout)
+
+        findings = once()
     except UserError as error:
         # A status of 2 would say that mail fails, which nobody has looked at.
         print(f"ping8: {error}", file=sys.stderr)  # noqa: T201 - the command's own voice
         raise typer.Exit(COULD_NOT_CHECK) from None
 
-    def once() -> list[Finding]:
-        return look(deployment, options, servers, seconds=wishes.timeout)
-
     console = output.console()
-    findings = once()
     _report(findings, deployment, console, wishes)
     if wishes.watch:
         findings = _watch(findings, once, console, pause=time.sleep)

@@ -1,0 +1,52 @@
+"""Asking Pulumi's engine about a stack."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ops.local import local_stack
+from policy.errors import UserError
+
+_SECONDS = 60
+
+
+def ask(stack: str, *words: str, folder: Path | None = None) -> Any:
+    """The JSON that `pulumi stack WORDS` prints; a `UserError` has Pulumi's own reason."""
+    local = local_stack(stack)
+    program = local.pulumi if local else "pulumi"
+    try:
+        done = subprocess.run(
+            [program, "stack", *words, "--stack", stack, "--non-interactive"],
+            cwd=local.project if local else folder or _checkout(),
+            env={**os.environ, **local.environment} if local else None,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+        )
+        return json.loads(done.stdout)
+    except FileNotFoundError as error:
+        raise UserError(f"{program}: not on PATH; install the Pulumi CLI") from error
+    except OSError as error:
+        raise UserError(f"{program}: it cannot be run: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise UserError(f"stack {stack!r}: Pulumi did not answer in {_SECONDS} s") from error
+    except subprocess.CalledProcessError as error:
+        raise UserError(f"stack {stack!r}: {_reason(error)}") from None
+    except (ValueError, RecursionError):
+        raise UserError(f"stack {stack!r}: `pulumi stack {words[0]}` printed no JSON") from None
+
+
+def _reason(error: subprocess.CalledProcessError) -> str:
+    if error.returncode < 0:
+        return f"Pulumi was ended by signal {-error.returncode}"
+    said = error.stderr.strip().splitlines()
+    return said[-1] if said else f"Pulumi ended with status {error.returncode} and said nothing"
+
+
+def _checkout() -> Path:
+    """The folder of `Pulumi.yaml`: where we are, or that of this program."""
+    here = Path.cwd()
+    return here if (here / "Pulumi.yaml").exists() else Path(__file__).resolve().parents[1]

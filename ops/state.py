@@ -1,0 +1,122 @@
+"""What a stack has after an update that failed: where it failed, and which hosts are there."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ops import engine
+from ops.stackfile import read_stack_file
+from policy.cloud_init import LOGIN_USER
+from policy.dns.plan import MTA
+from policy.dns.publish import records_to_publish
+from policy.errors import UserError
+from policy.settings import Settings
+
+Resources = Mapping[tuple[str, str], Mapping[str, Any]]
+"""By type and name."""
+
+
+def failure(stack: str, folder: Path | None = None) -> str | None:
+    """That the last update failed, when and where; None if it did not, or nobody knows."""
+    try:
+        updates = engine.ask(stack, "history", "--json", "--page-size", "1", folder=folder)
+        last = updates[0]
+        if last["result"] != "failed":
+            return None
+        where = "; ".join(_where(engine.ask(stack, "export", folder=folder)["deployment"], last))
+        return (
+            f"the last {last['kind']} of {stack} failed ({last['endTime'][:16]}Z){where and ': '}"
+            f"{where}. This is what the state has; `pulumi up -s {stack}` goes on"
+        )
+    except (UserError, LookupError, TypeError):
+        return None
+
+
+def _where(deployment: Mapping[str, Any], last: Mapping[str, Any]) -> Iterator[str]:
+    """What was interrupted, what was left incomplete, and what came last before it."""
+    for pending in deployment.get("pending_operations", ()):
+        yield f"interrupted while {pending['type']} {_name(pending['resource']['urn'])}"
+    resources = deployment.get("resources", ())
+    for resource in resources:
+        if resource.get("initErrors"):
+            yield f"{_name(resource['urn'])} is not complete: {resource['initErrors'][0]}"
+    for host in _hosts_without_release(resources):
+        yield f"{host} took no release yet"
+    changed = [one for one in resources if str(one.get("modified", "")) >= last["startTime"]]
+    if changed:
+        newest = max(changed, key=lambda one: str(one["modified"]))
+        yield f"the last change before it was {_name(newest['urn'])}"
+
+
+def _hosts_without_release(resources: list[Mapping[str, Any]]) -> Iterator[str]:
+    names = {(str(one["type"]), _name(one["urn"])) for one in resources}
+    for kind, name in sorted(names):
+        release = ("ping8:mail:HostRelease", name.replace("mail-", "mail-release-", 1))
+        if kind in {"ping8:mail:MtaHost", "ping8:mail:ProxyHost"} and release not in names:
+            yield name.removeprefix("mail-")
+
+
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]
+
+
+def outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
+    """What a finished update would export of the hosts that are there already."""
+    exported = engine.ask(stack, "export", folder=folder)
+    try:
+        listed = exported["deployment"].get("resources", ())
+        resources = {(str(one["type"]), _name(one["urn"])): one for one in listed}
+    except (AttributeError, LookupError, TypeError):
+        resources = {}
+    if not any(kind == "ping8:mail:MtaHost" for kind, _ in resources):
+        raise UserError(f"stack {stack!r}: it has no hosts yet; run `pulumi up -s {stack}` first")
+    settings = read_stack_file(stack)
+    hosts = {}
+    for name in (MTA, *(proxy.name for proxy in settings.proxies)):
+        if host := _host(name, settings, resources):
+            hosts[name] = host
+    return {
+        "settings": settings.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "hosts": hosts,
+        "egress": {
+            source.name: {
+                "ehlo": settings.ehlo(source),
+                "public": public,
+                "private": private,
+                "proxy": source.proxy,
+            }
+            for source in settings.sources
+            if (public := _output(resources, "aws:ec2/eip:Eip", source.name, "publicIp"))
+            if (private := _private(resources, source.name))
+        },
+        "records_to_publish": [one.as_dict() for one in records_to_publish(settings)],
+    }
+
+
+def _host(name: str, settings: Settings, resources: Resources) -> dict[str, str] | None:
+    """None if what is needed to log in is not there yet."""
+    first = name if name == MTA else settings.sources_of(name)[0].name
+    key = resources.get(("tls:index/privateKey:PrivateKey", f"mail-credentials-host-{name}"), {})
+    release = resources.get(("ping8:mail:HostRelease", f"mail-release-{name}"), {})
+    instance = resources.get(("aws:ec2/instance:Instance", f"mail-{name}-instance"), {})
+    host = {
+        "address": _output(resources, "aws:ec2/eip:Eip", first, "publicIp"),
+        "private_address": _private(resources, first),
+        "host_key": key.get("outputs", {}).get("publicKeyOpenssh"),
+        "instance_id": instance.get("id"),
+    }
+    if not all(isinstance(value, str) and value for value in host.values()):
+        return None
+    known = str(release.get("outputs", {}).get("release_id", "none"))
+    role = "mta" if name == MTA else "proxy"
+    return {**host, "role": role, "user": LOGIN_USER, "release_id": known}
+
+
+def _private(resources: Resources, address: str) -> Any:
+    kind = "aws:ec2/eipAssociation:EipAssociation"
+    found = resources.get((kind, f"mail-address-{address}-association"), {})
+    return found.get("inputs", {}).get("privateIpAddress")
+
+
+def _output(resources: Resources, kind: str, address: str, name: str) -> Any:
+    return resources.get((kind, f"mail-address-{address}-eip"), {}).get("outputs", {}).get(name)
