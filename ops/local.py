@@ -24,6 +24,8 @@ class LocalStack:
     operator_key: str
     authorities: str
     resolver: str
+    mail: str = ""
+    """Where the receivers of that world record what they get, one line a message."""
 
 
 def local_stack(stack: str, file: Path | None = None) -> LocalStack | None:

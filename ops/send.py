@@ -9,11 +9,15 @@ import socket
 import ssl
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import typer
 
+from hostagent.text import printable_line
+from ops import receiver
+from ops.doctor.resolver import Resolver
 from ops.find import lines
 from ops.local import local_stack
 from ops.ssh import ssh_json
@@ -58,15 +62,18 @@ def send(
         typer.echo(f"injected at https://{deployment.settings.mta_host}: {answer}")
         typer.echo(_SLOW, err=True)
     message = follow(deployment, mark, started, seconds, pause)
+    rows = seen(deployment, message, mark, domain) if message else {}
     if as_json:
-        typer.echo(json.dumps(message))
+        typer.echo(json.dumps(message and {**message, "receiver": rows}))
     elif message is None:
         typer.echo("no log of it yet; later: " + again(mark, stack))
     else:
         for line in lines(message):
             typer.echo(line)
-        for line in seen(deployment, message):
-            typer.echo(line)
+        if rows:
+            typer.echo("What the receiver sees:")
+        for name, verdict in rows.items():
+            typer.echo(f"  {name:7}  {printable_line(verdict)}")
         if not message["over"]:
             typer.echo(f"not over after {seconds:.0f} s; later: {again(mark, stack)}")
     if message is None or not any(step["type"] == "Delivery" for step in message["steps"]):
@@ -139,27 +146,16 @@ def follow(
     return message
 
 
-def seen(deployment: Deployment, message: dict[str, Any]) -> list[str]:
-    """What a receiver sees of it: address, EHLO name, TLS, signatures and envelope sender."""
-    step = next((step for step in message["steps"] if step["source"] in deployment.egress), None)
-    if step is None:
-        return []
-    source = deployment.egress[step["source"]]
-    sender = str(message["sender"])
-    named = next(
-        (
-            one
-            for one in deployment.settings.domains
-            if one.bounce_domain == sender.rpartition("@")[2]
-        ),
-        None,
-    )
-    rows = [
-        f"  a receiver sees {source.public}, EHLO {source.ehlo}, TLS {step['tls'] or 'none'}",
-        f"  envelope sender {sender}: SPF is judged by its domain",
-    ]
-    if named is not None:
-        keys = deployment.settings.keys_of(named)[1].active_selector
-        rows.append(f"  DKIM d={named.name} s={keys}; DMARC p={named.dmarc.policy}")
-        rows.append(f"  whether all that is published: ping8 doctor --domain {named.name}")
-    return rows
+def seen(
+    deployment: Deployment, message: Mapping[str, Any], mark: str, domain: str
+) -> Mapping[str, str]:
+    """Address, EHLO name, TLS and the verdicts on it, by the receiver's copy if it is here."""
+    local = local_stack(deployment.stack)
+    copy = receiver.by_its_copy(Path(local.mail), mark) if local and local.mail else None
+    sight = copy or receiver.by_the_log(deployment, message)
+    if sight is None:
+        return {}
+    of = next(one for one in deployment.settings.domains if one.name == domain)
+    _, keys = deployment.settings.keys_of(of)
+    resolver = Resolver((local.resolver,) if local else ())
+    return receiver.verdicts(sight, of.name, keys, resolver)

@@ -46,6 +46,7 @@ def introduce(layout: Layout, stack: automation.Stack, authorities: str) -> None
             operator_key=public_key(layout),
             authorities=str(trusted),
             resolver=dns.SERVER,
+            mail=str(layout.world / "mail.jsonl"),
         ),
         layout.state / "operator.json",
     )
