@@ -45,7 +45,6 @@ class Distrust:
 
     reason: str
     expired: bool = False
-    wrong_name: bool = False
 
 
 class Port(enum.Enum):
@@ -99,12 +98,10 @@ def distrust(
         return Distrust(
             reason=error.verify_message,
             expired=error.verify_code == _EXPIRED,
-            wrong_name=error.verify_code in _WRONG_NAME,
         )
 
 
 _EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
-_WRONG_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
 
 def port(address: str, number: int, *, seconds: float = 4.0) -> Port:

@@ -28,34 +28,34 @@ _INTRODUCTION = """\
 Generated from `policy/metrics/table.yaml`; change it there, then run
 `python -m policy.metrics.reference`.
 
-On each host `ping8-metrics.timer` looks at kumod or the proxy and at the system, and reports to
+On each host, `ping8-metrics.timer` measures kumod or the proxy and the system, and reports to
 CloudWatch in one call, in the namespace `{namespace}`, with the dimensions `Environment` and
-`Host`. `ping8 status --stack NAME` shows the same metrics, with `--watch` live.
+`Host`. `ping8 status --stack NAME` shows the same metrics; `--watch` keeps it live.
 
-- The service runs with low priority and a time limit, one run at a time, and asks kumod a few
-  questions over loopback. Mail never waits for it.
-- When CloudWatch cannot be reached, a run ends with one line in the journal. Nothing is kept but
-  the sums of what flowed; they go with the next run that gets through.
-- Numbers of providers have a bound: {providers}; all others together are `other`.
-- The age of the oldest message is that of the oldest one seen in a sample of the queues, by the
+- The service runs with low priority and a time limit, one run at a time, and sends kumod a few
+  requests over loopback. Mail never waits for it.
+- If CloudWatch cannot be reached, the run ends with one line in the journal. Only the sums of
+  flows are kept, and sent by the next run that succeeds.
+- The number of providers is limited: {providers}; all others together are `other`.
+- The age of the oldest message is that of the oldest one in a sample of the queues, by the
   time in its id. It is never too high.
-- With the transport `outbox` the number of events that wait is an estimate by the size of the
+- With the transport `outbox`, the number of pending events is an estimate from the size of the
   segments.
-- `hours_until_full` is a straight line through the last two hours. Logs up to `logs.keepGib` are no
-  growth.
+- `hours_until_full` extrapolates the last two hours linearly. Logs up to `logs.keepGib` do not
+  count as growth.
 
 ## Settings
 
 Thresholds are under `alarms` in the stack file (`docs/settings.md`). `alarms.maintenance: true`
-mutes every alarm, and with them the recovery that EC2 does by itself; `alarms.enabled: false` makes
-no alarm, no dashboard and sends nothing. Alarms go by e-mail to `operators.emails`, each of whom
-must confirm AWS's first message, or to the topic in `alarms.topic`.
+mutes every alarm, including the automatic recovery by EC2. With `alarms.enabled: false` there are
+no alarms and no dashboard, and nothing is sent. Alarms go by e-mail to `operators.emails`, each of
+whom must confirm AWS's first message, or to the topic in `alarms.topic`.
 
 ## Price
 
-USD a month beyond the free tier: {metric} a metric, {alarm_metric} for each metric that an alarm
-reads, {composite} for the composite alarm, {dashboard} for the dashboard, {thousand} for a thousand
-calls. In the environment of one source on one proxy host:
+USD per month beyond the free tier: {metric} per metric, {alarm_metric} for each metric that an
+alarm reads, {composite} for the composite alarm, {dashboard} for the dashboard, {thousand} for
+a thousand calls. For an environment with one source on one proxy host:
 
 | host | metrics, at most | alarms | metrics read by them | calls | USD a month |
 |---|---|---|---|---|---|

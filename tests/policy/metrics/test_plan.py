@@ -147,7 +147,7 @@ def test_the_agent_and_the_table_say_other_for_the_same() -> None:
 def test_the_forecast_that_stands_for_no_growth_is_over_every_limit() -> None:
     longest = settings_of(SMALL, alarms={"full_within": "29d"})
     assert threshold_of(load().alarm("disk-forecast"), longest) < disks.FOREVER
-    assert f"{disks.FOREVER:.0f} where" in load().metric("hours_until_full").means
+    assert f"{disks.FOREVER:.0f} if" in load().metric("hours_until_full").means
 
 
 def test_a_host_reads_what_is_rendered_for_it(tmp_path: Path) -> None:
