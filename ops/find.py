@@ -40,7 +40,7 @@ def find(stack: str, what: str, *, first: str | None, as_json: bool) -> None:
             typer.echo(
                 f"{what}: nothing in the logs of this host, its queues or the dead letters. It was "
                 "not injected here, its logs are deleted (`logs.keep`), or it was delivered in the "
-                "last five minutes, whose log cannot be read yet.",
+                "last minute, whose log cannot be read yet.",
                 err=True,
             )
         else:
@@ -67,7 +67,7 @@ def lines(message: Mapping[str, Any], settings: Settings | None = None) -> Itera
         due = f"; next attempt {waiting['due']}" if waiting["due"] else ""
         yield printable_line(f"  waits{place}{due}")
         if not message["steps"]:
-            yield "  its log can be read up to five minutes after it is written"
+            yield "  its log can be read up to a minute after it is written"
     elif not message["over"]:
         yield "  not over, and in no queue that can be asked: see `ping8 status`"
 

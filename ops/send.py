@@ -32,7 +32,7 @@ _ADDRESS = re.compile(
 )
 _CONNECT = 20
 _BETWEEN = 5
-_SLOW = "kumod's log can be read up to five minutes after it is written; waiting"
+_SLOW = "kumod's log can be read up to a minute after it is written; waiting"
 
 
 def send(

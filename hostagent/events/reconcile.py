@@ -25,7 +25,7 @@ REPORT = Path(contract.RECONCILED)
 WEEK = 7 * 86400
 _FINAL = frozenset({"Delivery", "Bounce", "Expiration", "AdminBounce"})
 _SEGMENT_ENDS = 400.0
-"""Seconds after which a five-minute segment has ended."""
+"""Seconds after which an open segment has ended: one minute, five in earlier releases."""
 _LOOK_EVERY = 5.0
 _MOST_SHOWN = 10_000
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STILL_WRITTEN = 900
-"""Seconds: kumod closes a segment after five minutes, so a file this young may be open."""
+"""Seconds: kumod closes a segment after one minute, so a file this young may be open."""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def list_queues(
     """What waits: counts, age of the oldest, the last answer, suspended or not; by size.
 
     Age is that of the oldest in a sample of the fullest queues. The last answer comes from the
-    logs, up to five minutes late.
+    logs, up to a minute late.
     """
     from ops import queue as work
 

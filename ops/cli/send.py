@@ -25,7 +25,7 @@ def send(
         typer.Option(
             "--wait", metavar="SECONDS", min=1, max=86400, help="How long it is followed."
         ),
-    ] = 330,
+    ] = 120,
     as_json: Json = False,
 ) -> None:
     """Sends one real message and follows it; status 1 where it was not delivered in time."""

@@ -54,7 +54,7 @@ local function configure_logs(server)
   table.insert(names, correlation.MISSING)
   kumo.configure_local_logs {
     log_dir = LOGS,
-    max_segment_duration = '5 minutes',
+    max_segment_duration = '1 minute',
     meta = names,
     -- A full ready queue would fill the volume with them.
     per_record = { Delayed = { enable = server.log_delayed } },

@@ -246,7 +246,7 @@ def test_spools_and_logs_lie_where_the_contract_says(mta: Mta) -> None:
     assert all(spool["kind"] == "RocksDB" for spool in mta.kumod.configuration.spools.values())
     (logs,) = mta.kumod.configuration.log_files
     assert logs.params["log_dir"] == "/var/log/kumomta"
-    assert logs.params["max_segment_duration"] == "5 minutes"
+    assert logs.params["max_segment_duration"] == "1 minute"
 
 
 def test_validation_names_a_pool_whose_source_does_not_exist(host: Host) -> None:
