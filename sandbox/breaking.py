@@ -6,13 +6,13 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from ops.stack import HostAccess
+from ops.stack import Deployment, HostAccess
 from policy import record_names
 from sandbox.files import replace as write
 from sandbox.layout import Layout
 from sandbox.machine import ROUTE_53
 from sandbox.process import SandboxError
-from sandbox.run import Sandbox
+from sandbox.run import Parts
 from sandbox.world.webhook import Behaviour, Mode, behave
 from standins.pulumi.hosts import Record, Zone
 
@@ -28,70 +28,73 @@ fallocate --length $(($1 * ($3 - $2 * 5 / 100))) {_FILL}
 """Until 5 % of the volume are free; kumod takes no mail below 10 %."""
 
 
+Change = Callable[[Parts, Deployment], None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fault:
     """What is done to the sandbox, what undoes it, and where an operator sees it."""
 
     what: str
-    plant: Callable[[Sandbox], None]
-    undo: Callable[[Sandbox], None]
+    plant: Change
+    undo: Change
     look: tuple[str, ...]
 
 
-def _on(sandbox: Sandbox, host: HostAccess, *command: str) -> None:
-    sandbox.hosts.execute(host.instance_id, *command)
+def _on(parts: Parts, host: HostAccess, *command: str) -> None:
+    parts.hosts.execute(host.instance_id, *command)
 
 
-def _proxies(verb: str) -> Callable[[Sandbox], None]:
-    def run(sandbox: Sandbox) -> None:
-        for host in sandbox.deployment.hosts.values():
+def _proxies(verb: str) -> Change:
+    def run(parts: Parts, deployment: Deployment) -> None:
+        for host in deployment.hosts.values():
             if host.role == "proxy":
-                _on(sandbox, host, "systemctl", verb, "kumoproxy")
+                _on(parts, host, "systemctl", verb, "kumoproxy")
 
     return run
 
 
-def _webhook(behaviour: Behaviour) -> Callable[[Sandbox], None]:
-    return lambda sandbox: behave(sandbox.layout.world, behaviour)
+def _webhook(behaviour: Behaviour) -> Change:
+    return lambda parts, _deployment: behave(parts.layout.world, behaviour)
 
 
-def _is_signing_key(sandbox: Sandbox, record: Record) -> bool:
+def _is_signing_key(deployment: Deployment, record: Record) -> bool:
     """Whether it is the record of the key that signs for the first domain."""
-    settings = sandbox.deployment.settings
+    settings = deployment.settings
     domain = settings.domains[0]
     selector = settings.keys_of(domain)[1].active_selector
     return record.name.rstrip(".") == record_names.dkim(selector, domain.name)
 
 
-def _remove_key(sandbox: Sandbox) -> None:
+def _remove_key(parts: Parts, deployment: Deployment) -> None:
     kept: list[Zone] = []
     gone: dict[str, Record] = {}
-    for zone in sandbox.zones:
-        keys = [one for one in zone.records if _is_signing_key(sandbox, one)]
+    for zone in parts.zones:
+        keys = [one for one in zone.records if _is_signing_key(deployment, one)]
         gone.update((zone.name, key) for key in keys)
         kept.append(replace(zone, records=tuple(r for r in zone.records if r not in keys)))
     if gone:
-        write(_removed(sandbox), _RECORDS.dump_json(gone))
-        sandbox.parts.names.publish(ROUTE_53, kept)
+        write(_removed(parts), _RECORDS.dump_json(gone))
+        parts.names.publish(ROUTE_53, kept)
 
 
-def _restore_key(sandbox: Sandbox) -> None:
-    file = _removed(sandbox)
+def _restore_key(parts: Parts, deployment: Deployment) -> None:
+    file = _removed(parts)
     if not file.exists():
         return
     gone = _RECORDS.validate_json(file.read_bytes())
     # A deployment since then may have published it already.
-    if not any(_is_signing_key(sandbox, one) for zone in sandbox.zones for one in zone.records):
+    if not any(_is_signing_key(deployment, one) for zone in parts.zones for one in zone.records):
         whole = [
             replace(z, records=(*z.records, gone[z.name])) if z.name in gone else z
-            for z in sandbox.zones
+            for z in parts.zones
         ]
-        sandbox.parts.names.publish(ROUTE_53, whole)
+        parts.names.publish(ROUTE_53, whole)
     file.unlink()
 
 
-def _removed(sandbox: Sandbox) -> Path:
-    return sandbox.layout.state / "removed-records.json"
+def _removed(parts: Parts) -> Path:
+    return parts.layout.state / "removed-records.json"
 
 
 FAULTS = {
@@ -115,8 +118,8 @@ FAULTS = {
     ),
     "disk": Fault(
         what="the spool volume is full: kumod takes no mail until there is room",
-        plant=lambda sandbox: _on(sandbox, sandbox.deployment.mta, "sh", "-euc", _FILL_UP),
-        undo=lambda sandbox: _on(sandbox, sandbox.deployment.mta, "rm", "-f", _FILL),
+        plant=lambda parts, deployment: _on(parts, deployment.mta, "sh", "-euc", _FILL_UP),
+        undo=lambda parts, deployment: _on(parts, deployment.mta, "rm", "-f", _FILL),
         look=("ping8 status", "ping8 doctor --only host.disk"),
     ),
 }
@@ -131,25 +134,25 @@ def planted(layout: Layout) -> list[str]:
     return sorted(path.name for path in _marks(layout).glob("*"))
 
 
-def plant(name: str, sandbox: Sandbox) -> Fault:
+def plant(name: str, parts: Parts, deployment: Deployment) -> Fault:
     """Plants a fault; a `SandboxError` names the ones there are."""
     if name not in FAULTS:
         raise SandboxError(f"fault {name!r}: say {', '.join(FAULTS)}")
-    _marks(sandbox.layout).mkdir(exist_ok=True)
-    (_marks(sandbox.layout) / name).touch()
-    FAULTS[name].plant(sandbox)
+    _marks(parts.layout).mkdir(exist_ok=True)
+    (_marks(parts.layout) / name).touch()
+    FAULTS[name].plant(parts, deployment)
     return FAULTS[name]
 
 
-def fix(name: str, sandbox: Sandbox) -> None:
+def fix(name: str, parts: Parts, deployment: Deployment) -> None:
     """Undoes a fault; one that is not planted costs nothing."""
     if name not in FAULTS:
         raise SandboxError(f"fault {name!r}: say {', '.join(FAULTS)}")
-    FAULTS[name].undo(sandbox)
-    (_marks(sandbox.layout) / name).unlink(missing_ok=True)
+    FAULTS[name].undo(parts, deployment)
+    (_marks(parts.layout) / name).unlink(missing_ok=True)
 
 
-def fix_all(sandbox: Sandbox) -> None:
+def fix_all(parts: Parts, deployment: Deployment) -> None:
     """Undoes whatever is planted."""
     for name in FAULTS:
-        fix(name, sandbox)
+        fix(name, parts, deployment)

@@ -111,9 +111,9 @@ Which = Annotated[str, typer.Argument(metavar="FAULT", help="proxy, webhook, dns
 @sandbox.command("break")
 def break_(which: Which) -> None:
     """Plants a fault, and says where it is seen."""
-    from sandbox import breaking
+    from sandbox import breaking, run
 
-    fault = breaking.plant(which, _standing())
+    fault = breaking.plant(which, run.Parts(_layout()), run.deployment(_layout()))
     typer.echo(f"{fault.what}. Look: {', '.join(fault.look)}")
     typer.echo(f"To undo it: ping8 sandbox fix {which}")
 
@@ -121,9 +121,9 @@ def break_(which: Which) -> None:
 @sandbox.command()
 def fix(which: Which) -> None:
     """Undoes a fault that `break` planted."""
-    from sandbox import breaking
+    from sandbox import breaking, run
 
-    breaking.fix(which, _standing())
+    breaking.fix(which, run.Parts(_layout()), run.deployment(_layout()))
     typer.echo(f"{which}: fixed. It may take some seconds until all commands see it.")
 
 

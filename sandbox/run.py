@@ -44,6 +44,7 @@ class Parts:
     """What a sandbox is made of beside AWS, whether it runs or not."""
 
     def __init__(self, layout: Layout) -> None:
+        self.layout = layout
         self.net = Cloud()
         self.authority = Authority(folder=layout.authority)
         self.names = dns.Authority(folder=layout.dns, cloud=self.net)
@@ -54,6 +55,11 @@ class Parts:
             folder=layout.world, root=layout.root, cloud=self.net, authority=self.authority
         )
         self.hosts = containers(layout)
+
+    @property
+    def zones(self) -> list[Zone]:
+        """What Route 53 serves."""
+        return self.names.published(ROUTE_53)
 
     @property
     def trusted(self) -> str:
@@ -82,11 +88,6 @@ class Sandbox:
     def hosts(self) -> Containers:
         """The hosts' containers, by instance id."""
         return self.parts.hosts
-
-    @property
-    def zones(self) -> list[Zone]:
-        """What Route 53 serves."""
-        return self.parts.names.published(ROUTE_53)
 
     @property
     def deployment(self) -> Deployment:
@@ -248,7 +249,7 @@ def summary(sandbox: Sandbox, steps: int) -> str:
     return fill(
         "summary.txt.j2",
         deployment=sandbox.deployment,
-        zones={z.name: [r for r in z.records if r.type not in _APEX] for z in sandbox.zones},
+        zones={z.name: [r for r in z.records if r.type not in _APEX] for z in sandbox.parts.zones},
         kumomta=sandbox.tree.label,
         stand_ins=f"STAND-IN on moto; providers {', '.join(played)} are stand-ins, too",
         steps=steps,

@@ -50,7 +50,7 @@ def sandbox_up(able_machine: None) -> Iterator[run.Sandbox]:
 
 def _into_known_state(standing: run.Sandbox) -> None:
     """Nothing is planted, and every unit runs."""
-    breaking.fix_all(standing)
+    breaking.fix_all(standing.parts, standing.deployment)
     hosts = standing.hosts
     for name, units in health.failed_units(standing.deployment, hosts).items():
         instance = standing.deployment.host(name).instance_id

@@ -12,7 +12,7 @@ from sandbox import breaking, dns, health
 from sandbox.layout import Layout
 from sandbox.machine import ROUTE_53
 from sandbox.process import SandboxError
-from sandbox.run import Parts, Sandbox
+from sandbox.run import Parts
 from standins.pulumi.hosts import Record, Zone
 from tests.examples import SMALL, settings_of
 
@@ -30,50 +30,47 @@ class Deployment:
     settings = settings_of(SMALL, domains=[{"name": "news.ping8.test"}])
 
 
+DEPLOYMENT: Any = Deployment
+
+
 @pytest.fixture
-def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parts:
     monkeypatch.setattr(dns.Authority, "running", lambda _self: False)
     layout = Layout(root=tmp_path)
     layout.state.mkdir()
     parts = Parts(layout)
     parts.names.publish(ROUTE_53, [Zone(name="ping8.test", records=(KEY, OTHER))])
-    return Standing(layout=layout, tree=Any, stack=Any, parts=parts)  # type: ignore[arg-type]
+    return parts
 
 
-class Standing(Sandbox):
-    """A sandbox whose deployment is known without an engine."""
-
-    deployment: Any = Deployment
-
-
-def published(sandbox: Sandbox) -> set[Record]:
+def published(sandbox: Parts) -> set[Record]:
     return {record for zone in sandbox.zones for record in zone.records}
 
 
-def test_the_signing_keys_record_goes_and_comes_back(sandbox: Sandbox) -> None:
+def test_the_signing_keys_record_goes_and_comes_back(sandbox: Parts) -> None:
     for _ in range(2):
-        breaking.plant("dns", sandbox)
+        breaking.plant("dns", sandbox, DEPLOYMENT)
         assert published(sandbox) == {OTHER}
         assert breaking.planted(sandbox.layout) == ["dns"]
     for _ in range(2):
-        breaking.fix("dns", sandbox)
+        breaking.fix("dns", sandbox, DEPLOYMENT)
         assert published(sandbox) == {KEY, OTHER}
         assert breaking.planted(sandbox.layout) == []
 
 
-def test_a_record_that_a_deployment_published_meanwhile_is_not_doubled(sandbox: Sandbox) -> None:
-    breaking.plant("dns", sandbox)
+def test_a_record_that_a_deployment_published_meanwhile_is_not_doubled(sandbox: Parts) -> None:
+    breaking.plant("dns", sandbox, DEPLOYMENT)
     zones = [Zone(name="ping8.test", records=(KEY, OTHER))]
-    sandbox.parts.names.publish(ROUTE_53, zones)
-    breaking.fix("dns", sandbox)
+    sandbox.names.publish(ROUTE_53, zones)
+    breaking.fix("dns", sandbox, DEPLOYMENT)
     (zone,) = sandbox.zones
     assert len(zone.records) == 2
 
 
 @pytest.mark.parametrize("change", [breaking.plant, breaking.fix])
-def test_an_unknown_fault_names_those_there_are(change: Any, sandbox: Sandbox) -> None:
+def test_an_unknown_fault_names_those_there_are(change: Any, sandbox: Parts) -> None:
     with pytest.raises(SandboxError, match="say proxy, webhook, dns, disk"):
-        change("lightning", sandbox)
+        change("lightning", sandbox, DEPLOYMENT)
 
 
 class Hosts:
@@ -106,7 +103,7 @@ def test_a_failed_unit_is_named_with_its_host_and_its_log() -> None:
     listed = "ping8-metrics.service loaded failed failed Tell CloudWatch how this host is\n"
     hosts: Any = Hosts({"i-2": listed})
     with pytest.raises(SandboxError) as found:
-        health.require_healthy(Deployment, hosts)  # type: ignore[arg-type]
+        health.require_healthy(DEPLOYMENT, hosts)
     assert str(found.value) == (
         "units down on proxy-1: ping8-metrics.service; "
         "see `ping8 sandbox logs proxy-1 --unit ping8-metrics.service`"
@@ -115,8 +112,7 @@ def test_a_failed_unit_is_named_with_its_host_and_its_log() -> None:
 
 def test_a_unit_of_the_release_that_was_stopped_is_named_as_one_that_failed() -> None:
     hosts: Any = Hosts({}, ("i-2",), {"kumoproxy": "inactive", "unbound": "active"})
-    deployment: Any = Deployment
-    assert health.failed_units(deployment, hosts) == {
+    assert health.failed_units(DEPLOYMENT, hosts) == {
         "mta": ["not running"],
         "proxy-1": ["kumoproxy"],
     }
@@ -124,6 +120,5 @@ def test_a_unit_of_the_release_that_was_stopped_is_named_as_one_that_failed() ->
 
 def test_a_host_that_is_stopped_is_not_well_and_all_well_says_nothing() -> None:
     hosts: Any = Hosts({}, running=("i-1",))
-    deployment: Any = Deployment
-    assert health.failed_units(deployment, hosts) == {"proxy-1": ["not running"]}
-    health.require_healthy(deployment, Hosts({}))  # type: ignore[arg-type]
+    assert health.failed_units(DEPLOYMENT, hosts) == {"proxy-1": ["not running"]}
+    health.require_healthy(DEPLOYMENT, Hosts({}))  # type: ignore[arg-type]

@@ -14,7 +14,10 @@ def test_the_summary_names_hosts_sources_records_and_what_is_a_stand_in() -> Non
     apex = Record(name="example.com", type="SOA", values=("x",))
     zones = [Zone(name="example.com", records=(apex, record))]
     standing: Any = SimpleNamespace(
-        deployment=made, zones=zones, tree=SimpleNamespace(label="KUMO"), real=("command",)
+        deployment=made,
+        parts=SimpleNamespace(zones=zones),
+        tree=SimpleNamespace(label="KUMO"),
+        real=("command",),
     )
     text = summary(standing, 10)
     for host in made.hosts.values():

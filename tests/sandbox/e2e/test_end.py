@@ -19,7 +19,7 @@ def test_destroy_takes_hosts_volumes_and_records_away(sandbox_up: Sandbox) -> No
     hosts = sandbox_up.hosts
     assert hosts.names() == []
     assert hosts.volumes.ids() == []
-    left = [record for zone in sandbox_up.zones for record in zone.records]
+    left = [record for zone in sandbox_up.parts.zones for record in zone.records]
     assert {record.type for record in left} <= {"SOA", "NS"}
 
 
