@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pulumi.automation import PulumiCommand
+from semver import Version
 
 from sandbox.layout import Layout
 from sandbox.process import SandboxError, run
@@ -42,15 +43,9 @@ def ensure_engine(cache: Path) -> Path:
 
 def accepts(program: Path) -> bool:
     """Whether the engine is at least as new as the pinned one."""
-    said = run([str(program), "version"], check=False).stdout.strip()
-    found = _numbers(said)
-    pinned = _numbers(pinned_version())
-    return found[:1] == pinned[:1] and found >= pinned
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version)
-    return tuple(int(part) for part in found.groups()) if found else ()
+    said = run([str(program), "version"], check=False).stdout.strip().removeprefix("v")
+    pinned = Version.parse(pinned_version())
+    return Version.is_valid(said) and pinned.is_compatible(Version.parse(said))
 
 
 def pinned_version() -> str:

@@ -1,8 +1,8 @@
 """The very program, run by the real engine against the stand-in providers."""
 
 import contextlib
+import functools
 import json
-import os
 import runpy
 import secrets
 import shutil
@@ -14,6 +14,7 @@ from typing import Any
 from pulumi import automation
 from pulumi.automation import LocalWorkspaceOptions, PulumiCommand
 
+from sandbox.files import replace
 from sandbox.layout import Layout
 from standins.pulumi.endpoints import Endpoints
 
@@ -30,7 +31,7 @@ def open_stack(
     stack file is a copy, so that a run, or a test that changes settings, leaves the checkout
     clean; state is in files, encrypted with a passphrase that never leaves the checkout.
     """
-    folder = layout.state / "project"
+    folder = layout.project
     for path in (folder / "stacks", layout.backend):
         path.mkdir(parents=True, exist_ok=True)
     shutil.copy2(layout.root / "Pulumi.yaml", folder / "Pulumi.yaml")
@@ -55,7 +56,7 @@ def open_stack(
 
 def take_settings(layout: Layout) -> None:
     """The checkout's stack file in place of the copy, which a killed test may have left changed."""
-    copy = layout.state / "project" / "stacks" / f"Pulumi.{STACK}.yaml"
+    copy = layout.project / "stacks" / f"Pulumi.{STACK}.yaml"
     # State is encrypted with it, and a fresh file would get another one.
     own = [line for line in copy.read_text().splitlines() if line.startswith("encryptionsalt:")]
     text = (layout.root / "stacks" / copy.name).read_text()
@@ -67,20 +68,12 @@ def outputs(stack: automation.Stack, layout: Layout) -> Mapping[str, Any]:
 
     The engine takes seconds to tell them, so it is asked again only when the state has changed.
     """
-    if (found := _told.get(_version(layout))) is None:
-        found = remember(layout, stack.outputs())
-    return found
+    return _outputs(stack, _version(layout))
 
 
-def remember(layout: Layout, told: automation.OutputMap) -> Mapping[str, Any]:
-    """Keep what the engine just told about the state as it is now."""
-    _told.clear()
-    _told[_version(layout)] = {name: output.value for name, output in told.items()}
-    return _told[_version(layout)]
-
-
-_told: dict[int, Mapping[str, Any]] = {}
-"""Outputs by the version of the state that has them."""
+@functools.lru_cache(maxsize=1)
+def _outputs(stack: automation.Stack, _version: int) -> Mapping[str, Any]:
+    return {name: output.value for name, output in stack.outputs().items()}
 
 
 def _version(layout: Layout) -> int:
@@ -115,6 +108,5 @@ def _program(layout: Layout) -> Callable[[], None]:
 def _passphrase(layout: Layout) -> str:
     path = layout.state / "passphrase"
     if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32))
+        replace(path, secrets.token_urlsafe(32))
     return path.read_text()

@@ -210,7 +210,6 @@ def deploy(sandbox: Sandbox, engine_output: Say | None = None) -> automation.UpR
                 f"pulumi up failed: {_reason(str(error))}\n"
                 f"All of it: {log}; a host's journal: ping8 sandbox logs mta"
             ) from error
-    program.remember(sandbox.layout, result.outputs)
     return result
 
 

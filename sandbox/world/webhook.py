@@ -8,6 +8,7 @@ import ssl
 import struct
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,25 +45,6 @@ class Behaviour:
     mode: Mode = Mode.TAKE
     status: int = 503
     calls: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """One call; a line of `webhook.jsonl`.
-
-    `headers` lack the token: `token_matched` says whether it was right (None while none is set).
-    `taken` calls count as delivered to PING8.
-    """
-
-    time: float
-    peer: str
-    method: str
-    path: str
-    headers: dict[str, str]
-    token_matched: bool | None
-    body: str
-    taken: bool
-    answer: str
 
 
 def expect_token(folder: Path, token: str) -> None:
@@ -107,10 +89,10 @@ class Receiver:
                 behave(self._folder, rest if rest.calls else Behaviour())
             return current
 
-    def write(self, call: Call) -> None:
-        """Append to the record."""
+    def write(self, call: Mapping[str, object]) -> None:
+        """Append to the record, a line of `webhook.jsonl` a call."""
         with self._lock, (self._folder / "webhook.jsonl").open("a") as record:
-            record.write(json.dumps(asdict(call)) + "\n")
+            record.write(json.dumps({"time": time.time(), **call}) + "\n")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -130,17 +112,18 @@ class Handler(BaseHTTPRequestHandler):
         token = TOKEN_HEADER.lower()
         headers = {n: value for n, value in self.headers.items() if n.lower() != token}
         receiver.write(
-            Call(
-                time=time.time(),
-                peer=str(self.client_address[0]),
-                method=self.command,
-                path=self.path,
-                headers=headers,
-                token_matched=matched,
-                body=body.decode(errors="replace"),
-                taken=behaviour.mode is Mode.TAKE,
-                answer=behaviour.mode,
-            )
+            {
+                "peer": self.client_address[0],
+                "method": self.command,
+                "path": self.path,
+                "headers": headers,
+                # None while no token is set.
+                "token_matched": matched,
+                "body": body.decode(errors="replace"),
+                # Whether it counts as delivered to PING8.
+                "taken": behaviour.mode is Mode.TAKE,
+                "answer": behaviour.mode,
+            }
         )
         self._answer(behaviour)
 
