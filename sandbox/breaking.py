@@ -11,8 +11,8 @@ from policy import record_names
 from sandbox.files import replace as write
 from sandbox.layout import Layout
 from sandbox.machine import ROUTE_53
+from sandbox.parts import Parts
 from sandbox.process import SandboxError
-from sandbox.run import Parts
 from sandbox.world.webhook import Behaviour, Mode, behave
 from standins.pulumi.hosts import Record, Zone
 

@@ -87,14 +87,14 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """What runs, and the units that failed; status 1 unless all is well."""
-    from sandbox import health, run, system
+    from sandbox import health, parts, system
 
     system.require_fit_system()
-    found = run.status(_layout())
+    found = parts.status(_layout())
     well = bool(found) and all(found.values())
     failed: dict[str, list[str]] = {}
     if well:
-        failed = health.failed_units(run.deployment(_layout()), run.Parts(_layout()).hosts)
+        failed = health.failed_units(parts.deployment(_layout()), parts.Parts(_layout()).hosts)
     if as_json:
         typer.echo(json.dumps({"running": found, "failed_units": failed}))
     else:
@@ -111,9 +111,9 @@ Which = Annotated[str, typer.Argument(metavar="FAULT", help="proxy, webhook, dns
 @sandbox.command("break")
 def break_(which: Which) -> None:
     """Plants a fault, and says where it is seen."""
-    from sandbox import breaking, run
+    from sandbox import breaking, parts
 
-    fault = breaking.plant(which, run.Parts(_layout()), run.deployment(_layout()))
+    fault = breaking.plant(which, parts.Parts(_layout()), parts.deployment(_layout()))
     typer.echo(f"{fault.what}. Look: {', '.join(fault.look)}")
     typer.echo(f"To undo it: ping8 sandbox fix {which}")
 
@@ -121,9 +121,9 @@ def break_(which: Which) -> None:
 @sandbox.command()
 def fix(which: Which) -> None:
     """Undoes a fault that `break` planted."""
-    from sandbox import breaking, run
+    from sandbox import breaking, parts
 
-    breaking.fix(which, run.Parts(_layout()), run.deployment(_layout()))
+    breaking.fix(which, parts.Parts(_layout()), parts.deployment(_layout()))
     typer.echo(f"{which}: fixed. It may take some seconds until all commands see it.")
 
 
@@ -137,19 +137,19 @@ def logs(
     lines: Annotated[int, typer.Option()] = 100,
 ) -> None:
     """The end of a host's journal."""
-    from sandbox import run
+    from sandbox import parts
 
-    instance = run.deployment(_layout()).host(host).instance_id
-    typer.echo(run.Parts(_layout()).hosts.journal(instance, unit=unit, lines=lines))
+    instance = parts.deployment(_layout()).host(host).instance_id
+    typer.echo(parts.Parts(_layout()).hosts.journal(instance, unit=unit, lines=lines))
 
 
 @sandbox.command("open")
 def open_host(host: HostName = "mta") -> None:
     """A shell on a host."""
-    from sandbox import run
+    from sandbox import parts
 
-    instance = run.deployment(_layout()).host(host).instance_id
-    raise typer.Exit(run.Parts(_layout()).hosts.shell(instance))
+    instance = parts.deployment(_layout()).host(host).instance_id
+    raise typer.Exit(parts.Parts(_layout()).hosts.shell(instance))
 
 
 @sandbox.command()

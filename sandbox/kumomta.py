@@ -37,12 +37,20 @@ class KumoTree:
         return f"KumoMTA from {self.path}" if self.real else "STAND-IN for KumoMTA (no real kumod)"
 
 
-def ensure_tree(cache: Path) -> KumoTree:
+def ensure_tree(cache: Path, *, running: Path | None = None) -> KumoTree:
     """`KUMOMTA_ROOT`, else this machine's KumoMTA, else its package, else the stand-in, built once.
 
-    The stand-in stays, once it was built: which KumoMTA a run takes does not hang on the weather.
+    Hosts that are up keep the tree that they are `running`. The stand-in stays, once it was built:
+    which KumoMTA a run takes does not hang on the weather.
     """
-    named = os.environ.get(VARIABLE)
+    tree, named = cache / "kumomta", os.environ.get(VARIABLE)
+    if running is not None:
+        if named and Path(named) != running:
+            raise SandboxError(
+                f"{VARIABLE}={named}: the sandbox runs KumoMTA from {running}; "
+                "`ping8 sandbox down` first"
+            )
+        return KumoTree(path=running, real=running != tree)
     if named:
         root = Path(named)
         lacking = [part for part in _NEEDED if not (root / part).exists()]
@@ -54,7 +62,6 @@ def ensure_tree(cache: Path) -> KumoTree:
         return KumoTree(path=installed, real=True)
     from standins.kumod.tree import build_tree  # noqa: PLC0415 - heavy, and only needed here
 
-    tree = cache / "kumomta"
     if not tree.exists() and (unpacked := package.fetch(cache)):
         return KumoTree(path=unpacked, real=True)
     build_tree(tree)

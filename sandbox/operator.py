@@ -6,9 +6,10 @@ import subprocess
 from pulumi import automation
 
 from ops import local
-from sandbox import dns, program
+from sandbox import dns
 from sandbox.engine import ensure_engine
 from sandbox.layout import Layout
+from sandbox.parts import STACK
 
 
 def public_key(layout: Layout) -> str:
@@ -38,7 +39,7 @@ def introduce(layout: Layout, stack: automation.Stack, authorities: str) -> None
     environment = dict(stack.workspace.env_vars)
     local.write(
         local.LocalStack(
-            stack=program.STACK,
+            stack=STACK,
             pulumi=str(ensure_engine(layout.cache)),
             project=str(stack.workspace.work_dir),
             environment=environment,

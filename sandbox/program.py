@@ -16,9 +16,9 @@ from pulumi.automation import LocalWorkspaceOptions, PulumiCommand
 
 from sandbox.files import replace
 from sandbox.layout import Layout
+from sandbox.parts import STACK
 from standins.pulumi.endpoints import Endpoints
 
-STACK = "sandbox"
 PROJECT = "ping8-mail"
 
 

@@ -12,10 +12,8 @@ import boto3
 from pulumi import automation
 
 from ops.doctor.resolver import Resolver
-from ops.stack import Deployment, from_outputs, read_deployment
+from ops.stack import Deployment, from_outputs
 from sandbox import acme, claim, cloud, dns, operator, program, system, world
-from sandbox.acme import Acme
-from sandbox.authority import Authority
 from sandbox.containers import Containers
 from sandbox.engine import ensure_engine, real_providers
 from sandbox.files import fill
@@ -23,13 +21,12 @@ from sandbox.image import ensure_image
 from sandbox.journey import Ping8, Step, letter, travel
 from sandbox.kumomta import KumoTree, ensure_tree
 from sandbox.layout import Layout
-from sandbox.machine import ROUTE_53, Site, containers
-from sandbox.network import Cloud
+from sandbox.machine import Site
+from sandbox.parts import STACK, Parts, require_up
 from sandbox.process import SandboxError, wait_until
 from sandbox.world import World
 from sandbox.world.webhook import expect_token
 from standins.pulumi.endpoints import Endpoints
-from standins.pulumi.hosts import Zone
 
 ZONES = ("mail.ping8.test", "ping8.test")
 """Hosted zones that the operator had before the first `pulumi up`."""
@@ -38,34 +35,6 @@ Say = Callable[[str], None]
 _CERTIFICATE_SECONDS = 180
 _APEX = ("SOA", "NS")
 _WORDS = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
-
-
-class Parts:
-    """What a sandbox is made of beside AWS, whether it runs or not."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-        self.net = Cloud()
-        self.authority = Authority(folder=layout.authority)
-        self.names = dns.Authority(folder=layout.dns, cloud=self.net)
-        self.acme = Acme(
-            folder=layout.acme, cache=layout.cache, cloud=self.net, authority=self.authority
-        )
-        self.world = World(
-            folder=layout.world, root=layout.root, cloud=self.net, authority=self.authority
-        )
-        self.hosts = containers(layout)
-
-    @property
-    def zones(self) -> list[Zone]:
-        """What Route 53 serves."""
-        return self.names.published(ROUTE_53)
-
-    @property
-    def trusted(self) -> str:
-        """Authorities that PING8 trusts here: the sandbox's own, and the ACME server's roots."""
-        paths = (self.authority.certificate, self.acme.roots)
-        return "".join(path.read_text() for path in paths if path.exists())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +61,7 @@ class Sandbox:
     @property
     def deployment(self) -> Deployment:
         """The live deployment, from the stack's outputs."""
-        return from_outputs(program.STACK, self.outputs)
+        return from_outputs(STACK, self.outputs)
 
     @property
     def outputs(self) -> Mapping[str, Any]:
@@ -128,7 +97,6 @@ def existing(layout: Layout, say: Say) -> Sandbox:
         claim.take(layout)
     layout.state.mkdir(mode=0o700, exist_ok=True)
     engine, image, tree = _ingredients(layout, say)
-    _require_same(layout, tree)
     say(f"hosts run {tree.label}")
     parts = Parts(layout)
     parts.authority.ensure()
@@ -150,19 +118,6 @@ def standing(layout: Layout) -> Sandbox:
     """The sandbox that is up, with whatever of it has ended started again."""
     require_up(layout)
     return existing(layout, lambda _text: None)
-
-
-def require_up(layout: Layout) -> None:
-    """Refuse if there is no sandbox, or none that a deployment could have reached."""
-    system.require_fit_system()
-    if not cloud.endpoints(layout.daemons) or not layout.backend.exists():
-        raise SandboxError("no sandbox is up here; `make sandbox` brings one up")
-
-
-def deployment(layout: Layout) -> Deployment:
-    """The live deployment, as the operators' commands read it."""
-    require_up(layout)
-    return read_deployment(program.STACK)
 
 
 def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox:
@@ -230,18 +185,6 @@ def down(layout: Layout, say: Say) -> None:
     claim.give_up(layout)
 
 
-def status(layout: Layout) -> Mapping[str, bool]:
-    """What of the sandbox runs."""
-    parts = Parts(layout)
-    return {
-        "cloud": cloud.endpoints(layout.daemons) is not None,
-        "dns": parts.names.running(),
-        "acme": parts.acme.running(),
-        "world": parts.world.running(),
-        **{f"host {name}": running for name, running in parts.hosts.states().items()},
-    }
-
-
 def summary(sandbox: Sandbox, steps: int) -> str:
     """What is running, as an operator would recognise it."""
     played = [name for name in ("aws", "command", "tls", "random") if name not in sandbox.real]
@@ -258,10 +201,11 @@ def summary(sandbox: Sandbox, steps: int) -> str:
 def _ingredients(layout: Layout, say: Say) -> tuple[Path, str, KumoTree]:
     """Engine, image and KumoMTA side by side: each may take minutes the first time."""
     started = time.monotonic()
+    site = cloud.settings_of(layout.daemons).site if cloud.endpoints(layout.daemons) else None
     with concurrent.futures.ThreadPoolExecutor() as pool:
         engine = pool.submit(ensure_engine, layout.cache)
         image = pool.submit(ensure_image, layout.cache)
-        tree = pool.submit(ensure_tree, layout.cache)
+        tree = pool.submit(ensure_tree, layout.cache, running=site.kumomta if site else None)
         named: dict[str, concurrent.futures.Future[Any]] = {
             "the Pulumi engine": engine,
             "the hosts' image": image,
@@ -289,18 +233,6 @@ def _ensure_zones(endpoints: Endpoints) -> None:
     for zone in ZONES:
         if zone not in present:
             route53.create_hosted_zone(Name=zone, CallerReference=f"sandbox-{zone}")
-
-
-def _require_same(layout: Layout, tree: KumoTree) -> None:
-    """Hosts that boot from now on would differ from those that are up."""
-    if not cloud.endpoints(layout.daemons):
-        return
-    site = cloud.settings_of(layout.daemons).site
-    if site and site.kumomta != tree.path:
-        raise SandboxError(
-            f"the sandbox runs KumoMTA from {site.kumomta}, and now {tree.path} is asked "
-            "for; `ping8 sandbox down` first"
-        )
 
 
 def _boot_stopped(hosts: Containers, say: Say) -> None:

@@ -11,8 +11,8 @@ import pytest
 from sandbox import breaking, dns, health
 from sandbox.layout import Layout
 from sandbox.machine import ROUTE_53
+from sandbox.parts import Parts
 from sandbox.process import SandboxError
-from sandbox.run import Parts
 from standins.pulumi.hosts import Record, Zone
 from tests.examples import SMALL, settings_of
 

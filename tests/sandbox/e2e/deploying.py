@@ -8,7 +8,8 @@ import yaml
 from pulumi.automation import ConfigValue, EngineEvent
 
 from sandbox import run
-from sandbox.program import PROJECT, STACK
+from sandbox.parts import STACK
+from sandbox.program import PROJECT
 
 Changes = Mapping[str, str]
 """What the engine did to a resource (`create`, `update`, ...) by the resource's name."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import run as sandbox_run
+from sandbox.parts import status
 from sandbox.process import Daemon, run
 from sandbox.run import Sandbox
 
@@ -49,7 +50,7 @@ def test_down_leaves_nothing_on_the_machine(sandbox_up: Sandbox) -> None:
         if str(layout.state) in (line := _read(path))
     ]
     assert not list(Path("/run").glob("ping8-*"))
-    assert not any(sandbox_run.status(layout).values())
+    assert not any(status(layout).values())
     assert not layout.state.exists()
 
 

@@ -1,0 +1,69 @@
+"""What a sandbox is made of beside AWS, to look at and to change, whether it runs or not."""
+
+from collections.abc import Mapping
+
+from ops.stack import Deployment, read_deployment
+from sandbox import cloud, dns, system
+from sandbox.acme import Acme
+from sandbox.authority import Authority
+from sandbox.layout import Layout
+from sandbox.machine import ROUTE_53, containers
+from sandbox.network import Cloud
+from sandbox.process import SandboxError
+from sandbox.world import World
+from standins.pulumi.hosts import Zone
+
+STACK = "sandbox"
+
+
+class Parts:
+    """Its network, servers and hosts."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.net = Cloud()
+        self.authority = Authority(folder=layout.authority)
+        self.names = dns.Authority(folder=layout.dns, cloud=self.net)
+        self.acme = Acme(
+            folder=layout.acme, cache=layout.cache, cloud=self.net, authority=self.authority
+        )
+        self.world = World(
+            folder=layout.world, root=layout.root, cloud=self.net, authority=self.authority
+        )
+        self.hosts = containers(layout)
+
+    @property
+    def zones(self) -> list[Zone]:
+        """What Route 53 serves."""
+        return self.names.published(ROUTE_53)
+
+    @property
+    def trusted(self) -> str:
+        """Authorities that PING8 trusts here: the sandbox's own, and the ACME server's roots."""
+        paths = (self.authority.certificate, self.acme.roots)
+        return "".join(path.read_text() for path in paths if path.exists())
+
+
+def require_up(layout: Layout) -> None:
+    """Refuse if there is no sandbox, or none that a deployment could have reached."""
+    system.require_fit_system()
+    if not cloud.endpoints(layout.daemons) or not layout.backend.exists():
+        raise SandboxError("no sandbox is up here; `make sandbox` brings one up")
+
+
+def deployment(layout: Layout) -> Deployment:
+    """The live deployment, as the operators' commands read it."""
+    require_up(layout)
+    return read_deployment(STACK)
+
+
+def status(layout: Layout) -> Mapping[str, bool]:
+    """What of the sandbox runs."""
+    parts = Parts(layout)
+    return {
+        "cloud": cloud.endpoints(layout.daemons) is not None,
+        "dns": parts.names.running(),
+        "acme": parts.acme.running(),
+        "world": parts.world.running(),
+        **{f"host {name}": running for name, running in parts.hosts.states().items()},
+    }
