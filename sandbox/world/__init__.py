@@ -9,7 +9,7 @@ from pathlib import Path
 from sandbox.authority import Authority
 from sandbox.dns import reverse_zones
 from sandbox.network import MACHINE, Cloud
-from sandbox.process import Daemon, run
+from sandbox.process import Daemon
 from sandbox.world.recipients import RECIPIENTS, mail_exchanger
 from standins.pulumi.hosts import Record, Zone
 
@@ -35,7 +35,7 @@ class World:
         ready = self.folder.resolve() / "ready"
         if not self.running():
             ready.unlink(missing_ok=True)
-        command = self._python("sandbox.world", str(certificate.chain), str(certificate.key))
+        command = self.python("sandbox.world", str(certificate.chain), str(certificate.key))
         Daemon(name="world", folder=self.folder, command=command).start(ready.exists)
 
     def stop(self) -> None:
@@ -54,15 +54,8 @@ class World:
         """What the webhook receiver was sent, oldest first; see `webhook.Call`."""
         return _lines(self.folder / "webhook.jsonl")
 
-    def report(self, kind: str, seen_id: str, *, to: str | None = None) -> str:
-        """Have the recipient's server send a `bounce` or `complaint` about a message it saw.
-
-        It goes to the envelope sender's exchanger, or to that of another address.
-        """
-        given = (kind, seen_id, *([to] if to else []))
-        return run(self._python("sandbox.world.reports", *given), timeout=60).stdout.strip()
-
-    def _python(self, module: str, *arguments: str) -> tuple[str, ...]:
+    def python(self, module: str, *arguments: str) -> tuple[str, ...]:
+        """A command that runs a module of the checkout in this world, told its folder."""
         python = ("env", f"PYTHONPATH={self.root}", sys.executable, "-m", module)
         folder = str(self.folder.resolve())
         return self.cloud.inside(self.cloud.world, *python, folder, *arguments)

@@ -4,6 +4,7 @@ import pytest
 
 from sandbox.journey import CORRELATION, await_events, await_message, letter
 from sandbox.run import Sandbox
+from tests.sandbox.world.reports import send_report
 
 pytestmark = pytest.mark.sandbox
 
@@ -15,7 +16,7 @@ def test_a_report_becomes_an_event_of_its_message(
     one = letter("news@news.ping8.test", "reader@accept.example")
     assert sandbox_up.ping8.inject(one)[0] == 200
     seen = await_message(sandbox_up.world, one.subject)
-    sandbox_up.world.report(kind, seen["id"])
+    send_report(sandbox_up.world, kind, seen["id"])
     events = await_events(sandbox_up.world, one.subject, {event_type})
     (event,) = (each for each in events if each["type"] == event_type)
     assert event["token_matched"]

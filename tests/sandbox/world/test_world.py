@@ -15,6 +15,7 @@ from sandbox.network import Cloud
 from sandbox.process import run
 from sandbox.world import APP_NAME, World
 from sandbox.world.recipients import RECIPIENTS
+from tests.sandbox.world.reports import send_report
 
 pytestmark = pytest.mark.sandbox
 
@@ -116,7 +117,7 @@ def test_nothing_listens_where_a_domain_is_down(outside: World) -> None:
 
 def test_a_late_bounce_goes_to_the_envelope_sender_as_a_delivery_status(outside: World) -> None:
     deliver(outside, "late@accept.example")
-    said = outside.report("bounce", last(outside)["id"])
+    said = send_report(outside, "bounce", last(outside)["id"])
     assert said == "bounce for sender@accept.example delivered to mx.accept.example"
     seen = last(outside)
     assert (seen["mail_from"], seen["recipient"]) == ("", "sender@accept.example")
@@ -129,7 +130,7 @@ def test_a_late_bounce_goes_to_the_envelope_sender_as_a_delivery_status(outside:
 
 def test_a_complaint_carries_the_original_message_to_a_named_address(outside: World) -> None:
     deliver(outside, "angry@accept.example")
-    outside.report("complaint", last(outside)["id"], to="fbl@accept.example")
+    send_report(outside, "complaint", last(outside)["id"], to="fbl@accept.example")
     assert report(outside).get_param("report-type") == "feedback-report"
     _, fields, original = report(outside).get_payload()
     assert fields.get_content_type() == "message/feedback-report"

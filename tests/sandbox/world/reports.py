@@ -7,9 +7,12 @@ import sys
 from email.utils import formatdate
 from pathlib import Path
 
+import jinja2
+
 from ops.doctor.resolver import LookupFailed, Resolver
 from sandbox.dns import SERVER as DNS_SERVER
-from sandbox.files import fill
+from sandbox.process import run
+from sandbox.world import World
 from sandbox.world.recipients import RECIPIENTS, Seen, mail_exchanger
 
 _TIMEOUT = 30
@@ -17,13 +20,22 @@ _TYPES = {"bounce": "delivery-status", "complaint": "feedback-report"}
 """RFC 3464, and RFC 5965 as a mailbox provider's feedback loop sends it."""
 
 
+def send_report(world: World, kind: str, seen_id: str, *, to: str | None = None) -> str:
+    """Have the recipient's server send a `bounce` or `complaint` about a message it saw.
+
+    It goes to the envelope sender's exchanger, or to that of another address.
+    """
+    given = (kind, seen_id, *([to] if to else []))
+    return run(world.python("tests.sandbox.world.reports", *given), timeout=60).stdout.strip()
+
+
 def report(kind: str, seen: Seen, to: str) -> bytes:
     """The report, with the original message as it came."""
     if seen.message is None:
         raise SystemExit(f"message {seen.id} was refused before its content came")
     domain = seen.recipient.rpartition("@")[2]
-    head = fill(
-        "report.eml.j2",
+    template = Path(__file__).with_name("report.eml.j2").read_text("utf-8")
+    head = jinja2.Template(template, trim_blocks=True, keep_trailing_newline=True).render(
         kind=kind,
         type=_TYPES[kind],
         seen=seen,
@@ -33,7 +45,7 @@ def report(kind: str, seen: Seen, to: str) -> bytes:
         now=formatdate(),
         arrived=formatdate(seen.time),
     )
-    text = head.replace("\n", "\r\n") + seen.message + f"\r\n--report-{seen.id}--\r\n"
+    text: str = head.replace("\n", "\r\n") + seen.message + f"\r\n--report-{seen.id}--\r\n"
     return text.encode("latin-1")
 
 
@@ -51,7 +63,7 @@ def send(content: bytes, seen: Seen, to: str) -> str:
         session.ehlo()
         if session.has_extn("starttls"):
             # Opportunistic, as between mail servers: the certificate is not judged.
-            session.starttls(context=ssl._create_unverified_context())  # noqa: S323
+            session.starttls(context=ssl._create_unverified_context())
         session.sendmail("", [to], content)
     return host
 
