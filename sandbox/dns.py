@@ -49,7 +49,7 @@ class Authority:
         """Serve what has been published so far."""
         with self._locked():
             self._write()
-        self._daemon().start(lambda: self._control("status", check=False), seconds=20)
+        self._daemon().start(lambda: self._control("status", check=False))
 
     def stop(self) -> None:
         """Stop serving; what was published stays."""

@@ -86,7 +86,7 @@ class Daemon:
             return None
         return int(number) if _start_time(int(number)) == started else None
 
-    def start(self, answers: Callable[[], bool] = lambda: True, *, seconds: float = 60) -> None:
+    def start(self, answers: Callable[[], bool] = lambda: True, *, seconds: float = 120) -> None:
         """Start it unless it runs; returns once it answers, fails with its log if it dies."""
         if self.pid() is None:
             self._start()
