@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ops.local import local_stack
+from ops.local import SANDBOX, local_stack
 from policy.errors import UserError
 
 _SECONDS = 60
@@ -15,6 +15,8 @@ _SECONDS = 60
 def ask(stack: str, *words: str, folder: Path | None = None) -> Any:
     """The JSON that `pulumi stack WORDS` prints; a `UserError` has Pulumi's own reason."""
     local = local_stack(stack)
+    if local is None and stack == SANDBOX:
+        raise UserError("stack sandbox: no sandbox is up here; `make sandbox` brings one up")
     program = local.pulumi if local else "pulumi"
     try:
         done = subprocess.run(
@@ -37,6 +39,11 @@ def ask(stack: str, *words: str, folder: Path | None = None) -> Any:
         raise UserError(f"stack {stack!r}: {_reason(error)}") from None
     except (ValueError, RecursionError):
         raise UserError(f"stack {stack!r}: `pulumi stack {words[0]}` printed no JSON") from None
+
+
+def up_command(stack: str) -> str:
+    """What brings a stack up."""
+    return "make sandbox" if stack == SANDBOX else f"pulumi up -s {stack}"
 
 
 def _reason(error: subprocess.CalledProcessError) -> str:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 _FILE = Path(__file__).resolve().parents[1] / ".sandbox" / "operator.json"
 
+SANDBOX = "sandbox"
+"""The stack that `make sandbox` brings up here, and that is nowhere else."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LocalStack:

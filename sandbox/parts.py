@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from ops.local import SANDBOX
 from ops.stack import Deployment, read_deployment
 from sandbox import cloud, dns, system
 from sandbox.acme import Acme
@@ -13,7 +14,7 @@ from sandbox.process import SandboxError
 from sandbox.world import World
 from standins.pulumi.hosts import Zone
 
-STACK = "sandbox"
+STACK = SANDBOX
 
 
 class Parts:

@@ -38,9 +38,9 @@ def chosen(stack: str | None) -> str:
 
 def _local() -> str | None:
     """The sandbox, if one is up here and nothing else is selected."""
-    from ops.local import local_stack
+    from ops.local import SANDBOX, local_stack
 
-    found = local_stack("sandbox")
+    found = local_stack(SANDBOX)
     return found.stack if found else None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ops import local, render, stack
+from policy.errors import UserError
 from tests.ops.doctor.deployment import outputs_of
 from tests.ops.test_status import DEPLOYMENT
 
@@ -65,3 +66,9 @@ def test_its_own_key_is_no_difference_from_the_live_release(engine: Path) -> Non
     with_key = render.with_local_key("small", settings)
     assert with_key.operators.ssh_keys == (*settings.operators.ssh_keys, "ssh-ed25519 AAAA sandbox")
     assert render.with_local_key("another", settings) == settings
+
+
+def test_a_sandbox_that_is_not_up_is_said_so(engine: Path) -> None:
+    del engine
+    with pytest.raises(UserError, match="no sandbox is up here; `make sandbox` brings one up"):
+        stack.read_deployment("sandbox")
