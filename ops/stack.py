@@ -103,7 +103,7 @@ def from_outputs(stack: str, outputs: Mapping[str, Any]) -> Deployment:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise UserError(
             f"stack {stack!r}: its output {place} is missing, or of another version of this "
-            f"program; run `pulumi up -s {stack}` first"
+            f"program; run `{engine.up_command(stack)}` first"
         ) from None
     return Deployment(
         stack=stack,
@@ -161,7 +161,9 @@ def secret_output(stack: str, name: str, *, folder: Path | None = None) -> Secre
     """One output in plain text, for a command that uses it and shows it to nobody."""
     told = _table(stack, engine.ask(stack, "output", "--json", "--show-secrets", folder=folder))
     if not isinstance(told.get(name), str):
-        raise UserError(f"stack {stack!r}: it has no output {name}; run `pulumi up -s {stack}`")
+        raise UserError(
+            f"stack {stack!r}: it has no output {name}; run `{engine.up_command(stack)}`"
+        )
     return SecretStr(told[name])
 
 

@@ -26,7 +26,7 @@ def failure(stack: str, folder: Path | None = None) -> str | None:
         where = "; ".join(_where(engine.ask(stack, "export", folder=folder)["deployment"], last))
         return (
             f"the last {last['kind']} of {stack} failed ({last['endTime'][:16]}Z){where and ': '}"
-            f"{where}. This is what the state has; `pulumi up -s {stack}` goes on"
+            f"{where}. This is what the state has; `{engine.up_command(stack)}` goes on"
         )
     except (UserError, LookupError, TypeError):
         return None
@@ -69,7 +69,9 @@ def outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
     except (AttributeError, LookupError, TypeError):
         resources = {}
     if not any(kind == "ping8:mail:MtaHost" for kind, _ in resources):
-        raise UserError(f"stack {stack!r}: it has no hosts yet; run `pulumi up -s {stack}` first")
+        raise UserError(
+            f"stack {stack!r}: it has no hosts yet; run `{engine.up_command(stack)}` first"
+        )
     settings = read_stack_file(stack)
     hosts = {}
     for name in (MTA, *(proxy.name for proxy in settings.proxies)):
