@@ -16,35 +16,38 @@ from typer.exceptions import TyperException
 from policy.errors import UsageError, UserError
 
 COMMANDS = {
-    "doctor": ("ops.cli.doctor", "Whether mail will arrive, and what to do if not."),
-    "status": ("ops.cli.status", "What flows, what waits and what is wrong."),
+    "doctor": ("ops.cli.doctor", "Checks whether mail will arrive, with a fix for each problem."),
+    "status": ("ops.cli.status", "Shows traffic, queues and problems."),
     "send": ("ops.cli.send", "Sends one message and follows it to its final event."),
-    "queue": ("ops.cli.queue", "What waits; holding it back, letting it go, ending it."),
-    "reputation": ("ops.cli.reputation", "Who refuses mail for its sender's reputation."),
-    "find": ("ops.cli.find", "Where a message is, and what happened to it."),
+    "queue": ("ops.cli.queue", "Lists, suspends, resumes and bounces queued mail."),
+    "reputation": ("ops.cli.reputation", "Lists and acknowledges refusals because of reputation."),
+    "find": ("ops.cli.find", "Shows where a message is and what happened to it."),
     "events": ("ops.cli.events", "Lists events and sends them to PING8 again."),
-    "inbox": ("ops.cli.inbox", "Mail to postmaster, abuse and report addresses."),
-    "drift": ("ops.cli.drift", "How hosts differ from their releases."),
-    "rollback": ("ops.cli.rollback", "A host goes back to a release that it kept."),
-    "kumomta": ("ops.cli.kumomta", "Pins key and digests of the KumoMTA that hosts install."),
-    "dns": ("ops.cli.dns", "Records that owners of domains publish; which are there already."),
-    "init": ("ops.cli.init", "Questions and answers to a new stack file."),
+    "inbox": ("ops.cli.inbox", "Shows mail to postmaster, abuse and report addresses."),
+    "drift": ("ops.cli.drift", "Lists how hosts differ from their releases."),
+    "rollback": ("ops.cli.rollback", "Switches a host back to a release that it kept."),
+    "kumomta": (
+        "ops.cli.kumomta",
+        "Pins version, key and digests of the KumoMTA that hosts install.",
+    ),
+    "dns": ("ops.cli.dns", "Lists the records that domain owners must publish, and checks them."),
+    "init": ("ops.cli.init", "Asks for the required settings and writes a new stack file."),
     "render": ("ops.cli.render", "Writes every host's files, to read and to validate."),
-    "sandbox": ("sandbox.cli", "The platform on this machine, without AWS."),
+    "sandbox": ("sandbox.cli", "Runs the platform on this machine, without AWS."),
 }
-"""Each command's module, which is imported only when it is asked for, and what it does."""
+"""Each command's module, which is imported only when needed, and its help."""
 
 USAGE = 64
-"""Status of a command line that is wrong (EX_USAGE of sysexits.h)."""
+"""Status for a wrong command line (EX_USAGE of sysexits.h)."""
 UNAVAILABLE = 69
-"""Status when what a command needs is wrong or missing (EX_UNAVAILABLE)."""
+"""Status if something that a command needs is wrong or missing (EX_UNAVAILABLE)."""
 OURS = 70
-"""Status of a fault of this program, with a traceback for us (EX_SOFTWARE)."""
+"""Status for a bug in this program, with a traceback (EX_SOFTWARE)."""
 _INTERRUPTED = 130
 
 
 class _Commands(TyperGroup):
-    """Help from the table; a command's own module only when it is asked for."""
+    """Help from the table; a command's own module is imported only when needed."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's form
         return list(COMMANDS)
@@ -99,19 +102,19 @@ def ping8(
 ) -> None:
     """Operates PING8's e-mail platform.
 
-    Status 0: well. 1: something is not. 64: the command line is wrong. 69: what the command needs
-    is wrong or missing. 70: a fault of ours. The doctor's are in docs/doctor.md.
+    Exit status: 0 ok, 1 a problem was found, 64 wrong command line, 69 something that the command
+    needs is wrong or missing, 70 a bug. docs/doctor.md lists those of the doctor.
     """
 
 
 def run() -> None:
-    """Entry point: what is wrong outside the program is one line on standard error."""
+    """Entry point: a problem outside the program is one line on standard error."""
     _lenient()
     sys.exit(_run())
 
 
 def _lenient() -> None:
-    """Output that is closed, or cannot show a character, ends no command."""
+    """Closed output, or a character that it cannot show, must not end a command."""
     sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
     sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -145,7 +148,7 @@ def _failed(error: Exception) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _said(f"{place}{error.strerror or error}", UNAVAILABLE)
     traceback.print_exception(error)
-    return _said("this is a fault of ours; please report it with the lines above", OURS)
+    return _said("this is a bug; please report it with the lines above", OURS)
 
 
 def _drop_output() -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sandbox.layout import Layout
     from sandbox.run import Sandbox
 
-sandbox = typer.Typer(no_args_is_help=True, help="The platform on this machine, without AWS.")
+sandbox = typer.Typer(no_args_is_help=True, help="Runs the platform on this machine, without AWS.")
 
 
 def register(app: typer.Typer) -> None:

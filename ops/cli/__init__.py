@@ -1,1 +1,1 @@
-"""What each command takes: thin modules, so that help comes at once; the work is in `ops`."""
+"""The options of each command: thin modules, so that help is fast; the work is in `ops`."""

@@ -17,24 +17,23 @@ def dns(
     stack: Stack = None,
     domain: Annotated[
         list[str] | None,
-        typer.Option("--domain", metavar="NAME", help="Sender domain; all unless named."),
+        typer.Option("--domain", metavar="NAME", help="Sender domain; default: all."),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Say which are published; status 1 unless all are.")
+        bool, typer.Option("--check", help="Check which are published; status 1 unless all are.")
     ] = False,
     zone_file: Annotated[bool, typer.Option("--zone-file", help="Print BIND's format.")] = False,
     page: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a page for the owner.")
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write an HTML page for the owner."),
     ] = None,
     resolver: Annotated[
         list[str] | None,
-        typer.Option(
-            "--resolver", metavar="ADDRESS", help="DNS server; the system's unless named."
-        ),
+        typer.Option("--resolver", metavar="ADDRESS", help="DNS server; default: the system's."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Records for domains whose DNS is elsewhere, from the settings alone, before any `up`."""
+    """Lists records that owners of domains with DNS elsewhere must publish; needs no deployment."""
     from ops import dns as work
 
     work.dns(

@@ -11,7 +11,7 @@ def register(app: typer.Typer) -> None:
 
 
 def drift(stack: Stack = None, host: OneHost = None, as_json: Json = False) -> None:
-    """Lists differences of files, modes, owners and units; status 1 where there are any."""
+    """Lists how hosts differ from their releases (files, modes, owners, units); status 1 if so."""
     from ops import drift as work
 
     work.drift(chosen(stack), host=host, as_json=as_json)

@@ -7,25 +7,31 @@ import typer
 from ops.cli.options import Json, Stack, Yes, chosen
 
 Logs = Annotated[
-    bool, typer.Option("--logs", help="The local logs (every event) instead of the dead letters.")
+    bool,
+    typer.Option("--logs", help="Read the local logs (every event) instead of the dead letters."),
 ]
 First = Annotated[
     str | None,
     typer.Option(
-        "--from", metavar="TIME", help="Events from then: 2026-12-01T10:00Z, or 2h ago: 2h."
+        "--from",
+        metavar="TIME",
+        help="Only events since this time: 2026-12-01T10:00Z, or 2h for two hours ago.",
     ),
 ]
-Last = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Events until then.")]
+Last = Annotated[
+    str | None, typer.Option("--to", metavar="TIME", help="Only events until this time.")
+]
 Types = Annotated[
-    list[str] | None, typer.Option("--type", metavar="TYPE", help="Record types, such as Bounce.")
+    list[str] | None,
+    typer.Option("--type", metavar="TYPE", help="Only this record type, such as Bounce."),
 ]
 Domains = Annotated[
     list[str] | None,
-    typer.Option("--domain", metavar="NAME", help="Domains of recipient or sender."),
+    typer.Option("--domain", metavar="NAME", help="Only this domain of recipient or sender."),
 ]
 Ids = Annotated[
     list[str] | None,
-    typer.Option("--id", metavar="ID", help="Event ids (X-PING8-Event-Id), or how they begin."),
+    typer.Option("--id", metavar="ID", help="Event id (X-PING8-Event-Id), or its beginning."),
 ]
 Recipients = Annotated[
     list[str] | None, typer.Option("--recipient", metavar="ADDRESS", help="Recipients.")
@@ -53,7 +59,7 @@ def list_events(
     limit: Annotated[int, typer.Option(metavar="NUMBER", help="How many to show.")] = 100,
     as_json: Json = False,
 ) -> None:
-    """Events that PING8 refused or that grew too old; with --logs, all events. One line each."""
+    """Lists events that PING8 refused or that got too old; with --logs, all events."""
     from ops import events as work
 
     choice = work.Choice(
@@ -80,9 +86,9 @@ def replay(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Sends events to PING8 again, which knows by their ids those that it has.
+    """Sends events to PING8 again; PING8 recognizes by id those that it already has.
 
-    A dead letter that PING8 takes leaves the store. From the local logs, say from when.
+    A dead letter that PING8 takes leaves the store. With --logs, --from is required.
     """
     from ops import events as work
 
@@ -103,15 +109,15 @@ def reconcile(
     first: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="TIME", help="Messages received since then; a week without it."
+            "--from", metavar="TIME", help="Check messages received since then; default: a week."
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compares receptions, final events and queues; lists messages without a known fate.
+    """Compares receptions, final events and queues; lists messages with an unknown outcome.
 
-    Such a message was delivered or bounced and its event was lost, as in a crash. It runs by itself
-    after an unclean stop of kumod. It may take seven minutes: until the open log segment ends.
+    Such a message was delivered or bounced, but a crash lost its event. The command runs by itself
+    after an unclean stop of kumod. It may take seven minutes, until the open log segment ends.
     """
     from ops import events as work
 

@@ -22,11 +22,13 @@ def find(
     stack: Stack = None,
     first: Annotated[
         str | None,
-        typer.Option("--from", metavar="TIME", help="Look no further back: 2h, 2026-12-01T10:00Z."),
+        typer.Option(
+            "--from", metavar="TIME", help="Search only since this time: 2h, 2026-12-01T10:00Z."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Where a message is and what happened to it; status 1 where nothing is known of it."""
+    """Shows where a message is and what happened to it; status 1 if nothing is known about it."""
     from ops import find as work
 
     work.find(chosen(stack), what, first=first, as_json=as_json)

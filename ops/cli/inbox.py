@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 def inbox(
     stack: Stack = None,
     show: Annotated[
-        str | None, typer.Option(metavar="ID", help="Show the message with that id.")
+        str | None, typer.Option(metavar="ID", help="Show the message with this id.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 Answer = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="The answer; asked for if absent.")
+    str | None, typer.Option(metavar="TEXT", help="The answer; ping8 asks if it is not given.")
 ]
 
 
@@ -24,7 +24,7 @@ def init(
     ssh_keys: Answer = None,
     domains: Answer = None,
 ) -> None:
-    """Asks the few things that have no default and writes a stack file that passes preview."""
+    """Asks for the required settings and writes a stack file that passes preview."""
     from ops import init as work
 
     answers = {
@@ -37,4 +37,4 @@ def init(
         "domains": domains,
     }
     path = work.init(stack, answers)
-    typer.echo(f"{path} is written. Next: pulumi stack init {stack}; pulumi preview -s {stack}")
+    typer.echo(f"{path} was written. Next: pulumi stack init {stack}; pulumi preview -s {stack}")

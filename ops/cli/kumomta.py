@@ -9,7 +9,9 @@ from ops.cli.options import Stack, chosen
 
 def register(app: typer.Typer) -> None:
     """Adds the group of commands."""
-    group = typer.Typer(no_args_is_help=True, help="Which KumoMTA hosts install.")
+    group = typer.Typer(
+        no_args_is_help=True, help="Manages the KumoMTA version that hosts install."
+    )
     group.callback()(lambda: None)
     group.command("pin")(pin)
     app.add_typer(group, name="kumomta")
@@ -21,10 +23,10 @@ def pin(
     ],
     stack: Stack = None,
     new_key: Annotated[
-        bool, typer.Option("--new-key", help="Take another key than the one that is pinned.")
+        bool, typer.Option("--new-key", help="Accept another key than the pinned one.")
     ] = False,
 ) -> None:
-    """Asks KumoMTA's repository and writes version, key and digests to the stack file."""
+    """Writes version, key and digests from KumoMTA's repository to the stack file."""
     from ops import pin as work
 
     name = chosen(stack)
@@ -33,4 +35,4 @@ def pin(
     for processor, digest in found.pin.digests.items():
         typer.echo(f"  {processor}: {digest}")
     for missing in found.missing:
-        typer.echo(f"  {missing}: not in the repository, so no host may be of that kind")
+        typer.echo(f"  {missing}: not in the repository, so no host can have that processor")

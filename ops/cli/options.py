@@ -1,4 +1,4 @@
-"""Options that several commands have, and which stack is meant when none is named."""
+"""Options of several commands, and the default stack."""
 
 import os
 import subprocess
@@ -17,27 +17,27 @@ Stack = Annotated[
         "--stack",
         "-s",
         metavar="NAME",
-        help="The environment; PULUMI_STACK, or the selected stack, unless named.",
+        help="The environment; default: PULUMI_STACK, or the selected stack.",
     ),
 ]
 OneHost = Annotated[
-    str | None, typer.Option("--host", metavar="NAME", help="One host; all unless named.")
+    str | None, typer.Option("--host", metavar="NAME", help="Only this host; default: all.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def chosen(stack: str | None) -> str:
-    """The stack that is meant. Raises `UserError` where nothing says which."""
+    """The chosen stack. Raises `UserError` if none is."""
     stack = stack or os.environ.get("PULUMI_STACK") or _selected() or _local()
     if not stack:
-        raise UserError("no stack: name it with --stack, or select one with `pulumi stack select`")
-    # Pulumi Cloud's full form is ORGANISATION/PROJECT/STACK; files are named by the last part.
+        raise UserError("no stack: set --stack, or select one with `pulumi stack select`")
+    # Pulumi Cloud's full form is ORGANISATION/PROJECT/STACK; file names have the last part.
     return stack.rpartition("/")[2]
 
 
 def _local() -> str | None:
-    """The sandbox, if one is up here and nothing else is selected."""
+    """The sandbox, if one is running here and no stack is selected."""
     from ops.local import SANDBOX, local_stack
 
     found = local_stack(SANDBOX)

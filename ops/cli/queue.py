@@ -8,20 +8,23 @@ import typer
 from ops.cli.options import Json, Stack, Yes, chosen
 
 Domain = Annotated[
-    str | None, typer.Option("--domain", metavar="NAME", help="Recipients' domain, as queued.")
+    str | None,
+    typer.Option("--domain", metavar="NAME", help="Recipients' domain, as in the queue's name."),
 ]
 Brand = Annotated[str | None, typer.Option("--brand", metavar="NAME", help="Brand.")]
 Campaign = Annotated[str | None, typer.Option("--campaign", metavar="ID", help="Campaign.")]
 Provider = Annotated[
     str | None,
-    typer.Option("--provider", metavar="NAME", help="Provider, as `list --by provider` shows it."),
+    typer.Option("--provider", metavar="NAME", help="Provider, as shown by `list --by provider`."),
 ]
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")]
+Reason = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="The reason; it is recorded.")
+]
 Duration = Annotated[str, typer.Option("--for", metavar="TIME", help="How long, at most 7d.")]
 
 
 class By(StrEnum):
-    """What `list` may be grouped by."""
+    """What `list` can group by."""
 
     queue = "queue"
     provider = "provider"
@@ -33,7 +36,9 @@ class By(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Adds the group of commands."""
-    group = typer.Typer(no_args_is_help=True, help="What waits; holding it back, letting it go.")
+    group = typer.Typer(
+        no_args_is_help=True, help="Lists, suspends, resumes and bounces queued mail."
+    )
     group.command("list")(list_queues)
     group.command("suspend")(suspend)
     group.command("resume")(resume)
@@ -47,12 +52,12 @@ def list_queues(
     brand: Brand = None,
     campaign: Campaign = None,
     provider: Provider = None,
-    by: Annotated[By, typer.Option("--by", help="One line for each of these.")] = By.queue,
+    by: Annotated[By, typer.Option("--by", help="Group by this.")] = By.queue,
     as_json: Json = False,
 ) -> None:
-    """What waits: counts, age of the oldest, the last answer, suspended or not; by size.
+    """Lists queues by size: messages, age of the oldest, the last answer, suspended or not.
 
-    Age is that of the oldest in a sample of the fullest queues. The last answer comes from the
+    Ages are of the oldest message in a sample of the fullest queues. The last answer is from the
     logs, up to a minute late.
     """
     from ops import queue as work
@@ -72,7 +77,7 @@ def suspend(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Holds messages back for a time. They stay queued; attempts that fall due are put off."""
+    """Suspends delivery for a time. Messages stay queued; attempts that become due are delayed."""
     _act("suspend", stack, (domain, brand, campaign, provider), reason, duration, yes, as_json)
 
 
@@ -87,7 +92,7 @@ def bounce(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Ends messages for good; PING8 is told of each."""
+    """Bounces messages permanently; PING8 gets an event for each."""
     _act("bounce", stack, (domain, brand, campaign, provider), reason, duration, yes, as_json)
 
 

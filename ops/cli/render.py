@@ -16,22 +16,24 @@ def register(app: typer.Typer) -> None:
 def render(
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FOLDER", help="A new folder, or one of ours."),
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="A new folder, or one written by this command."
+        ),
     ] = None,
     stack: Stack = None,
     diff: Annotated[
         bool,
         typer.Option(
             "--diff",
-            help="Show what differs from what the folder had before; without --out, from the "
-            "release that is live on each host.",
+            help="Show the differences from the folder's contents; without --out, from the live "
+            "release of each host.",
         ),
     ] = False,
 ) -> None:
-    """Write every host's files, with example addresses and throw-away keys and tokens."""
+    """Writes every host's files, with example addresses and throw-away keys and tokens."""
     if out is None and not diff:
         raise typer.BadParameter(
-            "name a folder, or compare with the hosts by --diff.", param_hint="--out"
+            "set a folder, or use --diff to compare with the hosts.", param_hint="--out"
         )
     from ops import render as work
 

@@ -17,23 +17,23 @@ def rollback(
     to: Annotated[
         str | None,
         typer.Option(
-            metavar="ID", help="Release, or how its id begins; the one before unless named."
+            metavar="ID", help="Release id, or its beginning; default: the previous release."
         ),
     ] = None,
     host: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The MTA host unless named.")
+        str | None, typer.Option(metavar="NAME", help="The host; default: the MTA host.")
     ] = None,
     kept: Annotated[bool, typer.Option("--list", help="Only list the releases kept.")] = False,
     old_credentials: Annotated[
         bool,
         typer.Option(
-            "--old-credentials", help="Also if tokens or keys that were replaced since come back."
+            "--old-credentials", help="Allow it even if replaced tokens or keys become valid again."
         ),
     ] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Switches a host to a release that it kept, by the same steps as a push."""
+    """Switches a host to a release that it kept, with the same steps as a push."""
     from ops import rollback as work
 
     work.rollback(

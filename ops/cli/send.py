@@ -17,18 +17,16 @@ def send(
         str, typer.Option("--from", metavar="ADDRESS", help="An address of a sender domain.")
     ],
     recipient: Annotated[
-        str, typer.Option("--to", metavar="ADDRESS", help="Who gets it; yourself, for example.")
+        str, typer.Option("--to", metavar="ADDRESS", help="The recipient, for example yourself.")
     ],
     stack: Stack = None,
     seconds: Annotated[
         int,
-        typer.Option(
-            "--wait", metavar="SECONDS", min=1, max=86400, help="How long it is followed."
-        ),
+        typer.Option("--wait", metavar="SECONDS", min=1, max=86400, help="How long to follow it."),
     ] = 120,
     as_json: Json = False,
 ) -> None:
-    """Sends one real message and follows it; status 1 where it was not delivered in time."""
+    """Sends one real message and follows it; status 1 if it was not delivered in time."""
     from ops import send as work
 
     work.send(chosen(stack), sender=sender, recipient=recipient, seconds=seconds, as_json=as_json)

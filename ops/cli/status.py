@@ -15,14 +15,14 @@ def register(app: typer.Typer) -> None:
 def status(
     stack: Stack = None,
     host: OneHost = None,
-    every_metric: Annotated[bool, typer.Option("--all", help="Every metric.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Ask again and again.")] = False,
+    every_metric: Annotated[bool, typer.Option("--all", help="Show every metric.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh continuously.")] = False,
     every: Annotated[
-        int, typer.Option(min=1, max=86400, metavar="SECONDS", help="Between two questions.")
+        int, typer.Option(min=1, max=86400, metavar="SECONDS", help="Refresh interval.")
     ] = 5,
     as_json: Json = False,
 ) -> None:
-    """What flows, what waits and what is wrong; status 1 where a host does not answer."""
+    """Shows traffic, queues and problems; status 1 if a host does not answer."""
     from ops import status as work
 
     work.status(

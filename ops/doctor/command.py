@@ -55,7 +55,7 @@ class Wishes:
 
 
 def doctor(stack: str, wishes: Wishes) -> None:
-    """Checks a live deployment: status 0 well, 1 warnings, 2 failures, 3 could not check."""
+    """Checks a live deployment. Status: 0 ok, 1 warnings, 2 failures, 3 could not check."""
     if wishes.launch:
         typer.echo(_checklist(stack, wishes))
         return

@@ -74,7 +74,7 @@ def test_a_wrong_command_line_ends_with_its_own_status(arguments: list[str]) -> 
 def test_without_a_stack_the_operator_is_asked_for_one() -> None:
     done = run("status")
     assert done.returncode == UNAVAILABLE
-    assert "name it with --stack" in done.stderr
+    assert "set --stack" in done.stderr
 
 
 def a_program(folder: Path, text: str, mode: int = 0o755) -> str:
