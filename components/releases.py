@@ -10,7 +10,7 @@ import pulumi
 from components.host import Host
 from policy.addresses import Address, Addresses
 from policy.dns.plan import MTA
-from policy.push import push_input
+from policy.push import bundle_of, push_input
 from policy.release import HostFacts, Release
 from policy.render import render_mta, render_proxy
 from policy.secrets import MtaSecrets, ProxySecrets
@@ -74,7 +74,7 @@ def _push_input(
         release = _release(inputs.settings, name, values["addresses"], values["secrets"])
         always = inputs.settings.push == "always"
         run = uuid.uuid4().hex if always else ""
-        return push_input(release, facts, always=always, run=run)
+        return push_input(bundle_of(release, facts, always=always, run=run))
 
     return pulumi.Output.secret(
         pulumi.Output.all(

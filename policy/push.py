@@ -1,6 +1,7 @@
 """Input and output of one push: a constant command, everything else on standard input."""
 
 import base64
+import bz2
 import hashlib
 import json
 import shlex
@@ -20,11 +21,11 @@ _LOCK_WAIT = 180.0
 
 # The agent never touches the disk before it runs: it is imported from memory.
 _BOOTSTRAP = """\
-import base64, io, json, os, runpy, sys
-data = sys.stdin.buffer.read()
+import base64, bz2, io, json, os, runpy, sys
 try:
+    data = bz2.decompress(base64.b64decode(sys.stdin.buffer.read().strip(), validate=True))
     agent = base64.b64decode(json.loads(data)["agent"], validate=True)
-except (ValueError, KeyError, TypeError):
+except (OSError, ValueError, KeyError, TypeError):
     sys.exit("ping8: the bundle arrived damaged, so nothing was changed; push again")
 memory = os.memfd_create("ping8-agent")
 os.write(memory, agent)
@@ -43,7 +44,16 @@ def push_command(time_limit: str) -> str:
     return f"sudo -n {limit} python3 -I -c {shlex.quote(_BOOTSTRAP)}"
 
 
-def push_input(
+def push_input(bundle: str) -> str:
+    """Standard input of the push, secret as a whole: the bundle, compressed, as Base64.
+
+    Pulumi's state keeps it. bzip2 because its output is the same in every version: another
+    machine's compressor would look like a change.
+    """
+    return base64.b64encode(bz2.compress(bundle.encode())).decode()
+
+
+def bundle_of(
     release: Release,
     facts: HostFacts,
     *,
@@ -51,7 +61,7 @@ def push_input(
     run: str = "",
     patience: float = 180,
 ) -> str:
-    """Standard input of the push, secret as a whole: the agent, the release and the host's facts.
+    """What a host gets, as JSON: the agent, the release and the host's facts.
 
     With `always`, the agent checks and repairs a host that already has the release. `run` is any
     text that differs on each run, for a caller that must see its input change. `patience` is

@@ -6,7 +6,7 @@ from hostagent.release.effects import difference
 from hostagent.release.links import link_paths
 from hostagent.release.model import empty_manifest, parse_bundle
 from ops.stackfile import read_stack_file, stack_names
-from policy.push import push_input
+from policy.push import bundle_of
 from policy.release import HostFacts
 from policy.render.check import example_releases
 
@@ -15,7 +15,7 @@ from policy.render.check import example_releases
 def test_every_stacks_releases_arrive_whole(stack: str) -> None:
     for release in example_releases(read_stack_file(stack)):
         facts = HostFacts(name=release.host, instance_id="i-0123456789abcdef0")
-        bundle = parse_bundle(push_input(release, facts).encode())
+        bundle = parse_bundle(bundle_of(release, facts).encode())
         assert {file.path: file.content for file in release.files} == bundle.contents
         links = link_paths(bundle.manifest)
         assert not any(path.startswith(f"{other}/") for path in links for other in links)

@@ -15,7 +15,7 @@ from hostagent.layout import Layout
 from hostagent.push.push import push
 from hostagent.release.model import Bundle, parse_bundle
 from hostagent.report import Reporter
-from policy.push import push_input
+from policy.push import bundle_of
 from policy.release import HostFacts, Release, ReleaseFile
 
 ME = getpass.getuser()
@@ -172,7 +172,7 @@ class World:
 def bundle(release: Release, *, instance: str = INSTANCE, always: bool = False) -> Bundle:
     """The release as it arrives."""
     facts = HostFacts(name=release.host, instance_id=instance)
-    return parse_bundle(push_input(release, facts, always=always).encode())
+    return parse_bundle(bundle_of(release, facts, always=always).encode())
 
 
 def file(path: str, content: str, **more: Any) -> ReleaseFile:

@@ -26,7 +26,7 @@ from hostagent.release.model import (
 )
 from policy import agent_bundle
 from policy.agent_bundle import agent_zipapp
-from policy.push import manifest_of, parse_report, push_command, push_input
+from policy.push import bundle_of, manifest_of, parse_report, push_command, push_input
 from policy.release import HostFacts, Release, ReleaseFile
 from tests.examples import LARGE, releases_of, settings_of
 
@@ -57,7 +57,7 @@ def test_the_command_is_constant_and_asks_nobody_anything() -> None:
 
 
 def test_everything_of_a_release_arrives() -> None:
-    bundle = parse_bundle(push_input(small(), FACTS).encode())
+    bundle = parse_bundle(bundle_of(small(), FACTS).encode())
     assert bundle.contents["/etc/binary"] == b"\xff\x00"
     assert bundle.contents["/etc/text"] == "ä\n".encode()
     assert bundle.manifest.id == small().id
@@ -83,8 +83,8 @@ def test_every_field_of_a_release_travels(kind: type) -> None:
 
 def test_the_same_release_is_the_same_input_and_another_instance_another() -> None:
     other = HostFacts(name="mta", instance_id="i-0fedcba9876543210", volumes=FACTS.volumes)
-    assert push_input(small(), FACTS) == push_input(small(), FACTS)
-    assert push_input(small(), FACTS) != push_input(small(), other)
+    assert bundle_of(small(), FACTS) == bundle_of(small(), FACTS)
+    assert bundle_of(small(), FACTS) != bundle_of(small(), other)
 
 
 def test_the_agent_is_the_same_bytes_each_time_and_holds_no_secret() -> None:
@@ -133,7 +133,7 @@ def test_the_bootstrap_hands_the_input_on_to_the_agent_in_memory() -> None:
     text = json.dumps({"agent": base64.b64encode(stream.getvalue()).decode(), "rest": "ä"})
     done = subprocess.run(
         [sys.executable, "-I", "-c", bootstrap],
-        input=text,
+        input=push_input(text),
         capture_output=True,
         text=True,
         check=True,
@@ -141,10 +141,15 @@ def test_the_bootstrap_hands_the_input_on_to_the_agent_in_memory() -> None:
     assert done.stdout == f"push {len(text)}\n"
 
 
-def test_a_damaged_input_is_refused_in_one_line() -> None:
+@pytest.mark.parametrize(
+    "damaged",
+    ["", "no Base64", "QUJD", push_input('{"agent": "'), push_input('{"agent": 1}')[:-8]],
+    ids=["nothing", "no Base64", "no bzip2", "no JSON", "cut off"],
+)
+def test_a_damaged_input_is_refused_in_one_line(damaged: str) -> None:
     done = subprocess.run(
         [sys.executable, "-I", "-c", shlex.split(push_command("1m"))[-1]],
-        input='{"agent": "',
+        input=damaged,
         capture_output=True,
         text=True,
         check=False,

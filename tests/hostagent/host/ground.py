@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from policy.agent_bundle import agent_zipapp
-from policy.push import PushReport, parse_report, push_command, push_input
+from policy.push import PushReport, bundle_of, parse_report, push_command, push_input
 from policy.release import (
     Check,
     Directory,
@@ -228,10 +228,10 @@ class Ground:
             volumes=(("spool", volume),),
             sizes=(("spool", gib),),
         )
-        text = push_input(pushed, facts, always=always, patience=patience)
+        text = bundle_of(pushed, facts, always=always, patience=patience)
         if damage:
             text = text.replace("-- policy", "-- pomicy")
-        return self.ssh(push_command(limit), text)
+        return self.ssh(push_command(limit), push_input(text))
 
     def push(self, pushed: Release, *, always: bool = False) -> PushReport:
         """Push a release that must succeed."""
@@ -258,7 +258,7 @@ class Ground:
             f"        {act}\n"
             "sys.exit(main(['push'], Host(observer=observer)))\n"
         )
-        text = push_input(pushed, facts, patience=8)
+        text = bundle_of(pushed, facts, patience=8)
         done = self.run("python3", "-c", program, stdin=text, check=False)
         return f"{done.stdout}\n{done.stderr}"
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from policy.push import parse_report, push_command, push_input
+from policy.push import bundle_of, parse_report, push_command, push_input
 from policy.release import Check, HostFacts, Release, ReleaseFile
 from tests.hostagent.host.ground import NAME, POLICY, SPOOL, TOKEN, VOLUME, Ground, release
 
@@ -311,7 +311,7 @@ def test_a_lost_connection_does_not_stop_a_push_half_way(ground: Ground) -> None
     )
     assert client.stdin is not None
     assert client.stderr is not None
-    client.stdin.write(push_input(NEW, facts))
+    client.stdin.write(push_input(bundle_of(NEW, facts)))
     client.stdin.close()
     while "staged" not in client.stderr.readline():
         pass

@@ -8,7 +8,7 @@ from hostagent.commands import Result
 from hostagent.errors import AgentError
 from hostagent.push.push import push
 from hostagent.release.model import parse_bundle
-from policy.push import push_input
+from policy.push import bundle_of
 from policy.release import HostFacts
 from tests.hostagent.world import INSTANCE, POLICY, TOKEN, World, bundle, file, release
 
@@ -37,7 +37,7 @@ def test_modes_are_those_of_the_release(world: World) -> None:
     ("whole", "damaged"), [("-- policy", "-- pomicy"), ('"mode":384', '"mode":511'), ("}", "")]
 )
 def test_a_damaged_bundle_is_refused_before_anything_is_done(whole: str, damaged: str) -> None:
-    text = push_input(release(), HostFacts(name="mta", instance_id=INSTANCE))
+    text = bundle_of(release(), HostFacts(name="mta", instance_id=INSTANCE))
     assert whole in text
     with pytest.raises(AgentError, match="the bundle is corrupt"):
         parse_bundle(text.replace(whole, damaged).encode())

@@ -12,7 +12,7 @@ from hostagent.commands import Result
 from hostagent.errors import AgentError
 from hostagent.release.model import Mount, parse_bundle
 from hostagent.system import volumes
-from policy.push import push_input
+from policy.push import bundle_of
 from policy.release import HostFacts
 from policy.release import Mount as RenderedMount
 from tests.hostagent.world import INSTANCE, World, release
@@ -25,7 +25,7 @@ needs_ext4 = pytest.mark.skipif(not shutil.which("mkfs.ext4"), reason="needs e2f
 
 def mount(world: World, *facts: tuple[str, str]) -> None:
     rendered = release(mounts=(RenderedMount(volume="spool", path=SPOOL),))
-    text = push_input(rendered, HostFacts(name="mta", instance_id=INSTANCE, volumes=facts))
+    text = bundle_of(rendered, HostFacts(name="mta", instance_id=INSTANCE, volumes=facts))
     volumes.mount_all(world.host(), parse_bundle(text.encode()))
 
 
@@ -61,7 +61,7 @@ def grow(
     facts = HostFacts(
         name="mta", instance_id=INSTANCE, volumes=(("spool", VOLUME),), sizes=(("spool", gib),)
     )
-    volumes.grow(world.host(), parse_bundle(push_input(rendered, facts).encode()))
+    volumes.grow(world.host(), parse_bundle(bundle_of(rendered, facts).encode()))
 
 
 @needs_ext4
