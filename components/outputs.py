@@ -7,29 +7,26 @@ import pulumi
 from components.platform import MailPlatform
 from policy.cloud_init import LOGIN_USER
 from policy.dns.plan import MTA
-from policy.dns.publish import records_to_publish, zone_text
+from policy.dns.publish import in_short
 from policy.settings import Settings
+from policy.settings.export import exported
 
 
 def outputs(settings: Settings, platform: MailPlatform) -> dict[str, Any]:
     """The stack's outputs by name; the two tokens are secrets."""
-    publications = records_to_publish(settings)
     return {
         "injection_url": f"https://{settings.mta_host}/api/inject/v1",
         "hosts": {name: _host(platform, name) for name in platform.hosts},
         "egress": {
             source.name: _source(settings, platform, source.name) for source in settings.sources
         },
-        "records_to_publish": {
-            "records": [publication.as_dict() for publication in publications],
-            "bind": zone_text(publications),
-        },
+        "records_to_publish": [publication.as_dict() for publication in in_short(settings)],
         "releases": {name: release.release_id for name, release in platform.releases.items()},
         "log_in": {
             name: pulumi.Output.concat("ssh ", LOGIN_USER, "@", host.primary_address)
             for name, host in platform.hosts.items()
         },
-        "settings": settings.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "settings": exported(settings),
         "token_secrets": dict(platform.credentials.token_secrets),
         "webhook_token": platform.credentials.webhook_token,
         "injection_token": platform.credentials.injection_token,

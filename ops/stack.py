@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from pydantic import SecretStr, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, SecretStr, StringConstraints, TypeAdapter, ValidationError
 
 from ops import engine, state
 from ops.local import local_stack
 from policy.errors import UserError
 from policy.settings import Settings
+from policy.settings.export import unpacked
 
 _Address = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+){3}$")]
 _Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
@@ -50,17 +51,12 @@ class Egress:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """The outputs of a stack that operators' tools need; no secret is among them.
-
-    `records_to_publish` are records for domains whose DNS is elsewhere: name, type, value, ttl and
-    why.
-    """
+    """The outputs of a stack that operators' tools need; no secret is among them."""
 
     stack: str
     settings: Settings
     hosts: Mapping[str, HostAccess]
     egress: Mapping[str, Egress]
-    records_to_publish: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def mta(self) -> HostAccess:
@@ -79,10 +75,9 @@ class Deployment:
 
 @dataclass(frozen=True, kw_only=True)
 class _Outputs:
-    settings: Settings
+    settings: Annotated[Settings, BeforeValidator(unpacked)]
     hosts: dict[str, HostAccess]
     egress: dict[str, Egress]
-    records_to_publish: tuple[dict[str, Any], ...]
 
 
 _OUTPUTS = TypeAdapter(_Outputs)
@@ -90,12 +85,10 @@ _OUTPUTS = TypeAdapter(_Outputs)
 
 def from_outputs(stack: str, outputs: Mapping[str, Any]) -> Deployment:
     """Raises `UserError` where the stack was never brought up, or by an older program."""
-    records = outputs.get("records_to_publish")
     told = {
         **outputs,
         "hosts": _named(outputs.get("hosts")),
         "egress": _named(outputs.get("egress")),
-        "records_to_publish": records.get("records") if isinstance(records, dict) else records,
     }
     try:
         found = _OUTPUTS.validate_python(told)
@@ -110,7 +103,6 @@ def from_outputs(stack: str, outputs: Mapping[str, Any]) -> Deployment:
         settings=found.settings,
         hosts=found.hosts,
         egress=found.egress,
-        records_to_publish=found.records_to_publish,
     )
 
 

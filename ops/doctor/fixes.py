@@ -2,6 +2,7 @@
 
 from ops.stack import Deployment, HostAccess
 from policy.dns.plan import zone_of
+from policy.dns.publish import publications_of
 from policy.settings.base import named
 
 
@@ -31,9 +32,9 @@ def record(deployment: Deployment, domain_name: str, name: str) -> str:
     if zone_of(deployment.settings, domain, name) is not None:
         return refresh(deployment)
     lines = [
-        f"{each['name']}. {each['ttl']} IN {each['type']} {_value(each['type'], each['value'])}"
-        for each in deployment.records_to_publish
-        if each["name"] == name
+        f"{each.name}. {each.ttl} IN {each.type} {_value(each.type, each.value)}"
+        for each in publications_of(deployment.settings, domain)
+        if each.name == name
     ]
     return f"the owner of {domain_name} publishes: {'; '.join(lines) or name}"
 

@@ -122,11 +122,16 @@ def _mail_records(settings: Settings) -> Iterator[Record]:
         )
     yield from _brand_targets(settings)
     for domain in settings.domains:
-        yield from _keys(settings, domain)
-        yield from _returns(settings, domain)
-        yield from _dmarc(settings, domain)
-        yield from _own_spf(settings, domain)
+        yield from domain_records(settings, domain)
     yield from _dmarc_receivers(settings)
+
+
+def domain_records(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
+    """The records of one sender domain."""
+    yield from _keys(settings, domain)
+    yield from _returns(settings, domain)
+    yield from _dmarc(settings, domain)
+    yield from _own_spf(settings, domain)
 
 
 def _brand_targets(settings: Settings) -> Iterator[Record]:
@@ -181,8 +186,7 @@ def zone_of(settings: Settings, domain: SenderDomain, name: str) -> str | None:
 
 def most_specific(settings: Settings, name: str) -> str | None:
     """The longest of the settings' zones in which the name lies."""
-    zones = {settings.zone, *(domain.zone for domain in settings.domains if domain.zone)}
-    return max((zone for zone in zones if lies_in(name, zone)), key=len, default=None)
+    return max((zone for zone in settings.zones if lies_in(name, zone)), key=len, default=None)
 
 
 def _keys(settings: Settings, domain: SenderDomain) -> Iterator[Record]:

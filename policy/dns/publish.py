@@ -1,6 +1,7 @@
 """What owners of domains elsewhere publish: as data, and in BIND's zone format."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 
 import dns.rdata
 import dns.rdataclass
@@ -8,6 +9,7 @@ import dns.rdatatype
 
 from policy.dns import plan, texts
 from policy.settings import Settings
+from policy.settings.domains import SenderDomain
 
 _TARGETS = ("CNAME", "MX")
 
@@ -29,9 +31,33 @@ class Publication:
 
 def records_to_publish(settings: Settings) -> tuple[Publication, ...]:
     """Every record for domains whose DNS is elsewhere; settings alone decide them."""
+    return _publications(plan.mail_records(settings))
+
+
+def publications_of(settings: Settings, domain: SenderDomain) -> tuple[Publication, ...]:
+    """Those of one sender domain."""
+    return _publications(plan.domain_records(settings, domain))
+
+
+def in_short(settings: Settings) -> tuple[Publication, ...]:
+    """Every record, but those of domains with the keys of a brand once, for `<domain>`."""
+    found: dict[Publication, None] = {}
+    for domain in settings.domains:
+        for each in publications_of(settings, domain):
+            found[_of_any(domain.name, each) if domain.dkim.keys == "brand" else each] = None
+    return tuple(found)
+
+
+def _of_any(name: str, one: Publication) -> Publication:
+    return replace(
+        one, name=one.name.replace(name, "<domain>"), why=one.why.replace(name, "<domain>")
+    )
+
+
+def _publications(records: Iterable[plan.Record]) -> tuple[Publication, ...]:
     return tuple(
         Publication(name=record.name, type=record.type, value=value, ttl=record.ttl, why=record.why)
-        for record in plan.mail_records(settings)
+        for record in records
         if record.zone is None and isinstance(record.content, plan.Values)
         for value in record.content.values
     )

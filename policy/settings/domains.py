@@ -92,7 +92,7 @@ class SenderDomain(Model):
     zone: HostName | None = Field(
         default=None,
         description="Route 53 zone that holds it; unless set: ours when the domain lies in it, "
-        "else its DNS is elsewhere and `records_to_publish` says what its owner publishes.",
+        "else its DNS is elsewhere and `ping8 dns` shows what its owner publishes.",
         examples=["example.com"],
     )
     dkim: Dkim = Field(default=Dkim(), description="Signing keys.")

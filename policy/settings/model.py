@@ -3,6 +3,8 @@
 Secrets are deliberately not here: `policy.secrets` has them.
 """
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -138,7 +140,16 @@ class Settings(Model):
 
     def brand(self, name: str) -> Brand:
         """The brand of that name."""
-        return named(self.brands, name)
+        return self._brands[name]
+
+    @cached_property
+    def _brands(self) -> Mapping[str, Brand]:
+        return {brand.name: brand for brand in self.brands}
+
+    @cached_property
+    def zones(self) -> frozenset[str]:
+        """Every Route 53 zone that the settings name."""
+        return frozenset({self.zone, *(domain.zone for domain in self.domains if domain.zone)})
 
     def pool(self, name: str) -> Pool:
         """The egress pool of that name."""

@@ -5,6 +5,8 @@ happens at the monitor, where the engine would listen.
 """
 
 import asyncio
+import base64
+import bz2
 import contextvars
 import datetime
 import json
@@ -278,6 +280,11 @@ def contains_secret(value: Any) -> bool:
     if isinstance(value, Mapping):
         return SECRET_MARK in value or any(contains_secret(item) for item in value.values())
     return isinstance(value, list) and any(contains_secret(item) for item in value)
+
+
+def pushed(push: Registration) -> Any:
+    """The bundle that a push hands over."""
+    return json.loads(bz2.decompress(base64.b64decode(push.inputs["stdin"])))
 
 
 def unknown(value: Any) -> bool:

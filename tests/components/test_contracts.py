@@ -9,7 +9,7 @@ import pytest
 
 from policy.push import push_command
 from tests.components import shapes
-from tests.components.program import Program, Registration, run
+from tests.components.program import Program, Registration, pushed, run
 
 every_shape = pytest.mark.parametrize("shape", shapes.NAMES)
 
@@ -105,7 +105,7 @@ def test_no_secret_stands_outside_a_secret(shape: str) -> None:
 def _secret_texts(program: Program) -> set[str]:
     """Everything that would tell a secret: tokens, and a line of each private key."""
     found = {str(program.outputs[key]) for key in ("webhook_token", "injection_token")}
-    stdin = json.loads(program.one("Command", "mail-release-mta-push").inputs["stdin"])
+    stdin = pushed(program.one("Command", "mail-release-mta-push"))
     texts = [json.dumps(content) for content in stdin["contents"].values()]
     texts += [str(item.inputs["userData"]) for item in program.of_type("Instance")]
     texts += [str(item.inputs["connection"]["privateKey"]) for item in program.of_type("Command")]
@@ -160,7 +160,7 @@ def test_a_push_waits_for_attachments_and_addresses_and_changes_with_the_instanc
         waits = {item.urn for item in (instance, *attachments, *associations)}
         assert waits <= command.dependencies
         assert instance.urn in command.property_dependencies["stdin"]
-        facts = json.loads(command.inputs["stdin"])["facts"]
+        facts = pushed(command)["facts"]
         assert facts["instance_id"] == program.outputs["hosts"][host]["instance_id"]
 
 

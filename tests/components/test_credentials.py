@@ -3,7 +3,7 @@
 import json
 
 from tests.components import shapes
-from tests.components.program import Program
+from tests.components.program import Program, pushed
 
 GENERATED = {
     "mail-credentials-webhook-token",
@@ -23,7 +23,7 @@ def made(program: Program) -> set[str]:
 
 def files(program: Program, host: str = "mta") -> dict[str, str]:
     """Files of a host's release, by path."""
-    stdin = json.loads(program.one("Command", f"mail-release-{host}-push").inputs["stdin"])
+    stdin = pushed(program.one("Command", f"mail-release-{host}-push"))
     return {path: content.get("text", "") for path, content in stdin["contents"].items()}
 
 

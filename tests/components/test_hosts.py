@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.components import shapes
-from tests.components.program import Program, run
+from tests.components.program import Program, pushed, run
 from tests.components.test_growth import difference
 
 
@@ -99,7 +99,7 @@ def test_a_volume_that_grows_touches_itself_and_the_push_that_grows_its_file_sys
     assert (added, removed) == (set(), set())
     assert {"mail-mta-spool", "mail-release-mta-push"} <= changed
     push = after.one("Command", "mail-release-mta-push")
-    assert json.loads(push.inputs["stdin"])["facts"]["sizes"] == {"spool": 300, "logs": 50}
+    assert pushed(push)["facts"]["sizes"] == {"spool": 300, "logs": 50}
     spool = after.one("aws:ebs/volume:Volume", "mail-mta-spool")
     assert spool.urn in push.property_dependencies["stdin"]
 

@@ -130,14 +130,13 @@ def bounce_domains_are_apart(settings: Settings) -> Iterator[Finding]:
 @check("zone", elements=["domains"])
 def report_domains_take_nothing_over(settings: Settings) -> Iterator[Finding]:
     """Mail and records of these names become ours, so they must have no other use."""
-    zones = {settings.zone, *(domain.zone for domain in settings.domains if domain.zone)}
     senders = [domain.name for domain in settings.domains]
     for i, domain in enumerate(settings.domains):
         for key, name in (("bounce", domain.bounce), ("feedback", domain.feedback)):
             if name is None:
                 continue
             below = next((one for one in senders if one.endswith(f".{name}")), None)
-            if organisational_domain(name) in (name, None) or name in zones:
+            if organisational_domain(name) in (name, None) or name in settings.zones:
                 what = "a whole domain with its own mail and records"
             elif below is not None:
                 what = f"above the sender domain {below}"

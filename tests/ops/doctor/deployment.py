@@ -3,8 +3,7 @@
 from typing import Any
 
 from ops.stack import Deployment, Egress, HostAccess
-from policy.dns.publish import records_to_publish
-from policy.settings import Settings
+from policy.settings.export import exported
 from tests.examples import LARGE, settings_of
 
 MTA_ADDRESS = "198.51.100.1"
@@ -33,23 +32,16 @@ def deployment_of(raw: dict[str, Any] = LARGE, **changes: Any) -> Deployment:
             )
             for number, source in enumerate(settings.sources)
         },
-        records_to_publish=tuple(each.as_dict() for each in records_to_publish(settings)),
     )
 
 
 def outputs_of(deployment: Deployment) -> dict[str, Any]:
     """The deployment as `pulumi stack output --json` prints it."""
     return {
-        "settings": as_output(deployment.settings),
+        "settings": exported(deployment.settings),
         "hosts": {name: vars(host) for name, host in deployment.hosts.items()},
         "egress": {name: vars(source) for name, source in deployment.egress.items()},
-        "records_to_publish": {"records": list(deployment.records_to_publish), "bind": ""},
     }
-
-
-def as_output(settings: Settings) -> dict[str, Any]:
-    """Settings as the program exports them."""
-    return settings.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _host(name: str, role: Any, address: str, number: int) -> HostAccess:

@@ -3,7 +3,7 @@
 import dns.name
 import dns.zone
 
-from policy.dns.publish import Publication, records_to_publish, zone_text
+from policy.dns.publish import Publication, in_short, records_to_publish, zone_text
 from tests.policy.dns.test_plan import settings
 
 LONG = "x" * 300
@@ -54,3 +54,16 @@ def test_each_record_stands_below_its_reason() -> None:
 
 def test_nothing_to_publish_is_an_empty_text() -> None:
     assert zone_text(()) == ""
+
+
+def test_in_short_domains_with_the_keys_of_a_brand_are_said_once() -> None:
+    def domain(name: str) -> dict[str, object]:
+        return {"name": name, "dkim": {"keys": "brand"}}
+
+    own = {"name": "own.example"}
+    short = in_short(settings(domain("a.example"), domain("b.example"), own))
+    assert short == in_short(settings(domain("c.example"), own))
+    names = {record.name for record in short}
+    assert "s1._domainkey.<domain>" in names
+    assert "s1._domainkey.own.example" in names
+    assert not [record for record in short if "a.example" in f"{record.name}{record.why}"]
