@@ -1,5 +1,6 @@
 """The sandbox's AWS account: clients of its moto server, and what follows from changes in it."""
 
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -105,6 +106,7 @@ def absent(error: ClientError) -> bool:
     code = str(error.response["Error"].get("Code", ""))
     return (
         "NotFound" in code  # also ServerSideEncryptionConfigurationNotFoundError
+        or "NotAttached" in code
         or code.startswith("NoSuch")
         or code in ("404", "ResourceNotFound")
     )
@@ -119,34 +121,21 @@ class Coalesced:
 
     def __init__(self, effect: Callable[[], None]) -> None:
         self._effect = effect
-        self._condition = threading.Condition()
-        self._asked = 0
+        self._turn = threading.Lock()
+        self._asked = itertools.count(1)
+        self._newest = 0
         self._done = 0
-        self._running = False
-        self._failure: tuple[int, Exception] | None = None
+        self._failure: Exception | None = None
 
     def __call__(self) -> None:
-        with self._condition:
-            self._asked += 1
-            mine = self._asked
-            self._condition.wait_for(lambda: self._done >= mine or not self._running)
-            if self._done >= mine:
-                self._raise_failure(mine)
-                return
-            self._running = True
-            upto = self._asked
-        failure: Exception | None = None
-        try:
-            self._effect()
-        except Exception as error:
-            failure = error
-        with self._condition:
-            self._running = False
-            self._done = upto
-            self._failure = (upto, failure) if failure else None
-            self._condition.notify_all()
-            self._raise_failure(mine)
-
-    def _raise_failure(self, mine: int) -> None:
-        if self._failure is not None and mine <= self._failure[0]:
-            raise self._failure[1]
+        mine = self._newest = next(self._asked)
+        with self._turn:
+            if self._done < mine:
+                upto, self._failure = self._newest, None
+                try:
+                    self._effect()
+                except Exception as error:
+                    self._failure = error
+                self._done = upto
+            if self._failure is not None:
+                raise self._failure

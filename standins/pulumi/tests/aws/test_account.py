@@ -6,7 +6,9 @@ import grpc
 import pytest
 from botocore.exceptions import ClientError
 
+from standins.pulumi.aws.account import Coalesced
 from standins.pulumi.aws.conditions import Conditions, Pace
+from standins.pulumi.errors import ProviderError
 from standins.pulumi.service import Service
 from standins.pulumi.tests.aws.site import (
     ASSOCIATION,
@@ -218,3 +220,17 @@ def test_route_53_takes_so_many_requests_a_second() -> None:
     assert waits == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
     pace(0)
     assert len(waits) == 6
+
+
+def test_an_effect_that_failed_is_reported_and_tried_again() -> None:
+    results = iter([ProviderError("no network"), None])
+
+    def effect() -> None:
+        failure = next(results)
+        if failure is not None:
+            raise failure
+
+    coalesced = Coalesced(effect)
+    with pytest.raises(ProviderError, match="no network"):
+        coalesced()
+    coalesced()
