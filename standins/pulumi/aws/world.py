@@ -1,13 +1,12 @@
 """What the account's state means on the machine: read whole from the API, put into force whole."""
 
 from ipaddress import ip_network
+from operator import itemgetter
 from typing import Any
 
 from standins.pulumi.aws.account import Account, Client, Coalesced
 from standins.pulumi.errors import ProviderError
 from standins.pulumi.hosts import Hosts, Interface, Network, Record, Rule, Zone
-
-_EVERY = "-1"
 
 
 class World:
@@ -24,14 +23,18 @@ class World:
             self.account.client("ec2", region, paced=False)
             for region in self.account.regions("ec2")
         ]
-        networks = [network for client in clients for network in networks_of(client)]
-        if len(networks) > 1:
-            cidrs = ", ".join(network.vpc for network in networks)
+        used = {
+            interface["VpcId"]: ec2
+            for ec2 in clients
+            for interface in ec2.describe_network_interfaces()["NetworkInterfaces"]
+        }
+        if len(used) > 1:
             raise ProviderError(
-                f"the sandbox's machine has room for one VPC with hosts, not {cidrs}"
+                "the sandbox's machine has room for one VPC with hosts, not"
+                f" {', '.join(sorted(used))}"
             )
-        for network in networks:
-            self.hosts.apply_network(network)
+        for vpc, ec2 in used.items():
+            self.hosts.apply_network(network_of(ec2, vpc))
 
     def _publish_dns(self) -> None:
         zones = zones_of(self.account.client("route53", "us-east-1", paced=False))
@@ -41,46 +44,36 @@ class World:
         self.hosts.publish_dns(zones, reverse)
 
 
-def networks_of(ec2: Client) -> list[Network]:
-    """Each VPC that has network interfaces."""
-    interfaces = ec2.describe_network_interfaces()["NetworkInterfaces"]
-    used = {item["VpcId"] for item in interfaces}
-    vpcs = [vpc for vpc in ec2.describe_vpcs()["Vpcs"] if vpc["VpcId"] in used]
-    if not vpcs:
-        return []
-    subnets = {item["SubnetId"]: item["CidrBlock"] for item in ec2.describe_subnets()["Subnets"]}
-    rules = ec2.describe_security_group_rules()["SecurityGroupRules"]
-    elastic = {
-        item["PublicIp"]: item["PrivateIpAddress"]
-        for item in ec2.describe_addresses()["Addresses"]
-        if item.get("AssociationId") and item.get("PrivateIpAddress")
+def network_of(ec2: Client, vpc: str) -> Network:
+    """The VPC as the machine's network sees it."""
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc]}]
+    subnets = {
+        item["SubnetId"]: item["CidrBlock"]
+        for item in ec2.describe_subnets(Filters=of_vpc)["Subnets"]
     }
-    return [_network(vpc, interfaces, subnets, rules, elastic) for vpc in vpcs]
-
-
-def _network(
-    vpc: dict[str, Any],
-    interfaces: list[dict[str, Any]],
-    subnets: dict[str, str],
-    rules: list[dict[str, Any]],
-    elastic: dict[str, str],
-) -> Network:
-    own = tuple(
+    interfaces = tuple(
         interface_of(item, subnets[item["SubnetId"]])
-        for item in sorted(interfaces, key=lambda item: str(item["NetworkInterfaceId"]))
-        if item["VpcId"] == vpc["VpcId"]
+        for item in sorted(
+            ec2.describe_network_interfaces(Filters=of_vpc)["NetworkInterfaces"],
+            key=itemgetter("NetworkInterfaceId"),
+        )
     )
-    held = {address for interface in own for address in interface.addresses}
-    groups = {group for interface in own for group in interface.groups}
+    held = {address for interface in interfaces for address in interface.addresses}
+    groups = {group for interface in interfaces for group in interface.groups}
+    rules = ec2.describe_security_group_rules()["SecurityGroupRules"]
     return Network(
-        vpc=vpc["CidrBlock"],
-        interfaces=own,
+        vpc=ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["CidrBlock"],
+        interfaces=interfaces,
         rules=tuple(
             _rule(item)
-            for item in sorted(rules, key=lambda item: str(item["SecurityGroupRuleId"]))
-            if item["GroupId"] in groups and not item.get("CidrIpv6")
+            for item in sorted(rules, key=itemgetter("SecurityGroupRuleId"))
+            if item["GroupId"] in groups
         ),
-        elastic={public: private for public, private in elastic.items() if private in held},
+        elastic={
+            item["PublicIp"]: item["PrivateIpAddress"]
+            for item in ec2.describe_addresses()["Addresses"]
+            if item.get("AssociationId") and item.get("PrivateIpAddress") in held
+        },
     )
 
 
@@ -98,11 +91,12 @@ def interface_of(described: dict[str, Any], cidr: str) -> Interface:
 
 
 def _rule(described: dict[str, Any]) -> Rule:
-    every = str(described["IpProtocol"]) == _EVERY
+    protocol = str(described["IpProtocol"])
+    every = protocol == "-1"
     return Rule(
         group=described["GroupId"],
         direction="egress" if described["IsEgress"] else "ingress",
-        protocol=str(described["IpProtocol"]),
+        protocol=protocol,
         from_port=None if every else described.get("FromPort"),
         to_port=None if every else described.get("ToPort"),
         cidr=described.get("CidrIpv4"),

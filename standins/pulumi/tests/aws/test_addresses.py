@@ -110,6 +110,14 @@ def test_an_address_with_a_reverse_record_cannot_be_released(aws: Engine, servic
     assert aws.read(eip) is None
 
 
+def test_an_address_in_use_cannot_be_released(aws: Engine, site: Site) -> None:
+    eip = aws.create(EIP, "eip", {"domain": "vpc"})
+    _associate(aws, site, eip, None)
+    with pytest.raises(grpc.RpcError) as caught:
+        aws.delete(eip)
+    assert "InvalidIPAddress.InUse" in error_of(caught)
+
+
 def test_an_address_that_exists_is_found_by_its_allocation(aws: Engine) -> None:
     eip = aws.create(EIP, "eip", {"domain": "vpc"})
     found = Made(kind=EIP, name="found", identity=eip.identity, inputs={}, state={})

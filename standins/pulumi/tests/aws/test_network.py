@@ -169,6 +169,18 @@ def test_what_is_in_use_cannot_be_deleted(aws: Engine, part: str) -> None:
     assert "DependencyViolation" in error_of(caught)
 
 
+def test_a_group_that_a_rule_names_cannot_be_deleted(aws: Engine) -> None:
+    vpc = make_site(aws).vpc.identity
+    one, two = (
+        aws.create(GROUP, name, {"vpcId": vpc, "description": name}) for name in ("one", "two")
+    )
+    rule = {"securityGroupId": two.identity, "referencedSecurityGroupId": one.identity}
+    aws.create(INGRESS, "socks", {**rule, "ipProtocol": "tcp", "fromPort": 1, "toPort": 1})
+    with pytest.raises(grpc.RpcError) as caught:
+        aws.delete(one)
+    assert "DependencyViolation" in error_of(caught)
+
+
 def test_an_interface_reaches_the_machine_with_both_addresses(
     aws: Engine, hosts: RecordingHosts
 ) -> None:
