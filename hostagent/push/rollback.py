@@ -1,5 +1,6 @@
 """The verb `rollback`: makes a kept release live again, with the same steps as a push."""
 
+import re
 from typing import Any
 
 from hostagent.errors import AgentError
@@ -11,6 +12,9 @@ from hostagent.release.store import Store
 from hostagent.system import packages
 
 _WAIT = 120.0
+_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=.*")
+_PLAIN = re.compile(r"\w+_(?:HOST|PORT|IP|HELO|URL|LISTEN|USERNAME)")
+"""Variables that hold no secret."""
 
 
 def rollback(
@@ -30,7 +34,7 @@ def rollback(
             )
         mask(host, store, manifest.id)
         if not old_credentials:
-            _same_secrets(store.manifest(live), manifest)
+            _same_secrets(host, store.manifest(live), manifest)
         damaged = store.damaged(manifest)
         if damaged:
             raise AgentError(
@@ -52,13 +56,15 @@ def rollback(
     }
 
 
-def _same_secrets(live: Manifest, target: Manifest) -> None:
+def _same_secrets(host: Host, live: Manifest, target: Manifest) -> None:
     """A token or key may have been replaced since because it leaked."""
     before, now = target.by_path, live.by_path
     other = [
         path
         for path, file in before.items()
-        if file.secret and (path not in now or now[path].sha256 != file.sha256)
+        if file.secret
+        and (path not in now or now[path].sha256 != file.sha256)
+        and not _secrets_in(host, target, path) <= _secrets_in(host, live, path)
     ]
     if other:
         raise AgentError(
@@ -66,6 +72,16 @@ def _same_secrets(live: Manifest, target: Manifest) -> None:
             "its revoked tokens and keys would be valid again: if none was revoked, use "
             "--old-credentials",
         )
+
+
+def _secrets_in(host: Host, release: Manifest, path: str) -> set[str]:
+    """Of an environment file the secret lines; any other secret file is one secret."""
+    stored = host.layout.stored(release.id, path)
+    text = stored.read_text("utf-8", "replace") if stored.is_file() else f"not in {release.id}"
+    assigned = [_ASSIGNMENT.fullmatch(line) for line in text.splitlines()]
+    if not all(assigned):
+        return {text}
+    return {line[0] for line in assigned if line and not _PLAIN.fullmatch(line[1])}
 
 
 def _target(store: Store, asked: str | None) -> str:

@@ -8,6 +8,7 @@ import pytest
 from hostagent.errors import AgentError
 from hostagent.push.recover import finish
 from hostagent.push.rollback import rollback
+from policy.release import ReleaseFile
 from tests.hostagent.world import World, file, release
 
 TOKENS = "/etc/nginx/ping8/tokens.conf"
@@ -37,6 +38,47 @@ def test_a_rollback_with_the_same_credentials_asks_for_nothing(world: World) -> 
     world.push(second)
     rollback(world.host(), None)
     assert world.live() == first.id
+
+
+def environment(webhook: str, helo: str, *more: str) -> str:
+    lines = [f'PING8_WEBHOOK_TOKEN="{webhook}"', f'KUMOPROXY_HELO="{helo}"', *more]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def secret(path: str, text: str) -> ReleaseFile:
+    return file(path, text, mode=0o600, secret=True)
+
+
+ENVIRONMENT = "/etc/default/kumomta"
+PEM = "-----BEGIN PRIVATE KEY-----\n{}AAAA==\n-----END PRIVATE KEY-----\n"
+
+
+def test_a_limit_in_a_file_with_the_same_credentials_asks_for_nothing(world: World) -> None:
+    first = release(secret(ENVIRONMENT, environment("valid", "out1.example")))
+    second = release(secret(ENVIRONMENT, environment("valid", "out2.example", 'X_KEY="new"')))
+    world.push(first)
+    world.push(second)
+    rollback(world.host(), None)
+    assert world.live() == first.id
+
+
+@pytest.mark.parametrize(
+    ("path", "then", "now"),
+    [
+        (ENVIRONMENT, environment("revoked", "a"), environment("valid", "a")),
+        (ENVIRONMENT, environment("valid", "a", 'OLD_KEY="x"'), environment("valid", "a")),
+        ("/opt/kumomta/etc/dkim/a/s1.key", PEM.format("A"), PEM.format("B")),
+        (ENVIRONMENT, "anything\n", environment("valid", "a")),
+    ],
+)
+def test_a_credential_that_is_not_live_any_more_does_not_come_back_unasked(
+    world: World, path: str, then: str, now: str
+) -> None:
+    world.push(release(secret(path, then)))
+    world.push(live := release(secret(path, now)))
+    with pytest.raises(AgentError, match=path):
+        rollback(world.host(), None)
+    assert world.live() == live.id
 
 
 def test_what_was_replaced_two_weeks_ago_is_removed_with_its_secrets(world: World) -> None:
