@@ -5,11 +5,14 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
-from ops.main import COMMANDS, UNAVAILABLE, USAGE
+from ops.main import COMMANDS, UNAVAILABLE, USAGE, build
 from tests.ops.doctor.deployment import outputs_of
 from tests.ops.test_status import DEPLOYMENT
 
@@ -55,6 +58,34 @@ def test_every_command_is_in_the_help_with_what_it_does() -> None:
     for name, (_, what) in COMMANDS.items():
         assert name in text
         assert what in " ".join(text.split())
+
+
+def options() -> dict[str, set[str]]:
+    """Those of each command, but of the sandbox's."""
+
+    def found(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, set[str]]]:
+        for name in getattr(command, "commands", ()):
+            yield from found(command.get_command(None, name), (*path, name))
+        if not hasattr(command, "commands"):
+            yield " ".join(path), {one for each in command.params for one in each.opts}
+
+    whole: Any = typer.main.get_command(build())
+    named = (each for each in COMMANDS if each != "sandbox")
+    return dict(one for each in named for one in found(whole.get_command(None, each), (each,)))
+
+
+def test_every_command_takes_the_stack_and_prints_json() -> None:
+    told = options()
+    assert {name for name, known in told.items() if "-s" not in known} == {"init"}
+    lines_alone = {"init", "kumomta pin", "render"}
+    assert {name for name, known in told.items() if "--json" not in known} == lines_alone
+
+
+@pytest.mark.parametrize("command", ["", "queue list", "events list", "doctor", "render"])
+def test_help_is_readable_in_60_columns(command: str) -> None:
+    lines = run(*command.split(), "-h", COLUMNS="60").stdout.splitlines()
+    assert len(lines) > 5
+    assert max(map(len, lines)) <= 60
 
 
 def test_the_version_is_printed() -> None:
