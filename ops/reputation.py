@@ -62,7 +62,7 @@ def headline(refused: Refused, deployment: Deployment) -> str:
     where = f" ({source.public}, {source.ehlo})" if source else ""
     return (
         f"{refused['provider']} refuses {refused['source']}{where}: "
-        f"{refused['for_good']:,} for good, {refused['for_now']:,} for now, "
+        f"{refused['for_good']:,} permanent and {refused['for_now']:,} temporary refusals, "
         f"{clock(refused['first'])} to {clock(refused['last'])} UTC"
     )
 
@@ -143,13 +143,14 @@ def acknowledge(
         if one["provider"] == provider and source in (None, one["source"])
     ]
     if not found:
-        whose = f"source {source}" if source else "no source"
         raise UserError(
-            f"{provider}: refuses {whose} for its reputation; "
+            f"{provider} does not refuse {source or 'any source'} for its reputation; "
             f"`ping8 reputation list --stack {stack}` shows what is open"
         )
     what = "\n".join(printable_line(headline(one, deployment)) for one in found)
-    confirm(f"{what}\nNo alarm for {for_}; mail goes on being refused until it is fixed.", yes=yes)
+    confirm(
+        f"{what}\nNo alarm for {for_}; mail is still refused until the cause is fixed.", yes=yes
+    )
     verb = ["reputation", "acknowledge", "--provider", provider, "--reason", reason, "--for", for_]
     verb += [*(["--source", source] if source else []), "--by", getpass.getuser()]
     done: Any = ssh_json(access, verb)
@@ -157,4 +158,6 @@ def acknowledge(
         typer.echo(json.dumps(done))
         return
     until = clock(max(one["acknowledged"]["until"] for one in done["refusals"]))
-    typer.echo(f"acknowledged until {until} UTC; if it is refused after that, the alarm comes back")
+    typer.echo(
+        f"acknowledged until {until} UTC; if mail is still refused then, the alarm comes back"
+    )

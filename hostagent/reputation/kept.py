@@ -107,7 +107,7 @@ class Refusals:
         if not found:
             known = ", ".join(f"{one.provider} {one.source}" for one in self.kept if one.open)
             raise AgentError(
-                f"{provider} refuses nothing from {source or 'any source'} for its reputation",
+                f"{provider} does not refuse {source or 'any source'} for its reputation",
                 f"name one of: {known}" if known else "nothing is open",
             )
         for one in found:

@@ -72,7 +72,7 @@ NOTE = {"by": "ann", "reason": "asked Google", "at": 1_796_000_000, "until": 1_7
 
 
 def text(found: Any) -> str:
-    made = Console(width=200, record=True, file=io.StringIO())
+    made = Console(width=300, record=True, file=io.StringIO())
     made.print(found)
     return made.export_text()
 
@@ -80,7 +80,10 @@ def text(found: Any) -> str:
 def test_a_refusal_is_shown_with_words_page_and_what_to_do() -> None:
     said = text(reputation.shown([refused()], DEPLOYMENT))
     assert "critical  google refuses out-1 (198.51.100.7, out-1.mail.example.com)" in said
-    assert "12 for good, 4,040 for now, 2026-11-30 00:53 to 2026-11-30 01:53 UTC" in said
+    assert (
+        "12 permanent and 4,040 temporary refusals, 2026-11-30 00:53 to 2026-11-30 01:53 UTC"
+        in said
+    )
     assert "4.7.28 Gmail has detected an unusual rate" in said
     assert LINK in said
     assert "ping8 queue suspend --provider google --reason TEXT --stack prod" in said
@@ -223,5 +226,6 @@ def test_who_why_and_how_long_go_to_the_host(ping8: Ping8) -> None:
 def test_what_is_not_refused_cannot_be_acknowledged(ping8: Ping8) -> None:
     asked, result = ping8(*ACKNOWLEDGE, "--source", "out-2", "--yes", found=[refused()])
     assert isinstance(result.exception, UserError)
+    assert "google does not refuse out-2" in str(result.exception)
     assert "reputation list --stack prod" in str(result.exception)
     assert asked == [["reputation", "list"]]

@@ -277,7 +277,10 @@ def test_an_operator_acknowledges_one_source_or_all(
     [
         (("--provider", "google"), "needs a reason"),
         (("--provider", "gogle", "--reason", "x"), "name one of: google out-1, google out-2"),
-        (("--provider", "google", "--source", "out-9", "--reason", "x"), "nothing from out-9"),
+        (
+            ("--provider", "google", "--source", "out-9", "--reason", "x"),
+            "google does not refuse out-9",
+        ),
         (("--provider", "google", "--reason", "x", "--for", "8d"), "too long"),
         (("--provider", "google", "--reason", "x", "--for", "soon"), "no duration"),
     ],

@@ -56,7 +56,7 @@ def test_a_blocked_address_is_critical_until_an_operator_acknowledges_it(
     source = sandbox_up.deployment.egress["proxy-default"]
     _, said = ping8("status")
     assert (
-        f"critical  other refuses {source.name} ({source.public}, {source.ehlo}): 3 for good"
+        f"critical  other refuses {source.name} ({source.public}, {source.ehlo}): 3 permanent"
         in said
     )
     assert f"Client host [{source.public}] blocked using zen.spamhaus.org" in said
