@@ -21,7 +21,7 @@ def _table() -> str:
     for group, checks in groupby(check_texts().items(), key=lambda item: item[1].group):
         lines += [
             f"\n### {group}\n",
-            "| check | what is so when it passes | why |",
+            "| check | what a pass means | why |",
             "|---|---|---|",
         ]
         lines += [f"| `{check}` | {entry.title} | {entry.why} |" for check, entry in checks]

@@ -19,7 +19,7 @@ function mod.is_ipv4(text)
   return octets(text) ~= nil
 end
 
--- RFC 1918, shared address space (RFC 6598) and loopback: what cannot leave
+-- RFC 1918, shared address space (RFC 6598) and loopback: not routed outside
 -- the network.
 function mod.is_private(text)
   local parts = octets(text)

@@ -1,18 +1,18 @@
--- What an answer of PING8's endpoint means for an event. The host agent judges
--- alike (hostagent/events/webhook.py).
+-- What an answer of PING8's endpoint means for an event. The host agent uses
+-- the same rules (hostagent/events/webhook.py).
 local kumo = require 'kumo'
 
 local mod = {}
 
 mod.DELIVERED = 'delivered'
--- PING8 is away, or does not take our token.
+-- PING8 is down, or rejects our token.
 mod.RETRY = 'retry'
--- It is there and fails on what it was sent, which may be one event's fault.
+-- It is up and fails on what it was sent, perhaps because of one event.
 mod.FAILING = 'failing'
 -- PING8 will never take it: the event goes to the dead letters.
 mod.REFUSED = 'refused'
 
--- What a change on the other side can cure, whatever the event.
+-- Answers that depend on PING8's state, not on the event.
 local RETRIED = {
   [401] = true, -- the token is being rotated
   [403] = true,
@@ -26,7 +26,7 @@ local RETRIED = {
 }
 
 -- Whether the field of a body that should be JSON says failure: false, or the
--- text or details of an error. A body that cannot be read does not say yes.
+-- text or details of an error. An unreadable body counts as failure.
 local function says_failure(body, field)
   local ok, content = pcall(kumo.json_parse, body)
   if not ok or type(content) ~= 'table' then

@@ -1,6 +1,6 @@
 -- The values by which PING8 recognizes the message that an event is about.
--- They become metadata under the headers' own names: to name them as headers
--- of a log hook would read each message back from the spool for each event.
+-- They become metadata under the headers' own names: if the log hook listed
+-- them as headers, it would read each message from the spool for each event.
 local kumo = require 'kumo'
 
 local environment = require 'environment'
@@ -19,7 +19,7 @@ mod.HEADERS = {
   'X-PING8-Sending-Profile-Id',
 }
 
--- Local logs say under this name which headers a message lacked.
+-- Local logs list the missing headers of a message under this name.
 mod.MISSING = 'ping8_missing'
 
 mod.TRACE_HEADER = 'X-KumoRef'
@@ -30,7 +30,7 @@ mod.VERIFIED = 'verified'
 -- Its name in a trace header.
 local MAC = 'ping8_mac'
 
--- A report comes from anybody: no value of it may bloat our records.
+-- Anybody can send a report: its values must not bloat our records.
 local LONGEST_FROM_REPORT = 998
 
 -- The subject stays out of the trace header: it may hold personal data.
@@ -53,8 +53,8 @@ mod.EVENT_FIELDS = table.move(
 local IN_TRACE =
   table.move(mod.TRACED, 1, #mod.TRACED, 1, { [#mod.TRACED + 1] = MAC })
 
--- Over the recipient and all values, each with its length, so that none runs
--- into the next. Quotation marks are written in one place and not in another.
+-- Over the recipient and all values, each with its length, so that values
+-- cannot run together. Quotation marks are not written everywhere.
 local function mac(recipient, values)
   local parts = {}
   local function add(text)
@@ -89,8 +89,8 @@ function mod.capture(msg, headers)
   end
 end
 
--- A trace header that carries the values, so that they come back in reports
--- about the message. kumod adds one of its own later, in front of this one.
+-- A trace header with the values, so that reports about the message return
+-- them. kumod later adds its own header in front of this one.
 function mod.add_trace_header(msg)
   local recipient = msg:recipient()
   local values = {}

@@ -1,4 +1,4 @@
--- The data files beside the policy. They differ between environments; the Lua
+-- The data files of the policy. They differ between environments; the Lua
 -- does not. kumod notices a change within 10 seconds and bumps its
 -- configuration epoch, which invalidates what is memoized here.
 local kumo = require 'kumo'
@@ -7,13 +7,13 @@ local mod = {}
 
 local DIRECTORY = '/opt/kumomta/etc/policy/data/'
 
--- Reads a file now: for starting and for validation.
+-- Reads a file without a cache, for start and validation.
 function mod.load(name)
   return kumo.json_load(DIRECTORY .. name .. '.json')
 end
 
 -- Reads a file through a cache. The result is shared: never change it, and
--- never walk it where the number of sender domains could make that slow.
+-- never iterate over it if many sender domains could make that slow.
 mod.read = kumo.memoize(mod.load, {
   name = 'ping8_data',
   ttl = '1 hour',

@@ -1,4 +1,4 @@
--- Events that PING8 refused for good or that grew too old, with the answer.
+-- Events that PING8 refused permanently or that got too old, with the answer.
 -- `ping8 events` lists and replays them. SQLite has committed to disk when
 -- `execute` returns.
 local kumo = require 'kumo'
@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS dead_letters (
   record TEXT NOT NULL
 )]]
 
--- Single events on which PING8 fails: `ping8-outbox.service` tries them on.
+-- Single events on which PING8 fails: `ping8-outbox.service` retries them.
 local WAITING = [[
 CREATE TABLE IF NOT EXISTS waiting (
   event_id TEXT PRIMARY KEY,
@@ -33,8 +33,8 @@ local function open()
   return db
 end
 
--- Raises an error when the event could not be written: it must not count as
--- handled then.
+-- Raises an error if the event could not be written: then it must not count as
+-- handled.
 function mod.bury(event, answer)
   open():execute(
     'INSERT OR REPLACE INTO dead_letters (event_id, buried, answer, record) '
@@ -46,7 +46,7 @@ function mod.bury(event, answer)
   )
 end
 
--- Instead of a place in the queue, where its batches would fail with it.
+-- Not back to the queue, where whole batches would fail with it.
 function mod.keep_alone(event, answer)
   local db = open()
   db:execute(WAITING)
@@ -65,7 +65,7 @@ function mod.holds(event)
     'SELECT event_id FROM dead_letters WHERE event_id = ?',
     event.id
   )
-  -- kumod answers a question without rows with a list of one nothing.
+  -- For a query without rows kumod returns a list with one empty item.
   return type(found) == 'table' and found[1] == event.id
 end
 

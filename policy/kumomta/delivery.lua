@@ -1,6 +1,6 @@
 -- Delivers events to PING8, whatever the transport. An event is a table of
 -- `id`, `time` and `record` (the JSON text). It is handled when PING8 took it
--- or when the dead letters have committed it; never otherwise.
+-- or when it is committed as a dead letter; never otherwise.
 local kumo = require 'kumo'
 
 local answers = require 'answers'
@@ -15,10 +15,10 @@ local LONGEST_ANSWER = 500
 
 -- kumod's HTTP client follows redirects: the token would go wherever one
 -- points, and an event would count as delivered there. So a service on this
--- host posts to PING8 (hostagent/events/forwarder.py), and follows none.
+-- host posts to PING8 (hostagent/events/forwarder.py) and follows none.
 local FORWARDER = 'http://127.0.0.1:8010/'
 
--- Never in the middle of a UTF-8 character: kumod would not take the text, and
+-- Never cut inside a UTF-8 character: kumod would reject the text, and
 -- repeat an event that was delivered.
 local function shorten(text)
   local last = math.min(#text, LONGEST_ANSWER)
@@ -35,7 +35,7 @@ local function presentable(text)
   return shorten((text:gsub('%c+', ' ')))
 end
 
--- What an error says, without its stack trace.
+-- The text of an error, without its stack trace.
 function mod.first_line(failure)
   return tostring(failure):match '^[^\n]*'
 end
@@ -52,7 +52,7 @@ local function single(batch)
   return batch[1].record, batch[1].id
 end
 
--- A JSON array; each record begins with its event id. Text is put together as
+-- A JSON array; each record begins with its event id. The records are joined as
 -- text, because decoding a record in Lua would lose its nulls.
 local function array(batch)
   local records = {}
@@ -99,8 +99,8 @@ local function slice(list, from, to)
   return table.move(list, from, to, 1, {})
 end
 
--- Posts a batch, and its halves where PING8 fails on it or refuses it: one bad
--- event must not hold up or bury the good ones beside it. Events on which it
+-- Posts a batch, and its halves if PING8 fails on it or refuses it: one bad
+-- event must not delay or bury the good ones in its batch. Events on which it
 -- fails are added to `failing`. Returns whether any event is handled, and the
 -- answer that counts.
 local function settle(client, batch, failing)
@@ -145,7 +145,7 @@ local function not_buried(batch)
   return rest
 end
 
--- Buries the events that are too old for another attempt; whether any is left.
+-- Buries events that are too old for another attempt; returns whether any remain.
 local function bury_old(batch, answer)
   local left = false
   for _, event in ipairs(batch) do
@@ -159,7 +159,7 @@ local function bury_old(batch, answer)
 end
 
 -- Returns whether all events are handled, and the answer in one line. Raises
--- an error when the dead letters cannot be written.
+-- an error if the dead letters cannot be written.
 function mod.deliver(client, batch)
   local rest = not_buried(batch)
   if #rest == 0 then

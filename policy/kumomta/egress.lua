@@ -1,6 +1,6 @@
 -- Egress sources and pools, from sources.json and egress.json. They exist only as the answers
--- of these events: made at the top level they would be values that nobody
--- knows, and mail would leave from the MTA's own address.
+-- of these events: created at the top level they would be values that kumod
+-- ignores, and mail would leave from the MTA's own address.
 local kumo = require 'kumo'
 
 local addresses = require 'addresses'
@@ -23,8 +23,8 @@ local function credentials(name)
   return PROXY_USER, { key_data = password }
 end
 
--- The proxy binds the private address: on EC2 the public one is translated
--- and is on no interface.
+-- The proxy binds the private address: EC2 translates it to the public one,
+-- which is on no interface.
 function mod.make_source(name)
   local source = data.read('sources')[name]
   if not source then
@@ -43,10 +43,10 @@ function mod.make_source(name)
   return kumo.make_egress_source(params)
 end
 
--- kumod goes round the sources of a pool anew for each queue, and begins with
--- the second one: one message to each of many domains would leave by one
--- source, whatever the weights. So egress.json lists a source as often as it
--- weighs, and each queue begins at a place that its name decides.
+-- For each queue, kumod goes round the sources of a pool, starting with
+-- the second: single messages to many domains would all leave from one
+-- source, whatever the weights. So egress.json repeats each source by its
+-- weight, and each queue starts at a position derived from its name.
 local function place(name)
   local pool, first = name:match '^(.*)#(%d+)$'
   return pool or name, tonumber(first) or 0
@@ -75,9 +75,9 @@ function mod.make_pool(name)
   return kumo.make_egress_pool { name = name, entries = entries }
 end
 
--- kumod remembers an error of these handlers for a minute, leaves messages in
--- no queue when it happens at the start, and then no longer stops. So they
--- have an answer for everything; validation calls what is inside.
+-- kumod caches an error of these handlers for a minute, leaves messages in
+-- no queue if it happens at start, and then cannot stop. So they
+-- always return something; validation calls the inner functions.
 local function guard(what, make, otherwise)
   return function(name)
     local ok, result = pcall(make, name)
@@ -89,7 +89,7 @@ local function guard(what, make, otherwise)
   end
 end
 
--- Nothing listens there: the mail waits, and never leaves from this host.
+-- Nothing listens there: the mail waits and never leaves from this host.
 mod.source = guard('egress source', mod.make_source, function(name)
   return kumo.make_egress_source {
     name = name,
@@ -106,7 +106,7 @@ mod.pool = guard('egress pool', mod.make_pool, function(name)
   }
 end)
 
--- The private addresses that KUMOPROXY_HOST stands for.
+-- The private addresses behind KUMOPROXY_HOST.
 local function proxy_addresses()
   local host = environment.proxy_host
   if addresses.is_ipv4(host) then

@@ -1,5 +1,5 @@
 -- The variables of /etc/default/kumomta. A missing or malformed one stops the
--- policy with one line that names it; no value of a secret is ever shown.
+-- policy with one line that names it; a secret's value is never shown.
 local addresses = require 'addresses'
 
 local FILE = '/etc/default/kumomta'
@@ -8,7 +8,7 @@ local function is_token(text)
   return #text >= 16 and text:match '^[!-~]+$' ~= nil
 end
 
--- Plain HTTP is for a receiver on this host, in trials.
+-- Plain HTTP is only for a receiver on this host, in trials.
 local function is_url(text)
   return text:match '^https://[%w%[][^%s%c"\'\\]*$' ~= nil
     or text:match '^http://127%.0%.0%.1:%d+/[^%s%c"\'\\]*$' ~= nil
@@ -104,7 +104,7 @@ for _, variable in ipairs(VARIABLES) do
 end
 
 -- Only proxies that ask for a password (RFC 1929) need it; `egress` refuses
--- such a source when it is missing.
+-- such a source if it is missing.
 mod.proxy_password = os.getenv 'KUMOPROXY_PASSWORD'
 
 return mod

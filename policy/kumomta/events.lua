@@ -14,7 +14,7 @@ local NO_MAIL = {
   ['generator.kumomta.internal'] = true,
 }
 
--- Two loggers may give an out-of-band bounce two times, when the report says
+-- Two loggers may report an out-of-band bounce twice, if the report has
 -- none: the report's own reception is the same for both.
 local function moment(record)
   if record.type == 'OOB' then
@@ -30,7 +30,7 @@ local function recipients(record)
   return record.recipient or ''
 end
 
--- The same over retries and transports, and in the local logs; the host agent
+-- The same for retries, transports and the local logs; the host agent
 -- computes it too (hostagent/events/record.py).
 function mod.id(record)
   local exact, whole = moment(record)
@@ -53,7 +53,7 @@ function mod.time(record)
 end
 
 -- Never an event about an event, nor about what is no mail of PING8's. The reception of mail
--- by SMTP has a name of its own in the settings, since scanners make many.
+-- by SMTP has its own name in the settings, because scanners cause many.
 function mod.is_wanted(record)
   if record.reception_protocol == 'LogRecord' or NO_MAIL[record.queue] then
     return false

@@ -1,6 +1,6 @@
--- The headers of an injected message. kumod decodes each value of all headers
--- when it is asked for them, which costs more than the rest of reception, so
--- they are read here, and it is asked for what must be decoded.
+-- The headers of an injected message. kumod decodes all values of all headers
+-- on request, which costs more than the rest of reception. So
+-- they are parsed here, and kumod only decodes what needs it.
 local mod = {}
 
 -- Each header that is written as RFC 5322 has it: name, value, and where the

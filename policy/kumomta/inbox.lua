@@ -27,7 +27,7 @@ function mod.keep(msg)
   )
   copy:set_meta('queue', mod.QUEUE)
   kumo.inject_message(copy)
-  -- Taken, and nothing more happens to it: not even as the report that it may be.
+  -- Accepted, without further processing, not even as a report.
   msg:set_data 'Subject: kept in the inbox\r\n\r\n'
   msg:set_meta('queue', 'null')
 end

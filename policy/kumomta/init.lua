@@ -1,8 +1,8 @@
 -- PING8's KumoMTA policy. Each line names a decision and the module that makes
 -- it. The file runs again for every Lua context (300 s, 1,024 uses), so it only
 -- registers handlers; what must happen once happens in `server`.
--- kumod looks into KumoMTA's share folder first: a file that the next release
--- puts there must not take the place of a module of ours.
+-- kumod searches KumoMTA's share folder first: a file that a later release
+-- puts there must not replace one of our modules.
 local own, others = {}, {}
 for place in package.path:gmatch '[^;]+' do
   table.insert(place:find('/etc/policy/', 1, true) and own or others, place)

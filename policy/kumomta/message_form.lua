@@ -1,5 +1,5 @@
--- What of an injected message RFC 5322 does not allow, and what kumod would
--- change without a word when it writes the headers anew. kumod's parser is
+-- Finds what RFC 5322 does not allow in an injected message, and what kumod would
+-- change silently when it rewrites the headers. kumod's parser is
 -- lenient and its builder copies names of headers and of the recipient as they
 -- are, line breaks included. `text` is the message, whose lines kumod has given
 -- CRLF.
@@ -92,7 +92,7 @@ function mod.check(msg, text)
   check_to(msg, head)
 end
 
--- The form in which settings and DNS have the name: ASCII (IDNA), lower case.
+-- The form of the name in settings and DNS: ASCII (IDNA), lower case.
 -- kumod's own addresses are in that form.
 function mod.ascii_domain(domain)
   if not domain:find(BEYOND_ASCII) then
@@ -120,9 +120,9 @@ local function ascii_domains(text)
   )
 end
 
--- Domains of addresses leave in ASCII: then they need no SMTPUTF8 of the
--- receiver, and DKIM and DMARC find the From domain. kumod has encoded all other
--- text beyond ASCII. Returns the message as it is then.
+-- Address domains are sent in ASCII: then receivers need no SMTPUTF8,
+-- and DKIM and DMARC find the From domain. kumod has encoded all other
+-- non-ASCII text. Returns the resulting message.
 function mod.write_domains_in_ascii(msg, text)
   local head, last = head_of(text)
   if not head:find(BEYOND_ASCII) then
@@ -133,7 +133,7 @@ function mod.write_domains_in_ascii(msg, text)
   return text
 end
 
--- The builder encodes a From address beyond ASCII as if it were words.
+-- The builder encodes a non-ASCII From address as if it were words.
 function mod.decode_from(msg)
   local value = msg:get_first_named_header_value 'From'
   if value and value:find(BEYOND_ASCII) then

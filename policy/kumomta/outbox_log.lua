@@ -1,5 +1,5 @@
 -- The outbox: a second local log with short segments, on the volume that
--- survives the instance. `ping8-outbox.service` posts what lies in it
+-- survives the instance. `ping8-outbox.service` posts its contents
 -- (hostagent/events/outbox.py).
 local kumo = require 'kumo'
 
@@ -11,7 +11,7 @@ local mod = {}
 mod.DIRECTORY = '/var/spool/kumomta/ping8/outbox'
 
 -- For init, once. Events wait for their segment to end, and what its
--- compressor holds is lost when kumod is killed: so it is short.
+-- compressor buffers is lost if kumod is killed, so it is short.
 function mod.configure(disabled_records)
   local per_record = { Any = { template = log_hook.TEMPLATE } }
   for _, kind in ipairs(disabled_records) do

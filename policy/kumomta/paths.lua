@@ -1,5 +1,5 @@
 -- Egress paths: KumoMTA's shaping helper over the community rules and our
--- shaping.toml, and over both the limit of the day for an address that is
+-- shaping.toml, and on top the limit of the day for an address that is
 -- being warmed up.
 local kumo = require 'kumo'
 local shaping = require 'policy-extras.shaping'
@@ -30,8 +30,8 @@ function mod.messages_today(schedule)
   return schedule.daily[math.max(1, today - first_day(schedule) + 1)]
 end
 
--- Half of the day's number at any time, the rest evenly over the day: never
--- more than the number, and all of it where enough mail comes.
+-- Half of the day's number at once, the rest evenly over the day: never
+-- more than the number, and all of it if there is enough mail.
 function mod.rate(messages)
   local at_once = messages // 2
   return string.format(
@@ -41,7 +41,7 @@ function mod.rate(messages)
   )
 end
 
--- Whether a pool has no other source than such that warm up today.
+-- Whether all sources of a pool are warming up today.
 local function no_other_source(schedule, schedules)
   for _, pool in ipairs(schedule.pools) do
     local other
@@ -57,9 +57,9 @@ local function no_other_source(schedule, schedules)
 end
 
 -- The limit counts over all destinations of the source together. As a rate of
--- selection it sends what is over it by another source; where there is none
--- that would be a failed attempt, with growing waits, so there the mail waits
--- for its turn in the rate of messages.
+-- selection, mail above it goes through another source; if there is none,
+-- that would be a failed attempt with growing delays, so then the mail waits
+-- for its turn by message rate.
 local function with_limit(params, source, messages, warm_up)
   local field = 'additional_source_selection_rates'
   if no_other_source(warm_up.sources[source], warm_up.sources) then
@@ -71,7 +71,7 @@ local function with_limit(params, source, messages, warm_up)
   end
   rates['ping8-warm-up-' .. source] = mod.rate(messages)
   params[field] = rates
-  -- The helper's strategy asks again only when files change; a new day changes
+  -- The helper only reloads when files change, and a new day changes
   -- none.
   params.refresh_strategy = 'Ttl'
   params.refresh_interval = warm_up.refresh

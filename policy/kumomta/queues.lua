@@ -11,14 +11,14 @@ mod.WEBHOOK = 'ping8.log-hook'
 mod.SENDER = 'ping8_webhook_sender'
 
 -- Mail of a sender domain that is not ours, when the settings accept it, and
--- what is left in the queues of a brand that was removed.
+-- mail in the queues of a brand that was removed.
 local DEFAULT = {
   retry_interval = '5m',
   max_retry_interval = '24h',
   max_age = '7d',
 }
 
--- kumod expires without asking, so an event must never come near this age:
+-- kumod expires messages without asking, so an event must never get near this age:
 -- `delivery` puts old ones into the dead letters long before.
 local NEVER = '3650d'
 
@@ -62,7 +62,7 @@ function mod.make(domain, tenant)
 end
 
 -- Never an error, as in `egress`: mail without settings waits in a pool that
--- does not exist, and events go on.
+-- does not exist, and events are still sent.
 function mod.config(domain, tenant)
   local ok, result = pcall(mod.make, domain, tenant)
   if ok then

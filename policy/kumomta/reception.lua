@@ -1,10 +1,10 @@
--- Reception by HTTP. The injection API answers 200 even for what is refused
+-- Reception by HTTP. The injection API answers 200 even for mail that is refused
 -- here: `fail_count` and `errors` in its answer tell PING8. The text of a
 -- refusal reaches the caller followed by Lua's stack trace.
 --
 -- kumod parses the message's headers again at each call that asks for one, so
--- they are read once (`headers`), and what a call would look for in vain is not
--- called.
+-- they are read once (`headers`), and calls that would find nothing are
+-- skipped.
 local kumo = require 'kumo'
 
 local correlation = require 'correlation'
@@ -17,8 +17,8 @@ local signing = require 'signing'
 
 local mod = {}
 
--- RFC 5322 allows each once. A second one is how a value with a line break in
--- it, put into a template, adds a header of its own.
+-- RFC 5322 allows each only once. A second one appears if a template value with
+-- a line break adds a header.
 local ONCE = {}
 for _, name in ipairs {
   'From',
@@ -61,8 +61,8 @@ local function refuse_repeated(name)
   end
 end
 
--- Put in front as text: kumod's own fix (`check_fix_conformance`) parses all
--- parts and writes the message anew.
+-- Prepended as text: kumod's own fix (`check_fix_conformance`) parses all
+-- parts and rewrites the message.
 local function add_missing_headers(msg, headers, domain)
   if not headers['message-id'] then
     msg:prepend_header(
@@ -154,7 +154,7 @@ local function refuse_unknown(domain)
   )
 end
 
--- Mail to the name of the webhook's queue would be posted as an event.
+-- Mail to the name of the webhook queue would be posted as an event.
 local function check_recipient(msg, only)
   local recipient = msg:recipient()
   local domain = (recipient.domain or ''):lower()

@@ -11,7 +11,7 @@ local LONGEST = 320
 -- Where correlation values name the message, but no address is known.
 mod.UNKNOWN = 'unknown@recipient.invalid'
 
--- kumod judges itself, as its log hook will.
+-- kumod itself decides, as its log hook will.
 local function is_address(text)
   return #text <= LONGEST
     and text:match '^[^%c<>]+@[^%c<>@]+$' ~= nil

@@ -1,5 +1,5 @@
--- Bounces: delivery reports (RFC 3464, RFC 6533) with whatever faults, and what
--- servers write that know no such report.
+-- Bounces: delivery reports (RFC 3464, RFC 6533) with any faults, and the free
+-- text of servers that do not send such reports.
 local kumo = require 'kumo'
 
 local address = require 'report_address'
@@ -182,7 +182,7 @@ function mod.read(root, fallback)
     end)
 end
 
--- What servers write that make no delivery report ----------------------------
+-- Bounces in free text --------------------------------------------------------
 
 local DAEMONS = {
   'mailer%-daemon',
@@ -296,8 +296,8 @@ local function is_automatic_answer(fields)
     or subject:find 'out of office'
 end
 
--- Whether a mail that is no delivery report reports a failure all the same:
--- true, false, or nil where it may.
+-- Whether a mail that is not a delivery report still reports a failure:
+-- true, false, or nil if it might.
 local function tells_of_failure(root, text, original, null_sender)
   local fields = root.fields
   local kind = (root.parameters['report-type'] or ''):lower()
@@ -369,7 +369,7 @@ function mod.read_words(root, original, null_sender, fallback)
   return report
 end
 
--- The report as kumod reads it without doubt.
+-- The report in a form that kumod always parses.
 function mod.write(report)
   local lines = { 'Reporting-MTA: dns; ' .. report.reporting_mta }
   for _, entry in ipairs(report) do

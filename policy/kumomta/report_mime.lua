@@ -1,6 +1,6 @@
--- MIME as reports come in it, with whatever faults. kumod's own parser reads all
--- of a message, and gives a whole report up for one of them; this one fails
--- nowhere and takes time in proportion to its text. Lines end in LF here.
+-- MIME of reports, with any faults. kumod's own parser reads all
+-- of a message and rejects a whole report for a single fault; this one never
+-- fails and takes time in proportion to its text. Lines end in LF here.
 local kumo = require 'kumo'
 
 local mod = {}

@@ -94,7 +94,7 @@ def port_25(source: Egress, case: Case) -> Finding:
 
 @check("egress.seen-as", SOURCES)
 def seen_as(source: Egress, case: Case) -> Finding:
-    """The exchanger sees the source's address and takes its EHLO name."""
+    """The exchanger sees the source's address and accepts its EHLO name."""
     dial = _dial(source, case)
     if not dial.connected:
         return unknown("port 25 did not answer")
