@@ -8,9 +8,9 @@ from ops import engine
 from ops.stackfile import read_stack_file
 from policy.cloud_init import LOGIN_USER
 from policy.dns.plan import MTA
-from policy.dns.publish import records_to_publish
 from policy.errors import UserError
 from policy.settings import Settings
+from policy.settings.export import exported
 
 Resources = Mapping[tuple[str, str], Mapping[str, Any]]
 """By type and name."""
@@ -43,7 +43,9 @@ def _where(deployment: Mapping[str, Any], last: Mapping[str, Any]) -> Iterator[s
     for host in _hosts_without_release(resources):
         yield f"{host} took no release yet"
     changed = [one for one in resources if str(one.get("modified", "")) >= last["startTime"]]
-    if changed:
+    if not changed:
+        yield "it had changed nothing yet"
+    else:
         newest = max(changed, key=lambda one: str(one["modified"]))
         yield f"the last change before it was {_name(newest['urn'])}"
 
@@ -62,9 +64,9 @@ def _name(urn: str) -> str:
 
 def outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
     """What a finished update would export of the hosts that are there already."""
-    exported = engine.ask(stack, "export", folder=folder)
+    found = engine.ask(stack, "export", folder=folder)
     try:
-        listed = exported["deployment"].get("resources", ())
+        listed = found["deployment"].get("resources", ())
         resources = {(str(one["type"]), _name(one["urn"])): one for one in listed}
     except (AttributeError, LookupError, TypeError):
         resources = {}
@@ -78,7 +80,7 @@ def outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
         if host := _host(name, settings, resources):
             hosts[name] = host
     return {
-        "settings": settings.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "settings": exported(settings),
         "hosts": hosts,
         "egress": {
             source.name: {
@@ -91,7 +93,6 @@ def outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
             if (public := _output(resources, "aws:ec2/eip:Eip", source.name, "publicIp"))
             if (private := _private(resources, source.name))
         },
-        "records_to_publish": [one.as_dict() for one in records_to_publish(settings)],
     }
 
 
