@@ -14,22 +14,6 @@ from standins.kumod.page_cache import PageCache
 from standins.kumod.spool import Spool
 
 _SPOOLS = ("data", "meta")
-#: Fields of loggers, their settings for a type of record, and listeners that this stand-in lacks.
-_NO_LOGGERS = {"filter_event", "compression_level", "max_file_size"}
-_NO_LISTENERS = {"tls_certificate", "tls_private_key", "use_tls"}
-_NO_RECORDS = {"log_dir", "suffix", "segment_header"}
-
-
-def _check_logger(params: dict[str, Any]) -> None:
-    _refuse_missing(_NO_LOGGERS, params)
-    for settings in (params.get("per_record") or {}).values():
-        _refuse_missing(_NO_RECORDS, settings)
-    check_template(params)
-
-
-def _refuse_missing(names: set[str], params: dict[str, Any]) -> None:
-    for name in names & params.keys():
-        raise KumoError(f"{name} is not in this stand-in for kumod")
 
 
 def _refuse(_message: Message) -> None:
@@ -71,14 +55,14 @@ class Configuration:
         self.spool = Spool(data, meta, self.page_cache)
 
     def configure_local_logs(self, params: dict[str, Any]) -> None:
-        _check_logger(params)
+        check_template(params)
         files = LogFile(params, self.facts.paths.real(params["log_dir"]), self.page_cache)
         if not self.facts.validating:
             files.mark_left_segments()
         self.log_files.append(files)
 
     def configure_log_hook(self, params: dict[str, Any]) -> None:
-        _check_logger(params)
+        check_template(params)
         name = params["name"]
         if name in self.hooks:
             raise KumoError(f"A logging hook with name `{name}` has already been registered")
@@ -88,7 +72,6 @@ class Configuration:
         self.classifier.load(params["files"], self.facts.paths.real)
 
     def start_listener(self, params: dict[str, Any], *, kind: str) -> None:
-        _refuse_missing(_NO_LISTENERS, params)
         if self.facts.validating:
             return
         address = params.get("listen", "127.0.0.1:8000" if kind == "http" else "127.0.0.1:2025")

@@ -2,7 +2,7 @@
 
 `data/contract.json` says in words which type each field has: `string`, `list of cidr`,
 `map of limit`, `enum A|B`, or a name under its `types`. There an object is a table and a list an
-untagged enum; `!` ends the name of a required field.
+untagged enum; `!` ends the name of a required field. `lacking` is what this stand-in has not.
 """
 
 import json
@@ -63,8 +63,13 @@ def _described(type_: Any, name: str) -> Check:
         return named_type(type_)
     if isinstance(type_, list):
         return ft.untagged(name, *(_described(variant, name) for variant in type_))
+    lacking = contract()["lacking"].get(name, ())
     return ft.record(
-        {field.rstrip("!"): named_type(words) for field, words in type_.items() if field[0] != "("},
+        {
+            field.rstrip("!"): ft.lacking(field) if field in lacking else named_type(words)
+            for field, words in type_.items()
+            if field[0] != "("
+        },
         [field.rstrip("!") for field in type_ if field.endswith("!")],
         deny_unknown="(unknown fields)" not in type_,
         flattened="(flattened)" in type_,

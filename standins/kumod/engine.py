@@ -177,18 +177,18 @@ class Engine:
 
     def inject(self, request: Mapping[str, Any], *, peer: str = "127.0.0.1") -> dict[str, Any]:
         """POST /api/inject/v1: the answer's JSON. A malformed request raises BadRequest."""
-        checked = check_request(dict(request))
+        check_request(request)
         failed: list[str] = []
         errors: list[str] = []
-        for recipient in checked["recipients"]:
+        for recipient in request["recipients"]:
             try:
-                self._inject_one(checked, recipient, peer)
+                self._inject_one(request, recipient, peer)
             except (PolicyError, KumoError) as error:
                 failed.append(recipient["email"])
                 errors.append(f"{recipient['email']}: {error}")
         self.settle_logs()
         return {
-            "success_count": len(checked["recipients"]) - len(failed),
+            "success_count": len(request["recipients"]) - len(failed),
             "fail_count": len(failed),
             "failed_recipients": failed,
             "errors": errors,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from standins.kumod.durations import parse_duration, parse_limit, parse_throttle
+from standins.kumod.errors import KumoError
 
 Check = Callable[[Any], None]
 
@@ -54,6 +55,15 @@ def one_of(names: Sequence[str]) -> str:
 
 def anything(value: Any) -> None:
     """A field whose type is not recorded."""
+
+
+def lacking(field: str) -> Check:
+    """A field of kumod's that the stand-in would ignore."""
+
+    def refuse(_value: Any) -> None:
+        raise KumoError(f"{field} is not in this stand-in for kumod")
+
+    return refuse
 
 
 def of_type(expected: str, *kinds: type) -> Check:

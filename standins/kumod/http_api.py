@@ -15,7 +15,6 @@ from werkzeug.wrappers import Request, Response
 from standins.kumod import metrics
 from standins.kumod.admin import BadRule, Rule, Rules
 from standins.kumod.engine import Engine
-from standins.kumod.errors import PolicyError
 from standins.kumod.injection import BadRequest
 from standins.kumod.message import Message
 
@@ -60,7 +59,7 @@ class HttpApi:
         self._suspensions, self._bounces = engine.scheduler.suspensions, engine.scheduler.bounces
         self._routes: dict[tuple[str, str], Callable[[Request], Response]] = {
             ("GET", _LIVENESS): self._liveness,
-            ("GET", "/metrics"): self._metrics_text,
+            ("GET", "/metrics"): lambda _: Response(metrics.as_text(metrics.snapshot(engine))),
             ("GET", "/metrics.json"): lambda _: as_json(metrics.snapshot(engine)),
             ("POST", "/api/inject/v1"): self._inject,
             ("GET", "/api/admin/inspect-sched-q/v1"): self._inspect_queue,
@@ -85,28 +84,13 @@ class HttpApi:
     # Who may -------------------------------------------------------------------
 
     def _authorize(self, request: Request) -> None:
-        """kumod judges credentials wherever they are given, trusted host or not."""
-        if "Authorization" in request.headers:
-            good = self._accepts(request)
-        else:
-            trusted = self._params.get("trusted_hosts", _DEFAULT_TRUSTED) or ()
-            peer = ipaddress.ip_address(request.remote_addr or "")
-            good = any(peer in ipaddress.ip_network(net, strict=False) for net in trusted)
-        if not good:
+        """kumod judges credentials wherever they are given, and the policy has no judge of them."""
+        trusted = self._params.get("trusted_hosts", _DEFAULT_TRUSTED) or ()
+        peer = ipaddress.ip_address(request.remote_addr or "")
+        if "Authorization" in request.headers or not any(
+            peer in ipaddress.ip_network(net, strict=False) for net in trusted
+        ):
             abort(401)
-
-    def _accepts(self, request: Request) -> bool:
-        given = request.authorization
-        if given is None or given.type != "bearer":
-            return False
-        with self._engine.pool.borrowed() as context:
-            try:
-                return context.call("http_server_validate_auth_bearer", given.token) is True
-            except PolicyError as error:
-                self._engine.facts.diagnose(
-                    "ERROR", f"http_server_validate_auth_bearer: {error.text}"
-                )
-                return False
 
     # Injection --------------------------------------------------------------------
 
@@ -145,9 +129,6 @@ class HttpApi:
     def _liveness(self, _request: Request) -> Response:
         problem = self._engine.not_ready()
         return Response(problem or "OK", status=503 if problem else 200)
-
-    def _metrics_text(self, _request: Request) -> Response:
-        return Response(metrics.as_text(metrics.snapshot(self._engine)))
 
     def _inspect_queue(self, request: Request) -> Response:
         name = request.args.get("queue_name", "")

@@ -8,7 +8,6 @@ import quopri
 import re
 import secrets
 from collections.abc import Mapping
-from typing import Any
 
 from standins.kumod import headers as hdr
 from standins.kumod.errors import KumoError
@@ -91,7 +90,7 @@ def _rebuild_part(part: email.message.Message) -> bytes:
             return text_part(kind, raw.decode(charset))
         except (UnicodeDecodeError, LookupError):
             return text_part(kind, raw.decode("utf-8", "replace"))
-    return binary_part(kind, raw, file_name=part.get_filename(), content_id=part.get("Content-ID"))
+    return _binary_part(kind, raw, part.get_filename(), part.get("Content-ID"))
 
 
 def text_part(kind: str, text: str) -> bytes:
@@ -108,9 +107,7 @@ def text_part(kind: str, text: str) -> bytes:
     return head.encode() + encoded
 
 
-def binary_part(
-    kind: str, data: bytes, *, file_name: str | None = None, content_id: str | None = None
-) -> bytes:
+def _binary_part(kind: str, data: bytes, file_name: str | None, content_id: str | None) -> bytes:
     """An attachment in base64."""
     lines = [f"Content-Type: {kind}"]
     if file_name or content_id:
@@ -131,27 +128,12 @@ def _multipart(kind: str, parts: list[bytes], boundary: str | None = None) -> by
     return head.encode() + body + f"--{mark}--\r\n".encode()
 
 
-def build(
-    *,
-    text: str | None,
-    html: str | None,
-    amp: str | None,
-    attachments: list[Mapping[str, Any]],
-    fields: Mapping[str, str],
-    recipient: str,
-) -> bytes:
+def build(bodies: list[bytes], fields: Mapping[str, str], recipient: str) -> bytes:
     """A message from the injection API's parts; the structure's headers come first."""
-    bodies = [
-        text_part(kind, body)
-        for kind, body in (("text/plain", text), ("text/x-amp-html", amp), ("text/html", html))
-        if body is not None
-    ]
     if not bodies:
         raise KumoError("at least one of text_body and/or html_body must be given")
     content = bodies[0] if len(bodies) == 1 else _multipart("multipart/alternative", bodies)
-    if attachments:
-        content = _multipart("multipart/mixed", [content, *(_attachment(a) for a in attachments)])
-    structure, _, body_bytes = content.partition(b"\r\n\r\n")
+    structure, _, body = content.partition(b"\r\n\r\n")
     lines = [structure]
     lines += [
         f"{name}: {hdr.written_value(value)}".encode("utf-8", "surrogateescape")
@@ -161,15 +143,4 @@ def build(
     lines.append(crlf(f"To: {recipient}".encode()))
     if "mime-version" not in {name.lower() for name in fields}:
         lines.append(b"Mime-Version: 1.0")
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body_bytes
-
-
-def _attachment(entry: Mapping[str, Any]) -> bytes:
-    data = entry.get("data", "")
-    raw = base64.b64decode(data) if entry.get("base64") else data.encode()
-    return binary_part(
-        entry.get("content_type", "application/octet-stream"),
-        raw,
-        file_name=entry.get("file_name"),
-        content_id=entry.get("content_id"),
-    )
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body

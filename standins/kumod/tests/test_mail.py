@@ -186,14 +186,6 @@ def test_parts_are_built_into_a_message(tmp_path: Path) -> None:
                 "from": {"email": "a@d.test", "name": "Ä"},
                 "subject": "Für {{ name }}",
                 "headers": {"X-PING8-Task-Id": "{{ task }}"},
-                "attachments": [
-                    {
-                        "data": "aGk=",
-                        "base64": True,
-                        "content_type": "text/csv",
-                        "file_name": "x.csv",
-                    }
-                ],
             },
             recipients=[{"email": "u@r.test", "name": "<Eva>", "substitutions": {"task": "t1"}}],
         )
@@ -205,7 +197,6 @@ def test_parts_are_built_into_a_message(tmp_path: Path) -> None:
     bodies = [part.get_payload(decode=True) for part in parts]
     assert bodies[0] == "Hallo <Eva>, grüß dich".encode()
     assert bodies[1] == b"<b>&lt;Eva&gt;</b>"
-    assert bodies[2] == b"hi"
     assert message["X-PING8-Task-Id"] == "t1"
     assert message["Mime-Version"] == "1.0"
 
