@@ -13,7 +13,6 @@ from typing import Any
 from standins.kumod.durations import parse_duration
 from standins.kumod.message import QueueName
 
-_DEFAULT_SECONDS = 300.0
 _PARTS = ("campaign", "tenant", "domain", "routing_domain")
 
 
@@ -25,12 +24,12 @@ class BadRule(ValueError):
 class Rule:
     """Which queues are meant, why, and until when (monotonic time)."""
 
-    id: str
     criteria: Mapping[str, str]
     names: frozenset[str]
     reason: str
     expires: float
-    suppress_logging: bool = False
+    suppress_logging: bool
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
     bounced: Counter[str] = field(default_factory=Counter)
 
     def matches(self, queue: str) -> bool:
@@ -42,9 +41,9 @@ class Rule:
 
     def listed(self, *, counts: bool) -> dict[str, Any]:
         """As the list shows it; a bounce has counts and a routing domain too."""
-        parts = _PARTS if counts else _PARTS[:-1]
-        row: dict[str, Any] = {"id": self.id} | {name: self.criteria.get(name) for name in parts}
-        row |= {"reason": self.reason, "duration": f"{max(0, int(self.expires - _now()))}s"}
+        left = max(0, int(self.expires - time.monotonic()))
+        row: dict[str, Any] = {"id": self.id, "reason": self.reason, "duration": f"{left}s"}
+        row |= {name: self.criteria.get(name) for name in (_PARTS if counts else _PARTS[:-1])}
         if counts:
             row |= {"bounced": dict(self.bounced), "total_bounced": self.bounced.total()}
         return row
@@ -60,16 +59,14 @@ class Rules:
         """A rule of a request's body. Raises `BadRule`."""
         if not isinstance(request, dict) or not isinstance(request.get("reason"), str):
             raise BadRule("Failed to deserialize the JSON body: missing field `reason`")
-        duration = request.get("duration")
-        seconds = _DEFAULT_SECONDS if duration is None else parse_duration(duration)
+        seconds = parse_duration(request.get("duration") or "5m")
         if seconds is None:
-            raise BadRule(f"Failed to deserialize the JSON body: invalid duration {duration!r}")
+            raise BadRule(f"Failed to deserialize the JSON body: {request['duration']!r}")
         rule = Rule(
-            id=str(uuid.uuid4()),
             criteria={name: request[name] for name in _PARTS if request.get(name) is not None},
             names=frozenset(request.get("queue_names") or ()),
             reason=request["reason"],
-            expires=_now() + seconds,
+            expires=time.monotonic() + seconds,
             suppress_logging=bool(request.get("suppress_logging")),
         )
         same = (rule.criteria, rule.names)
@@ -78,19 +75,15 @@ class Rules:
 
     def remove(self, wanted: Any) -> bool:
         """Whether there was one with that id."""
-        before = len(self._rules)
-        self._rules = [one for one in self._rules if one.id != wanted]
-        return len(self._rules) < before
+        before = self._rules
+        self._rules = [one for one in before if one.id != wanted]
+        return len(self._rules) < len(before)
 
     def active(self) -> list[Rule]:
         """Those that have not expired."""
-        self._rules = [one for one in self._rules if one.expires > _now()]
-        return list(self._rules)
+        self._rules = [one for one in self._rules if one.expires > time.monotonic()]
+        return self._rules
 
     def covering(self, queue: str) -> Rule | None:
         """The first that means a queue."""
         return next((one for one in self.active() if one.matches(queue)), None)
-
-
-def _now() -> float:
-    return time.monotonic()

@@ -4,8 +4,6 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,18 +17,7 @@ from standins.kumod.errors import KumoError
 from standins.kumod.lua import LuaContext
 from standins.kumod.objects import LuaObject, api
 
-
-@dataclass(frozen=True, kw_only=True)
-class SignerParams:
-    """What kumo.dkim.*_signer was given."""
-
-    domain: str
-    selector: str
-    headers: tuple[str, ...]
-    over_sign: bool = False
-    expiration: int | None = None
-    relaxed_header: bool = True
-    relaxed_body: bool = True
+_TTL = 300.0
 
 
 class Signer(LuaObject):
@@ -38,85 +25,73 @@ class Signer(LuaObject):
 
     kind = "Signer"
 
-    def __init__(self, params: SignerParams, key: Any) -> None:
-        self.params = params
-        self._key = key
+    def __init__(self, params: dict[str, Any], pem: bytes) -> None:
+        self._params = params
+        try:
+            self._key: Any = serialization.load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise KumoError(f"{params['key']!r}: failed to load a private key") from None
+        if not isinstance(self._key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
+            raise KumoError(f"{params['key']!r}: not an RSA or Ed25519 key")
+        self._relaxed_header, self._relaxed_body = (
+            params.get(f"{part}_canonicalization", "Relaxed") == "Relaxed"
+            for part in ("header", "body")
+        )
 
     def signature_header(self, message: bytes, now: float) -> str:
         """The value of the DKIM-Signature header for this message."""
         block, body = hdr.split_message(message)
-        fields = hdr.parse_headers(block)
+        fields: dict[str, list[bytes]] = {}
+        for name, raw in hdr.parse_headers(block):
+            fields.setdefault(name.lower(), []).append(raw)
         signed = self._signed_names(fields)
-        tags = self._tags(signed, body, now)
-        head = "; ".join(f"{name}={value}" for name, value in tags) + "; b="
-        canonical = self._canonical_headers(fields, signed)
+        head = "; ".join(f"{tag}={value}" for tag, value in self._tags(signed, body, now)) + "; b="
+        # Of repeated headers the last is signed first.
+        chosen = [fields[name].pop() for name in signed if fields.get(name)]
         own = f"DKIM-Signature: {head}".encode()
-        canonical += _relaxed(own) if self.params.relaxed_header else own
-        return head + base64.b64encode(self._sign(canonical)).decode()
+        if self._relaxed_header:
+            data = b"".join(_relaxed(raw) + b"\r\n" for raw in chosen) + _relaxed(own)
+        else:
+            data = b"".join(chosen) + own
+        return head + base64.b64encode(self._sign(data)).decode()
 
-    def _signed_names(self, fields: Sequence[tuple[str, bytes]]) -> list[str]:
+    def _signed_names(self, fields: dict[str, list[bytes]]) -> list[str]:
         """Every configured name, there or not; to over-sign is each once more than it is there."""
-        configured = [name.lower() for name in self.params.headers]
-        if not self.params.over_sign:
-            return configured
-        present = [name.lower() for name, _ in fields]
-        return [name for name in sorted(set(configured)) for _ in range(present.count(name) + 1)]
+        names = [name.lower() for name in self._params["headers"]]
+        if not self._params.get("over_sign"):
+            return names
+        return [n for n in sorted(set(names)) for _ in range(len(fields.get(n, ())) + 1)]
 
-    def _tags(self, signed: list[str], body: bytes, now: float) -> list[tuple[str, str]]:
+    def _tags(self, signed: list[str], body: bytes, now: float) -> list[tuple[str, object]]:
         algorithm = "rsa" if isinstance(self._key, rsa.RSAPrivateKey) else "ed25519"
-        modes = ("relaxed" if on else "simple"
-                 for on in (self.params.relaxed_header, self.params.relaxed_body))  # fmt: skip
-        canonical = _canonical_body(body, relaxed=self.params.relaxed_body)
+        modes = ("relaxed" if on else "simple" for on in (self._relaxed_header, self._relaxed_body))
+        canonical = _canonical_body(body, relaxed=self._relaxed_body)
         tags = [
-            ("v", "1"),
+            ("v", 1),
             ("a", f"{algorithm}-sha256"),
-            ("d", self.params.domain),
-            ("s", self.params.selector),
+            ("d", self._params["domain"]),
+            ("s", self._params["selector"]),
             ("c", "/".join(modes)),
             ("bh", base64.b64encode(hashlib.sha256(canonical).digest()).decode()),
             ("h", ":".join(signed)),
-            ("t", str(int(now))),
+            ("t", int(now)),
         ]
-        if self.params.expiration is not None:
-            tags.append(("x", str(int(now) + self.params.expiration)))
+        if "expiration" in self._params:
+            tags.append(("x", int(now) + self._params["expiration"]))
         return tags
 
-    def _canonical_headers(
-        self, fields: Sequence[tuple[str, bytes]], signed: Sequence[str]
-    ) -> bytes:
-        remaining: dict[str, list[bytes]] = {}
-        for name, raw in fields:
-            remaining.setdefault(name.lower(), []).append(raw)
-        chosen = b""
-        for name in signed:
-            values = remaining.get(name.lower())
-            if values:
-                raw = values.pop()
-                chosen += _relaxed(raw) + b"\r\n" if self.params.relaxed_header else raw
-        return chosen
-
     def _sign(self, data: bytes) -> bytes:
+        signature: bytes
         if isinstance(self._key, rsa.RSAPrivateKey):
-            return self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
-        signature: bytes = self._key.sign(hashlib.sha256(data).digest())
+            signature = self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+        else:
+            signature = self._key.sign(hashlib.sha256(data).digest())
         return signature
-
-
-def load_key(pem: bytes, origin: str) -> Any:
-    """A private key in PEM."""
-    try:
-        key = serialization.load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise KumoError(f"{origin}: failed to load a private key") from None
-    if not isinstance(key, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
-        raise KumoError(f"{origin}: not an RSA or Ed25519 key")
-    return key
 
 
 def _relaxed(raw: bytes) -> bytes:
     name, _, value = raw.partition(b":")
-    unfolded = re.sub(rb"\r?\n", b"", value)
-    squeezed = re.sub(rb"[ \t]+", b" ", unfolded).strip(b" \t")
+    squeezed = re.sub(rb"[ \t]+", b" ", re.sub(rb"\r?\n", b"", value)).strip(b" \t")
     return name.strip().lower() + b":" + squeezed
 
 
@@ -132,35 +107,17 @@ def _canonical_body(body: bytes, *, relaxed: bool) -> bytes:
     return b"".join(re.sub(rb"[ \t]+", b" ", line).rstrip(b" ") + b"\r\n" for line in lines)
 
 
-@api("kumo.dkim.rsa_sha256_signer")
-def rsa_signer(ctx: LuaContext, params: Any) -> Signer:
-    return _signer(ctx, deserialize("kumo.dkim.rsa_sha256_signer", params))
+for _name in ("kumo.dkim.rsa_sha256_signer", "kumo.dkim.ed25519_signer"):
 
-
-@api("kumo.dkim.ed25519_signer")
-def ed25519_signer(ctx: LuaContext, params: Any) -> Signer:
-    return _signer(ctx, deserialize("kumo.dkim.ed25519_signer", params))
-
-
-def _signer(ctx: LuaContext, fields: dict[str, Any]) -> Signer:
-    facts, signers = ctx.facts, ctx.configuration.signers
-    facts.counters["dkim.signer"] += 1
-    cache_key = json.dumps(fields, sort_keys=True, default=str)
-    cached = signers.get(cache_key)
-    if cached is not None and cached[0] > facts.now():
-        kept: Signer = cached[1]
-        return kept
-    facts.counters["dkim.key_load"] += 1
-    pem = facts.load_key_source(fields["key"])
-    params = SignerParams(
-        domain=fields["domain"],
-        selector=fields["selector"],
-        headers=tuple(fields["headers"]),
-        over_sign=fields.get("over_sign", False),
-        expiration=fields.get("expiration"),
-        relaxed_header=fields.get("header_canonicalization", "Relaxed") == "Relaxed",
-        relaxed_body=fields.get("body_canonicalization", "Relaxed") == "Relaxed",
-    )
-    signer = Signer(params, load_key(pem, f"{fields['key']!r}"))
-    signers[cache_key] = (facts.now() + seconds(fields, "ttl", 300.0), signer)
-    return signer
+    @api(_name)
+    def _signer(ctx: LuaContext, params: Any, *, name: str = _name) -> Signer:
+        fields = deserialize(name, params)
+        facts, signers = ctx.facts, ctx.configuration.signers
+        facts.counters["dkim.signer"] += 1
+        key = json.dumps(fields, sort_keys=True, default=str)
+        if key not in signers or signers[key][0] <= facts.now():
+            facts.counters["dkim.key_load"] += 1
+            expires = facts.now() + seconds(fields, "ttl", _TTL)
+            signers[key] = expires, Signer(fields, facts.load_key_source(fields["key"]))
+        signer: Signer = signers[key][1]
+        return signer

@@ -59,7 +59,6 @@ class HttpApi:
         self._suspensions, self._bounces = engine.scheduler.suspensions, engine.scheduler.bounces
         self._routes: dict[tuple[str, str], Callable[[Request], Response]] = {
             ("GET", _LIVENESS): self._liveness,
-            ("GET", "/metrics"): lambda _: Response(metrics.as_text(metrics.snapshot(engine))),
             ("GET", "/metrics.json"): lambda _: as_json(metrics.snapshot(engine)),
             ("POST", "/api/inject/v1"): self._inject,
             ("GET", "/api/admin/inspect-sched-q/v1"): self._inspect_queue,

@@ -53,8 +53,10 @@ class LuaContext:
             "validating": facts.validating,
             "count_instructions": facts.count_instructions,
         }
-        chunk = runtime.eval("load")(_PRELUDE, "=[C]", "t")
-        self._host = chunk(self._dispatch, runtime.table_from(config, recursive=True))
+        self._load = runtime.eval("load")
+        self._host = self._load(_PRELUDE, "=[C]", "t")(
+            self._dispatch, runtime.table_from(config, recursive=True)
+        )
         self.convert = Converter(runtime, self._host)
 
     # Calls from Lua ---------------------------------------------------------
@@ -92,9 +94,9 @@ class LuaContext:
         except OSError as error:
             text = f'reading policy file "{name}": {error.strerror}'
             raise PolicyError("external", text) from None
-        ok, chunk = self._host.load(code, encode_text(name))
-        if not ok:
-            raise PolicyError("syntax", str(chunk))
+        chunk = self._load(code, encode_text(name), "t")
+        if isinstance(chunk, tuple):
+            raise PolicyError("syntax", str(chunk[1]))
         self._invoke("invoke", chunk)
 
     def has_handler(self, event: str) -> bool:

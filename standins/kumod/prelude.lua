@@ -6,9 +6,11 @@ local rawtype, setmetatable, error, tostring = type, setmetatable, error, tostri
 local select, xpcall, rawget, next, pairs = select, xpcall, rawget, next, pairs
 local traceback, getinfo = debug.traceback, debug.getinfo
 
-local err_info = setmetatable({}, { __mode = 'k' })
-local py_of = setmetatable({}, { __mode = 'k' })
-local arrays = setmetatable({}, { __mode = 'k' })
+local function weak()
+  return setmetatable({}, { __mode = 'k' })
+end
+-- What each error says, the Python object behind each object, and the table behind each view.
+local err_info, py_of, shared = weak(), weak(), weak()
 
 local function trace(level)
   local text = traceback('', level + 1)
@@ -37,9 +39,20 @@ local function check(ok, ...)
   throw(...)
 end
 
+local function call(name, ...)
+  return check(py(name, ...))
+end
+
 local function bind(name)
   return function(...)
-    return check(py(name, ...))
+    return call(name, ...)
+  end
+end
+
+local function expect(position, value, wanted)
+  if rawtype(value) ~= wanted then
+    local found = rawtype(value)
+    throw('external', ('bad argument #%d: error converting Lua %s to %s'):format(position, found, wanted))
   end
 end
 
@@ -55,22 +68,22 @@ local metas = setmetatable({}, { __index = function(metas, kind)
       if object == nil then
         throw('external', 'bad argument `self` to `' .. name .. '`: expected ' .. kind)
       end
-      return check(py(full, object, ...))
+      return call(full, object, ...)
     end
   end
   metas[kind] = {
     __name = kind,
     __index = function(self, key)
-      return methods[key] or check(py('index', py_of[self], key))
+      return methods[key] or call('index', py_of[self], key)
     end,
     __newindex = function(_, key)
       error(('attempt to index a %s value (field %q)'):format(kind, tostring(key)), 2)
     end,
     __tostring = function(self)
-      return check(py('tostring', py_of[self]))
+      return call('tostring', py_of[self])
     end,
     __pairs = function(self)
-      return next, check(py('pairs', py_of[self])), nil
+      return next, call('pairs', py_of[self]), nil
     end,
   }
   return metas[kind]
@@ -84,7 +97,6 @@ end
 
 -- Tables from a cache are shared and come as userdata: they can be indexed, measured and walked,
 -- but they are no tables to `type` and `next`, and their length is the number of all entries.
-local shared = setmetatable({}, { __mode = 'k' })
 local shared_meta
 
 local function view(value)
@@ -162,12 +174,8 @@ local handlers = {}
 local current_event = nil
 
 function kumo.on(name, func)
-  if rawtype(name) ~= 'string' then
-    throw('external', 'bad argument #1: error converting Lua ' .. rawtype(name) .. ' to String')
-  end
-  if rawtype(func) ~= 'function' then
-    throw('external', 'bad argument #2: error converting Lua ' .. rawtype(func) .. ' to function')
-  end
+  expect(1, name, 'string')
+  expect(2, func, 'function')
   if current_event and current_event ~= 'main' then
     throw(
       'external',
@@ -177,21 +185,14 @@ function kumo.on(name, func)
         .. 'handle events.'):format(name, current_event)
     )
   end
-  if config.multiple[name] then
-    handlers[name] = handlers[name] or {}
-    table.insert(handlers[name], func)
-    return
+  local list = handlers[name] or {}
+  if #list > 0 and not config.multiple[name] then
+    local info = getinfo(list[1], 'S')
+    local place = info.source:gsub('^@', '') .. ':' .. info.linedefined
+    throw('external', ('%s event already has a handler defined at %s'):format(name, place))
   end
-  local existing = handlers[name]
-  if existing then
-    local info = getinfo(existing, 'S')
-    local source = info.source:gsub('^@', '')
-    throw(
-      'external',
-      ('%s event already has a handler defined at %s:%d'):format(name, source, info.linedefined)
-    )
-  end
-  handlers[name] = func
+  table.insert(list, func)
+  handlers[name] = list
 end
 
 local function on_error(e)
@@ -217,9 +218,9 @@ end
 
 local function first_result(list, ...)
   for _, func in ipairs(list) do
-    local result = table.pack(func(...))
-    if result[1] ~= nil then
-      return table.unpack(result, 1, result.n)
+    local result = func(...)
+    if result ~= nil then
+      return result
     end
   end
 end
@@ -228,11 +229,7 @@ local host = {}
 
 function host.call_event(name, ...)
   current_event = name
-  local handler = handlers[name]
-  if rawtype(handler) == 'table' then
-    return invoke(first_result, handler, ...)
-  end
-  return invoke(handler, ...)
+  return invoke(first_result, handlers[name], ...)
 end
 
 function host.has_handler(name)
@@ -253,14 +250,6 @@ function host.has_method(object, name)
   return rawtype(object) == 'table' and rawtype(object[name]) == 'function'
 end
 
-function host.load(code, name)
-  local chunk, message = load(code, name, 't')
-  if not chunk then
-    return false, message
-  end
-  return true, chunk
-end
-
 function host.describe(e)
   local info = err_info[e]
   return info.kind, info.message, info.code, info.traceback
@@ -270,13 +259,6 @@ host.invoke = invoke
 host.new = new
 function host.unwrap(value)
   return py_of[value] or shared[value]
-end
-function host.mark_array(t)
-  arrays[t] = true
-  return t
-end
-function host.is_array(t)
-  return arrays[t] == true
 end
 function host.instructions()
   return instructions
@@ -295,23 +277,21 @@ end
 -- Functions that need a Lua function ---------------------------------------
 
 function kumo.memoize(func, options)
-  if rawtype(func) ~= 'function' then
-    throw('external', 'bad argument #1: error converting Lua ' .. type(func) .. ' to function')
-  end
-  local cache = check(py('memoize.new', options))
+  expect(1, func, 'function')
+  local cache = call('memoize.new', options)
   local seen = {}
   return function(...)
-    local hit, key, version = check(py('memoize.lookup', cache, ...))
+    local hit, key, version = call('memoize.lookup', cache, ...)
     local mine = seen[key]
     if hit and mine and mine.version == version then
       return view(mine.value)
     end
     local value
     if hit then
-      value = check(py('memoize.value', cache, key))
+      value = call('memoize.value', cache, key)
     else
       value = func(...)
-      version = check(py('memoize.store', cache, key, value))
+      version = call('memoize.store', cache, key, value)
     end
     seen[key] = { version = version, value = value }
     return view(value)
@@ -343,7 +323,7 @@ function print(...)
   for i = 1, select('#', ...) do
     parts[i] = tostring((select(i, ...)))
   end
-  check(py('print', table.concat(parts, '\t')))
+  call('print', table.concat(parts, '\t'))
 end
 
 function assert(ok, ...)

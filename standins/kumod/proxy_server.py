@@ -19,7 +19,6 @@ from standins.kumod.engine import Engine
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.http_api import as_json, http_listener
 from standins.kumod.main import LABEL, Panic, node_id
-from standins.kumod.metrics import as_text
 from standins.kumod.server import real_engine
 from standins.kumod.socks import (
     BIND,
@@ -135,12 +134,11 @@ class Proxy:
 
     def metrics(self) -> dict[str, Any]:
         found: dict[str, Any] = {
-            name: {"help": name, "type": "counter", "value": {"listener": dict(counts)}}
+            name: {"value": {"listener": dict(counts)}}
             for name, counts in list(self.counters.items())
         }
         active = {"listener": dict(self.active)} if self.active else None
-        name = "proxy_active_connections"
-        return found | {name: {"help": name, "type": "gauge", "value": active}}
+        return found | {"proxy_active_connections": {"value": active}}
 
     def answer(self, request: Request) -> Response:
         """What the HTTP listener answers."""
@@ -148,8 +146,6 @@ class Proxy:
             case "/proxy/status":
                 # Its access control list has no rule for it, not even for trusted hosts.
                 return Response("not permitted GET on /proxy/status", status=401)
-            case "/metrics":
-                return Response(as_text(self.metrics()))
             case "/metrics.json":
                 return as_json(self.metrics())
         return Response("Not Found", status=404)

@@ -40,7 +40,7 @@ class Converter:
                 items = ((self.to_lua(k), self.to_lua(element)) for k, element in value.items())
                 return self._table({k: element for k, element in items if element is not None})
             case list() | tuple():
-                return self._host.mark_array(self._table([self.to_lua(e) for e in value]))
+                return self._table([self.to_lua(element) for element in value])
             case LuaObject():
                 return self._host.new(value.kind, value)
         return value
@@ -58,10 +58,8 @@ class Converter:
 
     def _from_table(self, table: Any) -> Any:
         count, keys, values = self._host.entries(table)
-        if count == 0:
-            return [] if self._host.is_array(table) else {}
         pairs = {keys[i]: self.to_python(values[i]) for i in range(1, count + 1)}
-        if set(pairs) == set(range(1, count + 1)):
+        if count and set(pairs) == set(range(1, count + 1)):
             return [pairs[i] for i in range(1, count + 1)]
         return {str(self.to_python(key)): element for key, element in pairs.items()}
 

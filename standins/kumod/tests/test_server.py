@@ -242,7 +242,6 @@ def test_metrics_and_kcli_show_what_waits(world: World, capsys: pytest.CaptureFi
     metrics = json.loads(call(world.http, "/metrics.json")[1])
     assert metrics["scheduled_by_domain"]["value"]["domain"]["r.test"] == 1
     assert 0 < metrics["disk_free_percent"]["value"]["name"]["data spool"] <= 100
-    assert "scheduled_count_total" in call(world.http, "/metrics")[1]
     world.sink.answer = "250 ok"
     status, text = call(world.http, "/api/admin/bounce/v1", {"domain": "r.test", "reason": "test"})
     assert status == 200
@@ -292,7 +291,6 @@ def test_the_proxy_shows_its_state(world: World) -> None:
     listener = f"127.0.0.1:{world.proxy_port}"
     assert metrics["proxy_connections_accepted_total"]["value"]["listener"][listener] > 0
     assert metrics["proxy_active_connections"]["value"]["listener"].keys() == {listener}
-    assert "proxy_connections_accepted_total{listener=" in call(world.status, "/metrics")[1]
 
 
 def test_a_proxy_without_a_session_has_no_number_of_connections() -> None:

@@ -3,23 +3,15 @@ local kumo = require 'kumo'
 local mod = {}
 
 local DEFAULT = '/opt/kumomta/share/policy-extras/shaping.toml'
+-- What the stand-in takes; it has no traffic shaping automation to publish to.
+local OPTIONS = { publish = true, subscribe = true, extra_files = true, no_default_files = true }
 
-local OPTIONS = {
-  publish = true, subscribe = true, extra_files = true, no_default_files = true,
-  pre_filter = true, skip_log_record_types = true, additional_skip_log_record_types = true,
-  tsa_queue_config = true, back_pressure = true, cache_ttl = true,
-  load_validation_options = true, validation_options = true,
-}
-
-local function file_names(options)
-  local files = {}
-  if not options.no_default_files then
-    files[1] = DEFAULT
+local function load(files)
+  local data = kumo.shaping.load(files)
+  for _, warning in ipairs(data:get_warnings()) do
+    print(warning)
   end
-  for _, name in ipairs(options.extra_files or {}) do
-    files[#files + 1] = name
-  end
-  return files
+  return data
 end
 
 function mod:setup_with_automation(options)
@@ -28,24 +20,15 @@ function mod:setup_with_automation(options)
       error(("shaping:setup_with_automation: unknown option '%s'"):format(name))
     end
   end
-  if options.publish and #options.publish > 0 then
-    error 'shaping: publish is not in this stand-in for kumod'
-  end
   if mod.CONFIGURED then
     error 'shaping module has already been configured'
   end
-  local files = file_names(options)
+  local files = options.no_default_files and {} or { DEFAULT }
+  table.move(options.extra_files, 1, #options.extra_files, #files + 1, files)
   mod.CONFIGURED = files
-  local function load(names)
-    local data = kumo.shaping.load(names)
-    for _, warning in ipairs(data:get_warnings()) do
-      print(warning)
-    end
-    return data
-  end
   local cached = kumo.memoize(load, {
     name = 'shaping_data',
-    ttl = options.cache_ttl or '1 minute',
+    ttl = '1 minute',
     capacity = 4,
     invalidate_with_epoch = true,
   })
@@ -60,13 +43,7 @@ function mod:setup_with_automation(options)
     get_egress_path_config = function(domain, source, site, skip_make)
       local params = cached(files):get_egress_path_config(domain, source, site)
       params.refresh_strategy = params.refresh_strategy or 'Epoch'
-      if skip_make then
-        return params
-      end
-      return kumo.make_egress_path(params)
-    end,
-    load_shaping_data = function()
-      return cached(files)
+      return skip_make and params or kumo.make_egress_path(params)
     end,
   }
 end
