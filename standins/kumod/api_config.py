@@ -7,10 +7,10 @@ from typing import Any
 
 from standins.kumod.configuration import Configuration
 from standins.kumod.contract import completed, contract, deserialize
-from standins.kumod.durations import Throttle, parse_throttle
+from standins.kumod.durations import parse_throttle
 from standins.kumod.errors import KumoError
 from standins.kumod.lua import LuaContext
-from standins.kumod.objects import DataObject, LuaObject, api, method
+from standins.kumod.objects import DataObject, Held, api, method
 from standins.kumod.resolver import ResolveError
 
 _LISTENER = Configuration.start_listener
@@ -104,26 +104,18 @@ def set_mta_sts_enabled(ctx: LuaContext, enabled: bool) -> None:
     ctx.configuration.mta_sts = enabled
 
 
-class NamedThrottle(LuaObject):
-    """What `kumo.make_throttle` returns; those of one name share what they count."""
-
-    kind = "Throttle"
-
-    def __init__(self, name: str, throttle: Throttle) -> None:
-        self.name = name
-        self.throttle = throttle
-
-
 @api("kumo.make_throttle")
-def make_throttle(_ctx: LuaContext, name: str, spec: str) -> NamedThrottle:
+def make_throttle(_ctx: LuaContext, name: str, spec: str) -> Held:
+    """Those of one name share what they count."""
     try:
-        return NamedThrottle(name, parse_throttle(spec))
+        return Held("Throttle", (f"lua:{name}", parse_throttle(spec)))
     except ValueError as error:
         raise KumoError(str(error)) from None
 
 
 @method("Throttle", "throttle")
-def throttle(ctx: LuaContext, named: NamedThrottle) -> dict[str, Any]:
+def throttle(ctx: LuaContext, held: Held) -> dict[str, Any]:
     """Whether it is too much now."""
-    delay = ctx.facts.throttles.delay(f"lua:{named.name}", named.throttle, ctx.facts.now())
-    return {"throttled": delay > 0, "limit": named.throttle.limit, "retry_after": delay or None}
+    name, rate = held.value
+    delay = ctx.facts.throttles.delay(name, rate, ctx.facts.now())
+    return {"throttled": delay > 0, "limit": rate.limit, "retry_after": delay or None}

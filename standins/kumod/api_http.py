@@ -9,7 +9,7 @@ from standins.kumod.durations import parse_duration
 from standins.kumod.errors import KumoError
 from standins.kumod.http_client import HttpFailure, HttpRequest, HttpResponse, Send
 from standins.kumod.lua import LuaContext
-from standins.kumod.objects import LuaObject, api, method
+from standins.kumod.objects import Held, LuaObject, api, method
 
 _MOST_REDIRECTS = 10
 
@@ -33,15 +33,6 @@ class RequestBuilder(LuaObject):
     def __init__(self, client: HttpClient, request: HttpRequest) -> None:
         self.client = client
         self.request = request
-
-
-class ResponseObject(LuaObject):
-    """A response."""
-
-    kind = "HttpResponse"
-
-    def __init__(self, response: HttpResponse) -> None:
-        self.response = response
 
 
 @api("kumo.http.build_client")
@@ -88,7 +79,7 @@ def request_body(_ctx: LuaContext, builder: RequestBuilder, body: Any) -> Reques
 
 
 @method("HttpRequest", "send")
-def request_send(ctx: LuaContext, builder: RequestBuilder) -> ResponseObject:
+def request_send(ctx: LuaContext, builder: RequestBuilder) -> Held:
     headers = (*builder.request.headers, ("accept", "*/*"), *builder.client.headers)
     sent = replace(builder.request, headers=headers)
     for _ in range(1 + _MOST_REDIRECTS):
@@ -99,7 +90,7 @@ def request_send(ctx: LuaContext, builder: RequestBuilder) -> ResponseObject:
             raise KumoError(f"error sending request for url ({sent.url}): {error}") from None
         following = _redirected(sent, response)
         if following is None:
-            return ResponseObject(response)
+            return Held("HttpResponse", response)
         sent = following
     raise KumoError(f"error following redirect for url ({sent.url}): too many redirects")
 
@@ -117,17 +108,17 @@ def _redirected(sent: HttpRequest, response: HttpResponse) -> HttpRequest | None
 
 
 @method("HttpResponse", "status_code")
-def status_code(_ctx: LuaContext, response: ResponseObject) -> int:
-    return response.response.status
+def status_code(_ctx: LuaContext, held: Held) -> Any:
+    return held.value.status
 
 
 @method("HttpResponse", "status_is_success")
-def status_is_success(_ctx: LuaContext, response: ResponseObject) -> bool:
-    return response.response.status // 100 == 2
+def status_is_success(_ctx: LuaContext, held: Held) -> Any:
+    return held.value.status // 100 == 2
 
 
 @method("HttpResponse", "text")
-def response_text(_ctx: LuaContext, response: ResponseObject) -> str:
-    if response.response.truncated:
+def response_text(_ctx: LuaContext, held: Held) -> Any:
+    if held.value.truncated:
         raise KumoError("error decoding response body: end of file before message length reached")
-    return response.response.body.decode("utf-8", "replace")
+    return held.value.body.decode("utf-8", "replace")

@@ -24,7 +24,7 @@ from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.facts import POLICY, Clock, HostPaths, KumodFacts, free_percent
 from standins.kumod.http_client import HttpRequest, HttpResponse
 from standins.kumod.injection import check_request, make_message
-from standins.kumod.logs import Disposition, Response
+from standins.kumod.logs import Response, address
 from standins.kumod.lua import LuaContext
 from standins.kumod.message import Message
 from standins.kumod.page_cache import WRITE_BACK, PageCache
@@ -206,7 +206,7 @@ class Engine:
         message.apply_trace(request.get("trace_headers"))
         self.spool.save(message)
         response = Response(code=250, content="")
-        self.log(Disposition(kind="Reception", message=message, response=response, peer=("", peer)))
+        self.log("Reception", message, response, peer_address=address("", peer))
         self.scheduler.insert(message, context="Received")
 
     def _accept(self, message: Message) -> None:

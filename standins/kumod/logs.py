@@ -10,10 +10,10 @@ import math
 import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import zstandard
 
@@ -40,24 +40,12 @@ class Response:
         return code | {"content": self.content, "command": self.command}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Disposition:
-    """Something that happened to a message."""
+class Log(Protocol):
+    """Records what happened to a message; the fields are the record's own."""
 
-    kind: str
-    message: Message
-    response: Response
-    site: str = ""
-    peer: tuple[str, str] | None = None
-    egress_pool: str | None = None
-    egress_source: str | None = None
-    delivery_protocol: str | None = None
-    source_address: Mapping[str, Any] | None = None
-    session_id: str | None = None
-    tls: Mapping[str, Any] | None = None
-    provider: str | None = None
-    report: Mapping[str, Any] | None = None
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    def __call__(
+        self, kind: str, message: Message, response: Response, /, **fields: Any
+    ) -> None: ...
 
 
 def stamp(moment: float) -> str:
@@ -66,45 +54,38 @@ def stamp(moment: float) -> str:
 
 
 def make_record(
-    what: Disposition, *, now: float, node_id: str, classification: str, params: Mapping[str, Any]
+    kind: str, message: Message, response: Response, params: Mapping[str, Any], **fields: Any
 ) -> dict[str, Any]:
     """The JSON record; keys as in kumod's, optional ones left out."""
-    message = what.message
     recipients = [recipient.text for recipient in message.recipients]
-    headers = _chosen_headers(message, params.get("headers") or [])
-    record: dict[str, Any] = {
-        "type": what.kind,
+    return {
+        "type": kind,
         "id": message.id,
         "sender": message.sender.text,
         "recipient": recipients[0] if len(recipients) == 1 else recipients,
         "queue": message.queue_name(),
-        "site": what.site,
+        "site": "",
         "size": len(message.data),
-        "response": what.response.to_json(),
-        "peer_address": {"name": what.peer[0], "addr": what.peer[1]} if what.peer else None,
-        "timestamp": int(now),
+        "response": response.to_json(),
+        "peer_address": None,
         "created": int(message.created),
         "num_attempts": message.num_attempts,
-        "bounce_classification": classification,
-        "egress_pool": what.egress_pool,
-        "egress_source": what.egress_source,
-        "source_address": dict(what.source_address) if what.source_address else None,
-        "feedback_report": dict(what.report) if what.report else None,
+        "egress_pool": None,
+        "egress_source": None,
+        "source_address": None,
+        "feedback_report": None,
         "meta": _chosen_meta(message.meta, params.get("meta") or []),
-        "headers": headers,
-        "delivery_protocol": what.delivery_protocol,
+        "headers": _chosen_headers(message, params.get("headers") or []),
+        "delivery_protocol": None,
         "reception_protocol": message.meta.get("reception_protocol"),
-        "nodeid": node_id,
-        "event_time": stamp(now),
         "created_time": stamp(message.created),
+        **fields,
     }
-    record.update(what.tls or {})
-    if what.provider:
-        record["provider_name"] = what.provider
-    if what.session_id:
-        record["session_id"] = what.session_id
-    record.update(what.overrides)
-    return record
+
+
+def address(name: str, addr: str) -> dict[str, str]:
+    """The address of a peer, as records show it."""
+    return {"name": name, "addr": addr}
 
 
 def _chosen_meta(meta: Mapping[str, Any], names: list[str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from standins.kumod.errors import KumoError, PolicyError
-from standins.kumod.logs import Response
+from standins.kumod.logs import Response, address
 from standins.kumod.lua import LuaContext
 from standins.kumod.message import Message, QueueName
 from standins.kumod.pool import ContextPool
@@ -25,6 +25,7 @@ class LuaSession(BaseSession):
         self.batch_size = int(self.queue.sender.get("batch_size", 1))
         self._lua: LuaContext | None = None
         self._sender: Any = None
+        self._peer = address(f"Lua via {self._constructor}", "0.0.0.0")  # noqa: S104 - what kumod logs
         self._closed = False
 
     def connect(self) -> None:
@@ -61,7 +62,7 @@ class LuaSession(BaseSession):
             # Whatever is no 4xx ends the message, 250 too.
             settle = self.settle if 400 <= response.code < 500 else self.bounce
         for message in batch:
-            settle(message, response, peer=(f"Lua via {self._constructor}", "0.0.0.0"))  # noqa: S104 - what kumod logs
+            settle(message, response, peer_address=self._peer)
         if response.code == 421:
             self.close()
 

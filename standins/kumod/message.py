@@ -6,7 +6,7 @@ import base64
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from standins.kumod import headers as hdr
@@ -46,29 +46,19 @@ class QueueName:
         return f"{owner}@{self.domain}{routed}" if owner else f"{self.domain}{routed}"
 
 
+@dataclass(kw_only=True, eq=False)
 class Message(LuaObject):
     """A message as policies, queues and logs see it."""
 
     kind = "Message"
-
-    def __init__(
-        self,
-        *,
-        sender: EnvelopeAddress,
-        recipients: list[EnvelopeAddress],
-        data: bytes,
-        created: float,
-        meta: Mapping[str, Any] | None = None,
-        message_id: str | None = None,
-    ) -> None:
-        self.id = message_id or uuid.uuid1().hex
-        self.sender = sender
-        self.recipients = recipients
-        self.data = data
-        self.created = created
-        self.meta: dict[str, Any] = dict(meta or {})
-        self.num_attempts = 0
-        self.due: float | None = None
+    sender: EnvelopeAddress
+    recipients: list[EnvelopeAddress]
+    data: bytes
+    created: float
+    meta: dict[str, Any] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: uuid.uuid1().hex)
+    num_attempts: int = 0
+    due: float | None = None
 
     def __str__(self) -> str:
         return f"Message {self.id}"
@@ -137,26 +127,13 @@ class Message(LuaObject):
 
     def to_spool(self) -> dict[str, Any]:
         """Everything but the data."""
-        return {
-            "id": self.id,
-            "sender": self.sender.text,
-            "recipients": [recipient.text for recipient in self.recipients],
-            "created": self.created,
-            "meta": self.meta,
-            "num_attempts": self.num_attempts,
-            "due": self.due,
-        }
+        texts = {"sender": str(self.sender), "recipients": [str(r) for r in self.recipients]}
+        return {name: value for name, value in vars(self).items() if name != "data"} | texts
 
     @classmethod
     def from_spool(cls, record: Mapping[str, Any], data: bytes) -> Message:
-        message = cls(
-            sender=EnvelopeAddress(record["sender"]),
-            recipients=[EnvelopeAddress(text) for text in record["recipients"]],
-            data=data,
-            created=record["created"],
-            meta=record["meta"],
-            message_id=record["id"],
-        )
-        message.num_attempts = record["num_attempts"]
-        message.due = record["due"]
-        return message
+        addresses = {
+            "sender": EnvelopeAddress(record["sender"]),
+            "recipients": [EnvelopeAddress(text) for text in record["recipients"]],
+        }
+        return cls(**{**record, **addresses, "data": data})

@@ -38,6 +38,14 @@ class DataObject(LuaObject):
         return self.data
 
 
+class Held(LuaObject):
+    """Something of Python's that the policy keeps, and gives back to our methods."""
+
+    def __init__(self, kind: str, value: Any) -> None:
+        self.kind = kind
+        self.value = value
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 METHODS: defaultdict[str, set[str]] = defaultdict(set)
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from standins.kumod import mime
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.headers import EnvelopeAddress
-from standins.kumod.logs import Disposition, Response, new_session_id, stamp
+from standins.kumod.logs import Log, Response, address, new_session_id, stamp
 from standins.kumod.message import Message
 from standins.kumod.objects import DataObject, LuaObject
 from standins.kumod.pool import ContextPool
@@ -68,9 +68,7 @@ class SmtpState(LuaObject):
 class Reception:
     """Judges senders, recipients and messages of an ESMTP listener."""
 
-    def __init__(
-        self, pool: ContextPool, scheduler: Scheduler, log: Callable[[Disposition], None]
-    ) -> None:
+    def __init__(self, pool: ContextPool, scheduler: Scheduler, log: Log) -> None:
         self._pool = pool
         self._facts = pool.facts
         self._scheduler = scheduler
@@ -199,36 +197,31 @@ class Reception:
         bounce: dict[str, Any] | None,
         abuse: dict[str, Any] | None,
     ) -> None:
+        reporter = bounce["reporting_mta"]["name"] if bounce else ""
+        report = {} if abuse is None else {"feedback_report": abuse}
         self._log(
-            Disposition(
-                kind="Reception" if abuse is None else "Feedback",
-                message=message,
-                response=Response(code=250, content=""),
-                peer=(state.helo, state.peer),
-                session_id=state.session_id,
-                report=abuse,
-            )
+            "Feedback" if report else "Reception",
+            message,
+            Response(code=250, content=""),
+            peer_address=address(state.helo, state.peer),
+            session_id=state.session_id,
+            **report,
         )
-        for entry in bounce["recipients"] if bounce else ():
+        for entry in (bounce or {}).get("recipients", ()):
             if entry["action"] == "failed":
                 code, content = _diagnostic(entry["diagnostic_code"])
                 recipient = entry["original_recipient"] or entry["final_recipient"]
-                overrides = {
-                    "sender": str(message.recipients[0]),
-                    "recipient": recipient["recipient"],
-                    "size": 0,
-                    "num_attempts": 0,
-                    **_attempted(entry["last_attempt_date"]),
-                }
                 self._log(
-                    Disposition(
-                        kind="OOB",
-                        message=message,
-                        response=Response(code=code, enhanced=entry["status"], content=content),
-                        peer=(bounce["reporting_mta"]["name"] if bounce else "", state.peer),
-                        session_id=state.session_id,
-                        overrides=overrides,
-                    )
+                    "OOB",
+                    message,
+                    Response(code=code, enhanced=entry["status"], content=content),
+                    peer_address=address(reporter, state.peer),
+                    session_id=state.session_id,
+                    sender=str(message.recipients[0]),
+                    recipient=recipient["recipient"],
+                    size=0,
+                    num_attempts=0,
+                    **_attempted(entry["last_attempt_date"]),
                 )
 
     def _policy_refusal(
@@ -250,14 +243,13 @@ class Reception:
             meta=state.meta(),
         )
         self._log(
-            Disposition(
-                kind="Rejection",
-                message=message,
-                response=Response(code=code, content=text),
-                peer=(state.helo, state.peer),
-                session_id=state.session_id,
-                overrides={"id": "", "queue": ""},
-            )
+            "Rejection",
+            message,
+            Response(code=code, content=text),
+            peer_address=address(state.helo, state.peer),
+            session_id=state.session_id,
+            id="",
+            queue="",
         )
         return SmtpAnswer(code=code, text=text)
 

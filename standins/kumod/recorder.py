@@ -7,7 +7,7 @@ from typing import Any
 
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.headers import EnvelopeAddress
-from standins.kumod.logs import Disposition, make_record, per_record, record_text
+from standins.kumod.logs import Response, make_record, per_record, record_text, stamp
 from standins.kumod.message import Message
 from standins.kumod.pool import ContextPool
 
@@ -39,37 +39,44 @@ class Recorder:
         """Whether hooks have records to see."""
         return bool(self._pending)
 
-    def log(self, what: Disposition) -> None:
+    def log(self, kind: str, message: Message, response: Response, /, **fields: Any) -> None:
         """Write a record to every log and hand it to every hook."""
         with self._lock:
             now = self._facts.now()
-            self._facts.counters[f"record:{what.kind}"] += 1
-            provider = what.provider or what.site.partition("->")[2].partition("@")[0]
-            self.totals[what.kind, provider, what.egress_source, what.egress_pool] += 1
+            self._count(kind, fields)
+            fields = {
+                "timestamp": int(now),
+                "bounce_classification": self._configuration.classifier.classify(kind, response),
+                "nodeid": self.node_id,
+                "event_time": stamp(now),
+                **fields,
+            }
+
+            def record(params: Mapping[str, Any]) -> dict[str, Any]:
+                return make_record(kind, message, response, params, **fields)
+
             if not self._facts.threaded:
-                self.records.append(self._record(what, {}, now))
+                self.records.append(record({}))
             for files in self._configuration.log_files:
-                if per_record(files.params, what.kind).get("enable", True):
+                if per_record(files.params, kind).get("enable", True):
                     try:
-                        files.write(self._record(what, files.params, now), now)
+                        files.write(record(files.params), now)
                     except KumoError as error:
                         self._facts.diagnose("ERROR", f"failed to log: {error}")
             for name, params in self._configuration.hooks.items():
                 # Events about a hook's own messages would make new events for ever.
-                own = what.message.meta.get("reception_protocol") == "LogRecord"
-                if not own and per_record(params, what.kind).get("enable", True):
-                    self._pending.append((name, self._record(what, params, now)))
+                own = message.meta.get("reception_protocol") == "LogRecord"
+                if not own and per_record(params, kind).get("enable", True):
+                    self._pending.append((name, record(params)))
             if self._facts.threaded:
                 self._wake()
 
-    def _record(self, what: Disposition, params: Mapping[str, Any], now: float) -> dict[str, Any]:
-        return make_record(
-            what,
-            now=now,
-            node_id=self.node_id,
-            classification=self._configuration.classifier.classify(what.kind, what.response),
-            params=params,
-        )
+    def _count(self, kind: str, fields: Mapping[str, Any]) -> None:
+        self._facts.counters[f"record:{kind}"] += 1
+        site = fields.get("site", "").partition("->")[2].partition("@")[0]
+        provider = fields.get("provider_name", site)
+        egress = fields.get("egress_source"), fields.get("egress_pool")
+        self.totals[kind, provider, *egress] += 1
 
     def settle(self) -> None:
         """Let the hooks turn their records into messages."""

@@ -4,21 +4,19 @@ import heapq
 import itertools
 import random
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from standins.kumod import decisions
 from standins.kumod.admin import Rule, Rules
 from standins.kumod.durations import Throttles, format_duration, parse_throttle
 from standins.kumod.errors import KumoError, PolicyError
-from standins.kumod.logs import Disposition, Response, stamp
+from standins.kumod.logs import Log, Response, stamp
 from standins.kumod.message import Message, QueueName
 from standins.kumod.pool import ContextPool
 from standins.kumod.selection import NotReady, ScheduledQueue, SourceSelector, stale
 
 _INTERNAL = (4, 4, 4)
 _RETRY = 1200.0
-_MAX_AGE = "7d"
 
 
 class Scheduler:
@@ -29,7 +27,7 @@ class Scheduler:
         pool: ContextPool,
         selector: SourceSelector,
         throttles: Throttles,
-        log: Callable[[Disposition], None],
+        log: Log,
     ) -> None:
         self._pool = pool
         self._facts = pool.facts
@@ -96,17 +94,13 @@ class Scheduler:
             if context is not None:
                 wait = f"{format_duration(message.due - now)} at {stamp(message.due)}"
                 text = f"Context: {context}. Next due in {wait}"
-                self._record("Delayed", message, Response(code=400, content=text))
+                self.log("Delayed", message, Response(code=400, content=text))
             self._configuration.spool.save(message)
             return
         try:
             self._insert_ready(message, name, now)
         except NotReady as problem:
             self._defer(message, str(problem), egress_pool=problem.pool)
-        except (KumoError, PolicyError) as error:
-            text = f"KumoMTA internal: {name} error while inserting into ready queue: {error}"
-            response = Response(code=451, enhanced=_INTERNAL, content=text)
-            self.requeue(message, response, context="FailedToInsertIntoReadyQueue")
 
     def _insert_ready(self, message: Message, name: str, now: float) -> None:
         if name == "null":
@@ -127,27 +121,17 @@ class Scheduler:
         else:
             self._selector.insert(queue, message, now)
 
-    def _record(self, kind: str, message: Message, response: Response, **more: Any) -> None:
-        self.log(Disposition(kind=kind, message=message, response=response, **more))
-
     def _defer(self, message: Message, text: str, **more: Any) -> None:
         response = Response(code=451, enhanced=_INTERNAL, content=text)
-        self._record("TransientFailure", message, response, **more)
+        self.log("TransientFailure", message, response, **more)
         self.requeue(message, response)
 
     # What becomes of a message --------------------------------------------------
 
-    def requeue(self, message: Message, response: Response, *, context: str | None = None) -> None:
+    def requeue(self, message: Message, response: Response) -> None:
         """Another attempt later, unless the message grows too old."""
         self._call_requeue_event(message, response)
-        try:
-            queue = self.resolve(message.queue_name())
-        except (KumoError, PolicyError) as error:
-            self._facts.diagnose("ERROR", f"requeue of {message.id}: {error}")
-            queue = ScheduledQueue(
-                name="", config={"max_age": _MAX_AGE}, pool={}, refreshed=0.0, epoch=-1
-            )
-        now = self._facts.now()
+        queue, now = self.resolve(message.queue_name()), self._facts.now()
         delay = self._planned(queue, message.num_attempts) + self._jitter(queue)
         message.num_attempts += 1
         age, limit = now - message.created + delay, queue.seconds("max_age")
@@ -160,7 +144,7 @@ class Scheduler:
             )
             return
         message.due = now + delay
-        self.insert(message, context=context)
+        self.insert(message)
 
     def postpone(self, message: Message, delay: float) -> None:
         """A rate says wait: no attempt is counted, and the wait is kept as it is."""
@@ -217,12 +201,11 @@ class Scheduler:
         return int(chance * magnitude) if self._facts.threaded else 0
 
     def _expire(self, message: Message, queue: ScheduledQueue, text: str) -> None:
-        self._record(
+        self.log(
             "Expiration",
             message,
             Response(code=551, enhanced=(5, 4, 7), content=text),
             egress_pool=queue.config.get("egress_pool"),
-            provider=queue.config.get("provider_name"),
         )
         self.done(message)
 
@@ -250,7 +233,7 @@ class Scheduler:
         if not rule.suppress_logging:
             content = f"Administrator bounced with reason: {rule.reason}"
             response = Response(code=551, enhanced=(5, 7, 1), content=content)
-            self._record("AdminBounce", message, response)
+            self.log("AdminBounce", message, response)
         rule.bounced[message.queue_name()] += 1
         self.done(message)
 

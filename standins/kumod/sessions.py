@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from standins.kumod.facts import KumodFacts
-from standins.kumod.logs import Disposition, Response, new_session_id
+from standins.kumod.logs import Log, Response, new_session_id
 from standins.kumod.message import Message
 from standins.kumod.ready import ReadyQueue
 
@@ -29,7 +29,7 @@ class Final(Exception):
 class Outcomes(Protocol):
     """What becomes of a message after an attempt."""
 
-    def log(self, what: Disposition, /) -> None: ...
+    log: Log
 
     def requeue(self, message: Message, response: Response) -> None: ...
 
@@ -63,19 +63,18 @@ class BaseSession:
 
     def log(self, kind: str, message: Message, response: Response, **more: Any) -> None:
         queue = self.queue
+        provider = queue.path.get("provider_name")
         self.outcomes.log(
-            Disposition(
-                kind=kind,
-                message=message,
-                response=response,
-                site=queue.name,
-                egress_pool=queue.pool,
-                egress_source=queue.source["name"],
-                session_id=self.session_id,
-                provider=queue.path.get("provider_name"),
-                delivery_protocol=self.protocol,
-                **more,
-            )
+            kind,
+            message,
+            response,
+            site=queue.name,
+            egress_pool=queue.pool,
+            egress_source=queue.source["name"],
+            session_id=self.session_id,
+            delivery_protocol=self.protocol,
+            **({"provider_name": provider} if provider else {}),
+            **more,
         )
 
     def settle(self, message: Message, response: Response, **more: Any) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from standins.kumod.errors import KumoError
-from standins.kumod.logs import Response
+from standins.kumod.logs import Response, address
 from standins.kumod.message import Message, QueueName
 from standins.kumod.resolver import ResolveError, mail_hosts
 from standins.kumod.sessions import BaseSession, ConnectFailure, DeliverError, Final
@@ -106,7 +106,7 @@ class SmtpSession(BaseSession):
 
     def deliver(self, batch: list[Message]) -> None:
         connection = self._connection
-        assert connection is not None  # noqa: S101 - it is connected first
+        assert connection is not None and self._peer is not None  # noqa: S101 - it is connected
         for message in batch:
             sender, recipient = message.sender.text, message.recipients[0].text
             try:
@@ -117,9 +117,9 @@ class SmtpSession(BaseSession):
             self.settle(
                 message,
                 _response(reply),
-                peer=self._peer,
+                peer_address=address(*self._peer),
                 source_address=connection.source_address,
-                tls=connection.tls,
+                **(connection.tls or {}),
             )
         if not connection.usable:
             self.close()

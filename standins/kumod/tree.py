@@ -100,14 +100,8 @@ def _write_commands(folder: Path) -> None:
 
 
 def _write_code(folder: Path) -> None:
-    package = folder / "standins" / "kumod"
-    for path in _sources():
-        relative = path.relative_to(_PACKAGE)
-        if relative.parts[0] == "share":
-            continue
-        target = package / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+    ignored = shutil.ignore_patterns("__pycache__", "tests", "share")
+    shutil.copytree(_PACKAGE, folder / "standins" / "kumod", ignore=ignored)
     (folder / "standins" / "__init__.py").touch()
 
 
@@ -121,8 +115,8 @@ def _install(folder: Path) -> None:
     pins = [f"{name}=={importlib.metadata.version(name)}" for name in _DISTRIBUTIONS]
     version = ".".join(str(part) for part in _PYTHON)
     subprocess.run(
-        ["uv", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target",
-         str(folder), "--python-version", version, "--python-platform", "linux", *pins],
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:",
+         "--target", str(folder), "--python-version", version, *pins],
         check=True,
     )  # fmt: skip
 
