@@ -1,44 +1,30 @@
 """kumo.*: messages, the server's own switches, and the plumbing of the prelude."""
 
+from collections.abc import Callable
 from typing import Any
 
 from standins.kumod import decisions
 from standins.kumod.contract import deserialize
 from standins.kumod.errors import KumoError, RejectError
 from standins.kumod.headers import EnvelopeAddress
-from standins.kumod.lua import LuaContext, Results
+from standins.kumod.lua import LuaContext
 from standins.kumod.memo import Cache
 from standins.kumod.message import Message, QueueName
-from standins.kumod.objects import LuaObject, api
+from standins.kumod.objects import api
 
 VERSION = "2026.09.29-b90d8bc1"
 
 # Plumbing of the prelude ----------------------------------------------------
 
 
-@api("index")
-def index(_ctx: LuaContext, target: LuaObject, key: Any) -> Any:
-    return target.field(str(key))
-
-
-@api("pairs")
-def pairs(_ctx: LuaContext, target: LuaObject) -> Any:
-    return dict(target.pairs())
-
-
-@api("tostring")
-def to_string(_ctx: LuaContext, target: LuaObject) -> str:
-    return str(target)
-
-
-@api("print")
-def print_line(ctx: LuaContext, text: str) -> None:
-    ctx.facts.print_line(text)
-
-
-@api("getenv")
-def getenv(ctx: LuaContext, name: str) -> str | None:
-    return ctx.facts.env.get(name)
+_PLUMBING: dict[str, Callable[..., Any]] = {
+    "index": lambda _ctx, target, key: target.field(str(key)),
+    "tostring": lambda _ctx, target: str(target),
+    "print": lambda ctx, text: ctx.facts.print_line(text),
+    "getenv": lambda ctx, name: ctx.facts.env.get(name),
+}
+for _name, _function in _PLUMBING.items():
+    api(_name)(_function)
 
 
 # Messages and flow ------------------------------------------------------------
@@ -104,10 +90,10 @@ def memoize_new(ctx: LuaContext, options: Any) -> Cache:
 
 
 @api("memoize.lookup")
-def memoize_lookup(ctx: LuaContext, cache: Cache, *args: Any) -> Results:
-    hit, key, version = cache.lookup(args)
-    ctx.facts.counters[f"memoize.{'hit' if hit else 'miss'}:{cache.name}"] += 1
-    return Results((hit, key, version))
+def memoize_lookup(ctx: LuaContext, cache: Cache, *args: Any) -> dict[str, Any]:
+    found = cache.lookup(args)
+    ctx.facts.counters[f"memoize.{'hit' if 'version' in found else 'miss'}:{cache.name}"] += 1
+    return found
 
 
 @api("memoize.value")

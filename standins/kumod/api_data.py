@@ -18,9 +18,7 @@ class Fields(DataObject):
     """Some fields of an object of kumod's; the others are refused by name."""
 
     def field(self, name: str) -> Any:
-        if name not in self.data:
-            raise KumoError(f"{self.kind}.{name} is not in this stand-in for kumod")
-        return self.data[name]
+        return self.data[name] if name in self.data else super().field(name)
 
 
 def _text(value: Any) -> str:

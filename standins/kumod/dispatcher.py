@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from standins.kumod.durations import Throttles, parse_throttle, seconds
+from standins.kumod.durations import parse_throttle, seconds
 from standins.kumod.lua_session import LuaSession
 from standins.kumod.message import Message
 from standins.kumod.pool import ContextPool
@@ -24,17 +24,11 @@ class Dispatcher:
     """Empties ready queues through sessions."""
 
     def __init__(
-        self,
-        pool: ContextPool,
-        smtp: Smtp,
-        throttles: Throttles,
-        outcomes: Outcomes,
-        settle_logs: Callable[[], None],
+        self, pool: ContextPool, smtp: Smtp, outcomes: Outcomes, settle_logs: Callable[[], None]
     ) -> None:
         self._pool = pool
         self._facts = pool.facts
         self._smtp = smtp
-        self._throttles = throttles
         self._outcomes = outcomes
         self._settle_logs = settle_logs
 
@@ -90,7 +84,7 @@ class Dispatcher:
         rates = {f"{queue.name}-message-rate": queue.path.get("max_message_rate")}
         rates |= queue.path.get("additional_message_rate_throttles") or {}
         for key, text in rates.items():
-            delay = self._throttles.delay(key, parse_throttle(text), now) if text else 0
+            delay = self._facts.throttles.delay(key, parse_throttle(text), now) if text else 0
             if delay >= queue.idle_timeout:
                 for message in queue.take(len(queue.messages)):
                     self._outcomes.postpone(message, delay)

@@ -1,8 +1,6 @@
 """The engine: a policy, its contexts, queues, logs and spool, driven by a test or by the server."""
 
 import os
-import threading
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +69,6 @@ class Engine:
         facts: KumodFacts,
         smtp: Smtp,
         *,
-        node_id: str = "",
         max_context_age: float = 300.0,
         max_context_uses: int = 1024,
         proxy: bool = False,
@@ -83,8 +80,6 @@ class Engine:
         cache = None if facts.threaded else PageCache(facts.clock)
         self.configuration = Configuration(facts=facts, page_cache=cache)
         self.hooks, self.listeners = self.configuration.hooks, self.configuration.listeners
-        self.wakeup = threading.Event()
-        self.wake = self.wakeup.set
         self.pool = pool = ContextPool(
             self.configuration,
             self.policy_path,
@@ -94,13 +89,10 @@ class Engine:
         )
         self.monitor = ConfigMonitor(self.configuration)
         # Here alone is the one circle: the scheduler logs, and the recorder enqueues events.
-        self.recorder = Recorder(
-            pool, node_id=node_id or str(uuid.uuid4()), enqueue=self._enqueue, wake=self.wake
-        )
+        self.recorder = Recorder(pool, self._enqueue)
         self.log, self.settle_logs = self.recorder.log, self.recorder.settle
-        selector = SourceSelector(pool, facts.throttles, self.wake)
-        self.scheduler = Scheduler(pool, selector, facts.throttles, self.log)
-        self.dispatcher = Dispatcher(pool, smtp, facts.throttles, self.scheduler, self.settle_logs)
+        self.scheduler = Scheduler(pool, SourceSelector(pool), self.log)
+        self.dispatcher = Dispatcher(pool, smtp, self.scheduler, self.settle_logs)
         self.reception = Reception(pool, self.scheduler, self.log)
         self.configuration.accept = self._accept
 

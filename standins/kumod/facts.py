@@ -2,7 +2,9 @@
 
 import os
 import sys
+import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -92,6 +94,9 @@ class KumodFacts:
     new_http_client: Callable[[], Send] = lambda: _no_peer
     counters: Counter[str] = field(default_factory=Counter)
     throttles: Throttles = field(default_factory=Throttles)
+    node_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    #: Set when there may be something to deliver.
+    wakeup: threading.Event = field(default_factory=threading.Event)
     epoch: int = 0
     count_instructions: bool = False
     threaded: bool = False

@@ -101,7 +101,6 @@ class HttpApi:
             answer = self._engine.inject(self._json_body(request), peer=request.remote_addr or "")
         except BadRequest as error:
             _refuse(422, str(error))
-        self._engine.wake()
         return as_json(answer)
 
     def _json_body(self, request: Request) -> Any:

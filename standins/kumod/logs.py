@@ -31,13 +31,12 @@ class Response:
     code: int
     content: str
     enhanced: tuple[int, int, int] | None = None
-    command: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         names = ("class", "subject", "detail")
         enhanced = dict(zip(names, self.enhanced, strict=True)) if self.enhanced else None
         code = {"code": self.code, "enhanced_code": enhanced}
-        return code | {"content": self.content, "command": self.command}
+        return code | {"content": self.content, "command": None}
 
 
 class Log(Protocol):
@@ -170,20 +169,22 @@ class LogFile:
             _mark_done(path)
 
 
-class _Appended(io.FileIO):
-    """A segment's file: nothing is buffered between the compressor and the kernel."""
+class _Unbuffered(io.FileIO):
+    """A segment's file: nothing is kept between the compressor and the kernel."""
 
     def __init__(self, path: Path, cache: PageCache | None) -> None:
-        if cache:
-            cache.changing(path)
-        super().__init__(path, "wb")
         self._cache = cache
         self._path = path
+        self._changing()
+        super().__init__(path, "wb")
 
     def write(self, data: Any) -> int:
-        if self._cache:
-            self._cache.appending(self._path, self.tell())
+        self._changing()
         return super().write(data)
+
+    def _changing(self) -> None:
+        if self._cache:
+            self._cache.changing(self._path)
 
 
 def _mark_done(path: Path) -> None:
@@ -198,7 +199,7 @@ class _Segment:
         self._path = next(path for path in map(folder.joinpath, names) if not path.exists())
         self.opened = now
         try:
-            file = _Appended(self._path, cache)
+            file = _Unbuffered(self._path, cache)
         except OSError as error:
             raise KumoError(f"open log file {self._path}: {error}") from None
         self._writer = zstandard.ZstdCompressor().stream_writer(file)

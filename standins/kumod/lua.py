@@ -82,8 +82,7 @@ class LuaContext:
             # A test's crash, or the process's end: no pcall of the policy may swallow it.
             self._crash = error
             return (False, "crash", type(error).__name__)
-        results = result if isinstance(result, Results) else (result,)
-        return (True, *(self.convert.to_lua(value) for value in results))
+        return (True, self.convert.to_lua(result))
 
     # Calls into Lua ---------------------------------------------------------
 
@@ -137,9 +136,3 @@ def _missing(name: str) -> Callable[..., Any]:
         raise KumoError(f"{name} is not in this stand-in for kumod")
 
     return refuse
-
-
-class Results(tuple[Any, ...]):
-    """Several results of one kumo function."""
-
-    __slots__ = ()

@@ -74,7 +74,8 @@ def main(argv: list[str] | None = None) -> int:
     os.umask(0o007)
     try:
         drop_to(options.user)
-        engine = real_engine(options.policy, node_id=node_id())
+        engine = real_engine(options.policy)
+        engine.facts.node_id = node_id()
     except PrivilegeError as error:
         _say(f"Error: {error}")
         return 1
@@ -90,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _serve(engine: Engine) -> int:
-    engine.facts.diagnose("INFO", f"kumod {LABEL} starts; NodeId is {engine.recorder.node_id}")
+    engine.facts.diagnose("INFO", f"kumod {LABEL} starts; NodeId is {engine.facts.node_id}")
     server = Server(engine)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_signal: server.request_stop())

@@ -30,15 +30,15 @@ class Cache(LuaObject):
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._versions = 0
 
-    def lookup(self, args: tuple[Any, ...]) -> tuple[bool, str, int]:
-        """Whether there is a result, under which key, and its version."""
+    def lookup(self, args: tuple[Any, ...]) -> dict[str, Any]:
+        """The key of a result, and its version if there is one."""
         key = json.dumps(args, default=str)
         entry = self._entries.get(key)
         old = entry is not None and self._with_epoch and entry.epoch != self._facts.epoch
         if entry is None or entry.expires <= self._facts.now() or old:
-            return False, key, 0
+            return {"key": key}
         self._entries.move_to_end(key)
-        return True, key, entry.version
+        return {"key": key, "version": entry.version}
 
     def value(self, key: str) -> Any:
         return self._entries[key].value if key in self._entries else None

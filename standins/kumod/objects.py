@@ -16,10 +16,6 @@ class LuaObject:
         """The value of ``object.name`` in Lua; nil where there is none."""
         return None
 
-    def pairs(self) -> Mapping[str, Any]:
-        """What ``pairs(object)`` walks over."""
-        raise KumoError(f"{self.kind} cannot be iterated")
-
     def __str__(self) -> str:
         return self.kind
 
@@ -32,10 +28,7 @@ class DataObject(LuaObject):
         self.data = dict(data)
 
     def field(self, name: str) -> Any:
-        return self.data.get(name)
-
-    def pairs(self) -> Mapping[str, Any]:
-        return self.data
+        raise KumoError(f"{self.kind}.{name} is not in this stand-in for kumod")
 
 
 class Held(LuaObject):

@@ -1,7 +1,6 @@
 """What a power cut takes: writes that the kernel has not brought to the disk yet."""
 
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 
 from standins.kumod.facts import Clock
@@ -11,43 +10,25 @@ WRITE_BACK = 30.0
 
 
 class PageCache:
-    """Remembers how to undo each write; kumod asks for no sync, neither for spool nor for logs."""
+    """Remembers what was before each write: kumod syncs neither its spool nor its logs."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._undo: deque[tuple[float, Callable[[], object]]] = deque()
+        self._before: deque[tuple[float, Path, bytes | None]] = deque()
 
     def changing(self, path: Path) -> None:
-        """A file is about to be replaced or removed."""
-        before = path.read_bytes() if path.exists() else None
-
-        def undo() -> None:
-            if before is None:
-                path.unlink(missing_ok=True)
-            else:
-                path.write_bytes(before)
-
-        self._note(undo)
-
-    def appending(self, path: Path, size: int) -> None:
-        """A file of that size is about to grow."""
-
-        def undo() -> None:
-            if path.exists():
-                with path.open("r+b") as file:
-                    file.truncate(size)
-
-        self._note(undo)
-
-    def _note(self, undo: Callable[[], object]) -> None:
+        """A file is about to be written or removed."""
         now = self._clock.now()
-        while self._undo and self._undo[0][0] < now - WRITE_BACK:
-            self._undo.popleft()
-        self._undo.append((now, undo))
+        while self._before and self._before[0][0] < now - WRITE_BACK:
+            self._before.popleft()
+        self._before.append((now, path, path.read_bytes() if path.exists() else None))
 
     def power_cut(self, write_back: float) -> None:
         """Undo what is younger than so many seconds, the latest first."""
         since = self._clock.now() - write_back
-        while self._undo and self._undo[-1][0] > since:
-            self._undo.pop()[1]()
-        self._undo.clear()
+        for moment, path, content in reversed(self._before):
+            if moment > since:
+                path.unlink(missing_ok=True)
+                if content is not None:
+                    path.write_bytes(content)
+        self._before.clear()

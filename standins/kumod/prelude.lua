@@ -82,8 +82,8 @@ local metas = setmetatable({}, { __index = function(metas, kind)
     __tostring = function(self)
       return call('tostring', py_of[self])
     end,
-    __pairs = function(self)
-      return next, call('pairs', py_of[self]), nil
+    __pairs = function()
+      throw('external', kind .. ' cannot be iterated in this stand-in for kumod')
     end,
   }
   return metas[kind]
@@ -281,20 +281,19 @@ function kumo.memoize(func, options)
   local cache = call('memoize.new', options)
   local seen = {}
   return function(...)
-    local hit, key, version = call('memoize.lookup', cache, ...)
-    local mine = seen[key]
-    if hit and mine and mine.version == version then
-      return view(mine.value)
+    local found = call('memoize.lookup', cache, ...)
+    local mine = seen[found.key]
+    if not mine or mine.version ~= found.version then
+      mine = found
+      if found.version then
+        mine.value = call('memoize.value', cache, found.key)
+      else
+        mine.value = func(...)
+        mine.version = call('memoize.store', cache, found.key, mine.value)
+      end
+      seen[found.key] = mine
     end
-    local value
-    if hit then
-      value = call('memoize.value', cache, key)
-    else
-      value = func(...)
-      version = call('memoize.store', cache, key, value)
-    end
-    seen[key] = { version = version, value = value }
-    return view(value)
+    return view(mine.value)
   end
 end
 

@@ -9,7 +9,6 @@ import socketserver
 import sys
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
@@ -45,19 +44,14 @@ _STATUSES = {
 }
 _CHUNK = 65_536
 
-Authenticate = Callable[[str, str, dict[str, str]], bool]
-
 
 class Proxy:
     """What the listeners do, and have done."""
 
-    def __init__(self, authenticate: Authenticate | None = None) -> None:
+    def __init__(self, engine: Engine | None = None) -> None:
         self.counters: dict[str, Counter[str]] = defaultdict(Counter)
         self.active: Counter[str] = Counter()
-        self._authenticate = authenticate
-
-    def listen(self, address: str, *, timeout: float, require_auth: bool) -> "SocksListener":
-        return SocksListener(address, self, timeout, require_auth)
+        self._engine = engine
 
     def serve(self, stream: socket.socket, listener: "SocksListener") -> None:
         """One client."""
@@ -127,10 +121,20 @@ class Proxy:
             "peer_address": "{}:{}".format(*stream.getpeername()),
             "local_address": "{}:{}".format(*stream.getsockname()),
         }
-        good = self._authenticate is not None and self._authenticate(user, password, meta)
+        good = self._judge(user, password, meta)
         stream.sendall(bytes([1, 0 if good else 1]))
         if not good:
             raise OSError("authentication failed")
+
+    def _judge(self, *credentials: Any) -> bool:
+        if self._engine is None:
+            return False
+        try:
+            with self._engine.pool.borrowed() as context:
+                return context.call("proxy_server_auth_rfc1929", *credentials) is True
+        except PolicyError as error:
+            _say(f"ERROR proxy_server_auth_rfc1929: {error}")
+            return False
 
     def metrics(self) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -158,11 +162,11 @@ class SocksListener(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 1024
 
-    def __init__(self, address: str, proxy: Proxy, timeout: float, require_auth: bool) -> None:
-        host, _, port = address.rpartition(":")
-        self.name = address
-        self.client_timeout = timeout
-        self.require_auth = require_auth
+    def __init__(self, proxy: Proxy, params: dict[str, Any]) -> None:
+        self.name = params["listen"]
+        self.client_timeout = seconds(params, "timeout", 60.0)
+        self.require_auth = bool(params.get("require_auth"))
+        host, _, port = self.name.rpartition(":")
         self._proxy = proxy
         super().__init__((host, int(port)), socketserver.BaseRequestHandler)
 
@@ -198,45 +202,32 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
                 end.shutdown(socket.SHUT_RDWR)
 
 
-class ProxyPolicy:
-    """The Lua configuration: its listeners and its judgement of passwords."""
-
-    def __init__(self, path: str) -> None:
-        self.engine: Engine = real_engine(path, proxy=True)
-        with self.engine.pool.borrowed() as context:
-            if not context.has_handler("proxy_init"):
-                raise KumoError("the configuration registers no proxy_init")
-            context.call("proxy_init")
-
-    def authenticate(self, user: str, password: str, meta: dict[str, str]) -> bool:
-        try:
-            with self.engine.pool.borrowed() as context:
-                return context.call("proxy_server_auth_rfc1929", user, password, meta) is True
-        except PolicyError as error:
-            _say(f"ERROR proxy_server_auth_rfc1929: {error}")
-            return False
+def _configured(path: str) -> Engine:
+    """The Lua configuration: its listeners, and its judgement of passwords."""
+    engine = real_engine(path, proxy=True)
+    with engine.pool.borrowed() as context:
+        if not context.has_handler("proxy_init"):
+            raise KumoError("the configuration registers no proxy_init")
+        context.call("proxy_init")
+    return engine
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the log
 
 
-def _start(addresses: list[str], policy: ProxyPolicy | None) -> None:
+def _start(addresses: list[str], engine: Engine | None) -> None:
     """The listeners' threads end with the process."""
-    proxy = Proxy(policy.authenticate if policy else None)
+    proxy = Proxy(engine)
     listeners: list[tuple[str, dict[str, Any]]] = [("proxy", {"listen": a}) for a in addresses]
-    listeners += policy.engine.listeners if policy else []
-    for kind, params in listeners:
-        address = params["listen"]
+    for kind, params in [*listeners, *(engine.listeners if engine else ())]:
         server: socketserver.BaseServer
         if kind == "proxy":
-            timeout = seconds(params, "timeout", 60.0)
-            auth = bool(params.get("require_auth"))
-            server = proxy.listen(address, timeout=timeout, require_auth=auth)
+            server = SocksListener(proxy, params)
         else:
-            server = http_listener(address, proxy.answer)
+            server = http_listener(params["listen"], proxy.answer)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        _say(f"INFO {kind} listener on {address}")
+        _say(f"INFO {kind} listener on {params['listen']}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -251,9 +242,9 @@ def main(argv: list[str] | None = None) -> int:
         _say("Error: No listeners defined! use the --listen option to specify at least one!")
         return 1
     try:
-        policy = ProxyPolicy(options.proxy_config) if options.proxy_config else None
+        engine = _configured(options.proxy_config) if options.proxy_config else None
         node_id()
-        _start(options.listen, policy)
+        _start(options.listen, engine)
     except (PolicyError, KumoError, OSError) as error:
         _say(f"Error: {error}")
         return 1

@@ -15,20 +15,11 @@ from standins.kumod.pool import ContextPool
 class Recorder:
     """Writes records to the logs and hands them to the hooks."""
 
-    def __init__(
-        self,
-        pool: ContextPool,
-        *,
-        node_id: str,
-        enqueue: Callable[[Message], None],
-        wake: Callable[[], None],
-    ) -> None:
+    def __init__(self, pool: ContextPool, enqueue: Callable[[Message], None]) -> None:
         self._pool = pool
         self._facts = pool.facts
         self._configuration = pool.configuration
-        self.node_id = node_id
         self._enqueue = enqueue
-        self._wake = wake
         self.records: list[dict[str, Any]] = []
         self.totals: Counter[tuple[str, str, str | None, str | None]] = Counter()
         self._lock = threading.RLock()
@@ -47,7 +38,7 @@ class Recorder:
             fields = {
                 "timestamp": int(now),
                 "bounce_classification": self._configuration.classifier.classify(kind, response),
-                "nodeid": self.node_id,
+                "nodeid": self._facts.node_id,
                 "event_time": stamp(now),
                 **fields,
             }
@@ -68,8 +59,7 @@ class Recorder:
                 own = message.meta.get("reception_protocol") == "LogRecord"
                 if not own and per_record(params, kind).get("enable", True):
                     self._pending.append((name, record(params)))
-            if self._facts.threaded:
-                self._wake()
+            self._facts.wakeup.set()
 
     def _count(self, kind: str, fields: Mapping[str, Any]) -> None:
         self._facts.counters[f"record:{kind}"] += 1

@@ -8,7 +8,7 @@ from typing import Any
 
 from standins.kumod import decisions
 from standins.kumod.admin import Rule, Rules
-from standins.kumod.durations import Throttles, format_duration, parse_throttle
+from standins.kumod.durations import format_duration, parse_throttle
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.logs import Log, Response, stamp
 from standins.kumod.message import Message, QueueName
@@ -22,18 +22,11 @@ _RETRY = 1200.0
 class Scheduler:
     """Holds what waits, and moves it on when its time comes."""
 
-    def __init__(
-        self,
-        pool: ContextPool,
-        selector: SourceSelector,
-        throttles: Throttles,
-        log: Log,
-    ) -> None:
+    def __init__(self, pool: ContextPool, selector: SourceSelector, log: Log) -> None:
         self._pool = pool
         self._facts = pool.facts
         self._configuration = pool.configuration
         self._selector = selector
-        self._throttles = throttles
         self.log = log
         self._heap: list[tuple[float, int, Message]] = []
         self._lock = threading.Lock()
@@ -114,7 +107,7 @@ class Scheduler:
             return
         rate = queue.config.get("max_message_rate")
         key = f"schedq-{name}-message-rate"
-        delay = self._throttles.delay(key, parse_throttle(rate), now) if rate else 0
+        delay = self._facts.throttles.delay(key, parse_throttle(rate), now) if rate else 0
         if delay > 0:
             message.due = now + delay
             self.insert(message, context="MessageRateThrottle")

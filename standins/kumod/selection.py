@@ -2,12 +2,11 @@
 
 import math
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from standins.kumod import decisions
-from standins.kumod.durations import Throttles, parse_throttle, seconds
+from standins.kumod.durations import parse_throttle, seconds
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.message import Message, QueueName
 from standins.kumod.pool import ContextPool
@@ -47,11 +46,9 @@ def stale(settings: dict[str, Any], refreshed: float, now: float, *, same_epoch:
 class SourceSelector:
     """Chooses among a pool's sources, and makes their ready queues."""
 
-    def __init__(self, pool: ContextPool, throttles: Throttles, wake: Callable[[], None]) -> None:
+    def __init__(self, pool: ContextPool) -> None:
         self._pool = pool
         self._facts = pool.facts
-        self._throttles = throttles
-        self._wake = wake
         self._lock = threading.Lock()
         self.ready: dict[str, ReadyQueue] = {}
 
@@ -69,7 +66,7 @@ class SourceSelector:
                 raise NotReady(text, None) from None
             if self._selection_delay(ready, source, now) == 0:
                 ready.messages.append(message)
-                self._wake()
+                self._facts.wakeup.set()
                 return
             limited = True
             entries = [entry for entry in entries if entry["name"] != source]
@@ -87,7 +84,7 @@ class SourceSelector:
         rates |= ready.path.get("additional_source_selection_rates") or {}
         throttles = [(key, parse_throttle(text)) for key, text in rates.items() if text]
         for key, throttle in sorted(throttles, key=lambda item: item[1].limit / item[1].period):
-            delay = self._throttles.delay(key, throttle, now)
+            delay = self._facts.throttles.delay(key, throttle, now)
             if delay > 0:
                 return delay
         return 0.0

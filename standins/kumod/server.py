@@ -76,7 +76,7 @@ class Server:
         engine = self.engine
         next_upkeep = 0.0
         while not self._stop.is_set():
-            engine.wakeup.clear()
+            engine.facts.wakeup.clear()
             engine.settle_logs()
             engine.scheduler.promote(engine.clock.now())
             self._dispatch()
@@ -85,7 +85,7 @@ class Server:
                 next_upkeep = time.monotonic() + _TICK
             due = engine.scheduler.next_due()
             pause = _TICK if due is None else max(0.005, due - engine.clock.now())
-            engine.wakeup.wait(min(_TICK, pause))
+            engine.facts.wakeup.wait(min(_TICK, pause))
 
     def _dispatch(self) -> None:
         now = self.engine.clock.now()
@@ -100,12 +100,12 @@ class Server:
             self.engine.facts.diagnose("ERROR", f"{queue.name}: {type(error).__name__}: {error}")
         finally:
             queue.lock.release()
-            self.engine.wake()
+            self.engine.facts.wakeup.set()
 
     def request_stop(self) -> None:
         self._stop.set()
         self.engine.facts.stopping = True
-        self.engine.wake()
+        self.engine.facts.wakeup.set()
 
     def shutdown(self) -> None:
         """Let running deliveries end, save what is queued."""

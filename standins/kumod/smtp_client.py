@@ -160,8 +160,7 @@ class SmtpConnection:
         try:
             code, text = self._smtp.data(data)
         except smtplib.SMTPDataError as refused:
-            content = _text(refused.smtp_error)
-            return SmtpReply(code=refused.smtp_code, content=content, command="DATA")
+            return SmtpReply(code=refused.smtp_code, content=_text(refused.smtp_error))
         return SmtpReply(code=code, content=_text(text))
 
     def _command(self, command: str, step: str, more: str = "") -> SmtpReply:
@@ -169,7 +168,7 @@ class SmtpConnection:
         code, text = self._smtp.docmd(command + more)
         if code < 0:
             raise OSError(f"malformed response: {text!r}")
-        return SmtpReply(code=code, content=_text(text), command=command)
+        return SmtpReply(code=code, content=_text(text))
 
     def close(self) -> None:
         """Say good-bye; nobody waits long for the answer."""

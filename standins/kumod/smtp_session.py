@@ -135,7 +135,7 @@ def _response(reply: SmtpReply) -> Response:
     match = re.match(r"(\d+)\.(\d+)\.(\d+)(?: |$)", reply.content)
     enhanced = (int(match[1]), int(match[2]), int(match[3])) if match else None
     content = reply.content[match.end() :] if match else reply.content
-    return Response(code=reply.code, enhanced=enhanced, content=content, command=reply.command)
+    return Response(code=reply.code, enhanced=enhanced, content=content)
 
 
 def _within(address: str, networks: list[str]) -> bool:

@@ -13,7 +13,6 @@ class SmtpReply:
 
     code: int
     content: str
-    command: str | None = "."
 
 
 class Peer(NamedTuple):

@@ -17,7 +17,6 @@ class Spool:
         self._cache = cache
         self._data = data
         self._meta = meta
-        self._saved_data: set[str] = set()
         for folder in (data, meta):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -26,13 +25,10 @@ class Spool:
 
     def save(self, message: Message) -> None:
         data, meta = self._paths(message.id)
-        if message.id not in self._saved_data or message.num_attempts == 0:
-            self._write(data, message.data)
-            self._saved_data.add(message.id)
+        self._write(data, message.data)
         self._write(meta, json.dumps(message.to_spool()).encode())
 
     def remove(self, message_id: str) -> None:
-        self._saved_data.discard(message_id)
         for path in reversed(self._paths(message_id)):
             if self._cache:
                 self._cache.changing(path)
@@ -46,7 +42,6 @@ class Spool:
                 messages.append(
                     Message.from_spool(json.loads(meta.read_bytes()), data.read_bytes())
                 )
-                self._saved_data.add(meta.name)
         return messages
 
     def _write(self, path: Path, content: bytes) -> None:

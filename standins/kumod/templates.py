@@ -3,26 +3,17 @@
 Its maps keep their order where kumod's are sorted.
 """
 
-import re
 from typing import Any
 
 import minijinja
 
 from standins.kumod.errors import KumoError
 
-_UUID = re.compile(r"\b[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}\b")
-
-
-def normalize_smtp_response(text: str) -> str:
-    """Of what kumod replaces in an answer, the UUIDs alone."""
-    return _UUID.sub("{uuid}", text)
-
 
 def _engine() -> minijinja.Environment:
     engine = minijinja.Environment(debug=False)
-    # kumod is built without the one, and adds the other.
+    # kumod is built without it.
     engine.remove_filter("urlencode")
-    engine.add_filter("normalize_smtp_response", normalize_smtp_response)
     return engine
 
 

@@ -15,7 +15,7 @@ from hostagent.contract import POLICY
 from hostagent.push import health
 from hostagent.release.model import Check, Manifest, parse_manifest
 from policy.push import manifest_of
-from standins.kumod.proxy_server import Proxy
+from standins.kumod.proxy_server import Proxy, SocksListener
 from tests.hostagent.metrics.station import greeter
 from tests.hostagent.world import TOKEN, World, file, release
 
@@ -168,7 +168,7 @@ def test_a_listener_that_accepts_nothing_any_more_is_not_well(
 
 def test_the_proxy_counts_a_look_as_completed_not_as_failed() -> None:
     proxy = Proxy()
-    with proxy.listen("127.0.0.1:0", timeout=5, require_auth=False) as server:
+    with SocksListener(proxy, {"listen": "127.0.0.1:0"}) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         assert health.socks5(f"127.0.0.1:{server.server_address[1]}") is None
         while proxy.active.total():
