@@ -7,7 +7,7 @@ from typing import Any
 from standins.kumod.classify import BounceClassifier
 from standins.kumod.errors import KumoError
 from standins.kumod.facts import KumodFacts
-from standins.kumod.logs import LogFile, check_template
+from standins.kumod.logs import LogFile, check_templates
 from standins.kumod.memo import Cache
 from standins.kumod.message import Message
 from standins.kumod.page_cache import PageCache
@@ -55,14 +55,14 @@ class Configuration:
         self.spool = Spool(data, meta, self.page_cache)
 
     def configure_local_logs(self, params: dict[str, Any]) -> None:
-        check_template(params)
+        check_templates(params)
         files = LogFile(params, self.facts.paths.real(params["log_dir"]), self.page_cache)
         if not self.facts.validating:
             files.mark_left_segments()
         self.log_files.append(files)
 
     def configure_log_hook(self, params: dict[str, Any]) -> None:
-        check_template(params)
+        check_templates(params)
         name = params["name"]
         if name in self.hooks:
             raise KumoError(f"A logging hook with name `{name}` has already been registered")

@@ -2,7 +2,8 @@
 
 `data/contract.json` says in words which type each field has: `string`, `list of cidr`,
 `map of limit`, `enum A|B`, or a name under its `types`. There an object is a table and a list an
-untagged enum; `!` ends the name of a required field. `lacking` is what this stand-in has not.
+untagged enum; `!` ends the name of a required field. Fields under `lacking`, and events with that
+word, are kumod's but not this stand-in's.
 """
 
 import json

@@ -17,6 +17,9 @@ from standins.kumod.errors import KumoError
 from standins.kumod.http_client import HttpFailure, HttpRequest, HttpResponse, Send
 from standins.kumod.resolver import FakeResolver, Resolver
 
+#: A time, and the epoch of the configuration then.
+Moment = tuple[float, int]
+
 POLICY = "/opt/kumomta/etc/policy"
 SHARE = "/opt/kumomta/share"
 _OWN_SHARE = Path(__file__).parent / "share"
@@ -108,6 +111,10 @@ class KumodFacts:
 
     def now(self) -> float:
         return self.clock.now()
+
+    def moment(self) -> Moment:
+        """When settings were asked for, so that they can be found out of date."""
+        return self.now(), self.epoch
 
     def diagnose(self, level: str, text: str) -> None:
         """A line of kumod's diagnostic log."""

@@ -48,7 +48,7 @@ class LuaContext:
                 if name not in _IN_PRELUDE and (proxy or not name.startswith("proxy."))
             ],
             "methods": methods,
-            "multiple": {name: how == "multiple" for name, how in recorded["events"].items()},
+            "events": recorded["events"],
             "package_path": facts.paths.package_path(),
             "validating": facts.validating,
             "count_instructions": facts.count_instructions,

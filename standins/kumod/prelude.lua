@@ -185,8 +185,11 @@ function kumo.on(name, func)
         .. 'handle events.'):format(name, current_event)
     )
   end
+  if config.events[name] == 'lacking' then
+    throw('external', 'the event ' .. name .. ' is not in this stand-in for kumod')
+  end
   local list = handlers[name] or {}
-  if #list > 0 and not config.multiple[name] then
+  if #list > 0 and config.events[name] ~= 'multiple' then
     local info = getinfo(list[1], 'S')
     local place = info.source:gsub('^@', '') .. ':' .. info.linedefined
     throw('external', ('%s event already has a handler defined at %s'):format(name, place))

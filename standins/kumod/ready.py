@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from standins.kumod.durations import seconds
+from standins.kumod.facts import Moment
 from standins.kumod.message import Message
 
 _IDLE_TIMEOUT = 5.0
@@ -29,8 +30,7 @@ class ReadyQueue:
     source: dict[str, Any]
     path: dict[str, Any]
     protocol: dict[str, Any]
-    refreshed: float
-    epoch: int
+    since: Moment
     messages: deque[Message] = field(default_factory=deque)
     session: Session | None = None
     last_used: float = 0.0
@@ -44,7 +44,7 @@ class ReadyQueue:
             self.source = fresh.source
         changed = self.protocol != fresh.protocol
         self.pool, self.path, self.protocol = fresh.pool, fresh.path, fresh.protocol
-        self.refreshed, self.epoch = fresh.refreshed, fresh.epoch
+        self.since = fresh.since
         if changed:
             self.drop()
 

@@ -40,21 +40,19 @@ class Scheduler:
 
     def resolve(self, name: str) -> ScheduledQueue:
         """The queue, asking the policy where it is new or due for a refresh."""
-        now, epoch = self._facts.now(), self._facts.epoch
+        now = self._facts.moment()
         queue = self._queues.get(name)
-        if queue is not None:
-            same_epoch = queue.epoch == epoch
-            if not stale(queue.config, queue.refreshed, now, same_epoch=same_epoch):
-                return queue
+        if queue is not None and not stale(queue.config, queue.since, now):
+            return queue
         try:
             with self._pool.borrowed() as context:
                 config, pool = self._ask(context, name)
         except (KumoError, PolicyError):
             if queue is None:
                 raise
-            queue.refreshed = now
+            queue.since = now
             return queue
-        fresh = ScheduledQueue(name=name, config=config, pool=pool, refreshed=now, epoch=epoch)
+        fresh = ScheduledQueue(name=name, config=config, pool=pool, since=now)
         if queue is not None and queue.pool == fresh.pool:
             fresh.turn = queue.turn
         self._queues[name] = fresh
@@ -117,13 +115,12 @@ class Scheduler:
     def _defer(self, message: Message, text: str, **more: Any) -> None:
         response = Response(code=451, enhanced=_INTERNAL, content=text)
         self.log("TransientFailure", message, response, **more)
-        self.requeue(message, response)
+        self.requeue(message)
 
     # What becomes of a message --------------------------------------------------
 
-    def requeue(self, message: Message, response: Response) -> None:
+    def requeue(self, message: Message) -> None:
         """Another attempt later, unless the message grows too old."""
-        self._call_requeue_event(message, response)
         queue, now = self.resolve(message.queue_name()), self._facts.now()
         delay = self._planned(queue, message.num_attempts) + self._jitter(queue)
         message.num_attempts += 1
@@ -174,13 +171,6 @@ class Scheduler:
             return
         message.due = now + max(0.0, planned - age)
         self.insert(message)
-
-    def _call_requeue_event(self, message: Message, response: Response) -> None:
-        try:
-            with self._pool.borrowed() as context:
-                context.call("requeue_message", message, f"{response.code} {response.content}")
-        except PolicyError as error:
-            self._facts.diagnose("ERROR", f"requeue_message: {error.text}")
 
     def _planned(self, queue: ScheduledQueue, attempts: int) -> int:
         """Whole seconds before the next attempt."""

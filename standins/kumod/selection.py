@@ -8,6 +8,7 @@ from typing import Any
 from standins.kumod import decisions
 from standins.kumod.durations import parse_throttle, seconds
 from standins.kumod.errors import KumoError, PolicyError
+from standins.kumod.facts import Moment
 from standins.kumod.message import Message, QueueName
 from standins.kumod.pool import ContextPool
 from standins.kumod.ready import ReadyQueue
@@ -28,19 +29,18 @@ class ScheduledQueue:
     name: str
     config: dict[str, Any]
     pool: dict[str, Any]
-    refreshed: float
-    epoch: int
+    since: Moment
     turn: tuple[int, int] = (0, 0)
 
     def seconds(self, field: str, otherwise: float = 0.0) -> float:
         return seconds(self.config, field, otherwise)
 
 
-def stale(settings: dict[str, Any], refreshed: float, now: float, *, same_epoch: bool) -> bool:
+def stale(settings: dict[str, Any], since: Moment, now: Moment) -> bool:
     """Whether the policy is asked again for the settings of a queue or path."""
     if settings.get("refresh_strategy") == "Epoch":
-        return not same_epoch
-    return now - refreshed >= seconds(settings, "refresh_interval", 60.0)
+        return since[1] != now[1]
+    return now[0] - since[0] >= seconds(settings, "refresh_interval", 60.0)
 
 
 class SourceSelector:
@@ -95,12 +95,10 @@ class SourceSelector:
         protocol = queue.config["protocol"]
         site = decisions.site_for_queue(self._facts.resolver, routing, protocol)
         name = f"{source_name}->{site}@{_protocol_suffix(protocol)}"
-        now, epoch = self._facts.now(), self._facts.epoch
+        now = self._facts.moment()
         existing = self.ready.get(name)
-        if existing is not None:
-            same_epoch = existing.epoch == epoch
-            if not stale(existing.path, existing.refreshed, now, same_epoch=same_epoch):
-                return existing
+        if existing is not None and not stale(existing.path, existing.since, now):
+            return existing
         with self._pool.borrowed() as context:
             source = decisions.egress_source(context, source_name).data
             path = dict(decisions.egress_path(context, routing, source_name, site).data)
@@ -111,8 +109,7 @@ class SourceSelector:
             source=source,
             path=path,
             protocol=protocol,
-            refreshed=now,
-            epoch=epoch,
+            since=now,
         )
         kept = self.ready.setdefault(name, fresh)
         kept.refresh(fresh)

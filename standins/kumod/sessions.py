@@ -31,7 +31,7 @@ class Outcomes(Protocol):
 
     log: Log
 
-    def requeue(self, message: Message, response: Response) -> None: ...
+    def requeue(self, message: Message) -> None: ...
 
     def postpone(self, message: Message, delay: float) -> None: ...
 
@@ -84,7 +84,7 @@ class BaseSession:
             self.outcomes.done(message)
         elif response.code < 500 or response.code == 503:
             self.log("TransientFailure", message, response, **more)
-            self.outcomes.requeue(message, response)
+            self.outcomes.requeue(message)
         else:
             self.bounce(message, response, **more)
 

@@ -32,15 +32,16 @@ def render(source: str, context: dict[str, Any], *, dialect: str = "Jinja", name
         raise KumoError(_first_line(error)) from None
 
 
-def check(source: str, name: str) -> None:
-    """Refuse a template that does not parse, in kumod's words."""
+def check(source: str, kind: str) -> None:
+    """Refuse a template for a type of record that does not parse, in kumod's words."""
     try:
-        _engine().add_template(name, source)
+        _engine().add_template(kind, source)
     except minijinja.TemplateError as error:
         reason, _, _ = _first_line(error).rpartition(" (in ")
         number = error.line or 1
-        line = source.splitlines()[number - 1]
-        raise KumoError(f"{reason} (in template '{name}' line {number}: '{line}')") from None
+        place = f"(in template '{kind}' line {number}: '{source.splitlines()[number - 1]}')"
+        where = f"compiling template:\n{source}\nfor log record type {kind}"
+        raise KumoError(f"{where}: {reason} {place}") from None
 
 
 def _first_line(error: minijinja.TemplateError) -> str:

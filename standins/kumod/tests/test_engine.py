@@ -314,6 +314,12 @@ def test_a_handler_registered_inside_a_handler_is_refused(tmp_path: Path) -> Non
     assert "within the event handler" in host(tmp_path, policy).validate().says
 
 
+def test_an_event_that_the_stand_in_never_calls_is_refused(tmp_path: Path) -> None:
+    policy = BASE + "kumo.on('requeue_message', function() end)"
+    said = host(tmp_path, policy).validate().says
+    assert said == "the event requeue_message is not in this stand-in for kumod"
+
+
 def test_a_missing_spool_stops_the_start(tmp_path: Path) -> None:
     kumod = host(tmp_path, "require('kumo').on('init', function() end)")
     result = kumod.start()
