@@ -52,13 +52,15 @@ class Proxy:
         self.counters: dict[str, Counter[str]] = defaultdict(Counter)
         self.active: Counter[str] = Counter()
         self._engine = engine
+        self._lock = threading.Lock()
 
     def serve(self, stream: socket.socket, listener: "SocksListener") -> None:
         """One client."""
-        name = listener.name
-        self.counters["proxy_connections_accepted_total"][name] += 1
-        self.active[name] += 1
+        with self._lock:
+            self.counters["proxy_connections_accepted_total"][listener.name] += 1
+            self.active[listener.name] += 1
         stream.settimeout(listener.client_timeout)
+        outcome = "completed"
         try:
             self._session(stream, listener)
         except SocksError as refused:
@@ -66,11 +68,10 @@ class Proxy:
             with contextlib.suppress(OSError):
                 send_message(stream, refused.status)
         except OSError:
-            self.counters["proxy_connections_failed_total"][name] += 1
-            return
-        finally:
-            self.active[name] -= 1
-        self.counters["proxy_connections_completed_total"][name] += 1
+            outcome = "failed"
+        with self._lock:
+            self.counters[f"proxy_connections_{outcome}_total"][listener.name] += 1
+            self.active[listener.name] -= 1
 
     def _session(self, stream: socket.socket, listener: "SocksListener") -> None:
         self._greet(stream, listener.require_auth)
