@@ -94,7 +94,8 @@ def _open(refused: Refused, deployment: Deployment) -> list[RenderableType]:
     head = f"critical  {headline(refused, deployment)}"
     return [
         Text(printable_line(head), style="bold red"),
-        *(Text(printable_line(line)) for line in lines),
+        # Commands are for pasting: the terminal may break a line, we do not.
+        *(Text(printable_line(line), no_wrap=True, overflow="ignore") for line in lines),
     ]
 
 
@@ -111,7 +112,7 @@ def show(stack: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"refusals": opened}))
     elif opened:
-        console().print(shown(opened, deployment))
+        console().print(shown(opened, deployment), crop=False)
     else:
         typer.echo("no provider refuses mail for its reputation")
     if any(not one["acknowledged"] for one in opened):

@@ -69,7 +69,7 @@ def status(
     if as_json:
         typer.echo(json.dumps(answers))
     else:
-        console().print(shown(answers, deployment, every_metric=every_metric))
+        console().print(shown(answers, deployment, every_metric=every_metric), crop=False)
     if any("error" in answer for answer in answers.values()):
         raise typer.Exit(1)
 

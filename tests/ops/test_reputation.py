@@ -1,11 +1,13 @@
 """`ping8 reputation` and its section in `ping8 status`."""
 
+import contextlib
 import io
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -92,6 +94,20 @@ def test_a_refusal_is_shown_with_words_page_and_what_to_do() -> None:
     assert wanted in said
     assert "\x1b" not in said
     assert "\u202e" not in said
+
+
+def test_commands_to_paste_are_whole_lines_on_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow = Console(width=40, file=io.StringIO())
+    monkeypatch.setattr(reputation, "console", lambda: narrow)
+    monkeypatch.setattr(reputation, "read_deployment", lambda _stack: DEPLOYMENT)
+    monkeypatch.setattr(reputation, "ssh_json", lambda *_: {"refusals": [refused()]})
+    with contextlib.suppress(typer.Exit):
+        reputation.show("prod", as_json=False)
+    assert isinstance(narrow.file, io.StringIO)
+    wanted = "ping8 queue suspend --provider google --reason TEXT --stack prod\n"
+    assert wanted in narrow.file.getvalue() + capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
