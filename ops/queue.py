@@ -3,7 +3,7 @@
 import getpass
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -62,15 +62,23 @@ def show(stack: str, criteria: Criteria, *, by: str, as_json: bool) -> None:
         typer.echo(f"and {len(rows) - _SHOWN} more (--json lists all)")
     for name, count in sorted(found["ready"].items(), key=lambda item: -item[1]):
         typer.echo(f"being sent now, {name}: {count:,}")
+    for line in _rules(found):
+        typer.echo(line)
+
+
+def _rules(found: Mapping[str, Any], begins: str = "") -> Iterator[str]:
+    """One line for each suspension or bounce that holds, or for those whose id begins so."""
     for kind in ("suspended", "bounces"):
         for one in found[kind]:
+            if not one["id"].startswith(begins):
+                continue
             meant = ", ".join(
                 f"{_NAMES.get(name, name)} {one[name]}"
                 for name in ("domain", "tenant", "campaign")
                 if one.get(name)
             )
             left = f", {one['duration']} left" if one.get("duration") else ""
-            typer.echo(f"{kind} {one['id'][:8]}: {meant or 'ALL QUEUES'}: {one['reason']}{left}")
+            yield f"{kind} {one['id'][:8]}: {meant or 'ALL QUEUES'}: {one['reason']}{left}"
 
 
 def _listed(access: HostAccess) -> dict[str, Any]:
@@ -176,10 +184,15 @@ def act(
         typer.echo(f"To end it: ping8 queue resume {one[:8]} --stack {stack}")
 
 
-def resume(stack: str, which: str, *, reason: str, as_json: bool) -> None:
-    """Ends a suspension, or a bounce for new mail."""
+def resume(stack: str, which: str, *, reason: str, yes: bool, as_json: bool) -> None:
+    """Ends a suspension, or a bounce for new mail, once the operator has seen which."""
+    access = read_deployment(stack).mta
+    meant = list(_rules(_listed(access), which))
+    if not meant:
+        raise UserError(f"{which}: no suspension and no bounce has an id that begins so")
+    confirm("\n".join(["This ends:", *meant]), yes=yes)
     verb = ["queue", "resume", "--id", which, "--reason", reason, "--by", _operator()]
-    done: Any = ssh_json(read_deployment(stack).mta, verb)
+    done: Any = ssh_json(access, verb)
     if as_json:
         typer.echo(json.dumps(done))
         return

@@ -100,12 +100,13 @@ def resume(
     which: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")],
     stack: Stack = None,
     reason: Reason = "",
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Ends a suspension, or a bounce that still applies to new mail."""
     from ops import queue as work
 
-    work.resume(chosen(stack), which, reason=reason, as_json=as_json)
+    work.resume(chosen(stack), which, reason=reason, yes=yes, as_json=as_json)
 
 
 def _act(

@@ -38,7 +38,7 @@ ASKING = {
     "queue list": ["queue", "list", "--by", "provider"],
     "queue suspend": ["queue", "suspend", *_ACT],
     "queue bounce": ["queue", "bounce", *_ACT],
-    "queue resume": ["queue", "resume", "x"],
+    "queue resume": ["queue", "resume", "x", "--yes"],
     "render --diff": ["render", "--diff"],
     "doctor": ["doctor", "--only", "hosts", "--timeout", "20"],
 }
@@ -368,6 +368,8 @@ def test_a_user_without_a_name_may_hold_queues_back(
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
-    programs.set("ssh", f"echo \"$*\" > {programs.folder}/asked; echo '{{}}'")
-    run("queue", "resume", "x", "-s", STACK)
+    queue = {"domain": "example.net", "messages": 1, "suspended": []}
+    listed = json.dumps({"queues": [queue], "ready": {}, "suspended": [], "bounces": []})
+    programs.set("ssh", f"echo \"$*\" > {programs.folder}/asked; echo '{listed}'")
+    run(*ASKING["queue suspend"], "-s", STACK)
     assert "--by 'user 4000000000'" in (programs.folder / "asked").read_text()

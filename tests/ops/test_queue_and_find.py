@@ -141,9 +141,16 @@ def test_a_bounce_says_that_it_is_for_good(ping8: Ping8) -> None:
 
 def test_a_suspension_is_ended_by_its_id(ping8: Ping8) -> None:
     done = {"resumed": "abcdef0123456789", "was": "suspend"}
-    asked, result = ping8("queue", "resume", "abcdef01", answers={"resume": done})
-    assert asked[0][:4] == ["queue", "resume", "--id", "abcdef01"]
-    assert result.output.startswith("suspend abcdef01 is over\n")
+    held = {"id": "abcdef0123456789", "domain": "yahoo.com", "reason": "slow", "duration": "1h"}
+    answers = {"list": {**LISTED, "suspended": [held], "bounces": []}, "resume": done}
+    asked, result = ping8("queue", "resume", "abcdef01", answers=answers, stdin="n\n")
+    assert "This ends:\nsuspended abcdef01: domain yahoo.com: slow, 1h left\n" in result.output
+    assert [verb[1] for verb in asked] == ["list"]
+    asked, result = ping8("queue", "resume", "abcdef01", "--yes", answers=answers)
+    assert asked[1][:4] == ["queue", "resume", "--id", "abcdef01"]
+    assert "suspend abcdef01 is over\n" in result.output
+    asked, result = ping8("queue", "resume", "ff", "--yes", answers=answers)
+    assert "ff: no suspension and no bounce" in str(result.exception)
 
 
 STEP = {
