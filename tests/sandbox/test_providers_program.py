@@ -15,9 +15,8 @@ from pulumi_aws import Provider, ebs, ec2, get_availability_zones, route53, sns,
 
 from sandbox.engine import ensure_engine
 from sandbox.layout import Layout
-from standins.pulumi.aws.images import IMAGES
 from standins.pulumi.service import Service
-from standins.pulumi.tests.aws.site import make_zone
+from standins.pulumi.tests.aws.site import AMI, make_zone
 from standins.pulumi.tests.conftest import _shared, hosts, service
 from standins.pulumi.tests.machine import RecordingHosts
 from standins.pulumi.tests.ssh_host import SshHost, ssh_host
@@ -80,7 +79,7 @@ def _program(settings: Settings) -> None:
     )
     instance = ec2.Instance(
         "mta",
-        ami=IMAGES["amd64"][0],
+        ami=AMI,
         instance_type="t3.small",
         primary_network_interface={"network_interface_id": interface.id},
         user_data=settings.user_data,

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from standins.pulumi.aws.images import IMAGES
 from standins.pulumi.service import Service
 from standins.pulumi.tests.engine import Engine, Made
 
@@ -21,6 +20,7 @@ ASSOCIATION = "aws:ec2/eipAssociation:EipAssociation"
 POINTER = "aws:ec2/eipDomainName:EipDomainName"
 RECORD = "aws:route53/record:Record"
 
+AMI = "ami-05a2db0c20260801a"
 PRIMARY, SECONDARY = "10.20.1.10", "10.20.1.11"
 
 
@@ -69,7 +69,7 @@ def make_site(aws: Engine) -> Site:
 
 def instance_inputs(site: Site, **more: Any) -> dict[str, Any]:
     return {
-        "ami": IMAGES["amd64"][0],
+        "ami": AMI,
         "instanceType": "t3.small",
         "primaryNetworkInterface": {"networkInterfaceId": site.interface.identity},
         "userData": "#cloud-config\n",

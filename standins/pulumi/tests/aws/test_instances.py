@@ -1,6 +1,7 @@
 import grpc
 import pytest
 
+from standins.pulumi.service import Service
 from standins.pulumi.tests.aws.site import (
     ATTACHMENT,
     INSTANCE,
@@ -59,6 +60,17 @@ def test_an_instance_has_no_difference_after_a_refresh(aws: Engine, site: Site) 
     again = aws.read(made)
     assert again is not None
     assert again.inputs == made.inputs
+
+
+def test_tags_of_the_root_disk_reach_aws_too(aws: Engine, site: Site, service: Service) -> None:
+    def with_root(tags: dict[str, str]) -> dict[str, object]:
+        return instance_inputs(site, rootBlockDevice={"volumeSize": 8, "tags": tags})
+
+    with pytest.raises(grpc.RpcError, match="Tag value exceeds"):
+        aws.create(INSTANCE, "mta", with_root({"Name": "x" * 257}))
+    aws.create(INSTANCE, "mta", with_root({"Name": "root"}))
+    (volume,) = service.account.client("ec2", "eu-west-1").describe_volumes()["Volumes"]
+    assert volume["Tags"] == [{"Key": "Name", "Value": "root"}]
 
 
 def test_an_interface_in_use_is_refused_to_a_second_instance(aws: Engine, site: Site) -> None:
