@@ -339,7 +339,8 @@ def test_a_stack_file_that_is_a_folder_is_one_line(run: Run, tmp_path: Path) -> 
     (tmp_path / "stacks" / "Pulumi.folder.yaml").mkdir()
     status, _, said = run("dns", "-s", "folder")
     assert status == main.UNAVAILABLE
-    assert said == "ping8: Pulumi.folder.yaml: it cannot be read: Is a directory\n"
+    assert said.startswith("ping8: Pulumi.folder.yaml")
+    assert said.endswith(": Is a directory\n")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
