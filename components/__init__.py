@@ -1,1 +1,1 @@
-"""What the program makes on AWS: Pulumi components."""
+"""Pulumi components for the resources on AWS."""

@@ -1,11 +1,11 @@
-"""What AWS has already, held at preview against what the engine is about to make.
+"""At preview, compares what AWS already has with what the engine is about to create.
 
-Hooks before a creation ask: the engine calls them for what is not in its state alone, so what this
-stack owns never counts, nor what a failed update made before it failed.
+Hooks before a creation ask AWS. The engine calls them only for what its state lacks, so what this
+stack owns never counts, nor what a failed update created.
 
-No hook may wait for AWS. The engine's workers wait for hooks, and a question may wait for a worker:
-the engine answers none while it starts the provider of another package. So an input of each such
-resource waits for the answers, and the engine hears of the resource when they are here.
+No hook may wait for AWS. The engine's workers wait for hooks, and a request may wait for a worker:
+the engine answers none while it starts another package's provider. So an input of each such
+resource waits for the answers, and the engine gets the resource when they have arrived.
 """
 
 import asyncio
@@ -27,18 +27,18 @@ _FAMILY = re.compile(r"[a-z]+(?=\d)")
 _STANDARD = frozenset({"a", "c", "d", "h", "i", "im", "is", "m", "r", "t", "z"})
 """Families of instance types that share the quota VCPUS."""
 
-_OFF = "or set accountChecks: false to go on without this check"
+_OFF = "or set accountChecks: false to skip this check"
 
 Hooks = pulumi.ResourceHookBinding
 _Answer = TypeVar("_Answer")
 
 
 class Rejected(Exception):
-    """What AWS would reject in the middle of an update. The message says what to do."""
+    """Something that AWS would reject in the middle of an update. The message has the fix."""
 
 
 class AccountChecks:
-    """Hooks for records, Elastic IPs and instances. What may not be read is not checked."""
+    """Hooks for records, Elastic IPs and instances. They skip what the credentials may not read."""
 
     def __init__(self, name: str, settings: Settings, parent: pulumi.Resource) -> None:
         self._settings = settings
@@ -52,7 +52,7 @@ class AccountChecks:
         self.instance = self._hook(f"{name}-vcpu-quota", self._instance)
 
     def record(self, name: str, parent: str) -> Hooks | None:
-        """For a record of that name; its parent's is part of the command that imports it."""
+        """For a record of that name; the import command needs its parent."""
         self._parents[name] = parent
         return self._records
 
@@ -65,19 +65,19 @@ class AccountChecks:
         return Hooks(before_create=[pulumi.ResourceHook(name, check, dry)])
 
     def before_record(self, zone_id: pulumi.Input[str]) -> pulumi.Input[str]:
-        """The zone's id, once it is known what the zone holds."""
+        """The zone's id, once the zone's records are known."""
         return self._after(zone_id, self._zone)
 
     def before_address(self, domain: str) -> pulumi.Input[str]:
-        """The Elastic IP's domain, once it is known how many addresses the account has."""
+        """The Elastic IP's domain, once the account's number of addresses is known."""
         return self._after(domain, lambda _: self._addresses())
 
     def before_association(self, allocation_id: pulumi.Input[str]) -> pulumi.Input[str]:
-        """The id of an Elastic IP that exists, once it is known what uses it."""
+        """The id of an existing Elastic IP, once its use is known."""
         return self._after(allocation_id, self._user)
 
     def before_instance(self, instance_type: str) -> pulumi.Input[str]:
-        """The instance type, once it is known how many vCPUs are in use and allowed."""
+        """The instance type, once the numbers of used and allowed vCPUs are known."""
         return self._after(instance_type, lambda _: self._vcpus_needed())
 
     def _after(
@@ -131,7 +131,7 @@ class AccountChecks:
     ) -> str:
         if found.type == "NS":
             return (
-                f"delegates {found.plain}, so nobody would see it there: name that zone as `zone` "
+                f"delegates {found.plain}, so nobody would see it there: set that zone as `zone` "
                 "of the domain"
             )
         if found.type != kind:
@@ -159,7 +159,7 @@ class AccountChecks:
         )
 
     async def _association(self, args: pulumi.ResourceHookArgs) -> None:
-        """AWS moves an Elastic IP without being asked, also away from a host that sends mail."""
+        """AWS moves an Elastic IP without asking, even from a host that is sending mail."""
         inputs = args.new_inputs or {}
         identity = inputs.get("allocationId")
         if not isinstance(identity, str):
@@ -194,7 +194,7 @@ class AccountChecks:
             self._allow("vCPUs", VCPUS, quota, needed)
 
     async def _vcpus_needed(self) -> tuple[float | None, int | None]:
-        """All hosts of the settings count, and what others run; so a replaced host counts once."""
+        """All hosts of the settings count, and what others run, so a replaced host counts once."""
         hosts = (self._settings.mta, *self._settings.proxies)
         quota, others = await asyncio.gather(self._quota(VCPUS), self._others())
         own = await asyncio.gather(*(self._vcpus(host.instance_type) for host in hosts))
@@ -202,7 +202,7 @@ class AccountChecks:
         return quota, sum(known) if len(known) == len(own) + len(others) else None
 
     async def _others(self) -> list[int | None]:
-        """vCPUs of each running instance of the account and region that is not this stack's."""
+        """vCPUs of each running instance in the account and region that is not this stack's."""
         running, ours = await asyncio.gather(
             self._running("running", {}), self._running("ours", common_tags(self._settings))
         )
@@ -263,7 +263,7 @@ class AccountChecks:
         return None if found is None else found.value
 
     async def _ask(self, key: str, ask: Callable[[], pulumi.Output[_Answer]]) -> _Answer | None:
-        """Each question once; None where the credentials do not allow it."""
+        """Asks each question once; None if the credentials do not allow it."""
         if key not in self._asked:
             self._asked[key] = asyncio.ensure_future(_answer(key, ask))
         return cast(_Answer | None, await self._asked[key])

@@ -1,4 +1,4 @@
-"""Who is told when: the table of metrics as CloudWatch alarms, a topic for them, a dashboard."""
+"""The table of metrics as CloudWatch alarms, with a topic and a dashboard."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ _EC2 = "AWS/EC2"
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmsArgs:
-    """What alarms are made from. `instance_ids` are by host.
+    """Inputs of the alarms. `instance_ids` are by host.
 
-    `pushed` is every release: a host sends no metric before its first, and an alarm that takes
-    missing data for a breach would wake people for it.
+    `pushed` is every release: a host sends no metric before its first, and an alarm that treats
+    missing data as a breach would wake people up.
     """
 
     settings: Settings
@@ -36,12 +36,12 @@ class AlarmsArgs:
 
 
 class Alarms(pulumi.ComponentResource):
-    """What operators hear of.
+    """The alarms that operators get.
 
     Creates:
-    - an SNS topic with a subscription for each e-mail address, unless a topic is given
+    - an SNS topic with a subscription for each e-mail address, unless a topic is configured
     - a CloudWatch alarm for each row of the table, on each host, volume, provider and source
-    - the composite alarm that says that mail does not flow
+    - the composite alarm for mail that is not flowing
     - the environment's dashboard
     """
 
@@ -118,7 +118,7 @@ class Alarms(pulumi.ComponentResource):
         )
 
     def _fixes(self, planned: Planned) -> list[str]:
-        """What EC2 does by itself."""
+        """The action that EC2 takes by itself."""
         if planned.alarm.action is None:
             return []
         region = self._settings.region
@@ -184,7 +184,7 @@ class Alarms(pulumi.ComponentResource):
 
 
 def aws_name(settings: Settings, *parts: str) -> str:
-    """Names of alarms and dashboards are the account's, so the environment is a part of them."""
+    """Names of alarms and dashboards are unique per account, so they include the environment."""
     return "-".join(("ping8", settings.environment, *parts))
 
 

@@ -1,4 +1,4 @@
-"""The right to prove by DNS that the injection host is ours (ACME, DNS-01)."""
+"""Permission to prove by DNS that the injection host is ours (ACME, DNS-01)."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 @dataclass(frozen=True, kw_only=True)
 class CertificateArgs:
-    """What the right is made from."""
+    """Inputs of the permission."""
 
     host_name: str
     zone_arn: pulumi.Input[str]
@@ -59,7 +59,7 @@ def _dns_01(host_name: str, zone_arn: str) -> dict[str, object]:
                         f"{prefix}NormalizedRecordNames": [f"_acme-challenge.{host_name}"],
                         f"{prefix}RecordTypes": ["TXT"],
                     },
-                    # ForAllValues alone also holds for a request without these keys.
+                    # ForAllValues alone also matches a request without these keys.
                     "Null": {f"{prefix}NormalizedRecordNames": "false"},
                 },
             },

@@ -1,6 +1,6 @@
-"""The settings room: the only reader of the stack's configuration.
+"""The only reader of the stack's configuration.
 
-Secrets are read plain here, to check and compare them, and leave as secret outputs.
+It reads secrets in plain text to check them, and passes them on as secret outputs.
 """
 
 import datetime
@@ -27,7 +27,7 @@ from policy.settings import (
 )
 
 STACKS = Path(__file__).resolve().parent.parent / "stacks"
-"""Where stack files are (`stackConfigDir`), and the files that they name."""
+"""The folder of stack files (`stackConfigDir`) and of files that they refer to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def read() -> Configuration:
 
 
 def _advise(settings: Settings) -> None:
-    """Warns in preview; an update with values of the documentation would end in the middle."""
+    """Warns in preview; an update with example values would fail in the middle."""
     examples = advice.examples_left(settings)
     if examples and not pulumi.runtime.is_dry_run():
         raise pulumi.RunError(str(SettingsError(examples)))
@@ -63,7 +63,7 @@ def _advise(settings: Settings) -> None:
 
 
 def _all_values() -> dict[str, str]:
-    """Every key, so that a misspelt one is found: `pulumi.Config` only asks by name."""
+    """Every key, so that misspelt ones are found: `pulumi.Config` only looks up by name."""
     return {**(stack_config.get_config_env() or {}), **stack_config.CONFIG.get()}
 
 

@@ -1,4 +1,4 @@
-"""Every secret of an environment: generated unless given, kept in the stack's encrypted state."""
+"""Every secret of an environment: generated unless set, kept in the stack's encrypted state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from policy.secrets import PROXY_TEXTS, TEXTS, MtaSecrets, ProxySecrets
 from policy.settings.dkim import DkimKeys
 
 TOKEN_LENGTH = 43
-"""Letters and digits: 256 bits of entropy, and no character that a file or shell minds."""
+"""Letters and digits: 256 bits of entropy, and no character that needs an escape."""
 
 Selector = tuple[str, str]
 """The owner of a DKIM key, a sender domain or a brand, and the selector."""
@@ -21,9 +21,9 @@ Selector = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class KeyPair:
-    """OpenSSH's forms for SSH keys, PEM for DKIM keys.
+    """OpenSSH's formats for SSH keys, PEM for DKIM keys.
 
-    The public half is no secret, so that previews show what DNS will say.
+    The public half is not secret, so that previews show the DNS records.
     """
 
     public: pulumi.Output[str]
@@ -32,7 +32,7 @@ class KeyPair:
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """Secrets that the stack file brings; each is a secret output."""
+    """Secrets from the stack file; each is a secret output."""
 
     texts: Mapping[str, pulumi.Output[str]]
     """By the field of `MtaSecrets`."""
@@ -43,7 +43,7 @@ class Given:
 
 @dataclass(frozen=True, kw_only=True)
 class CredentialsArgs:
-    """What secrets are needed, and which are given."""
+    """The secrets that are needed, and those that are set."""
 
     given: Given
     dkim: Mapping[str, DkimKeys]
@@ -57,10 +57,10 @@ class Credentials(pulumi.ComponentResource):
     """Tokens and keys.
 
     Creates:
-    - each secret text of the hosts, unless given; the proxies' password only when they ask for one
+    - each secret text of the hosts, unless set; the proxies' password only if they require one
     - a Secrets Manager secret for the webhook token and for the injection token
-    - a DKIM key for each selector of each owner (a sender domain or a brand), unless given
-    - a deploy key and one SSH host key for each host, unless given
+    - a DKIM key for each selector of each owner (a sender domain or a brand), unless set
+    - a deploy key and one SSH host key for each host, unless set
     """
 
     webhook_token: pulumi.Output[str]
@@ -71,9 +71,9 @@ class Credentials(pulumi.ComponentResource):
     host_keys: Mapping[str, KeyPair]
     dkim: Mapping[Selector, KeyPair]
     mta_secrets: pulumi.Output[MtaSecrets]
-    """All that the MTA host's files hold."""
+    """The secrets in the MTA host's files."""
     proxy_secrets: pulumi.Output[ProxySecrets]
-    """What proxy hosts' files hold: no token and no DKIM key."""
+    """The secrets in proxy hosts' files: no token and no DKIM key."""
 
     def __init__(
         self, name: str, args: CredentialsArgs, opts: pulumi.ResourceOptions | None = None

@@ -12,10 +12,10 @@ from policy.settings import Settings
 
 _COLUMNS, _HEIGHT = 24, 6
 _MOST_ALARMS = 100
-"""In one widget of states."""
+"""Alarms in one widget."""
 
 _MOST_EXPRESSIONS = 60
-"""In one widget: CloudWatch draws 500 metrics, and nobody reads as many lines."""
+"""Metrics in one widget: CloudWatch draws 500, but nobody can read that many lines."""
 
 _FLOW_PERIOD, _STATE_PERIOD = 300, 60
 _COLORS = {"warning": "#ff9900", "critical": "#d62728"}
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 
 def dashboard_body(settings: Settings, alarm_arns: Sequence[str]) -> str:
-    """The body, with a widget of the alarms' states on top."""
+    """The dashboard, with a widget of the alarms' states on top."""
     drawn = (_properties(widget, settings) for widget in load().widgets)
     widgets = [_states(alarm_arns)]
     x, y = 0, widgets[0]["height"]
@@ -60,7 +60,7 @@ def _states(arns: Sequence[str]) -> Json:
 def _properties(widget: Widget, settings: Settings) -> Json:
     if widget.alarm:
         metrics, period = _expressions(widget.alarm, settings)
-        # The expressions say themselves what they are of; the statistic is each metric's own.
+        # The expressions name their own metrics; the statistic is each metric's own.
         statistic = "Sum"
     else:
         statistic = widget.statistic or "Maximum"
@@ -117,7 +117,7 @@ def _over(
 
 
 def _expressions(alarm: str, settings: Settings) -> tuple[list[list[Any]], int]:
-    """Each alarm's very expression over the metrics that it reads, which stay invisible."""
+    """Each alarm's own expression over the metrics that it reads, which stay hidden."""
     planned = [one for one in planned_alarms(settings) if one.alarm.name == alarm]
     metrics: list[list[Any]] = []
     for number, one in enumerate(planned[:_MOST_EXPRESSIONS]):
@@ -151,7 +151,7 @@ def _label(planned: Planned) -> str:
 
 
 def thresholds(widget: Widget, settings: Settings) -> list[Json]:
-    """The lines of the alarms on what the widget shows."""
+    """The limits of the alarms on the widget's metrics."""
     found = []
     for alarm in load().alarms:
         if _is_drawn(alarm, widget):

@@ -1,4 +1,4 @@
-"""Who may speak to whom: one table, and the security groups that enforce it."""
+"""One table of allowed connections, and the security groups that enforce it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ ROLES: tuple[Role, ...] = ("mta", "proxy")
 
 HOUSE = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- firewall: begin -->\n", "<!-- firewall: end -->"
-"""Between them is the README's table."""
+"""The markers around the table in the README."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Rule:
 
 
 def rules(settings: Settings) -> tuple[Rule, ...]:
-    """The whole table. What it does not list is refused, port 25 out of the MTA above all."""
+    """The whole table. Everything else is refused, above all port 25 out of the MTA host."""
     return tuple(dict.fromkeys((*_mta(settings), *_proxy(settings))))
 
 
@@ -100,7 +100,7 @@ def _socks_ports(settings: Settings) -> tuple[int, ...]:
 
 
 def table(rows: Iterable[Rule]) -> str:
-    """The rules as a Markdown table; the README shows that of a small environment."""
+    """The rules as a Markdown table; the README shows the one of a small environment."""
     lines = ["| host | way | peer | protocol | port | what for |", "|---|---|---|---|---|---|"]
     for rule in rows:
         peer = "internet" if rule.peer == INTERNET else rule.peer
@@ -110,7 +110,7 @@ def table(rows: Iterable[Rule]) -> str:
 
 
 def with_table(readme: str) -> str:
-    """The README with the table of the smallest stack between its marks."""
+    """The README with the table of the smallest stack between its markers."""
     file = HOUSE / "stacks" / "Pulumi.dev.yaml"
     found = read_stack_file(file)
     settings = load(
@@ -128,7 +128,7 @@ def with_table(readme: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class FirewallArgs:
-    """What the firewall is made from."""
+    """Inputs of the firewall."""
 
     rules: tuple[Rule, ...]
     vpc_id: pulumi.Input[str]
@@ -145,7 +145,7 @@ class Firewall(pulumi.ComponentResource):
 
     group_ids: Mapping[Role, pulumi.Output[str]]
     rules: tuple[pulumi.Resource, ...]
-    """Every rule: a host that boots before they exist cannot fetch its packages."""
+    """Every rule: a host that boots before they exist cannot download its packages."""
 
     def __init__(
         self, name: str, args: FirewallArgs, opts: pulumi.ResourceOptions | None = None

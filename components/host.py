@@ -1,4 +1,4 @@
-"""What MTA and proxy hosts have in common: interface, addresses, instance, volumes."""
+"""The common part of MTA and proxy hosts: interface, addresses, instance, volumes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _DEVICES = tuple(f"/dev/sd{letter}" for letter in "fghijklmnop")
 class Identity:
     """One private address of a host, with the names that its Elastic IP gets.
 
-    `resource` names its resources. It does not say which host, so that a source which moves to
+    `resource` names its resources. It does not include the host, so that a source that moves to
     another proxy host keeps its Elastic IP.
     """
 
@@ -34,7 +34,7 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeArgs:
-    """A volume that outlives the instance. `name` is also its name in a release."""
+    """A volume that survives its instance. `name` is also its name in a release."""
 
     name: str
     gib: int
@@ -44,7 +44,7 @@ class VolumeArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class HostArgs:
-    """What a host is made from. The first identity is the interface's primary address."""
+    """Inputs of a host. The first identity is the interface's primary address."""
 
     identities: tuple[Identity, ...]
     volumes: tuple[VolumeArgs, ...]
@@ -62,9 +62,9 @@ class HostArgs:
     protect: bool
     tags: Mapping[str, str]
     routed: Sequence[pulumi.Resource]
-    """The way to the internet."""
+    """The route to the internet."""
     allowed: Sequence[pulumi.Resource]
-    """The firewall's rules: a host that boots before them could not fetch its packages."""
+    """The firewall's rules: a host that boots before them could not download its packages."""
     adopted: frozenset[str]
     checks: AccountChecks
 
@@ -83,11 +83,11 @@ class Host(pulumi.ComponentResource):
     addresses: Mapping[str, pulumi.Output[str]]
     """Public address by identity."""
     primary_address: pulumi.Output[str]
-    """Public address of the first identity: where operators and Pulumi log in."""
+    """Public address of the first identity, where operators and Pulumi log in."""
     instance_id: pulumi.Output[str]
     volume_ids: Mapping[str, pulumi.Output[str]]
     volume_sizes: Mapping[str, pulumi.Output[int]]
-    """GiB, known when the volume has them."""
+    """Size in GiB, known once the volume has it."""
     role_name: pulumi.Output[str]
     ready: tuple[pulumi.Resource, ...]
     """What must exist before a release is pushed."""
@@ -186,7 +186,7 @@ class Host(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=args.protect,
-                # Two instances cannot have one interface and one spool.
+                # Two instances cannot share an interface and a spool.
                 delete_before_replace=True,
                 ignore_changes=None if args.ami else ["ami"],
                 depends_on=[*args.routed, *args.allowed, *associations],

@@ -11,13 +11,13 @@ from policy.push import parse_report, push_command
 
 DIAL_TIMEOUT = 10
 DIAL_ERRORS = 40
-"""Tries come 5 seconds apart in the end: patience for 3 minutes with a host that boots, and for 9
-with one that does not answer at all."""
+"""Retries are up to 5 seconds apart: this waits 3 minutes for a host that boots, and 9
+for one that does not answer at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostReleaseArgs:
-    """What is pushed, and where. `push_input` is secret: it holds every file of the host."""
+    """What is pushed, and where. `push_input` is secret: it contains every file of the host."""
 
     address: pulumi.Input[str]
     host_public_key: pulumi.Input[str]
@@ -25,14 +25,14 @@ class HostReleaseArgs:
     push_input: pulumi.Output[str]
     time_limit: str
     ready: tuple[pulumi.Resource, ...]
-    """What must exist before the host can take it."""
+    """Resources that must exist before the push."""
 
 
 class HostRelease(pulumi.ComponentResource):
-    """A host's files, wholly of one release.
+    """A host's files, all of one release.
 
     Creates:
-    - one remote command that hands the release over standard input; another input pushes again
+    - one remote command that gets the release on standard input; a new input pushes again
     """
 
     release_id: pulumi.Output[str]
@@ -60,7 +60,7 @@ class HostRelease(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.ready)),
         )
         self.command = pushed
-        # The report holds no secret, but the command marks all its outputs as its input is marked.
+        # The report has no secret, but the command's outputs are secret because its input is.
         self.release_id = pulumi.Output.unsecret(
             pushed.stdout.apply(lambda text: parse_report(text).release_id)
         )

@@ -1,4 +1,4 @@
-"""What a host may ask of AWS."""
+"""A host's permissions in AWS."""
 
 import json
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from policy.metrics import load
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceProfileArgs:
-    """What the profile is made from."""
+    """Inputs of the profile."""
 
     tags: Mapping[str, str]
 
 
 class InstanceProfile(pulumi.ComponentResource):
-    """A role of the host's own, allowed only what its units do.
+    """The host's own role, which allows only what its units do.
 
     Creates:
     - an IAM role that EC2 may assume, and its instance profile

@@ -1,4 +1,4 @@
-"""Where the MTA host's finished log segments go, when the settings ask for it."""
+"""The bucket for the MTA host's finished log segments, if the settings ask for it."""
 
 import json
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from policy.settings.base import seconds
 
 _DAY = 86400
 _INFREQUENT_AFTER = 30
-"""Days: AWS takes no object into infrequent access earlier."""
+"""Days: AWS moves no object to infrequent access earlier."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogArchiveArgs:
-    """What the archive is made from. `role_name` is the MTA host's."""
+    """Inputs of the archive. `role_name` is the MTA host's."""
 
     settings: Settings
     role_name: pulumi.Input[str]
@@ -27,8 +27,8 @@ class LogArchiveArgs:
 
 
 class LogArchive(pulumi.ComponentResource):
-    """A private bucket for log segments; the host may put objects there and nothing else: what is
-    there it can neither read, change nor delete.
+    """A private bucket for log segments. The host may only put objects there; it can neither read,
+    change nor delete existing ones.
 
     Creates:
     - an S3 bucket: encrypted, closed to the public, reached by TLS alone, with
@@ -45,7 +45,7 @@ class LogArchive(pulumi.ComponentResource):
         bucket = aws.s3.Bucket(
             f"{name}-bucket",
             bucket=settings.logs.bucket,
-            # Without protection a destroy takes the segments along: AWS deletes no bucket with any.
+            # Without protection, a destroy deletes the segments too: AWS deletes only empty buckets.
             force_destroy=not settings.protect,
             tags=named(args.tags, f"{name}-bucket"),
             opts=pulumi.ResourceOptions(
@@ -67,7 +67,7 @@ class LogArchive(pulumi.ComponentResource):
             rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
             opts=child,
         )
-        # Whoever has the host can put an object of a name again, but not remove what was there.
+        # An intruder on the host can overwrite an object, but not remove its old version.
         versions = aws.s3.BucketVersioning(
             f"{name}-versions",
             bucket=bucket.bucket,
@@ -105,7 +105,7 @@ def _life_cycle(days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgsDict:
         "noncurrent_version_expiration": {"noncurrent_days": days},
         "abort_incomplete_multipart_upload": {"days_after_initiation": 1},
     }
-    # Below, its minimum of another thirty days would cost more than it saves.
+    # For shorter times, the minimum of another thirty days would cost more than it saves.
     if days >= 2 * _INFREQUENT_AFTER:
         rule["transitions"] = [{"days": _INFREQUENT_AFTER, "storage_class": "STANDARD_IA"}]
     return rule

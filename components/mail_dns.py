@@ -13,19 +13,19 @@ from policy.dns import plan, texts
 
 @dataclass(frozen=True, kw_only=True)
 class MailDnsArgs:
-    """What the records are made from: the plan, and what its references stand for."""
+    """Inputs of the records: the plan, and the values of its references."""
 
     records: tuple[plan.Record, ...]
     zone_ids: Mapping[str, pulumi.Input[str]]
     addresses: Mapping[str, pulumi.Output[str]]
     keys: Mapping[Selector, pulumi.Output[str]]
     adopted: frozenset[str]
-    """Names whose records exist and are overwritten."""
+    """Names whose existing records are overwritten."""
     checks: AccountChecks
 
 
 class MailDns(pulumi.ComponentResource):
-    """All that mail needs of DNS beside the addresses of hosts.
+    """All DNS records for mail, besides the addresses of hosts.
 
     Creates:
     - a record set for each record of the plan that lies in a Route 53 zone: SPF of EHLO names and

@@ -6,7 +6,7 @@ from components.host import Host, HostArgs
 
 
 class MtaHost(Host):
-    """Where PING8 injects and KumoMTA queues.
+    """The host where PING8 injects and KumoMTA queues.
 
     Creates:
     - all of `Host`, with volumes for the spool and the logs

@@ -12,11 +12,11 @@ from policy.settings.hosts import Network as NetworkSettings
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """What the network is made from."""
+    """Inputs of the network."""
 
     network: NetworkSettings
     instance_types: tuple[str, ...]
-    """Of all hosts: a zone must offer each of them."""
+    """The instance types of all hosts: a zone must offer each of them."""
     tags: Mapping[str, str]
 
 
@@ -33,7 +33,7 @@ class Network(pulumi.ComponentResource):
     zones: tuple[pulumi.Output[str], ...]
     """Availability zones, by subnet."""
     routed: Sequence[pulumi.Resource]
-    """What must exist before a host reaches the internet."""
+    """Resources that must exist before a host can reach the internet."""
 
     def __init__(
         self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None
@@ -75,7 +75,7 @@ class Network(pulumi.ComponentResource):
                 tags=named(args.tags, f"{name}-{index}"),
                 opts=pulumi.ResourceOptions(
                     parent=self,
-                    # A zone that AWS adds later must not move what exists.
+                    # A zone that AWS adds later must not move existing subnets.
                     ignore_changes=None
                     if args.network.availability_zones
                     else ["availability_zone"],
@@ -120,7 +120,7 @@ class Network(pulumi.ComponentResource):
 def choose_zones(
     args: NetworkArgs, zones: Sequence[str], kinds: Sequence[str], places: Sequence[str]
 ) -> list[str]:
-    """The first zones that offer every instance type; `kinds` and `places` are pairs."""
+    """The first zones that offer every instance type; `kinds` and `places` are parallel."""
     offered = set(zip(kinds, places, strict=True))
     wanted = args.instance_types
     fit = [zone for zone in zones if all((kind, zone) in offered for kind in wanted)]
@@ -130,7 +130,7 @@ def choose_zones(
         which = f"; the region lacks {', '.join(missing)}" if missing else ""
         raise pulumi.RunError(
             f"network: {count} availability zones must offer {', '.join(wanted)}, and "
-            f"{len(fit)} do{which}: choose other instance types or region, or name the zones under "
+            f"{len(fit)} do{which}: choose other instance types or another region, or set "
             "network.availabilityZones"
         )
     return fit[:count]

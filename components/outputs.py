@@ -1,4 +1,4 @@
-"""What a deployed environment exports: for operators, for PING8 and for the `ping8` command."""
+"""The outputs of an environment, for operators, PING8 and the `ping8` command."""
 
 from typing import Any
 

@@ -31,7 +31,7 @@ from policy.settings.ubuntu import image_parameter
 
 @dataclass(frozen=True, kw_only=True)
 class MailPlatformArgs:
-    """What the platform is made from: checked settings, and the secrets that were given."""
+    """Inputs of the platform: checked settings, and the secrets that were set."""
 
     settings: Settings
     given: Given
@@ -231,7 +231,7 @@ class MailPlatform(pulumi.ComponentResource):
         )
         certificate = (self._certificate.policy,) if self._certificate else ()
         pushed: dict[str, HostRelease] = {}
-        # The MTA host judges its health by the way to its proxies, so it comes last.
+        # The MTA host's health check includes its proxies, so it comes last.
         for name in (*(proxy.name for proxy in self._settings.proxies), "mta"):
             host = self.hosts[name]
             waits = (*(release.command for release in pushed.values()), *certificate)

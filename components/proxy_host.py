@@ -6,7 +6,7 @@ from components.host import Host, HostArgs
 
 
 class ProxyHost(Host):
-    """Where mail leaves for its recipients.
+    """The host where mail leaves for its recipients.
 
     Creates:
     - all of `Host`, with one public address for each of its egress sources and no volumes

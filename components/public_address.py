@@ -1,4 +1,4 @@
-"""One public identity: an Elastic IP with the names that lead to it and back."""
+"""One public identity: an Elastic IP with its forward and reverse names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,27 +24,27 @@ class PublicAddressArgs:
     protect: bool
     tags: Mapping[str, str]
     routed: Sequence[pulumi.Resource]
-    """The way to the internet, without which AWS associates no Elastic IP."""
+    """The route to the internet, without which AWS associates no Elastic IP."""
     adopted: frozenset[str]
-    """Names whose records exist and are overwritten."""
+    """Names whose existing records are overwritten."""
     checks: AccountChecks
     shares: tuple[str, ...] = ()
-    """All private addresses of the interface, when this is a secondary one: a change of that list
-    takes every secondary address off for a moment, and its Elastic IP with it."""
+    """All private addresses of the interface, if this is a secondary one: a change of that list
+    briefly removes every secondary address, and its Elastic IP with it."""
 
 
 class PublicAddress(pulumi.ComponentResource):
     """An Elastic IP translated to one private address.
 
     Creates:
-    - an Elastic IP, unless an existing one is named, and its association
+    - an Elastic IP, unless an existing one is set, and its association
     - an A record for each name, and at the end, for an EHLO name, the PTR: AWS sets it only once
       the forward record has been public for a while, and no host waits for that
     """
 
     public_ip: pulumi.Output[str]
     association: pulumi.Resource
-    """What must exist before the host behind it reaches the internet."""
+    """Resources that must exist before the host behind it can reach the internet."""
 
     def __init__(
         self, name: str, args: PublicAddressArgs, opts: pulumi.ResourceOptions | None = None
@@ -59,7 +59,7 @@ class PublicAddress(pulumi.ComponentResource):
             else eip.allocation_id,
             network_interface_id=args.network_interface_id,
             private_ip_address=args.private_address,
-            # Sources that change places would claim each other's address while it is in use.
+            # Sources that swap places would claim each other's address while it is in use.
             opts=pulumi.ResourceOptions(
                 parent=self,
                 delete_before_replace=True,
@@ -87,7 +87,7 @@ class PublicAddress(pulumi.ComponentResource):
         self.register_outputs({"public_ip": self.public_ip})
 
     def set_reverse(self, hook: pulumi.ErrorHook, after: Sequence[pulumi.Resource]) -> None:
-        """Makes the PTR of an EHLO name, after all that must not wait for it."""
+        """Creates the PTR of an EHLO name, after everything that must not wait for it."""
         if self._args.reverse:
             aws.ec2.EipDomainName(
                 f"{self._name}-ptr",

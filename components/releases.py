@@ -1,4 +1,4 @@
-"""From settings, addresses and secrets to what is pushed to each host."""
+"""Turns settings, addresses and secrets into what is pushed to each host."""
 
 import uuid
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from policy.settings.private_addresses import PrivateAddresses
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseInputs:
-    """All that releases are rendered from."""
+    """Everything that releases are rendered from."""
 
     settings: Settings
     private: PrivateAddresses
@@ -33,7 +33,7 @@ class ReleaseInputs:
 def push_inputs(inputs: ReleaseInputs) -> dict[str, pulumi.Output[str]]:
     """The standard input of each host's push, by host; secret.
 
-    It holds the instance's id, so that a replaced instance is pushed to.
+    It includes the instance's id, so that a replaced instance gets a push.
     """
     addresses = pulumi.Output.all(**inputs.public).apply(
         lambda public: known_addresses(inputs.settings, inputs.private, public)
@@ -44,7 +44,7 @@ def push_inputs(inputs: ReleaseInputs) -> dict[str, pulumi.Output[str]]:
 def known_addresses(
     settings: Settings, private: PrivateAddresses, public: Mapping[str, str]
 ) -> Addresses:
-    """Addresses as plain data for the ground floor."""
+    """Addresses as plain data for `policy`."""
     sources = {
         source.name: Address(private=private.sources[source.name], public=public[source.name])
         for source in settings.sources

@@ -1,4 +1,4 @@
-"""PTR records, set when everything else is up: AWS refuses one until its A record is public."""
+"""PTR records, set when everything else is up: AWS rejects one until its A record is public."""
 
 import asyncio
 import re
@@ -11,12 +11,12 @@ _NEVER = re.compile(r"UnauthorizedOperation|AuthFailure|InvalidAllocationID|Acce
 
 
 def retry_hook(name: str) -> pulumi.ErrorHook:
-    """Lets the engine try again for 15 minutes; the provider itself asks AWS once."""
+    """Lets the engine retry for 15 minutes; the provider itself tries once."""
     return pulumi.ErrorHook(f"{name}-ptr-retry", _wait)
 
 
 def pause(tries: int) -> int:
-    """Seconds to wait after so many tries; 0 when patience is over."""
+    """Seconds to wait after so many attempts; 0 to give up."""
     pauses = [min(2**number, _LONGEST) for number in range(1, tries + 1)]
     return pauses[-1] if sum(pauses) <= _PATIENCE else 0
 

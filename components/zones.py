@@ -1,4 +1,4 @@
-"""Our hosted zones in Route 53, found by id where the settings give one, else by name."""
+"""Our hosted zones in Route 53, found by id if the settings have one, else by name."""
 
 import pulumi
 import pulumi_aws as aws
@@ -9,7 +9,7 @@ from policy.settings import Settings
 def look_up(
     settings: Settings, name: str, opts: pulumi.InvokeOutputOptions
 ) -> pulumi.Output[aws.route53.GetZoneResult]:
-    """The public zone of that name. What is missing or ambiguous stops the program with the fix."""
+    """The public zone of that name; a missing or ambiguous one stops the program with the fix."""
     return pulumi.Output.from_input(_find(settings, name, opts))
 
 
@@ -43,7 +43,7 @@ def _fix(name: str, identity: str | None, error: str) -> str:
         return f"zoneIds: no zone {identity} for {name}; `{listing}` shows the ids ({error})"
     if "multiple" in error:
         return (
-            f"zone {name}: several public zones in Route 53 have this name. Write the id of the "
-            f"one that its registrar or parent delegates to under zoneIds; `{listing}` shows them"
+            f"zone {name}: several public zones in Route 53 have this name. Set the id of the one "
+            f"that its registrar or parent delegates to under zoneIds; `{listing}` shows them"
         )
     return f"zone {name}: not found in Route 53; `{listing}` shows what there is ({error})"
