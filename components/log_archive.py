@@ -45,7 +45,7 @@ class LogArchive(pulumi.ComponentResource):
         bucket = aws.s3.Bucket(
             f"{name}-bucket",
             bucket=settings.logs.bucket,
-            # Without protection, a destroy deletes the segments too: AWS deletes only empty buckets.
+            # Without protection, a destroy deletes the segments too: only empty buckets can go.
             force_destroy=not settings.protect,
             tags=named(args.tags, f"{name}-bucket"),
             opts=pulumi.ResourceOptions(

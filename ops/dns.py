@@ -1,4 +1,4 @@
-"""`ping8 dns`: what owners of domains elsewhere publish, from the settings alone."""
+"""`ping8 dns`: records that owners of domains elsewhere must publish, from the settings."""
 
 import html
 import json
@@ -29,7 +29,7 @@ def dns(
     resolvers: Sequence[str],
     as_json: bool,
 ) -> None:
-    """Records as a table, a zone file or a page; with `check`, status 1 where one is missing."""
+    """Prints records as table, zone file or page; with `check`, status 1 if one is missing."""
     settings = read_stack_file(stack)
     records = chosen(settings, domains)
     states: Mapping[Publication, str] = {}
@@ -56,7 +56,9 @@ def chosen(settings: Settings, domains: Sequence[str]) -> tuple[Publication, ...
         if name not in known:
             near = nearest(name, known)
             meant = f"; did you mean {near}?" if near else ""
-            raise UsageError(f"--domain {name}: no sender domain of {settings.environment}{meant}")
+            raise UsageError(
+                f"--domain {name}: not a sender domain of {settings.environment}{meant}"
+            )
     records = records_to_publish(settings)
     if not domains:
         return records
@@ -66,7 +68,7 @@ def chosen(settings: Settings, domains: Sequence[str]) -> tuple[Publication, ...
 
 
 def published(records: Sequence[Publication], resolvers: Sequence[str]) -> dict[Publication, str]:
-    """Of each record: published, missing, another value, or why nobody knows."""
+    """The state of each record: published, missing, another value, or why it is unknown."""
     resolver = Resolver(tuple(resolvers))
     found: dict[Publication, str] = {}
     for record in records:
@@ -87,7 +89,7 @@ def published(records: Sequence[Publication], resolvers: Sequence[str]) -> dict[
 
 def _show(records: Sequence[Publication], states: Mapping[Publication, str]) -> None:
     if not records:
-        typer.echo("Nothing to publish: every record is made in Route 53.")
+        typer.echo("Nothing to publish: all records are in Route 53.")
         return
     table = Table.grid(padding=(0, 2))
     for record in records:
@@ -97,7 +99,7 @@ def _show(records: Sequence[Publication], states: Mapping[Publication, str]) -> 
 
 
 def _page(records: Sequence[Publication], domains: Sequence[str]) -> str:
-    """One self-contained page for a domain's owner, who knows nothing of us."""
+    """One self-contained page for a domain's owner, who does not know this program."""
     rows = "".join(
         "<tr>"
         + "".join(f"<td>{html.escape(str(text))}</td>" for text in (r.name, r.type, r.ttl, r.value))
@@ -109,7 +111,7 @@ def _page(records: Sequence[Publication], domains: Sequence[str]) -> str:
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
         "<style>body{font:16px system-ui;margin:2em;max-width:70em}td,th{padding:.3em .8em;"
         "text-align:left;word-break:break-all}.why td{color:#555;border-bottom:1px solid #ccc}"
-        f"</style><h1>{title}</h1><p>Please add these records where the DNS of the domain is kept. "
-        "Names are given in full. Nothing that is there has to be removed.</p>"
+        f"</style><h1>{title}</h1><p>Please add these records to the domain's DNS. Names are "
+        "given in full. You do not have to remove anything.</p>"
         f"<table><tr><th>name<th>type<th>TTL<th>value</tr>{rows}</table></html>\n"
     )

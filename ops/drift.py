@@ -12,8 +12,8 @@ from ops.ssh import ssh_json
 from ops.stack import HostAccess, read_deployment
 
 _FIX = (
-    "`pulumi up` with `push: always` in the stack file puts them right; drifted files are kept "
-    "under /opt/ping8/backup."
+    "`pulumi up` with `push: always` in the stack file fixes them; drifted files are kept under "
+    "/opt/ping8/backup."
 )
 
 
@@ -33,7 +33,7 @@ def drift(stack: str, *, host: str | None, as_json: bool) -> None:
 def _ask(access: HostAccess) -> dict[str, Any]:
     answer: dict[str, Any] = ssh_json(access, ["drift"])
     if answer["release"] != access.release_id:
-        found = f"is live instead of {access.release_id}, which the stack pushed last"
+        found = f"is live instead of {access.release_id}, the stack's last push"
         row = {"what": answer["release"], "kind": "release", "found": found}
         answer["differences"] = [row, *answer["differences"]]
     return answer
@@ -43,7 +43,7 @@ def _show(answers: dict[str, dict[str, Any]]) -> None:
     rows = [(name, row) for name, answer in answers.items() for row in answer["differences"]]
     for name, answer in answers.items():
         if not answer["differences"]:
-            typer.echo(f"{name}: is what release {answer['release']} says")
+            typer.echo(f"{name}: matches release {answer['release']}")
     if not rows:
         return
     table = Table.grid(padding=(0, 2))

@@ -35,7 +35,7 @@ class Choice:
 
 
 def list_events(stack: str, choice: Choice, *, limit: int, as_json: bool) -> None:
-    """One line an event."""
+    """One line per event."""
     verb = ["events", "list", *_filters(choice), "--limit", str(limit)]
     found: Any = ssh_json(read_deployment(stack).mta, verb, limit=_LIST_SECONDS)
     if as_json:
@@ -49,13 +49,16 @@ def list_events(stack: str, choice: Choice, *, limit: int, as_json: bool) -> Non
 def replay(stack: str, choice: Choice, *, yes: bool, as_json: bool) -> None:
     """Sends events to PING8 again; status 1 where it did not take all."""
     if choice.logs and choice.first is None:
-        raise UsageError("--logs: without --from every event of the logs would be sent; add --from")
+        raise UsageError("--logs: without --from every event in the logs would be sent; add --from")
     access = read_deployment(stack).mta
     filters = _filters(choice)
     counted: Any = ssh_json(
         access, ["events", "list", *filters, "--limit", "0"], limit=_LIST_SECONDS
     )
-    confirm(f"{counted['count']} events of the {counted['source']} go to PING8 again.", yes=yes)
+    confirm(
+        f"{counted['count']} events of the {counted['source']} will be sent to PING8 again.",
+        yes=yes,
+    )
     done: Any = ssh_json(access, ["events", "replay", *filters], limit=_REPLAY_SECONDS)
     if as_json:
         typer.echo(json.dumps(done))
@@ -68,7 +71,7 @@ def replay(stack: str, choice: Choice, *, yes: bool, as_json: bool) -> None:
 
 
 def reconcile(stack: str, first: str | None, *, as_json: bool) -> None:
-    """One line a message without a known fate; status 1 where there is any."""
+    """One line per message with an unknown outcome; status 1 if there is any."""
     verb = ["events", "reconcile", *_filters(Choice(first=first))]
     found: Any = ssh_json(read_deployment(stack).mta, verb, limit=_RECONCILE_SECONDS)
     if as_json:
@@ -78,7 +81,7 @@ def reconcile(stack: str, first: str | None, *, as_json: bool) -> None:
             typer.echo(_unknown(message))
         typer.echo(
             f"{found['received']} received: {found['settled']} have a final event, "
-            f"{found['waiting']} wait, {found['unknown']} have no known fate",
+            f"{found['waiting']} wait, {found['unknown']} have an unknown outcome",
             err=True,
         )
     if found["unknown"]:
@@ -86,7 +89,7 @@ def reconcile(stack: str, first: str | None, *, as_json: bool) -> None:
 
 
 def moment(text: str, now: float) -> int:
-    """Unix time of an ISO 8601 time (UTC unless it says) or of a duration ago."""
+    """Unix time of an ISO 8601 time (UTC by default) or of a duration ago."""
     ago = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
     if ago:
         return int(now) - int(ago[1]) * _UNITS[ago[2]]
@@ -118,7 +121,7 @@ def _filters(choice: Choice) -> list[str]:
 
 
 def _line(event: dict[str, Any]) -> str:
-    """Time, type, recipient, campaign, id and answer; what others wrote has no line of its own."""
+    """Time, type, recipient, campaign, id and answer; text from outside cannot start a line."""
     words = (
         _time(event),
         event["type"],

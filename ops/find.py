@@ -15,13 +15,13 @@ from policy.settings import Settings
 
 _SECONDS = 600
 _WHAT_PING8_HAS = (
-    "PING8 was told each step, unless it says otherwise above; what waits for PING8 is the event "
-    "backlog of `ping8 status -s {stack}`."
+    "PING8 got each event, except as noted above; events that are still pending are the event "
+    "backlog in `ping8 status -s {stack}`."
 )
 
 
 def find(stack: str, what: str, *, first: str | None, as_json: bool) -> None:
-    """Follows a message through logs, queues and dead letters; status 1 where there is none."""
+    """Follows a message through logs, queues and dead letters; status 1 if none is found."""
     verb = ["find", what]
     if first is not None:
         now = datetime.datetime.now(datetime.UTC).timestamp()
@@ -50,7 +50,7 @@ def find(stack: str, what: str, *, first: str | None, as_json: bool) -> None:
 
 
 def lines(message: Mapping[str, Any], settings: Settings | None = None) -> Iterator[str]:
-    """One line a step; what others wrote has no line of its own."""
+    """One line per step; text from outside cannot start a line."""
     recipient = message["recipient"]
     to = recipient if isinstance(recipient, str) else ", ".join(recipient or ())
     campaign = f", campaign {message['campaign']}" if message["campaign"] else ""
@@ -69,7 +69,7 @@ def lines(message: Mapping[str, Any], settings: Settings | None = None) -> Itera
         if not message["steps"]:
             yield "  its log can be read up to a minute after it is written"
     elif not message["over"]:
-        yield "  not over, and in no queue that can be asked: see `ping8 status`"
+        yield "  not finished, and in no queue that can be queried: see `ping8 status`"
 
 
 def _step(step: Mapping[str, Any]) -> str:

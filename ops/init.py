@@ -18,10 +18,10 @@ from policy.settings.secret_values import SECRET_KEYS
 
 QUESTIONS: Mapping[str, str] = {
     "region": "AWS region, such as eu-central-1",
-    "zone": "Route 53 zone of your own for host names, such as mail.your-company.com",
+    "zone": "Your own Route 53 zone for host names, such as mail.your-company.com",
     "webhook": "PING8's endpoint for events, such as https://app.your-company.com/api/kumo/events",
     "operators": "Networks that may log in, with this machine's address, separated by commas",
-    "emails": "Who gets alarms by e-mail, separated by commas",
+    "emails": "E-mail addresses for alarms, separated by commas",
     "ssh_keys": "Public SSH key of an operator (one line of a .pub file; empty for none)",
     "domains": "Sender domains, separated by commas",
 }
@@ -31,14 +31,14 @@ _FILL_IN = ("environment", "region", "domains")
 
 
 def init(stack: str, answers: Mapping[str, str | None], directory: Path = STACKS) -> Path:
-    """Asks for what is not given, writes the file, and takes it away again if it does not pass."""
+    """Asks for what is not given, writes the file, and removes it if it is not valid."""
     if not _NAME.fullmatch(stack):
         raise UsageError(
-            f"NAME {stack!r}: Pulumi takes letters, digits, hyphens, underscores and dots"
+            f"NAME {stack!r}: Pulumi allows letters, digits, hyphens, underscores and dots"
         )
     path = directory / f"Pulumi.{stack}.yaml"
     if path.exists():
-        raise UserError(f"stack {stack!r}: {path.name} is there already; edit it")
+        raise UserError(f"stack {stack!r}: {path.name} already exists; edit it")
     given = {
         key: answers.get(key) if answers.get(key) is not None else _answer(key, question)
         for key, question in QUESTIONS.items()
@@ -60,7 +60,7 @@ def _answer(key: str, question: str) -> str:
         if sys.stdin.isatty():
             raise
         option = f"--{key.replace('_', '-')}"
-        raise UsageError(f"no answer, and nobody to ask: give {option}") from None
+        raise UsageError(f"no answer, and no terminal to ask on: set {option}") from None
     return answer
 
 
@@ -77,7 +77,7 @@ def text(answers: Mapping[str, Any]) -> str:
         f"{PROJECT}:operators": operators,
         f"{PROJECT}:domains": _several(answers["domains"]),
     }
-    head = "# docs/settings.md lists every key; what is not here has its default.\n"
+    head = "# docs/settings.md lists every key; keys that are not here have their defaults.\n"
     return head + yaml.safe_dump({"config": config}, sort_keys=False, allow_unicode=True, width=99)
 
 

@@ -24,7 +24,7 @@ def console() -> Console:
 
 
 def confirm(what: str, *, yes: bool) -> None:
-    """Says what will happen and goes on only with a yes."""
+    """Says what will happen and continues only after a yes."""
     typer.echo(what, err=True)
     if yes:
         return
@@ -33,7 +33,7 @@ def confirm(what: str, *, yes: bool) -> None:
     except typer.Abort:
         agreed = False
     if not agreed:
-        raise UserError("nothing was changed; say yes, or give --yes")
+        raise UserError("nothing was changed; answer yes, or use --yes")
 
 
 def clock(seconds: float) -> str:

@@ -1,7 +1,7 @@
-"""`ping8 kumomta pin`: what KumoMTA's repository has of a version, written down as settings.
+"""`ping8 kumomta pin`: writes what KumoMTA's repository has of a version to the settings.
 
-For a machine with internet. What it finds is trusted from then on: hosts refuse another key and
-another package, whatever the repository has by then.
+For a machine with internet access. What it finds is trusted: hosts reject another key and
+another package, whatever the repository has then.
 """
 
 import gzip
@@ -46,7 +46,7 @@ class Found:
 
 
 def pin(stack: str, version: str, *, new_key: bool = False, directory: Path = STACKS) -> Found:
-    """Looks, and writes version and pin to the stack file; a file that fails is put back."""
+    """Writes version and pin to the stack file, and restores the file if it is invalid."""
     path = directory / f"Pulumi.{stack}.yaml"
     config = stack_file.read_stack_file(path).config
     given = config.get(f"{PROJECT}:os")
@@ -60,7 +60,7 @@ def pin(stack: str, version: str, *, new_key: bool = False, directory: Path = ST
     if known not in (None, found.pin.fingerprint) and not new_key:
         raise UserError(
             f"the repository's key is {found.pin.fingerprint}, and {path.name} names {known}: ask "
-            "KumoMTA whether it changed, then give --new-key"
+            "KumoMTA whether it changed, then use --new-key"
         )
     text = path.read_text("utf-8")
     new = found.pin.model_dump(mode="json", by_alias=True)
@@ -125,7 +125,9 @@ def _index(base: str, path: str, sums: Mapping[str, str]) -> str:
     ending, unpack = next(form for form in _FORMS if f"{path}{form[0]}" in sums)
     packed = _get(f"{base}{path}{ending}")
     if hashlib.sha256(packed).hexdigest() != sums[f"{path}{ending}"]:
-        raise UserError(f"{base}{path}{ending}: it is not what the repository signed; try again")
+        raise UserError(
+            f"{base}{path}{ending}: it differs from what the repository signed; try again"
+        )
     return unpack(packed).decode()
 
 
@@ -149,7 +151,7 @@ def _keyring(folder: Path, key: bytes) -> Path:
 def _fingerprint(address: str, keyring: Path) -> str:
     found = package_source.fingerprints(Commands(), keyring)
     if len(found) != 1:
-        raise UserError(f"{address}: it holds {len(found)} keys, and one can be pinned")
+        raise UserError(f"{address}: it contains {len(found)} keys, but only one can be pinned")
     return found[0]
 
 

@@ -1,4 +1,4 @@
-"""`ping8 queue`: what waits on the MTA host; holding it back, letting it go, ending it."""
+"""`ping8 queue`: lists, suspends, resumes and bounces the mail queued on the MTA host."""
 
 import getpass
 import json
@@ -24,7 +24,7 @@ _NAMES = {"tenant": "brand"}
 
 @dataclass(frozen=True, kw_only=True)
 class Criteria:
-    """Which messages; all that are given must hold."""
+    """The criteria for messages; all that are set must match."""
 
     domain: str | None = None
     brand: str | None = None
@@ -41,13 +41,13 @@ class Criteria:
         ]
 
     def covers(self, queue: Mapping[str, Any]) -> bool:
-        """Whether a queue is meant."""
+        """Whether a queue matches."""
         wanted = ((field.name, getattr(self, field.name)) for field in fields(self))
         return all(value is None or queue[name] == value for name, value in wanted)
 
 
 def show(stack: str, criteria: Criteria, *, by: str, as_json: bool) -> None:
-    """Queues, or groups of them, by size: counts, age, last answer, and what is suspended."""
+    """Queues, or groups of them, by size: counts, age, last answer, and suspensions."""
     found = _listed(read_deployment(stack).mta)
     found["queues"] = [queue for queue in found["queues"] if criteria.covers(queue)]
     rows = grouped(found["queues"], by)
@@ -55,7 +55,7 @@ def show(stack: str, criteria: Criteria, *, by: str, as_json: bool) -> None:
         typer.echo(json.dumps({**found, "by": by, "groups": rows}))
         return
     waiting = sum(queue["messages"] for queue in found["queues"])
-    typer.echo(f"{waiting:,} messages wait in {len(found['queues'])} queues")
+    typer.echo(f"{waiting:,} messages in {len(found['queues'])} queues")
     if rows:
         console().print(_table(rows[:_SHOWN], by))
     if len(rows) > _SHOWN:
@@ -158,20 +158,20 @@ def act(
     """Suspends or bounces what the criteria say, once the operator has seen how much that is."""
     if not criteria.words():
         raise UsageError(
-            f"{kind}: without criteria it would be every queue; name --provider, --domain, "
+            f"{kind}: without criteria it would affect every queue; set --provider, --domain, "
             "--brand or --campaign"
         )
     access = read_deployment(stack).mta
     found = _listed(access)
     meant = [queue for queue in found["queues"] if criteria.covers(queue)]
     if not meant:
-        raise UserError(f"{kind}: no queue is meant by {' '.join(criteria.words())}")
+        raise UserError(f"{kind}: no queue matches {' '.join(criteria.words())}")
     count = sum(queue["messages"] for queue in meant)
     what = {
-        "suspend": f"{count:,} messages in {len(meant)} queues are held back for {for_}; "
-        "new ones, too. A restart of kumod forgets it.",
-        "bounce": f"{count:,} messages in {len(meant)} queues END FOR GOOD, and PING8 is told "
-        f"AdminBounce for each; for {for_} new ones, too.",
+        "suspend": f"{count:,} messages in {len(meant)} queues will be suspended for {for_}, "
+        "including new ones. A restart of kumod ends it.",
+        "bounce": f"{count:,} messages in {len(meant)} queues WILL BE BOUNCED PERMANENTLY, with an "
+        f"AdminBounce event for each; new ones too, for {for_}.",
     }[kind]
     confirm(what, yes=yes)
     verb = ["queue", kind, *criteria.words(), "--reason", reason, "--for", for_]
@@ -198,4 +198,4 @@ def resume(stack: str, which: str, *, reason: str, yes: bool, as_json: bool) -> 
         return
     typer.echo(f"{done['was']} {done['resumed'][:8]} is over")
     if done["was"] == "suspend":
-        typer.echo("Each message goes with its next attempt, by the brand's retry interval.")
+        typer.echo("Each message is sent with its next attempt, by the brand's retry interval.")

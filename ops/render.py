@@ -1,4 +1,4 @@
-"""`ping8 render`: every file of a stack, as it would lie on its hosts, to read and validate."""
+"""`ping8 render`: every file of a stack as it would be on its hosts, to read and validate."""
 
 import datetime
 import difflib
@@ -53,7 +53,7 @@ def render(stack: str, out: Path | None, *, diff: bool) -> None:
     write(releases, out)
     for release in releases:
         typer.echo(f"{out / release.host}: {len(release.files)} files", err=diff)
-    typer.echo("Addresses are examples; keys and tokens are made up, good for nothing.", err=True)
+    typer.echo("Addresses are examples; keys and tokens are throw-away.", err=True)
 
 
 def with_local_key(stack: str, settings: Settings) -> Settings:
@@ -155,15 +155,15 @@ def differences(releases: Iterable[Release], out: Path) -> Iterator[str]:
 
 def _clear(out: Path) -> None:
     if out.exists() and not out.is_dir():
-        raise UserError(f"--out {out}: it is not a folder; name a new or an empty one")
+        raise UserError(f"--out {out}: it is not a folder; use a new or an empty one")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--out {out}: it cannot be made: {error.strerror}") from None
     if not (out / _MARK).exists() and any(out.iterdir()):
         raise UserError(
-            f"--out {out}: it holds files that `ping8 render` did not write; "
-            "name a new or an empty folder"
+            f"--out {out}: it contains files that `ping8 render` did not write; use a new or an "
+            "empty folder"
         )
     for name in _written(out):
         path = out / name
@@ -185,7 +185,7 @@ def _written(out: Path) -> tuple[str, ...]:
     if not isinstance(written, list) or not all(_is_ours(out, name) for name in written):
         raise UserError(
             f"--out {out}: {_MARK} in it is not as `ping8 render` wrote it; nothing was changed: "
-            "name a new or an empty folder"
+            "use a new or an empty folder"
         )
     return tuple(written)
 

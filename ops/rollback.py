@@ -1,4 +1,4 @@
-"""`ping8 rollback`: a host goes back to a release that it kept."""
+"""`ping8 rollback`: switches a host back to a release that it kept."""
 
 import datetime
 import json
@@ -26,7 +26,7 @@ def rollback(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Lists what a host kept, and goes back to one of them when the operator agrees."""
+    """Lists a host's releases, and switches to one of them if the operator agrees."""
     deployment = read_deployment(stack)
     access = deployment.host(host) if host else deployment.mta
     status: Any = ssh_json(access, ["status"])
@@ -51,15 +51,17 @@ def rollback(
     typer.echo(f"{access.name}: release {report['release']} is live, {report['previous']} was.")
     typer.echo(f"{len(report['changed'])} files differ; {effects}.")
     typer.echo(
-        "The stack does not know: change the settings to what you went back to, or the next "
-        "change that `pulumi up` pushes brings the rest of them again."
+        "The stack does not know about this: change the settings to match, or the next push by "
+        "`pulumi up` undoes it."
     )
 
 
 def _target(access: HostAccess, status: dict[str, Any], to: str | None) -> str:
     if to is None:
         if status["previous"] is None:
-            raise UserError(f"{access.name}: it has no earlier release; push the settings you want")
+            raise UserError(
+                f"{access.name}: it has no earlier release; push the settings that you want"
+            )
         return str(status["previous"])
     found = [release for release in status["kept"] if release.startswith(to)]
     if len(found) != 1:

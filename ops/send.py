@@ -1,4 +1,4 @@
-"""`ping8 send`: one message through the public URL, followed to its final event."""
+"""`ping8 send`: sends one message through the public URL and follows it to its final event."""
 
 import email.message
 import email.utils
@@ -54,7 +54,7 @@ def send(
     if domain not in known:
         near = nearest(domain, known)
         meant = f"; did you mean {near}?" if near else f"; there are: {', '.join(known)}"
-        raise UsageError(f"--from {sender}: {domain} is no sender domain of {stack}{meant}")
+        raise UsageError(f"--from {sender}: {domain} is not a sender domain of {stack}{meant}")
     started = int(time.time())
     mark = f"ping8-send-{uuid.uuid4().hex[:12]}"
     answer = inject(deployment, letter(sender, recipient, mark), sender, recipient)
@@ -94,7 +94,7 @@ def letter(sender: str, recipient: str, mark: str) -> str:
     message["Message-ID"] = f"<{mark}@{sender.rpartition('@')[2]}>"
     for name in ("Campaign", "Task", "Recipient", "Api-Log", "Message", "Sending-Profile"):
         message[f"X-PING8-{name}-Id"] = mark
-    message.set_content("This is a test, sent with `ping8 send`. Nothing has to be done.\n")
+    message.set_content("This is a test, sent with `ping8 send`. You do not have to do anything.\n")
     return message.as_string()
 
 

@@ -144,16 +144,16 @@ def _why(host: HostAccess, code: int, said: Sequence[str]) -> str:
         return last.partition(": ")[2]
     if "Host key verification failed" in text or "HOST IDENTIFICATION HAS CHANGED" in text:
         return (
-            "it shows another host key than the stack's; do not log in, and see whether the "
-            "address belongs to another machine now (`pulumi refresh`)"
+            "it shows another host key than the stack's; do not log in, and check whether the "
+            "address now belongs to another machine (`pulumi refresh`)"
         )
     if "Permission denied" in text:
         return (
-            f"it refuses our key for user {host.user}; load the key of an operator that the "
-            f"settings name (`ssh-add`), or name a configuration in {CONFIG}"
+            f"it rejects our key for user {host.user}; load the key of an operator in the "
+            f"settings (`ssh-add`), or set {CONFIG} to a configuration"
         )
     if code == _NO_AGENT or "command not found" in text or "No such file" in text:
-        return "it has no agent that knows this; push a release with `pulumi up`"
+        return "it has no agent with this verb; push a release with `pulumi up`"
     if code == _SSH_FAILED:
         return (
             f"no SSH connection ({last or 'no reason given'}); see that it runs and that your "

@@ -69,7 +69,7 @@ class Deployment:
     def host(self, name: str) -> HostAccess:
         """A host by name; a `UserError` names the ones there are."""
         if name not in self.hosts:
-            raise UserError(f"host {name!r}: not in {self.stack}; say {' or '.join(self.hosts)}")
+            raise UserError(f"host {name!r}: not in {self.stack}; use {' or '.join(self.hosts)}")
         return self.hosts[name]
 
 

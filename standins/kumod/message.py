@@ -1,4 +1,4 @@
-"""A message: envelope, metadata, data; and where it stands in its life."""
+"""A message: envelope, metadata, data and state."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def _parameters(content_type: str | None) -> dict[str, str]:
 
 
 def _sections(body: bytes, boundary: str) -> list[bytes]:
-    """What stands between the marks; an empty line before a mark stays with the part."""
+    """The text between the marks; an empty line before a mark belongs to the part."""
     mark = b"\n--" + boundary.encode("utf-8", "surrogateescape")
     pieces = (b"\n" + body).split(mark)[1:]
     sections = []

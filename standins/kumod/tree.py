@@ -1,4 +1,4 @@
-"""Makes the tree that stands at /opt/kumomta on a sandbox host."""
+"""Builds the tree at /opt/kumomta on a sandbox host."""
 
 import hashlib
 import importlib.metadata

@@ -69,7 +69,7 @@ def reveal(value: Value) -> Value:
 
 
 def has_secret(value: Value) -> bool:
-    """Whether a secret stands anywhere in the value."""
+    """Whether the value contains a secret."""
     return isinstance(value, Secret) or any(has_secret(item) for item in _children(value))
 
 

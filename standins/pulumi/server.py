@@ -262,7 +262,7 @@ def serve(provider: Provider, address: str = "127.0.0.1") -> tuple[Any, int]:
 
 
 def _delete_first(resource: Resource, olds: Properties, news: Properties) -> bool:
-    """Two cannot stand side by side when both bear the one name that the program gave."""
+    """Two cannot coexist if the program gave both the same name."""
     name = resource.traits.autoname
     if name is None or "__defaults" in news or has_unknown(news.get(name)):
         return False

@@ -73,7 +73,7 @@ def test_a_replay_from_the_logs_says_from_when_for_which_type_and_domain(
         "--recipient", "U@example.net",
     ]  # fmt: skip
     assert (result.exit_code, result.stdout) == (0, "7 events sent\n")
-    assert "9 events of the dead letters go to PING8 again" in result.stderr
+    assert "9 events of the dead letters will be sent to PING8 again" in result.stderr
 
 
 def test_a_replay_asks_first_and_sends_nothing_without_a_yes(ping8: Callable[..., Any]) -> None:
@@ -112,7 +112,7 @@ def test_messages_without_a_known_fate_are_listed_and_make_the_command_fail(
     assert verb == ["events", "reconcile"]
     assert result.exit_code == 1
     assert "[m1]" in result.output
-    assert "9 received: 7 have a final event, 1 wait, 1 have no known fate" in result.output
+    assert "9 received: 7 have a final event, 1 wait, 1 have an unknown outcome" in result.output
 
 
 def test_a_reconciliation_without_a_finding_is_a_success(ping8: Callable[..., Any]) -> None:

@@ -56,7 +56,7 @@ def test_an_answer_that_does_not_pass_leaves_no_file(tmp_path: Path) -> None:
 
 def test_a_stack_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.new.yaml").write_text("mine")
-    with pytest.raises(UserError, match="there already"):
+    with pytest.raises(UserError, match="already exists"):
         init.init("new", ANSWERS, tmp_path)
     assert (tmp_path / "Pulumi.new.yaml").read_text() == "mine"
 

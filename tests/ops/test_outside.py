@@ -322,7 +322,7 @@ def test_characters_that_a_terminal_does_not_know_are_written_otherwise() -> Non
     ) as process:
         _, said = process.communicate()
     assert process.returncode == main.USAGE
-    assert "no sender domain of dev" in said
+    assert "not a sender domain of dev" in said
 
 
 def test_an_interrupt_ends_without_a_word(programs: Programs) -> None:

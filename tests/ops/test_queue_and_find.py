@@ -69,7 +69,7 @@ def test_queues_are_listed_with_age_answer_and_what_is_suspended(ping8: Ping8) -
     _, result = ping8("queue", "list", answers={"list": LISTED})
     lines = [" ".join(line.split()) for line in result.output.splitlines()]
     assert lines[:4] == [
-        "1,237 messages wait in 3 queues",
+        "1,237 messages in 3 queues",
         "messages oldest queue state last answer",
         "1,200 2.0 h c1:shop@gmail.com suspended 2026-11-30 00:53 421 4.7.28 ?[31mtoo fast",
         "30 60 s news@gmail.com",
@@ -108,7 +108,7 @@ SUSPEND = ["queue", "suspend", "--domain", "yahoo.com", "--reason", "slow", "--f
 def test_a_suspension_shows_how_much_it_is_and_asks(ping8: Ping8) -> None:
     answers = {"list": LISTED, "suspend": DONE}
     asked, result = ping8(*SUSPEND, answers=answers, stdin="n\n")
-    assert "7 messages in 1 queues are held back for 2h" in result.output
+    assert "7 messages in 1 queues will be suspended for 2h" in result.output
     assert isinstance(result.exception, UserError)
     assert [verb[1] for verb in asked] == ["list"]
     asked, result = ping8(*SUSPEND, answers=answers, stdin="y\n")
@@ -120,7 +120,7 @@ def test_a_suspension_shows_how_much_it_is_and_asks(ping8: Ping8) -> None:
 
 
 @pytest.mark.parametrize(
-    ("criteria", "why"), [([], "every queue"), (["--domain", "gmx.de"], "no queue is meant")]
+    ("criteria", "why"), [([], "every queue"), (["--domain", "gmx.de"], "no queue matches")]
 )
 @pytest.mark.parametrize("kind", ["suspend", "bounce"])
 def test_a_change_of_all_or_of_nothing_is_rejected(
@@ -135,7 +135,7 @@ def test_a_change_of_all_or_of_nothing_is_rejected(
 def test_a_bounce_says_that_it_is_for_good(ping8: Ping8) -> None:
     arguments = ["queue", "bounce", "--brand", "news", "--reason", "wrong list", "--yes"]
     asked, result = ping8(*arguments, answers={"list": LISTED, "bounce": DONE})
-    assert "END FOR GOOD" in result.output
+    assert "BOUNCED PERMANENTLY" in result.output
     assert asked[1][-4:-2] == ["--for", "5m"]
 
 

@@ -125,7 +125,7 @@ def test_progress_is_told_line_by_line_without_the_final_error(server: Server) -
 
 def test_a_host_without_an_agent_says_to_push(server: Server) -> None:
     server.answer = (127, "", "timeout: failed to run command: No such file or directory\n")
-    with pytest.raises(UserError, match="it has no agent that knows this; push a release"):
+    with pytest.raises(UserError, match="it has no agent with this verb; push a release"):
         ssh_json(server.access, ["drift"])
 
 
@@ -140,7 +140,7 @@ def test_a_key_that_the_host_refuses_is_named_as_the_cause(
     changed = [f"  IdentityFile {stranger}" if "IdentityFile" in line else line for line in lines]
     config.write_text("\n".join(changed))
     monkeypatch.setenv(CONFIG, str(config))
-    with pytest.raises(UserError, match="it refuses our key for user ping8"):
+    with pytest.raises(UserError, match="it rejects our key for user ping8"):
         ssh_json(server.access, ["drift"])
 
 

@@ -1,4 +1,4 @@
-"""The tree that stands at /opt/kumomta on a sandbox host."""
+"""The tree at /opt/kumomta on a sandbox host."""
 
 import getpass
 import subprocess
