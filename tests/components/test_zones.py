@@ -53,7 +53,7 @@ def test_a_zone_is_found_by_id_or_name(
         (
             Exception("multiple Route 53 Hosted Zones matched; use additional constraints"),
             {},
-            "zone example.com: several public zones in Route 53 have this name. Write the id",
+            "zone example.com: several public zones in Route 53 have this name. Set the id",
         ),
         (Exception("no matching Route 53 Hosted Zone found"), {}, "not found in Route 53"),
         (Exception("NoSuchHostedZone"), {"example.com": "Z9"}, "zoneIds: no zone Z9 for"),
