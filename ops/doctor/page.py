@@ -7,7 +7,8 @@ from importlib import resources
 from string import Template
 
 from ops.doctor.finding import WORST_FIRST, Finding, Status, worst_first
-from ops.doctor.terminal import alike, by_group, names
+from ops.doctor.roots import roots
+from ops.doctor.terminal import also, by_group, names, together
 from ops.stack import Deployment
 
 Places = Mapping[tuple[str, str], str]
@@ -49,17 +50,19 @@ class Box:
 def page(findings: Iterable[Finding], deployment: Deployment, *, when: str) -> str:
     """The whole page; `when` is the time of the examination as text."""
     ordered = worst_first(findings)
-    trouble = [finding for finding in ordered if finding.status is not Status.PASS]
-    places = {
-        one.key: f"f{number}" for number, members in enumerate(together(trouble)) for one in members
-    }
+    causes = roots(ordered)
+    explained = {one.key for members in causes.values() for one in members}
+    rest = [finding for finding in ordered if finding.key not in explained]
+    trouble = [finding for finding in rest if finding.status is not Status.PASS]
+    articles = [*causes.values(), *together(trouble, most=_ARTICLES)]
+    places = {one.key: f"f{number}" for number, members in enumerate(articles) for one in members}
     template = Template(resources.files("ops.doctor").joinpath("page.html").read_text("utf-8"))
     return template.substitute(
         title=escape(f"Mail of {deployment.stack}"),
         when=escape(when),
         counts=_counts(ordered),
         topology=_topology(ordered, deployment, places),
-        findings=_groups(ordered, places),
+        findings=_causes(causes, places) + _groups(rest, places),
     )
 
 
@@ -139,6 +142,17 @@ def topology(findings: Sequence[Finding], deployment: Deployment) -> list[list[B
     ]
 
 
+def _causes(causes: Mapping[str, Sequence[Finding]], places: Places) -> str:
+    return "".join(
+        f'<article id="{places[members[0].key]}" class="{members[0].status}"><header>'
+        f"<i>{members[0].status}</i> <b>{escape(cause)}</b></header><dl>"
+        f"<dt>fix</dt><dd>{escape(members[0].fix)}</dd>"
+        f"<dt>also</dt><dd>{len(members)} checks say nothing because of it: "
+        f"{escape(names(members))}</dd></dl></article>"
+        for cause, members in causes.items()
+    )
+
+
 def _groups(findings: Sequence[Finding], places: Places) -> str:
     return "".join(_group(group, members, places) for group, members in by_group(findings))
 
@@ -152,24 +166,9 @@ def _group(group: str, findings: Sequence[Finding], places: Places) -> str:
         if passes
         else ""
     )
-    articles = "".join(_article(members, places) for members in together(trouble))
+    articles = "".join(_article(members, places) for members in together(trouble, most=_ARTICLES))
     body = f"{_subjects(trouble, places)}{articles}{fold}"
     return f"<section><h2>{escape(group)}</h2>{body}</section>"
-
-
-def together(trouble: Sequence[Finding]) -> list[list[Finding]]:
-    """Findings that share an article: those of one fix, and the rest of a check that fails often.
-
-    A fault of a thousand domains may have a fix for each; the page shows some of them.
-    """
-    kept: dict[tuple[str, Status], list[list[Finding]]] = {}
-    for members in alike(trouble):
-        groups = kept.setdefault((members[0].check, members[0].status), [])
-        if len(groups) < _ARTICLES:
-            groups.append(list(members))
-        else:
-            groups[-1] += members
-    return [members for groups in kept.values() for members in groups]
 
 
 def _subjects(trouble: Sequence[Finding], places: Places) -> str:
@@ -216,15 +215,12 @@ def _passes(passes: Sequence[Finding]) -> str:
 def _article(members: Sequence[Finding], places: Places) -> str:
     """One finding, with the names of others that fail alike."""
     finding = members[0]
-    also = names(members[1:])
-    if any(one.fix != finding.fix for one in members):
-        also += "; each has a fix of its own: ping8 doctor --domain NAME"
     rows = [
         ("saw", escape(finding.saw)),
         ("expected", escape(finding.expected)),
         ("why", escape(finding.text.why)),
         ("fix", f"<code>{escape(finding.fix)}</code>" if finding.fix else ""),
-        ("also", escape(also)),
+        ("also", escape(also(members))),
     ]
     body = "".join(f"<dt>{label}</dt><dd>{text}</dd>" for label, text in rows if text)
     return (

@@ -12,6 +12,8 @@ from ops.doctor.roots import roots
 
 WIDTH = 100
 _SHOWN = 8
+_PARAGRAPHS = 3
+"""Paragraphs about one check; `every` prints all."""
 _STYLE = {
     Status.FAIL: "bold red",
     Status.UNKNOWN: "bold magenta",
@@ -33,8 +35,9 @@ def show(findings: Iterable[Finding], console: Console, *, every: bool) -> None:
         if not every and len(passes) == len(members):
             continue
         console.print(_heading(group, members, width), width=width)
-        for together in alike(finding for finding in members if finding.status is not Status.PASS):
-            console.print(_trouble(together), width=width)
+        trouble = [finding for finding in members if finding.status is not Status.PASS]
+        for alike in together(trouble, most=len(trouble) if every else _PARAGRAPHS):
+            console.print(_trouble(alike), width=width)
         if every and passes:
             console.print(Padding(_passes(passes), (0, 0, 1, 0)), width=width)
     console.print(count(ordered))
@@ -86,13 +89,25 @@ def _heading(group: str, findings: Iterable[Finding], width: int) -> Table:
     return row
 
 
-def alike(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """Findings that one fix puts right, together: a hundred domains may share one fault."""
-    together: dict[tuple[str, Status, str], list[Finding]] = {}
+def together(findings: Iterable[Finding], *, most: int) -> list[list[Finding]]:
+    """Findings of one check that are shown as one: those that one fix puts right.
+
+    A fault of a thousand domains may have a fix for each: after the first `most`, the rest is one.
+    """
+    by_fix: dict[tuple[str, Status], dict[str, list[Finding]]] = {}
     for finding in findings:
-        kind = (finding.check, finding.status, finding.fix)
-        together.setdefault(kind, []).append(finding)
-    return list(together.values())
+        groups = by_fix.setdefault((finding.check, finding.status), {})
+        fix = finding.fix if finding.fix in groups or len(groups) < most else next(reversed(groups))
+        groups.setdefault(fix, []).append(finding)
+    return [members for groups in by_fix.values() for members in groups.values()]
+
+
+def also(members: Sequence[Finding]) -> str:
+    """Whom a finding is about besides the first, and whether one fix serves all."""
+    others = names(members[1:])
+    if any(finding.fix != members[0].fix for finding in members):
+        others += "; each has a fix of its own: ping8 doctor --domain NAME"
+    return others
 
 
 def _trouble(members: Sequence[Finding]) -> Table:
@@ -102,7 +117,7 @@ def _trouble(members: Sequence[Finding]) -> Table:
         ("expected", first.expected),
         ("why", first.text.why),
         ("fix", first.fix),
-        ("also", names(members[1:])),
+        ("also", also(members)),
     ]
     details = Table.grid(padding=(0, 1))
     details.add_column(style="dim", no_wrap=True, width=8)

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ops.doctor.finding import Finding, Status, check_texts
+from ops.doctor.finding import Finding, Status, check_texts, unknown
 from ops.doctor.page import page, topology
 from tests.examples import LARGE
 from tests.ops.doctor.browser import MISSING, Browser, browser
@@ -166,6 +166,17 @@ def test_each_part_has_the_colour_of_its_worst_finding() -> None:
         "out3.mail.example.com": None,
         "Recipients": Status.FAIL,
     }
+
+
+def test_one_cause_of_many_findings_is_one_article_that_boxes_lead_to() -> None:
+    silent = unknown("could not check", fix="look at the route", cause="no TCP")
+    found = [silent.of(check, "mta") for check in ("host.login", "host.units", "host.disk")]
+    text = page(found, DEPLOYED, when=WHEN)
+    assert text.count("<article") == 1
+    assert "<b>no TCP</b>" in text and "look at the route" in text
+    links = Links()
+    links.feed(text)
+    assert set(links.targets) == {"f0"} == {one for one in links.anchors if one}
 
 
 def test_a_healthy_page_shows_no_trouble() -> None:

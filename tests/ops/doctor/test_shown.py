@@ -70,6 +70,23 @@ def test_one_fault_of_a_hundred_domains_is_one_paragraph() -> None:
     assert "100 fail" in text
 
 
+def test_a_fix_for_each_of_a_hundred_domains_is_a_few_paragraphs_unless_all_are_wanted() -> None:
+    own = [
+        Finding(
+            check="domain.spf",
+            subject=f"d{n}.example.com",
+            status=Status.FAIL,
+            saw="no",
+            fix=f"the owner of d{n}.example.com publishes it",
+        )
+        for n in range(100)
+    ]
+    lines = [line for line in shown(own).splitlines() if line.strip()]
+    assert len(lines) < 20
+    assert "and 89 more; each has a fix of its own" in " ".join(shown(own).split())
+    assert shown(own, every=True).count("publishes it") == 100
+
+
 # JSON -------------------------------------------------------------------------
 
 
