@@ -160,5 +160,5 @@ def test_metadata_that_do_not_answer_are_told() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{unused.getsockname()[1]}"
-        with pytest.raises(SendError, match="do not answer"):
+        with pytest.raises(SendError, match="does not answer"):
             credentials(address)
