@@ -66,7 +66,7 @@ class MailPlatform(pulumi.ComponentResource):
         self._tags = common_tags(settings)
         self._child = child = pulumi.ResourceOptions(parent=self)
         self.private = private_addresses(settings)
-        records = plan.mail_records(settings)
+        records = plan.made_records(settings)
         invoke = pulumi.InvokeOutputOptions(parent=self)
         self._zones = {
             zone: look_up(settings, zone, invoke)

@@ -42,9 +42,16 @@ def publications_of(settings: Settings, domain: SenderDomain) -> tuple[Publicati
 def in_short(settings: Settings) -> tuple[Publication, ...]:
     """Every record, but those of domains with the keys of a brand once, for `<domain>`."""
     found: dict[Publication, None] = {}
+    alike: set[tuple[object, ...]] = set()
     for domain in settings.domains:
-        for each in publications_of(settings, domain):
-            found[_of_any(domain.name, each) if domain.dkim.keys == "brand" else each] = None
+        if not plan.is_elsewhere(settings, domain):
+            found |= dict.fromkeys(publications_of(settings, domain))
+            continue
+        kind = (domain.brand, domain.dmarc, domain.spf)
+        if kind not in alike:
+            alike.add(kind)
+            own = publications_of(settings, domain)
+            found |= dict.fromkeys(_of_any(domain.name, each) for each in own)
     return tuple(found)
 
 

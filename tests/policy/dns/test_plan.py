@@ -254,3 +254,18 @@ def test_the_owner_may_keep_the_dmarc_record() -> None:
     dmarc = {"publish": False, "report": "dmarc@example.net"}
     records = plan.mail_records(settings({"name": "shop.example.com", "dmarc": dmarc}))
     assert not [item.name for item in records if "_dmarc" in item.name]
+
+
+@pytest.mark.parametrize(
+    "domains",
+    [
+        [{"name": "a.example", "dkim": {"keys": "brand"}}, {"name": "b.mail.example.com"}],
+        [{"name": "example.com", "dkim": {"keys": "brand"}}],
+        [{"name": "a.example", "dkim": {"keys": "brand"}, "feedback": "fbl.a.example"}],
+        [{"name": "a.example"}, {"name": "b.example", "zone": "b.example"}],
+    ],
+)
+def test_made_records_are_those_of_all_that_have_a_zone(domains: list[dict[str, Any]]) -> None:
+    chosen = settings(*domains)
+    expected = tuple(record for record in plan.mail_records(chosen) if record.zone is not None)
+    assert plan.made_records(chosen) == expected
