@@ -156,7 +156,7 @@ def test_keys_that_are_not_there_are_told_without_what_was(metadata: Metadata) -
     assert "S3CRET" not in str(told.value)
 
 
-def test_metadata_that_do_not_answer_are_told() -> None:
+def test_metadata_that_does_not_answer_is_reported() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{unused.getsockname()[1]}"
