@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from policy.settings import yaml_file
+from policy.settings import csv_file, yaml_file
 from policy.settings.plain_secrets import Path
 from policy.settings.problems import PROJECT, Problem, key_of, shown
 
@@ -99,9 +99,9 @@ def _read(file: str, directory: FilePath) -> list[object] | Problem:
         return Problem(key=key, value=file, fix=fix)
     path = directory / file
     try:
-        found = yaml_file.read(path)
+        found = (csv_file if path.suffix == ".csv" else yaml_file).read(path)
     except FileNotFoundError:
-        others = sorted(found.name for found in directory.glob("*.domains.yaml"))
+        others = sorted(found.name for found in directory.glob("*.domains.*"))
         there = f"; it contains: {', '.join(others)}" if others else ""
         fix = f"there is no such file in {directory.name}/{there}"
         return Problem(key=key, value=file, fix=fix)

@@ -65,7 +65,8 @@ class Settings(Model):
     )
     domains_file: str | None = Field(
         default=None,
-        description="YAML file next to the stack file with a list of more sender domains.",
+        description="File next to the stack file with more sender domains: a YAML list, or CSV "
+        "whose first row names the columns (`name`, `brand`, `zone`, `bounce`, `feedback`).",
         examples=["prod.domains.yaml"],
     )
     domain_defaults: DomainDefaults = Field(

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
@@ -16,6 +16,8 @@ PROJECT = "ping8-mail"
 
 HIDDEN = "(hidden)"
 _LONGEST_VALUE = 120
+_SHOWN_OF_A_KIND = 10
+_INDEX = re.compile(r"\[\d+\]")
 _USER_INFO = re.compile(r"//[^/?#\s]*@")
 
 
@@ -40,7 +42,18 @@ class SettingsError(UserError):
         self.problems = tuple(dict.fromkeys(problems))
         count = len(self.problems)
         head = f"{count} problem{'' if count == 1 else 's'} in the settings; nothing was changed:"
-        super().__init__("\n".join([head, *(f"  - {problem}" for problem in self.problems)]))
+        super().__init__("\n".join([head, *(f"  - {line}" for line in _lines(self.problems))]))
+
+
+def _lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """One line a problem; of many at the same key of different entries the first ones."""
+    kinds: dict[str, list[Problem]] = {}
+    for problem in problems:
+        kinds.setdefault(_INDEX.sub("[]", problem.key), []).append(problem)
+    for alike in kinds.values():
+        yield from map(str, alike[:_SHOWN_OF_A_KIND])
+        if len(alike) > _SHOWN_OF_A_KIND:
+            yield f"and {len(alike) - _SHOWN_OF_A_KIND:,} more of this kind"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from policy.settings import SettingsError
 from tests.policy.settings.good import Raw, changed, problems, read, setting
 
 
@@ -101,3 +102,46 @@ def test_a_misspelt_default_is_reported_once() -> None:
     (problem,) = problems(changed(domainDefaults={"dmark": {}}))
     assert problem.key == "ping8-mail:domainDefaults.dmark"
     assert "did you mean dmarc?" in problem.fix
+
+
+def with_csv(directory: Path, text: str) -> Raw:
+    (directory / "test.domains.csv").write_text(text, "utf-8")
+    return changed(domainsFile="test.domains.csv")
+
+
+def test_a_csv_file_names_its_columns_in_the_first_row(tmp_path: Path) -> None:
+    text = 'name,brand,bounce\r\nA.Example,news,\r\n"b.example",,returns.b.example\r\n'
+    domains = read(with_csv(tmp_path, text), tmp_path).domains[2:]
+    assert [(domain.name, domain.brand, domain.bounce_domain) for domain in domains] == [
+        ("a.example", "news", "bounce.a.example"),
+        ("b.example", "default", "returns.b.example"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("", "line 1: the first row: name the columns"),
+        ("domain,brand\na.example,news\n", "line 1: column 'domain': name the columns"),
+        ("name,name\na.example,b.example\n", "name the columns once each"),
+        ("name,brand\na.example\n", "line 2: as many values as columns"),
+        ("name\na.example,b.example\n", "line 2: as many values as columns"),
+        ('name\n"a.example\n', "not valid CSV"),
+    ],
+)
+def test_a_malformed_csv_file_is_refused_with_its_line(tmp_path: Path, text: str, fix: str) -> None:
+    (problem,) = problems(with_csv(tmp_path, text), tmp_path)
+    assert problem.key == "test.domains.csv"
+    assert fix in problem.fix
+
+
+def test_of_many_problems_of_one_kind_the_first_are_shown_and_the_others_counted(
+    tmp_path: Path,
+) -> None:
+    lines = "".join(f"- {{name: d{i}.example, brand: nws}}\n" for i in range(4822))
+    with pytest.raises(SettingsError) as refused:
+        read(with_file(tmp_path, f"{lines}- exa mple\n"), tmp_path)
+    said = str(refused.value).splitlines()
+    assert len(said) == 1 + 11 + 1
+    assert said[0].startswith("4823 problems")
+    assert "  - and 4,812 more of this kind" in said
