@@ -3,9 +3,13 @@
 import html
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import typer
+from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +21,9 @@ from policy.dns.publish import Publication, records_to_publish, zone_text
 from policy.errors import UsageError
 from policy.settings import Settings, names
 from policy.settings.problems import nearest
+
+_AT_ONCE = 64
+"""Questions to DNS at a time."""
 
 
 def dns(
@@ -70,21 +77,30 @@ def chosen(settings: Settings, domains: Sequence[str]) -> tuple[Publication, ...
 def published(records: Sequence[Publication], resolvers: Sequence[str]) -> dict[Publication, str]:
     """The state of each record: published, missing, another value, or why it is unknown."""
     resolver = Resolver(tuple(resolvers))
-    found: dict[Publication, str] = {}
-    for record in records:
-        try:
-            if record.type == "TXT":
-                values = resolver.txt(record.name)
-            else:
-                values = resolver.texts(record.name, record.type)
-        except LookupFailed as error:
-            found[record] = f"not known: {error}"
-            continue
-        if record.value.rstrip(".").lower() in (value.lower() for value in values):
-            found[record] = "published"
+    progress = Console(stderr=True)
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        states = track(
+            pool.map(partial(_state, resolver), records),
+            description="Asking DNS",
+            total=len(records),
+            console=progress,
+            disable=not progress.is_terminal,
+            transient=True,
+        )
+        return dict(zip(records, states, strict=True))
+
+
+def _state(resolver: Resolver, record: Publication) -> str:
+    try:
+        if record.type == "TXT":
+            values = resolver.txt(record.name)
         else:
-            found[record] = f"another value: {values[0]}" if values else "missing"
-    return found
+            values = resolver.texts(record.name, record.type)
+    except LookupFailed as error:
+        return f"not known: {error}"
+    if record.value.rstrip(".").lower() in (value.lower() for value in values):
+        return "published"
+    return f"another value: {values[0]}" if values else "missing"
 
 
 def _show(records: Sequence[Publication], states: Mapping[Publication, str]) -> None:
