@@ -1,5 +1,6 @@
 """The table of metrics as CloudWatch alarms, with a topic and a dashboard."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ _EC2 = "AWS/EC2"
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmsArgs:
-    """Inputs of the alarms. `instance_ids` are by host.
+    """Inputs of the alarms. `instance_ids` are by host; `role_name` is the MTA host's.
 
     `pushed` is every release: a host sends no metric before its first, and an alarm that treats
     missing data as a breach would wake people up.
@@ -32,6 +33,7 @@ class AlarmsArgs:
     settings: Settings
     instance_ids: Mapping[str, pulumi.Input[str]]
     pushed: Sequence[pulumi.Resource]
+    role_name: pulumi.Input[str]
     tags: Mapping[str, str]
 
 
@@ -39,13 +41,16 @@ class Alarms(pulumi.ComponentResource):
     """The alarms that operators get.
 
     Creates:
-    - an SNS topic with a subscription for each e-mail address, unless a topic is configured
+    - an SNS topic with a subscription for each e-mail address, unless a topic is configured;
+      the MTA host may count who confirmed
     - a CloudWatch alarm for each row of the table, on each host, volume, provider and source
     - the composite alarm for mail that is not flowing
     - the environment's dashboard
     """
 
     topic_arn: pulumi.Output[str]
+    subscribed: pulumi.Output[str] | None
+    """The topic, where it is ours and somebody is to confirm a subscription."""
     dashboard_name: pulumi.Output[str]
 
     def __init__(
@@ -56,6 +61,8 @@ class Alarms(pulumi.ComponentResource):
         self._settings = args.settings
         self._args = args
         self.topic_arn = self._topic()
+        ours = args.settings.alarms.topic is None and bool(args.settings.operators.emails)
+        self.subscribed = self._counted(name) if ours else None
         planned = planned_alarms(args.settings)
         alarms = {one.key: self._alarm(one) for one in planned}
         composite = self._composite(planned, alarms)
@@ -95,6 +102,16 @@ class Alarms(pulumi.ComponentResource):
                 opts=child,
             )
         return topic.arn
+
+    def _counted(self, name: str) -> pulumi.Output[str]:
+        """The topic, whose confirmed and pending subscriptions the MTA host may count."""
+        aws.iam.RolePolicy(
+            f"{name}-subscriptions",
+            role=self._args.role_name,
+            policy=self.topic_arn.apply(_may_count),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return self.topic_arn
 
     def _alarm(self, planned: Planned) -> aws.cloudwatch.MetricAlarm:
         alarm = planned.alarm
@@ -181,6 +198,11 @@ class Alarms(pulumi.ComponentResource):
             tags={**named(self._args.tags, name), "Severity": "critical"},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[alarms[key] for key in keys]),
         )
+
+
+def _may_count(topic: str) -> str:
+    statement = {"Effect": "Allow", "Action": "sns:GetTopicAttributes", "Resource": topic}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def aws_name(settings: Settings, *parts: str) -> str:

@@ -23,7 +23,7 @@ class InstanceProfile(pulumi.ComponentResource):
 
     Creates:
     - an IAM role that EC2 may assume, and its instance profile
-    - a policy: send metrics of our namespace
+    - a policy: send metrics of our namespace, and see whether an image still exists
     """
 
     name: pulumi.Output[str]
@@ -71,6 +71,8 @@ _METRICS = {
             "Action": "cloudwatch:PutMetricData",
             "Resource": "*",
             "Condition": {"StringEquals": {"cloudwatch:namespace": load().namespace}},
-        }
+        },
+        # EC2 knows no permission for one image (Service Authorization Reference).
+        {"Effect": "Allow", "Action": "ec2:DescribeImages", "Resource": "*"},
     ],
 }

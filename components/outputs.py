@@ -21,6 +21,7 @@ def outputs(settings: Settings, platform: MailPlatform) -> dict[str, Any]:
             source.name: _source(settings, platform, source.name) for source in settings.sources
         },
         "records_to_publish": [publication.as_dict() for publication in in_short(settings)],
+        "alarm_topic": platform.alarm_topic,
         "releases": {name: release.release_id for name, release in platform.releases.items()},
         "log_in": {
             name: pulumi.Output.concat("ssh ", LOGIN_USER, "@", host.primary_address)

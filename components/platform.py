@@ -56,6 +56,8 @@ class MailPlatform(pulumi.ComponentResource):
     addresses: Mapping[str, pulumi.Output[str]]
     """Public address of each egress source, and of `mta`."""
     private: PrivateAddresses
+    alarm_topic: pulumi.Output[str] | None = None
+    """The topic of the alarms, where it is ours and operators are subscribed."""
 
     def __init__(
         self, name: str, args: MailPlatformArgs, opts: pulumi.ResourceOptions | None = None
@@ -212,8 +214,14 @@ class MailPlatform(pulumi.ComponentResource):
         settings = self._settings
         if settings.alarms.enabled:
             ids = {name: host.instance_id for name, host in self.hosts.items()}
-            args = AlarmsArgs(settings=settings, instance_ids=ids, pushed=pushed, tags=self._tags)
-            Alarms(f"{self._name}-alarms", args, self._child)
+            args = AlarmsArgs(
+                settings=settings,
+                instance_ids=ids,
+                pushed=pushed,
+                role_name=mta.role_name,
+                tags=self._tags,
+            )
+            self.alarm_topic = Alarms(f"{self._name}-alarms", args, self._child).subscribed
         if settings.logs.ship:
             archive = LogArchiveArgs(settings=settings, role_name=mta.role_name, tags=self._tags)
             LogArchive(f"{self._name}-logs", archive, self._child)

@@ -14,6 +14,7 @@ from hostagent.host import Host
 from hostagent.layout import Layout
 
 _OTHERS = {
+    "cloud": "cloud.run",
     "dial": "dial.run",
     "events": "events.events.main",
     "find": "find.main",

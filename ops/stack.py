@@ -51,12 +51,16 @@ class Egress:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """The outputs of a stack that operators' tools need; no secret is among them."""
+    """The outputs of a stack that operators' tools need; no secret is among them.
+
+    `alarm_topic` is the SNS topic to which operators are subscribed.
+    """
 
     stack: str
     settings: Settings
     hosts: Mapping[str, HostAccess]
     egress: Mapping[str, Egress]
+    alarm_topic: str | None = None
 
     @property
     def mta(self) -> HostAccess:
@@ -78,6 +82,7 @@ class _Outputs:
     settings: Annotated[Settings, BeforeValidator(unpacked)]
     hosts: dict[str, HostAccess]
     egress: dict[str, Egress]
+    alarm_topic: str | None = None
 
 
 _OUTPUTS = TypeAdapter(_Outputs)
@@ -103,6 +108,7 @@ def from_outputs(stack: str, outputs: Mapping[str, Any]) -> Deployment:
         settings=found.settings,
         hosts=found.hosts,
         egress=found.egress,
+        alarm_topic=found.alarm_topic,
     )
 
 

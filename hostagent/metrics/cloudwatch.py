@@ -10,7 +10,7 @@ import socket
 import ssl
 import time
 import urllib.parse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hostagent.metrics.model import Metric
@@ -25,7 +25,7 @@ _LIFETIME = "60"
 
 _ROLE = "/latest/meta-data/iam/security-credentials/"
 _VERSION = "2010-08-01"
-_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
+FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
 class SendError(Exception):
@@ -43,18 +43,31 @@ class Credentials:
 
 def credentials(address: str = METADATA) -> Credentials:
     """From the instance's metadata."""
+    with _metadata(address) as get:
+        text = get(_ROLE + get(_ROLE).strip())
+    try:
+        given = json.loads(text)
+        return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["Token"])
+    except (ValueError, KeyError):
+        raise SendError("instance metadata has no keys for a role") from None
+
+
+def image(address: str = METADATA) -> str:
+    """The image that the instance was made from."""
+    with _metadata(address) as get:
+        return get("/latest/meta-data/ami-id").strip()
+
+
+@contextlib.contextmanager
+def _metadata(address: str) -> Iterator[Callable[[str], str]]:
+    """Reads paths of the instance's metadata, in a session of their own."""
     connection = http.client.HTTPConnection(address, timeout=_METADATA_LIMIT)
     try:
         ttl = {"X-aws-ec2-metadata-token-ttl-seconds": _LIFETIME}
-        session = _ask(connection, "PUT", "/latest/api/token", ttl)
-        headers = {"X-aws-ec2-metadata-token": session}
-        role = _ask(connection, "GET", _ROLE, headers).strip()
-        given = json.loads(_ask(connection, "GET", _ROLE + role, headers))
-        return Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["Token"])
+        headers = {"X-aws-ec2-metadata-token": _ask(connection, "PUT", "/latest/api/token", ttl)}
+        yield lambda path: _ask(connection, "GET", path, headers)
     except (OSError, http.client.HTTPException) as error:
         raise SendError(f"instance metadata does not answer: {_said(error)}") from None
-    except (ValueError, KeyError):
-        raise SendError("instance metadata has no keys for a role") from None
     finally:
         connection.close()
 
@@ -103,7 +116,7 @@ def send(
     host = endpoint(region)
     packed = gzip.compress(body, 6, mtime=0)
     headers = {
-        "Content-Type": _TYPE,
+        "Content-Type": FORM,
         "Content-Encoding": "gzip",
         "Host": host,
         "X-Amz-Date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)),
@@ -128,10 +141,10 @@ def send(
     return len(packed)
 
 
-def endpoint(region: str) -> str:
-    """CloudWatch's name in a region."""
+def endpoint(region: str, service: str = "monitoring") -> str:
+    """A service's name in a region; CloudWatch's unless named."""
     china = ".cn" if region.startswith("cn-") else ""
-    return f"monitoring.{region}.amazonaws.com{china}"
+    return f"{service}.{region}.amazonaws.com{china}"
 
 
 def authorization(

@@ -62,12 +62,19 @@ CHANGED_HOSTS = About[HostAccess](
     things=lambda case: case.deployment.hosts.values(), name=_name, together=True
 )
 """Hosts, by how they differ from their release, which takes longer."""
+IMAGES = About[HostAccess](things=lambda case: case.deployment.hosts.values(), name=_name)
+"""Hosts, by what AWS says of their images."""
 MTA = About[HostAccess](things=lambda case: [case.deployment.mta], name=_name, together=True)
 MTA_NAME = About[Endpoint](things=_mta_name, name=lambda endpoint: endpoint.host)
 """The MTA as PING8 and the world reach it."""
 ISSUED = About[Endpoint](things=_issued, name=lambda endpoint: endpoint.host)
 """The same, where an authority issues its certificate."""
 ZONE = About[str](things=lambda case: [case.settings.zone], name=str)
+TOPIC = About[str](
+    things=lambda case: [case.deployment.alarm_topic] if case.deployment.alarm_topic else [],
+    name=lambda arn: arn.rpartition(":")[2],
+)
+"""The topic of the alarms, where operators are subscribed to one of ours."""
 PROXIES = About[ProxyHost](things=lambda case: case.settings.proxies, name=_name)
 SOURCES = About[Egress](things=lambda case: case.deployment.egress.values(), name=_name)
 DOMAINS = About[SenderDomain](things=chosen_domains, name=_name)

@@ -120,6 +120,7 @@ _MADE: dict[str, Any] = {
     "aws:ec2/eip:Eip": _elastic_ip,
     "aws:iam/role:Role": lambda args: {"name": args.name},
     "aws:iam/instanceProfile:InstanceProfile": lambda args: {"name": args.name},
+    "aws:sns/topic:Topic": lambda args: {"arn": f"arn:aws:sns:{args.inputs['name']}"},
     "aws:secretsmanager/secret:Secret": lambda args: {"arn": f"arn:aws:{_hash(args.name)}"},
     "tls:index/privateKey:PrivateKey": lambda args: dict(KEYS[args.inputs["algorithm"]]),
     "random:index/randomPassword:RandomPassword": lambda args: {

@@ -80,6 +80,21 @@ def test_operators_get_every_alarm_and_its_end_by_e_mail() -> None:
             assert topic.urn in item.property_dependencies[actions]
 
 
+def test_the_mta_host_may_count_the_subscriptions_of_our_topic_alone() -> None:
+    operators = {**shapes.MINIMAL["operators"], "emails": ["night@example.com"]}
+    program = with_settings(operators=operators)
+    (topic,) = program.of_type("aws:sns/topic:Topic")
+    policy = program.one("RolePolicy", "mail-alarms-subscriptions")
+    assert policy.property_dependencies["policy"] == {topic.urn}
+    (statement,) = json.loads(policy.inputs["policy"])["Statement"]
+    allowed = {"Effect": "Allow", "Action": "sns:GetTopicAttributes"}
+    assert statement == {**allowed, "Resource": program.outputs["alarm_topic"]}
+    given = {"topic": "arn:aws:sns:eu-central-1:123456789012:operators"}
+    theirs = with_settings(operators=operators, alarms=given)
+    assert not [item for item in theirs if item.name == "mail-alarms-subscriptions"]
+    assert "alarm_topic" not in theirs.outputs
+
+
 def test_an_existing_topic_is_used_as_it_is() -> None:
     topic = "arn:aws:sns:eu-central-1:123456789012:operators"
     program = with_settings(alarms={"topic": topic})

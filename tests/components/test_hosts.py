@@ -18,11 +18,12 @@ def policy(program: Program, name: str) -> list[dict[str, Any]]:
     return statements
 
 
-def test_a_host_may_send_metrics_of_our_namespace_alone() -> None:
+def test_a_host_may_send_metrics_of_our_namespace_and_look_at_images_alone() -> None:
     for host in ("mta", "proxy-1"):
-        (statement,) = policy(shapes.program("minimal"), f"mail-{host}-metrics")
-        assert statement["Action"] == "cloudwatch:PutMetricData"
-        assert statement["Condition"] == {"StringEquals": {"cloudwatch:namespace": "PING8/Mail"}}
+        metrics, images = policy(shapes.program("minimal"), f"mail-{host}-metrics")
+        assert metrics["Action"] == "cloudwatch:PutMetricData"
+        assert metrics["Condition"] == {"StringEquals": {"cloudwatch:namespace": "PING8/Mail"}}
+        assert (images["Effect"], images["Action"]) == ("Allow", "ec2:DescribeImages")
 
 
 def test_every_host_has_a_profile_of_its_own() -> None:

@@ -15,6 +15,7 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 from moto.ec2.models import EC2Backend, amis, elastic_ip_addresses
 from moto.ec2.responses import EC2Response
+from moto.sns.models import SNSBackend
 
 from standins.pulumi.aws import ec2_rules, service_rules
 from standins.pulumi.aws.ec2_rules import held, pointer, refuse
@@ -42,6 +43,8 @@ def install(elastic_range: str) -> None:
     _then(EC2Backend, "disassociate_address", _forget_private_address)
     _then(EC2Backend, "terminate_instances", _free_interfaces)
     _then(EC2Backend, "unassign_private_ip_addresses", _drop_lost_associations)
+    for name in ("subscribe", "unsubscribe"):
+        _then(SNSBackend, name, _confirm)
     _then(CloudWatchBackend, "put_metric_alarm", _fire_without_data)
     ec2_rules.RULES.install()
     service_rules.RULES.install()
@@ -75,6 +78,14 @@ def _allocator(elastic_range: str) -> Callable[[], str]:
         return address
 
     return allocate
+
+
+def _confirm(sns: Moto, _: Moto) -> None:
+    """Operators of the sandbox confirm at once; moto counts nobody, and misspells who did."""
+    for topic in sns.topics.values():
+        topic.subscriptions_confimed = sum(
+            each.topic is topic for each in sns.subscriptions.values()
+        )
 
 
 def _free_interfaces(ec2: Moto, _: Moto) -> None:

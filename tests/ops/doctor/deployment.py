@@ -32,6 +32,7 @@ def deployment_of(raw: dict[str, Any] = LARGE, **changes: Any) -> Deployment:
             )
             for number, source in enumerate(settings.sources)
         },
+        alarm_topic="arn:aws:sns:eu-central-1:123456789012:ping8-small-alarms",
     )
 
 
@@ -41,6 +42,7 @@ def outputs_of(deployment: Deployment) -> dict[str, Any]:
         "settings": exported(deployment.settings),
         "hosts": {name: vars(host) for name, host in deployment.hosts.items()},
         "egress": {name: vars(source) for name, source in deployment.egress.items()},
+        "alarm_topic": deployment.alarm_topic,
     }
 
 

@@ -29,6 +29,7 @@ from tests.sandbox.e2e.doctor_faults import (
     Faults,
 )
 from tests.sandbox.e2e.doctor_site import Site
+from tests.sandbox.e2e.watching import client
 
 faults = Faults()
 SOURCES = ("proxy-default", "out-2")
@@ -355,6 +356,30 @@ def _host_that_refuses_the_operator(site: Site) -> Iterator[Site]:
         yield site
     finally:
         doctor_site.allow(site, PROXY)
+
+
+# AWS --------------------------------------------------------------------------
+
+
+@faults.fault({("host.image", PROXY): WARN}, "set ami of proxy-1 to an image that exists")
+def _image_that_its_owner_removed(site: Site) -> Iterator[Site]:
+    proxies = [
+        proxy.model_dump(by_alias=True, exclude_none=True) | {"ami": "ami-0123456789abcdef0"}
+        for proxy in site.deployment.settings.proxies
+    ]
+    yield site.with_settings(proxies=proxies)
+
+
+@faults.fault({("alarms.subscriptions", "ping8-sandbox-alarms"): WARN}, "Subscription Confirmation")
+def _alarms_that_nobody_confirmed(site: Site) -> Iterator[Site]:
+    """The stand-in for AWS confirms each subscription itself, and takes any count."""
+    topic = {"TopicArn": site.deployment.alarm_topic, "AttributeName": "SubscriptionsPending"}
+    sns = client(site.sandbox, "sns")
+    sns.set_topic_attributes(**topic, AttributeValue="1")
+    try:
+        yield site
+    finally:
+        sns.set_topic_attributes(**topic, AttributeValue="0")
 
 
 # The repository ---------------------------------------------------------------

@@ -42,11 +42,12 @@ class Site:
         options = replace(self.options, only=only)
         return command.look(self.deployment, options, (dns.SERVER,), seconds=90)
 
-    def with_settings(self, **changes: Mapping[str, Any]) -> "Site":
-        """With other values in sections of the settings that the stack outputs tell."""
+    def with_settings(self, **changes: Any) -> "Site":
+        """With other values in sections of the settings that the stack outputs tell, or lists."""
         settings = self.deployment.settings.model_dump(by_alias=True, exclude_none=True)
         for section, values in changes.items():
-            settings[section] = settings[section] | values
+            tables = isinstance(values, Mapping)
+            settings[section] = settings[section] | values if tables else values
         return self.with_deployment(settings=Settings.model_validate(settings))
 
     def with_deployment(self, **changes: Any) -> "Site":

@@ -3,7 +3,7 @@
 import datetime
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 
@@ -21,10 +21,15 @@ _OVER: dict[str, Callable[[float, float], bool]] = {
 
 def cloudwatch(sandbox: Sandbox) -> Any:
     """A client of the sandbox's CloudWatch."""
+    return client(sandbox, "cloudwatch")
+
+
+def client(sandbox: Sandbox, service: Literal["cloudwatch", "sns"]) -> Any:
+    """A client of a service of the sandbox's AWS."""
     endpoints = cloud.endpoints(sandbox.layout.daemons)
     assert endpoints is not None
     return boto3.client(
-        "cloudwatch",
+        service,
         endpoint_url=endpoints.moto_url,
         region_name="eu-central-1",
         aws_access_key_id="sandbox",

@@ -1,0 +1,105 @@
+"""Verb `cloud`: what AWS says, by the host's role, of its image and of the alarms' topic.
+
+`cloud --region REGION [--image ID] [--topic ARN]`; the image is the instance's own unless named.
+"""
+
+import argparse
+import hashlib
+import http.client
+import json
+import re
+import ssl
+import sys
+import time
+import urllib.parse
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hostagent.metrics.cloudwatch import (
+    FORM,
+    Credentials,
+    SendError,
+    authorization,
+    credentials,
+    endpoint,
+    image,
+)
+
+_SECONDS = 8.0
+_VERSIONS = {"ec2": "2016-11-15", "sns": "2010-03-31"}
+_GONE = "InvalidAMIID."
+"""`NotFound`, `Unavailable` (EC2 API Reference, Error codes)."""
+
+Call = Callable[[str, Mapping[str, str]], tuple[int, str]]
+
+
+def run(arguments: list[str]) -> int:
+    """Prints the answers as JSON; one that could not be had says why in `error`."""
+    parser = argparse.ArgumentParser(prog="ping8-agent cloud")
+    parser.add_argument("--region", required=True)
+    parser.add_argument("--image")
+    parser.add_argument("--topic")
+    options = parser.parse_args(arguments)
+    try:
+        keys = credentials()
+
+        def call(service: str, fields: Mapping[str, str]) -> tuple[int, str]:
+            return ask(service, options.region, fields, keys)
+
+        found: dict[str, Any] = {"image": _image(options.image or image(), call)}
+        if options.topic:
+            found["topic"] = _topic(options.topic, call)
+    except SendError as error:
+        print(f"ping8: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(found), flush=True)
+    return 0
+
+
+def _image(name: str, call: Call) -> dict[str, Any]:
+    status, text = call("ec2", {"Action": "DescribeImages", "ImageId.1": name})
+    state = re.search(r"<imageState>([a-z]+)</imageState>", text)
+    if status == 200:
+        return {"id": name, "state": state[1] if state else "gone"}
+    code = _code(text)
+    return {"id": name, **({"state": "gone"} if code.startswith(_GONE) else {"error": code})}
+
+
+def _topic(topic: str, call: Call) -> dict[str, Any]:
+    status, text = call("sns", {"Action": "GetTopicAttributes", "TopicArn": topic})
+    counts = dict(re.findall(r"<key>Subscriptions(\w+)</key>\s*<value>(\d+)</value>", text))
+    if status != 200 or not {"Pending", "Confirmed"} <= counts.keys():
+        return {"error": _code(text)}
+    return {"pending": int(counts["Pending"]), "confirmed": int(counts["Confirmed"])}
+
+
+def _code(text: str) -> str:
+    found = re.search(r"<Code>([\w.]+)</Code>", text)
+    return found[1] if found else " ".join(text.split())[:200]
+
+
+def ask(
+    service: str, region: str, fields: Mapping[str, str], keys: Credentials, *, port: int = 443
+) -> tuple[int, str]:
+    """Status and XML of one action of AWS's query API."""
+    host = endpoint(region, service)
+    body = urllib.parse.urlencode({**fields, "Version": _VERSIONS[service]}).encode("ascii")
+    headers = {
+        "Content-Type": FORM,
+        "Host": host,
+        "X-Amz-Date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()),
+        "X-Amz-Security-Token": keys.token,
+    }
+    digest = hashlib.sha256(body).hexdigest()
+    headers["Authorization"] = authorization(region, service, headers, digest, keys)
+    connection = http.client.HTTPSConnection(
+        host, port, timeout=_SECONDS, context=ssl.create_default_context()
+    )
+    try:
+        connection.request("POST", "/", body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read(1 << 16).decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException) as error:
+        raise SendError(f"{host} cannot be reached: {error or type(error).__name__}") from None
+    finally:
+        connection.close()
