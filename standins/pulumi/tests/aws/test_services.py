@@ -114,6 +114,16 @@ def test_nothing_drifts_by_itself_and_everything_can_be_deleted(aws: Engine) -> 
             assert aws.read(each) is None, each.kind
 
 
+def test_operators_of_the_sandbox_confirm_each_subscription(aws: Engine, service: Service) -> None:
+    topic = aws.create(TOPIC, "alarms", {}).identity
+    for name in ("day", "night"):
+        inputs = {"topic": topic, "protocol": "email", "endpoint": f"{name}@example.com"}
+        aws.create(SUBSCRIPTION, name, inputs)
+    sns = service.account.client("sns", topic.split(":")[3])
+    found = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+    assert (found["SubscriptionsConfirmed"], found["SubscriptionsPending"]) == ("2", "0")
+
+
 @pytest.mark.parametrize(
     ("kind", "inputs"),
     [
