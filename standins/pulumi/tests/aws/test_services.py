@@ -9,6 +9,7 @@ import pytest
 from standins.pulumi.aws.account import api_errors
 from standins.pulumi.errors import ProviderError
 from standins.pulumi.properties import Properties, Secret
+from standins.pulumi.service import Service
 from standins.pulumi.tests.engine import Engine, Made, Refused, error_of
 
 ROLE = "aws:iam/role:Role"
