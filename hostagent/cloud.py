@@ -25,7 +25,8 @@ from hostagent.metrics.cloudwatch import (
     image,
 )
 
-_SECONDS = 8.0
+_SECONDS = 15.0
+"""A person waits for the answer; the timer of metrics has less patience."""
 _VERSIONS = {"ec2": "2016-11-15", "sns": "2010-03-31"}
 _GONE = "InvalidAMIID."
 """`NotFound`, `Unavailable` (EC2 API Reference, Error codes)."""
@@ -41,12 +42,12 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--topic")
     options = parser.parse_args(arguments)
     try:
-        keys = credentials()
+        keys = credentials(limit=_SECONDS)
 
         def call(service: str, fields: Mapping[str, str]) -> tuple[int, str]:
             return ask(service, options.region, fields, keys)
 
-        found: dict[str, Any] = {"image": _image(options.image or image(), call)}
+        found: dict[str, Any] = {"image": _image(options.image or image(limit=_SECONDS), call)}
         if options.topic:
             found["topic"] = _topic(options.topic, call)
     except SendError as error:

@@ -41,9 +41,9 @@ class Credentials:
     token: str = field(repr=False)
 
 
-def credentials(address: str = METADATA) -> Credentials:
+def credentials(address: str = METADATA, *, limit: float = _METADATA_LIMIT) -> Credentials:
     """From the instance's metadata."""
-    with _metadata(address) as get:
+    with _metadata(address, limit) as get:
         text = get(_ROLE + get(_ROLE).strip())
     try:
         given = json.loads(text)
@@ -52,16 +52,16 @@ def credentials(address: str = METADATA) -> Credentials:
         raise SendError("instance metadata has no keys for a role") from None
 
 
-def image(address: str = METADATA) -> str:
+def image(address: str = METADATA, *, limit: float = _METADATA_LIMIT) -> str:
     """The image that the instance was made from."""
-    with _metadata(address) as get:
+    with _metadata(address, limit) as get:
         return get("/latest/meta-data/ami-id").strip()
 
 
 @contextlib.contextmanager
-def _metadata(address: str) -> Iterator[Callable[[str], str]]:
+def _metadata(address: str, limit: float) -> Iterator[Callable[[str], str]]:
     """Reads paths of the instance's metadata, in a session of their own."""
-    connection = http.client.HTTPConnection(address, timeout=_METADATA_LIMIT)
+    connection = http.client.HTTPConnection(address, timeout=limit)
     try:
         ttl = {"X-aws-ec2-metadata-token-ttl-seconds": _LIFETIME}
         headers = {"X-aws-ec2-metadata-token": _ask(connection, "PUT", "/latest/api/token", ttl)}

@@ -46,8 +46,8 @@ def run(
         return {"ec2": ec2, "sns": sns}[service]
 
     monkeypatch.setattr(cloud, "ask", ask)
-    monkeypatch.setattr(cloud, "credentials", lambda: KEYS)
-    monkeypatch.setattr(cloud, "image", lambda: "ami-own")
+    monkeypatch.setattr(cloud, "credentials", lambda **_: KEYS)
+    monkeypatch.setattr(cloud, "image", lambda **_: "ami-own")
     assert cloud.run(["--region", "eu-central-1", *arguments]) == 0
     return json.loads(capsys.readouterr().out), asked
 
@@ -96,7 +96,7 @@ def test_subscriptions_are_counted(
 def test_a_host_without_a_role_says_so_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def none() -> Credentials:
+    def none(**_: float) -> Credentials:
         raise SendError("the instance has no role; see its instance profile")
 
     monkeypatch.setattr(cloud, "credentials", none)
@@ -118,7 +118,7 @@ def test_calls_are_signed_as_awss_own_library_signs_them_and_answered(
 
     topic = client("sns").create_topic(Name="ping8-prod-alarms")["TopicArn"]
     image = client("ec2").describe_images()["Images"][0]["ImageId"]
-    monkeypatch.setattr(cloud, "credentials", lambda: KEYS)
+    monkeypatch.setattr(cloud, "credentials", lambda **_: KEYS)
     monkeypatch.setattr(cloud, "ask", partial(cloud.ask, port=front.port))
     options = ["--region", "eu-central-1", "--topic", topic, "--image"]
     assert cloud.run([*options, image]) == 0
