@@ -57,6 +57,8 @@ class MetadataServer:
         required = (instance.get("MetadataOptions") or {}).get("HttpTokens") == "required"
         if token not in self._tokens and (required or token is not None):
             return 401, ""
+        if path == "meta-data/ami-id":
+            return 200, str(instance["ImageId"])
         if not path.startswith(_ROLE_PATH):
             return 404, ""
         return self._role(instance, path.removeprefix(_ROLE_PATH).strip("/"))

@@ -60,6 +60,12 @@ def test_an_instance_that_requires_tokens_answers_none_without(
     assert service.metadata.answer(PRIMARY, CREDENTIALS, service.metadata.token())[0] == 200
 
 
+def test_an_instance_knows_its_image(service: Service, instance: Made) -> None:
+    token = service.metadata.token()
+    found = service.metadata.answer(PRIMARY, "meta-data/ami-id", token)
+    assert found == (200, instance.state["ami"])
+
+
 def test_a_stranger_learns_nothing(service: Service, instance: Made) -> None:
     assert instance.state["privateIp"] == PRIMARY
     token = service.metadata.token()
