@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from standins.pulumi import ssh
 from standins.pulumi.errors import InvalidInputs, ProviderError
 from standins.pulumi.properties import Properties
-from standins.pulumi.resource import Call, Change, Traits, check_against_schema, compare
+from standins.pulumi.resource import Call, Resource, Traits
 from standins.pulumi.schema import Refusal
 from standins.pulumi.server import Provider
 
@@ -31,43 +31,31 @@ _LOGGED = {
 
 def provider() -> Provider:
     """The command provider at the version that the program's SDK asks for."""
-    command = RemoteCommand()
+    traits = Traits(volatile=frozenset({"stdout", "stderr"}), spreads_secrets=True)
+    command = RemoteCommand("command:remote:Command", traits)
     return Provider(name="command", version="1.2.1", resources={command.kind: command})
 
 
-class RemoteCommand:
-    """A command on a remote host, run at creation and at every change of an input."""
+class RemoteCommand(Resource):
+    """A command on a remote host, run at creation and at every change of an input.
 
-    kind = "command:remote:Command"
-    traits = Traits(volatile=frozenset({"stdout", "stderr"}), spreads_secrets=True)
+    The real provider cannot read one, so a refresh believes the state, and a deletion runs none.
+    """
 
     def check(self, call: Call, olds: Properties, news: Properties) -> Properties:
-        check_against_schema(self, news)
-        refusals = list(_refusals(news))
-        if refusals:
+        super().check(call, olds, news)
+        if refusals := list(_refusals(news)):
             raise InvalidInputs(*refusals)
         connection = news["connection"]
         if isinstance(connection, dict):
             connection = {**_CONNECTION_DEFAULTS, **connection}
         return {**news, "connection": connection}
 
-    def changes(self, olds: Properties, news: Properties) -> list[Change]:
-        return compare(self.traits, olds, news)
-
     def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
         return f"{call.name}{secrets.token_hex(4)}", {**inputs, **_run(call, inputs)}
 
-    def read(
-        self, call: Call, identity: str, inputs: Properties, state: Properties
-    ) -> tuple[Properties, Properties] | None:
-        """The real provider cannot read a command, so a refresh believes the state."""
-        return inputs, state
-
     def update(self, call: Call, identity: str, olds: Properties, news: Properties) -> Properties:
         return {**news, **_run(call, news)}
-
-    def delete(self, call: Call, identity: str, state: Properties) -> None:
-        """Without a command of its own for that, a deletion runs none."""
 
 
 def _refusals(news: Properties) -> Iterator[Refusal]:

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - every kind's operations take the same arguments
 """What a stand-in resource is: plain properties in, plain properties out.
 
 The gRPC side (`server`) deals with secrets, unknowns and previews, so a resource sees plain Python
@@ -6,11 +7,13 @@ values alone; only `check` and `changes` may meet `UNKNOWN`.
 
 import json
 import secrets as entropy
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-from standins.pulumi.errors import InvalidInputs
+from pydantic import BaseModel, ConfigDict
+
+from standins.pulumi.errors import InvalidInputs, ProviderError
 from standins.pulumi.properties import UNKNOWN, Properties, Value, has_unknown
 from standins.pulumi.schema import Schema, resource_schema
 
@@ -40,8 +43,7 @@ class Change:
     replaces: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Traits:
+class Traits(BaseModel):
     """How a type's inputs behave, in wire names.
 
     `replace`: a change needs a new resource. `sets`: lists whose order means nothing. `documents`:
@@ -50,6 +52,8 @@ class Traits:
     outputs that an update may change, hence unknown in its preview.
     `spreads_secrets`: these are secret as soon as any input is.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     replace: frozenset[str] = frozenset()
     sets: frozenset[str] = frozenset()
@@ -60,18 +64,31 @@ class Traits:
     spreads_secrets: bool = False
 
 
-class Resource(Protocol):
-    """The handler of one resource type."""
+class Resource(ABC):
+    """The handler of one resource type; by itself it lives in the state alone."""
 
-    kind: str
-    traits: Traits
+    def __init__(self, kind: str, traits: Traits) -> None:
+        self.kind = kind
+        self.traits = traits
+
+    @property
+    def schema(self) -> Schema:
+        """The real SDK's schema of the type."""
+        return resource_schema(self.kind)
 
     def check(self, call: Call, olds: Properties, news: Properties) -> Properties:
-        """The inputs as they will be used; raises InvalidInputs."""
+        """The inputs as they will be used; refuses what the real SDK does not know, and gaps."""
+        if refusals := self.schema.refusals(news):
+            raise InvalidInputs(*refusals)
+        return news
 
     def changes(self, olds: Properties, news: Properties) -> list[Change]:
-        """What differs between old and new inputs."""
+        """The inputs that differ, by the meaning that the traits give them."""
+        names = sorted({*olds, *news} - {DEFAULTS})
+        found = (_change(self.traits, name, olds.get(name), news.get(name)) for name in names)
+        return [change for change in found if change is not None]
 
+    @abstractmethod
     def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
         """The id and outputs of a new resource."""
 
@@ -79,24 +96,14 @@ class Resource(Protocol):
         self, call: Call, identity: str, inputs: Properties, state: Properties
     ) -> tuple[Properties, Properties] | None:
         """The present inputs and outputs, or None when it is gone."""
+        return (inputs, state) if state else None
 
     def update(self, call: Call, identity: str, olds: Properties, news: Properties) -> Properties:
         """The outputs after the inputs became `news`; `olds` is what `previous` says."""
+        raise ProviderError(f"{self.kind} has no input that changes in place")
 
-    def delete(self, call: Call, identity: str, state: Properties) -> None:
+    def delete(self, call: Call, identity: str, state: Properties) -> None:  # noqa: B027
         """Removes it; one that is gone already is no error."""
-
-
-def schema_of(resource: Resource) -> Schema:
-    """The real SDK's schema of the handler's type."""
-    return resource_schema(resource.kind)
-
-
-def check_against_schema(resource: Resource, news: Properties) -> None:
-    """Refuses inputs that the real SDK does not know, and missing ones."""
-    refusals = schema_of(resource).refusals(news)
-    if refusals:
-        raise InvalidInputs(*refusals)
 
 
 def with_autoname(traits: Traits, call: Call, olds: Properties, news: Properties) -> Properties:
@@ -106,13 +113,6 @@ def with_autoname(traits: Traits, call: Call, olds: Properties, news: Properties
         return news
     kept = olds.get(name) if name in (olds.get(DEFAULTS) or []) else None
     return {**news, name: kept or f"{call.name}-{entropy.token_hex(4)[:7]}", DEFAULTS: [name]}
-
-
-def compare(traits: Traits, olds: Mapping[str, Value], news: Mapping[str, Value]) -> list[Change]:
-    """The inputs that differ, by the meaning that the traits give them."""
-    names = sorted({*olds, *news} - {DEFAULTS})
-    found = (_change(traits, name, olds.get(name), news.get(name)) for name in names)
-    return [change for change in found if change is not None]
 
 
 def _change(traits: Traits, name: str, old: Value, new: Value) -> Change | None:
@@ -147,7 +147,7 @@ def _prune(value: Value) -> Value:
 
 def preview_outputs(resource: Resource, inputs: Properties) -> Properties:
     """The outputs that a preview of a creation can tell: the inputs; all else is unknown."""
-    unknown: Properties = dict.fromkeys(schema_of(resource).outputs, UNKNOWN)
+    unknown: Properties = dict.fromkeys(resource.schema.outputs, UNKNOWN)
     return {**unknown, **{key: value for key, value in inputs.items() if key != DEFAULTS}}
 
 
@@ -156,7 +156,7 @@ def previous(resource: Resource, inputs: Properties, state: Properties) -> Prope
 
     An input that was left to the service has no old value, so it does not look changed.
     """
-    names = schema_of(resource).inputs
+    names = resource.schema.inputs
     return {**{name: value for name, value in state.items() if name not in names}, **inputs}
 
 

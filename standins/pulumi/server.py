@@ -26,8 +26,8 @@ from standins.pulumi.properties import (
     has_unknown,
     reveal,
 )
-from standins.pulumi.resource import Call, Resource, compare, preview_outputs, previous
-from standins.pulumi.sessions import Session, Sessions
+from standins.pulumi.resource import Call, Resource, preview_outputs, previous
+from standins.pulumi.sessions import Session, parsed
 
 _LOG = logging.getLogger(__name__)
 _MAX_MESSAGE = 400 * 1024 * 1024
@@ -70,7 +70,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
-        self._sessions = Sessions()
+        self._sessions: dict[str, Session] = {}
 
     # The engine's handshake and settings
 
@@ -112,7 +112,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         given = reveal(decode(request.args))
         for key, value in request.variables.items():
             given.setdefault(key.rsplit(":", 1)[-1], value)
-        self._session(context).configure(given)
+        config = {name: parsed(value) for name, value in given.items()}
+        self._session(context).config = config
         return pb.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     # Resources
@@ -137,13 +138,15 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         resource = self._resource(request.urn)
         olds, news = reveal(decode(request.old_inputs)), reveal(decode(request.news))
         changes = resource.changes(olds, news)
+        names = [change.name for change in changes]
         replaces = [change.name for change in changes if change.replaces]
         response = pb.DiffResponse
         return response(
             changes=response.DIFF_SOME if changes else response.DIFF_NONE,
-            diffs=[change.name for change in changes],
+            diffs=names,
             replaces=replaces,
-            deleteBeforeReplace=bool(replaces) and _delete_first(resource, olds, news),
+            deleteBeforeReplace=bool(replaces)
+            and _delete_first(resource.traits.autoname, names, news),
             hasDetailedDiff=True,
             detailedDiff={
                 change.name: pb.PropertyDiff(
@@ -217,7 +220,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     # Helpers
 
     def _session(self, context: Context) -> Session:
-        return self._sessions.of(context.peer())
+        return self._sessions.setdefault(context.peer(), Session())
 
     def _resource(self, urn: str) -> Resource:
         return self._known(self._provider.resources, urn.split("::")[2].rsplit("$", 1)[-1])
@@ -261,11 +264,8 @@ def serve(provider: Provider, address: str = "127.0.0.1") -> tuple[Any, int]:
     return server, port
 
 
-def _delete_first(resource: Resource, olds: Properties, news: Properties) -> bool:
+def _delete_first(name: str | None, changed: list[str], news: Properties) -> bool:
     """Two cannot coexist if the program gave both the same name."""
-    name = resource.traits.autoname
     if name is None or "__defaults" in news or has_unknown(news.get(name)):
         return False
-    return name in news and not any(
-        change.name == name for change in compare(resource.traits, olds, news)
-    )
+    return name in news and name not in changed

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import threading
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -21,10 +20,6 @@ class Session:
     engine_address: str = ""
     config: Properties = field(default_factory=dict)
 
-    def configure(self, given: Properties) -> None:
-        """Takes the provider's settings."""
-        self.config = {name: _parsed(value) for name, value in given.items()}
-
     def log(self, urn: str, severity: str, message: str) -> None:
         """Reports to the engine; best effort, as an engine that is gone must not fail the work."""
         if not self.engine_address:
@@ -37,20 +32,7 @@ class Session:
             _LOG.warning("the engine at %s takes no log", self.engine_address)
 
 
-class Sessions:
-    """Sessions by the connection's other end."""
-
-    def __init__(self) -> None:
-        self._sessions: dict[str, Session] = {}
-        self._lock = threading.Lock()
-
-    def of(self, peer: str) -> Session:
-        """The connection's session, new or known."""
-        with self._lock:
-            return self._sessions.setdefault(peer, Session())
-
-
-def _parsed(value: Value) -> Value:
+def parsed(value: Value) -> Value:
     """Settings that are not strings reach a provider as JSON."""
     if (isinstance(value, str) and value[:1] in '[{"') or value in ("true", "false"):
         try:

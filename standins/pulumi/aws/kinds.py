@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from standins.pulumi.aws.account import Client
 from standins.pulumi.properties import Properties, Value
+from standins.pulumi.resource import Traits
 
 _EMPTY: tuple[Value, ...] = (None, [], {})
 
@@ -60,7 +61,7 @@ class Refuse(_Row):
     reason: str
 
 
-class Kind(_Row):
+class Kind(Traits, _Row):
     """A resource kind, in names of the schema.
 
     A change of `replace` needs a new resource; `inputs` change in place by `change` and `apply`,
@@ -79,14 +80,8 @@ class Kind(_Row):
     delete: tuple[Step, ...] = ()
     put: bool = False
     type: str | None = None
-    replace: frozenset[str] = frozenset()
     inputs: frozenset[str] = frozenset()
     fixed: frozenset[str] = frozenset()
-    sets: frozenset[str] = frozenset()
-    documents: frozenset[str] = frozenset()
-    secrets: frozenset[str] = frozenset()
-    volatile: frozenset[str] = frozenset()
-    autoname: str | None = None
     names: dict[str, str] = {}
     then: tuple[Step, ...] = ()
     change: tuple[Step, ...] = ()

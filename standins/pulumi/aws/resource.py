@@ -15,11 +15,8 @@ from standins.pulumi.resource import (
     DEFAULTS,
     Call,
     Change,
-    Traits,
-    check_against_schema,
-    compare,
+    Resource,
     refreshed_inputs,
-    schema_of,
     with_autoname,
 )
 from standins.pulumi.schema import Refusal
@@ -48,21 +45,14 @@ def default_tags(config: Properties) -> dict[str, str]:
     return dict((config.get("defaultTags") or {}).get("tags") or {})
 
 
-class AwsResource:
+class AwsResource(Resource):
     """A kind of the table; subclasses add what no table says."""
 
     def __init__(self, world: World, token: str) -> None:
-        self.kind = token
         self.table: Kind = kinds()[token]
+        replace = self.table.replace | {"region"}
+        super().__init__(token, self.table.model_copy(update={"replace": replace}))
         self.world = world
-        self.traits = Traits(
-            replace=self.table.replace | {"region"},
-            sets=self.table.sets,
-            documents=self.table.documents,
-            autoname=self.table.autoname,
-            secrets=self.table.secrets,
-            volatile=self.table.volatile,
-        )
 
     # What subclasses add to
 
@@ -113,7 +103,7 @@ class AwsResource:
 
     def changed(self, aws: Scope, identity: str, olds: Properties, news: Properties) -> None:
         """Changes it in place."""
-        names = {change.name for change in compare(self.traits, olds, news)}
+        names = {change.name for change in self.changes(olds, news)}
         if names & self.table.fixed:
             which = ", ".join(sorted(names & self.table.fixed))
             raise ProviderError(f"{which}: the sandbox does not know how to change it in place")
@@ -152,19 +142,17 @@ class AwsResource:
     # The resource protocol
 
     def check(self, call: Call, olds: Properties, news: Properties) -> Properties:
-        check_against_schema(self, news)
-        checked = with_autoname(self.traits, call, olds, news)
-        if "tagsAll" in schema_of(self).outputs:
+        checked = with_autoname(self.traits, call, olds, super().check(call, olds, news))
+        if "tagsAll" in self.schema.outputs:
             given = checked.get("tags")
             merged = {**default_tags(call.config), **(given if isinstance(given, dict) else {})}
             checked = {**checked, "tagsAll": UNKNOWN if given is UNKNOWN else merged}
-        refusals = list(self.refusals(checked))
-        if refusals:
+        if refusals := list(self.refusals(checked)):
             raise InvalidInputs(*refusals)
         return checked
 
     def changes(self, olds: Properties, news: Properties) -> list[Change]:
-        found = compare(self.traits, olds, news)
+        found = super().changes(olds, news)
         names = {change.name for change in found}
         if "tagsAll" in names and "tags" not in names and has_unknown(news.get("tagsAll")):
             return [change for change in found if change.name != "tagsAll"]
@@ -201,8 +189,7 @@ class AwsResource:
         with api_errors():
             self.changed(aws, identity, olds, news)
             self._settle()
-            inputs = schema_of(self).inputs
-            computed = {name: value for name, value in olds.items() if name not in inputs}
+            computed = {k: v for k, v in olds.items() if k not in self.schema.inputs}
             return self._outputs(aws, identity, {**computed, **news})
 
     def delete(self, call: Call, identity: str, state: Properties) -> None:
@@ -230,8 +217,7 @@ class AwsResource:
             for key, value in (outputs.get("tagsAll") or {}).items()
             if key in own or aws.default_tags.get(key) != value
         }
-        names = schema_of(self).outputs
-        return {name: value for name, value in outputs.items() if name in names}
+        return {k: value for k, value in outputs.items() if k in self.schema.outputs}
 
 
 @contextlib.contextmanager
