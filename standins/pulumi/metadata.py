@@ -7,41 +7,28 @@ translate it on the way.
 import datetime
 import json
 import secrets
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jmespath
+from werkzeug import Request, Response
 
 from standins.pulumi.aws.account import Account
+from standins.pulumi.aws.moto_server import Servers
 
-_TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
+_ROOT = "/latest/"
+_LIFETIME_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 _ROLE_PATH = "meta-data/iam/security-credentials"
 _ADDRESSES = "NetworkInterfaces[].PrivateIpAddresses[].PrivateIpAddress"
 _LIFETIME = datetime.timedelta(hours=6)
 
 
-class MetadataServer:
+class MetadataServer(Servers):
     """Serves any number of addresses; tokens and credentials are of this process."""
 
     def __init__(self, account: Account) -> None:
+        super().__init__(Request.application(self._respond))
         self._account = account
         self._tokens: set[str] = set()
-        self._servers: list[ThreadingHTTPServer] = []
-
-    def listen(self, address: str, port: int = 0) -> int:
-        """Serves at one more socket and returns its port."""
-        server = ThreadingHTTPServer((address, port), _handler(self))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self._servers.append(server)
-        return int(server.server_address[1])
-
-    def stop(self) -> None:
-        """Closes every socket."""
-        for server in self._servers:
-            server.shutdown()
-            server.server_close()
-        self._servers.clear()
 
     def token(self) -> str:
         """A new session token."""
@@ -100,35 +87,14 @@ class MetadataServer:
                     return dict(instance)
         return None
 
-
-def _handler(metadata: MetadataServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            asked = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds")
-            if self.path != _TOKEN_PATH or asked is None:
-                self._send(400, "")
-            else:
-                self._send(200, metadata.token(), ttl=asked)
-
-        def do_GET(self) -> None:
-            prefix = "/latest/"
-            if not self.path.startswith(prefix):
-                self._send(404, "")
-                return
-            token = self.headers.get("X-aws-ec2-metadata-token")
-            path = self.path.removeprefix(prefix)
-            self._send(*metadata.answer(self.client_address[0], path, token))
-
-        def _send(self, status: int, body: str, ttl: str | None = None) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "text/plain")
-            self.send_header("Content-Length", str(len(body.encode())))
-            if ttl is not None:
-                self.send_header("X-aws-ec2-metadata-token-ttl-seconds", ttl)
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_arguments: object) -> None:
-            """Keeps credentials' requests out of the log."""
-
-    return Handler
+    def _respond(self, request: Request) -> Response:
+        lifetime = request.headers.get(_LIFETIME_HEADER)
+        if request.method == "PUT":
+            if request.path != f"{_ROOT}api/token" or lifetime is None:
+                return Response(status=400)
+            return Response(self.token(), headers={_LIFETIME_HEADER: lifetime})
+        path, token = request.path, request.headers.get("X-aws-ec2-metadata-token")
+        if request.method != "GET" or not path.startswith(_ROOT):
+            return Response(status=404)
+        status, body = self.answer(request.remote_addr or "", path.removeprefix(_ROOT), token)
+        return Response(body, status, mimetype="text/plain")

@@ -28,7 +28,7 @@ class Service:
         elastic_range: str = ELASTIC_RANGE,
     ) -> None:
         """`make_hosts` is told the metadata service's port, to which hosts are led."""
-        moto_gaps.install(elastic_range)
+        moto_gaps.use_range(elastic_range)
         self.moto = MotoServer()
         moto_port = self.moto.listen("127.0.0.1")
         self.account = Account(f"http://127.0.0.1:{moto_port}")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from standins.pulumi.aws.account import api_errors, region_of
-from standins.pulumi.aws.images import parameters
 from standins.pulumi.aws.kinds import Lookup, fill, lookups
 from standins.pulumi.aws.resource import Scope
+from standins.pulumi.aws.tables import table
 from standins.pulumi.aws.world import World
 from standins.pulumi.errors import InvalidInputs, ProviderError
 from standins.pulumi.properties import Properties
@@ -69,13 +69,12 @@ def _only(found: list[Any], what: str) -> Any:
 
 def _zone(aws: Scope, arguments: Properties) -> Properties:
     route53 = aws.client("route53")
-    pages = route53.get_paginator("list_hosted_zones").paginate()
+    zones = route53.get_paginator("list_hosted_zones").paginate().build_full_result()
     name, identity = arguments.get("name"), arguments.get("zoneId")
     wanted = str(name).rstrip(".").lower() if name else None
     matching = [
         zone
-        for page in pages
-        for zone in page["HostedZones"]
+        for zone in zones["HostedZones"]
         if wanted in (None, zone["Name"].rstrip("."))
         and identity in (None, zone["Id"].rsplit("/", 1)[-1])
         and not zone["Config"].get("PrivateZone")
@@ -95,16 +94,15 @@ def _zone(aws: Scope, arguments: Properties) -> Properties:
 
 
 def _records(aws: Scope, arguments: Properties) -> Properties:
-    pages = (
-        aws.client("route53")
-        .get_paginator("list_resource_record_sets")
-        .paginate(HostedZoneId=arguments["zoneId"])
-    )
+    pages = aws.client("route53").get_paginator("list_resource_record_sets")
     expression = (
         "[].{name: Name, type: Type, ttl: TTL, resourceRecords: ResourceRecords[].{value: Value}}"
     )
-    sets = [item for page in pages for item in page["ResourceRecordSets"]]
-    return {"id": arguments["zoneId"], "resourceRecordSets": fill(expression, sets)}
+    found = pages.paginate(HostedZoneId=arguments["zoneId"]).build_full_result()
+    return {
+        "id": arguments["zoneId"],
+        "resourceRecordSets": fill(expression, found["ResourceRecordSets"]),
+    }
 
 
 def _quota(aws: Scope, arguments: Properties) -> Properties:
@@ -117,10 +115,10 @@ def _quota(aws: Scope, arguments: Properties) -> Properties:
 
 
 def _parameter(_: Scope, arguments: Properties) -> Properties:
-    name = arguments["name"]
-    if name not in parameters():
+    name, known = arguments["name"], table("images")["parameters"]
+    if name not in known:
         raise ProviderError(f"api error ParameterNotFound: {name}")
-    value = parameters()[name]
+    value = known[name]
     return {"id": name, "value": value, "insecureValue": value, "type": "String", "version": 1}
 
 

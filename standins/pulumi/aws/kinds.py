@@ -8,15 +8,14 @@ import datetime
 import json
 from collections.abc import Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 import jmespath
-import yaml
 from botocore.model import ListShape, OperationModel, Shape, StructureShape
 from pydantic import BaseModel, ConfigDict
 
 from standins.pulumi.aws.account import Client
+from standins.pulumi.aws.tables import table
 from standins.pulumi.properties import Properties, Value
 from standins.pulumi.resource import Traits
 
@@ -161,17 +160,16 @@ class _Table(_Row):
 
 @cache
 def _table() -> _Table:
-    text = Path(__file__).with_name("kinds.yaml").read_text("utf-8")
-    return _Table.model_validate(yaml.safe_load(text))
+    return _Table.model_validate(table("kinds"))
 
 
 @cache
 def kinds() -> Mapping[str, Kind]:
     """The kinds by token."""
-    table = _table()
+    found = _table()
     return {
-        token: Kind.model_validate({**table.services[row["service"]], **row})
-        for token, row in table.kinds.items()
+        token: Kind.model_validate({**found.services[row["service"]], **row})
+        for token, row in found.kinds.items()
     }
 
 

@@ -1,11 +1,9 @@
-"""What moto lacks or simplifies and the sandbox's program leans on, put into moto once.
+"""What moto lacks or simplifies and the sandbox's program leans on, put into it by the import.
 
 Elastic IPs come from the sandbox's own range, may belong to a secondary private address and carry a
 PTR record; images are checked, and an alarm that takes missing data for a breach fires at once.
 """
 
-import functools
-from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any
 
@@ -17,69 +15,30 @@ from moto.ec2.models import EC2Backend, amis, elastic_ip_addresses
 from moto.ec2.responses import EC2Response
 from moto.sns.models import SNSBackend
 
-from standins.pulumi.aws import ec2_rules, service_rules
-from standins.pulumi.aws.ec2_rules import held, pointer, refuse
-from standins.pulumi.aws.images import catalogue
-from standins.pulumi.aws.rules import Moto
+from standins.pulumi.aws import service_rules  # noqa: F401 - its rules go into moto
+from standins.pulumi.aws.ec2_rules import held, pointer
+from standins.pulumi.aws.rules import Moto, after, instead, refuse
+from standins.pulumi.aws.tables import table
 
-_INSTALLED = "_sandbox_gaps"
-
-
-def install(elastic_range: str) -> None:
-    """Patches moto; again changes the range alone."""
-    _replace(elastic_ip_addresses, "random_ip", _allocator(elastic_range))
-    if hasattr(EC2Backend, _INSTALLED):
-        return
-    _replace(EC2Backend, _INSTALLED, True)
-    _replace(settings, "ENABLE_AMI_VALIDATION", True)
-    amis.AMIS.extend(catalogue())
-    address = elastic_ip_addresses.ElasticAddress
-    _replace(address, "private_ip_address", property(_private_address))
-    _replace(EC2Response, "associate_address", _associate_address)
-    _replace(EC2Response, "modify_address_attribute", _modify_address_attribute)
-    _replace(EC2Response, "reset_address_attribute", _reset_address_attribute)
-    _replace(EC2Response, "describe_addresses_attribute", _describe_addresses_attribute)
-    _replace(CloudWatchResponse, "put_composite_alarm", CloudWatchResponse.put_metric_alarm)
-    _then(EC2Backend, "disassociate_address", _forget_private_address)
-    _then(EC2Backend, "terminate_instances", _free_interfaces)
-    _then(EC2Backend, "unassign_private_ip_addresses", _drop_lost_associations)
-    for name in ("subscribe", "unsubscribe"):
-        _then(SNSBackend, name, _confirm)
-    _then(CloudWatchBackend, "put_metric_alarm", _fire_without_data)
-    ec2_rules.RULES.install()
-    service_rules.RULES.install()
+instead(settings, "ENABLE_AMI_VALIDATION")(True)
+amis.AMIS.extend(table("images")["images"])
+instead(CloudWatchResponse, "put_composite_alarm")(CloudWatchResponse.put_metric_alarm)
 
 
-def _replace(owner: Moto, name: str, value: Moto) -> None:
-    setattr(owner, name, value)
-
-
-def _then(backend: Moto, name: str, follow: Callable[[Moto, Moto], None]) -> None:
-    """Puts an act on the backend and the method's result after the method."""
-    original = getattr(backend, name)
-
-    def followed(self: Moto, *arguments: Moto, **named: Moto) -> Moto:
-        result = original(self, *arguments, **named)
-        follow(self, result)
-        return result
-
-    # The rules read the arguments' names.
-    _replace(backend, name, functools.wraps(original)(followed))
-
-
-def _allocator(elastic_range: str) -> Callable[[], str]:
-    """Addresses in order, so that a just released one does not come back at once."""
+def use_range(elastic_range: str) -> None:
+    """Elastic IPs come from it in order, so that a just released one does not come back at once."""
     # Low addresses of the range are for the sandbox's own use.
     free = [str(address) for address in list(ip_network(elastic_range).hosts())[9:]]
 
+    @instead(elastic_ip_addresses, "random_ip")
     def allocate() -> str:
         address = free.pop(0)
         free.append(address)
         return address
 
-    return allocate
 
-
+@after(SNSBackend, "subscribe")
+@after(SNSBackend, "unsubscribe")
 def _confirm(sns: Moto, _: Moto) -> None:
     """Operators of the sandbox confirm at once; moto counts nobody, and misspells who did."""
     for topic in sns.topics.values():
@@ -88,6 +47,7 @@ def _confirm(sns: Moto, _: Moto) -> None:
         )
 
 
+@after(EC2Backend, "terminate_instances")
 def _free_interfaces(ec2: Moto, _: Moto) -> None:
     """An interface that an instance was given outlives it.
 
@@ -99,6 +59,7 @@ def _free_interfaces(ec2: Moto, _: Moto) -> None:
             eni.status = "available"
 
 
+@after(CloudWatchBackend, "put_metric_alarm")
 def _fire_without_data(cloudwatch: Moto, alarm: Moto) -> None:
     """Source: how CloudWatch alarms treat missing data; EC2's own metrics always come."""
     queries = alarm.metric_data_queries or []
@@ -124,25 +85,21 @@ def _private_address(self: Moto) -> str | None:
     return chosen or (self.eni.private_ip_address if self.eni else None)
 
 
+instead(elastic_ip_addresses.ElasticAddress, "private_ip_address")(property(_private_address))
 _moto_associate_address = EC2Response.associate_address
 
 
+@instead(EC2Response, "associate_address")
 def _associate_address(self: Moto) -> ActionResult:
     """Takes the private address, and refuses one that another Elastic IP holds."""
     backend, wanted = self.ec2_backend, self._get_param("PrivateIpAddress")
     eni = backend.get_network_interface(self._get_param("NetworkInterfaceId"))
     wanted = wanted or eni.private_ip_address
     if wanted not in held(eni):
-        refuse(
-            "InvalidParameterValue",
-            f"private IP address {wanted} is not on network interface {eni.id}",
-        )
+        refuse("address not on interface", address=wanted, id=eni.id)
     for each in backend.addresses:
         if each.eni is eni and each.private_ip_address == wanted:
-            refuse(
-                "Resource.AlreadyAssociated",
-                f"resource {eni.id} is already associated with address {each.public_ip}",
-            )
+            refuse("interface associated", id=eni.id, address=each.public_ip)
     result = _moto_associate_address(self)
     for each in backend.addresses:
         if each.allocation_id == self._get_param("AllocationId"):
@@ -150,6 +107,7 @@ def _associate_address(self: Moto) -> ActionResult:
     return result
 
 
+@after(EC2Backend, "unassign_private_ip_addresses")
 def _drop_lost_associations(ec2: Moto, _: Moto) -> None:
     """An Elastic IP goes with the private address that it belonged to."""
     for each in ec2.addresses:
@@ -157,6 +115,7 @@ def _drop_lost_associations(ec2: Moto, _: Moto) -> None:
             ec2.disassociate_address(association_id=each.association_id)
 
 
+@after(EC2Backend, "disassociate_address")
 def _forget_private_address(ec2: Moto, _: Moto) -> None:
     for each in ec2.addresses:
         if not each.association_id:
@@ -166,6 +125,7 @@ def _forget_private_address(ec2: Moto, _: Moto) -> None:
 # PTR records
 
 
+@instead(EC2Response, "modify_address_attribute")
 def _modify_address_attribute(self: Moto) -> ActionResult:
     address = _named_address(self)
     name = str(self._get_param("DomainName")).rstrip(".").lower()
@@ -174,6 +134,7 @@ def _modify_address_attribute(self: Moto) -> ActionResult:
     return ActionResult({"Address": _attribute(address)})
 
 
+@instead(EC2Response, "reset_address_attribute")
 def _reset_address_attribute(self: Moto) -> ActionResult:
     address = _named_address(self)
     address.ptr_record = None
@@ -184,6 +145,7 @@ def _named_address(self: Moto) -> Moto:
     return self.ec2_backend.address_by_allocation([self._get_param("AllocationId")])[0]
 
 
+@instead(EC2Response, "describe_addresses_attribute")
 def _describe_addresses_attribute(self: Moto) -> ActionResult:
     addresses = self.ec2_backend.describe_addresses(self._get_param("AllocationIds", []))
     return ActionResult({"Addresses": [_attribute(each) for each in addresses]})

@@ -14,23 +14,17 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import BaseWSGIServer, make_server
 
 
-class MotoServer:
-    """AWS as moto knows it, reachable at several sockets, one request at a time.
+class Servers:
+    """A WSGI application that can be reached at several sockets."""
 
-    Moto's state is plain dictionaries without locks, and the engine asks for many things at once.
-    """
-
-    def __init__(self) -> None:
-        self._application = DomainDispatcherApplication(create_backend_app)
-        self.on_dns_change: Callable[[], None] = lambda: None
-        """Called when a host, which comes over TLS, has changed records, before it is answered."""
-        self._lock = threading.Lock()
+    def __init__(self, application: Any) -> None:
+        self._application = application
         self._servers: list[BaseWSGIServer] = []
 
     def listen(
         self, address: str, port: int = 0, *, certificate: tuple[Path, Path] | None = None
     ) -> int:
-        """Serves at one more socket, over TLS when a certificate and key are given."""
+        """Serves at one more socket, over TLS when a certificate and key are given; its port."""
         context = None
         if certificate is not None:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -38,7 +32,7 @@ class MotoServer:
         server = make_server(
             address,
             port,
-            self._serve,
+            self._application,
             threaded=True,
             request_handler=_Quiet,
             ssl_context=context,
@@ -54,9 +48,23 @@ class MotoServer:
             server.server_close()
         self._servers.clear()
 
+
+class MotoServer(Servers):
+    """AWS as moto knows it, one request at a time.
+
+    Moto's state is plain dictionaries without locks, and the engine asks for many things at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(self._serve)
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self.on_dns_change: Callable[[], None] = lambda: None
+        """Called when a host, which comes over TLS, has changed records, before it is answered."""
+        self._lock = threading.Lock()
+
     def _serve(self, environ: dict[str, Any], start_response: Any) -> Sequence[bytes]:
         with self._lock:
-            answer: Iterable[bytes] = self._application(environ, start_response)
+            answer: Iterable[bytes] = self._moto(environ, start_response)
             try:
                 body = list(answer)
             finally:

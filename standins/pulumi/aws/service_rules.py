@@ -9,14 +9,12 @@ from moto.route53.models import Route53Backend
 from moto.secretsmanager.exceptions import InvalidRequestException
 from moto.secretsmanager.models import SecretsManagerBackend
 
-from standins.pulumi.aws.rules import Asked, Moto, Rules
-
-RULES = Rules()
+from standins.pulumi.aws.rules import Asked, Moto, before
 
 _MOST_CHILDREN = 100
 
 
-@RULES.before(SecretsManagerBackend, "create_secret")
+@before(SecretsManagerBackend, "create_secret")
 def _secret_in_recovery(manager: Moto, asked: Asked) -> None:
     """Source: DeleteSecret, RecoveryWindowInDays."""
     name = asked["name"]
@@ -27,7 +25,7 @@ def _secret_in_recovery(manager: Moto, asked: Asked) -> None:
         )
 
 
-@RULES.before(Route53Backend, "change_resource_record_sets")
+@before(Route53Backend, "change_resource_record_sets")
 def _record_exists(route53: Moto, asked: Asked) -> None:
     """Source: ChangeResourceRecordSets, Action CREATE."""
     sets = route53.get_hosted_zone(asked["zoneid"]).rrsets
@@ -39,7 +37,7 @@ def _record_exists(route53: Moto, asked: Asked) -> None:
             raise ResourceRecordAlreadyExists(f"{name}.", kind)
 
 
-@RULES.before(CloudWatchBackend, "put_metric_alarm")
+@before(CloudWatchBackend, "put_metric_alarm")
 def _children(cloudwatch: Moto, asked: Asked) -> None:
     """Source: PutCompositeAlarm, AlarmRule."""
     wanted = _alarms_of(asked.get("rule") or "")
@@ -54,7 +52,7 @@ def _children(cloudwatch: Moto, asked: Asked) -> None:
         raise ValidationError(f"{refused} alarms [{missing}] in the alarm rule do not exist")
 
 
-@RULES.before(CloudWatchBackend, "delete_alarms")
+@before(CloudWatchBackend, "delete_alarms")
 def _child_in_use(cloudwatch: Moto, asked: Asked) -> None:
     for name in asked["alarm_names"]:
         for composite in cloudwatch.alarms.values():
