@@ -106,18 +106,12 @@ def _decode(value: struct_pb2.Value) -> Value:
     if kind == "list_value":
         return [_decode(item) for item in value.list_value.values]
     if kind == "struct_value":
-        return _decode_struct(value.struct_value)
+        fields = decode(value.struct_value)
+        signature = fields.get(SIGNATURE)
+        if signature not in (None, SECRET):
+            raise ValueError(f"property value with the unknown signature {signature}")
+        return Secret(fields["value"]) if signature else fields
     return None
-
-
-def _decode_struct(struct: struct_pb2.Struct) -> Value:
-    fields = struct.fields
-    if SIGNATURE not in fields:
-        return decode(struct)
-    signature = fields[SIGNATURE].string_value
-    if signature == SECRET:
-        return Secret(_decode(fields["value"]))
-    raise ValueError(f"property value with the unknown signature {signature}")
 
 
 def _encode(value: Value) -> struct_pb2.Value:

@@ -5,6 +5,7 @@ The gRPC side (`server`) deals with secrets, unknowns and previews, so a resourc
 values alone; only `check` and `changes` may meet `UNKNOWN`.
 """
 
+import functools
 import json
 import secrets as entropy
 from abc import ABC, abstractmethod
@@ -127,12 +128,9 @@ def _meaning(traits: Traits, name: str, value: Value) -> Value:
         return json.loads(value)
     if name in traits.sets and isinstance(value, list):
         # Maps come off the wire in any order.
-        return sorted((_prune(item) for item in value), key=_canonical)
+        canonical = functools.partial(json.dumps, sort_keys=True, default=repr)
+        return sorted((_prune(item) for item in value), key=canonical)
     return _prune(value)
-
-
-def _canonical(value: Value) -> str:
-    return json.dumps(value, sort_keys=True, default=repr)
 
 
 def _prune(value: Value) -> Value:

@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.empty_pb2 import Empty
 from grpc import ServicerContext as Context
-from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 
 from standins.pulumi.errors import InvalidInputs, ProviderError
 from standins.pulumi.properties import (
     UNKNOWN,
     Properties,
+    Value,
     conceal,
     decode,
     encode,
@@ -27,7 +28,6 @@ from standins.pulumi.properties import (
     reveal,
 )
 from standins.pulumi.resource import Call, Resource, preview_outputs, previous
-from standins.pulumi.sessions import Session, parsed
 
 _LOG = logging.getLogger(__name__)
 _MAX_MESSAGE = 400 * 1024 * 1024
@@ -44,6 +44,40 @@ class Provider:
     resources: Mapping[str, Resource]
     functions: Mapping[str, Function] = field(default_factory=dict)
     settings: frozenset[str] = frozenset()
+
+
+@dataclass(kw_only=True)
+class Session:
+    """One connection: explicit providers of one package differ by it alone."""
+
+    engine_address: str = ""
+    config: Properties = field(default_factory=dict)
+
+    def log(self, urn: str, severity: str, message: str) -> None:
+        """Reports to the engine; best effort, as an engine that is gone must not fail the work."""
+        if not self.engine_address:
+            return
+        level = engine_pb2.LogSeverity.Value(severity)
+        request = engine_pb2.LogRequest(severity=level, message=message, urn=urn)
+        try:
+            _engine(self.engine_address).Log(request, timeout=5)
+        except grpc.RpcError:
+            _LOG.warning("the engine at %s takes no log", self.engine_address)
+
+
+def _parsed(value: Value) -> Value:
+    """Settings that are not strings reach a provider as JSON."""
+    if (isinstance(value, str) and value[:1] in '[{"') or value in ("true", "false"):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return value
+
+
+@functools.cache
+def _engine(address: str) -> engine_pb2_grpc.EngineStub:
+    return engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
 
 
 _Item = TypeVar("_Item")
@@ -112,7 +146,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         given = reveal(decode(request.args))
         for key, value in request.variables.items():
             given.setdefault(key.rsplit(":", 1)[-1], value)
-        config = {name: parsed(value) for name, value in given.items()}
+        config = {name: _parsed(value) for name, value in given.items()}
         self._session(context).config = config
         return pb.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 

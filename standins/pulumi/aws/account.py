@@ -14,12 +14,14 @@ from botocore.model import OperationModel
 from botocore.parsers import ResponseParserError
 
 from standins.pulumi.aws import strict
-from standins.pulumi.aws.conditions import CONDITIONS, Pace, Patient
+from standins.pulumi.aws.conditions import CONDITIONS, Pace
 from standins.pulumi.errors import ProviderError
 from standins.pulumi.properties import Properties
 
 ACCOUNT_ID = "123456789012"
 DEFAULT_REGION = "us-east-1"
+_TRIES = 25
+"""The provider's own (`maxRetries`)."""
 
 _CONFIG = Config(
     max_pool_connections=64,
@@ -63,14 +65,17 @@ class Account:
                 client.meta.events.register_last("before-parameter-build", strict.check)
                 if paced:
                     client.meta.events.register_last("before-parameter-build", self._hold_back)
-                self._clients[key] = Patient(client)
+                self._clients[key] = client
             return self._clients[key]
 
-    def _hold_back(self, model: OperationModel, **_: Any) -> None:
-        if model.service_model.service_name == "route53":
-            self._route53_pace(self.conditions.route53_rate)
-        if self.conditions.is_throttled():
-            raise strict.refusal(model.name, "Throttling", "Rate exceeded")
+    def _hold_back(self, model: OperationModel, **_more: Any) -> None:
+        """Asks again when a call is throttled, as the provider does."""
+        for _ in range(_TRIES):
+            if model.service_model.service_name == "route53":
+                self._route53_pace(self.conditions.route53_rate)
+            if not self.conditions.is_throttled():
+                return
+        raise strict.refusal(model.name, "Throttling", "Rate exceeded")
 
     def regions(self, service: str) -> list[str]:
         """The regions in which the service has been used."""

@@ -4,13 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
-
-from botocore.exceptions import ClientError
-
-THROTTLED = ("Throttling", "RequestLimitExceeded")
-_TRIES = 25
-"""The provider's own (`maxRetries`)."""
 
 
 @dataclass(kw_only=True)
@@ -74,26 +67,3 @@ class Pace:
             turn = max(now, self._next)
             self._next = turn + 1 / rate
         self._sleep(turn - now)
-
-
-class Patient:
-    """A client that asks again when it is throttled, as the provider's does."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._client, name)
-        if not callable(found) or name == "get_paginator":
-            return found
-
-        def call(**arguments: Any) -> Any:
-            for left in range(_TRIES - 1, -1, -1):
-                try:
-                    return found(**arguments)
-                except ClientError as error:
-                    if not left or error.response["Error"].get("Code") not in THROTTLED:
-                        raise
-            raise AssertionError("the last try returns or raises")
-
-        return call

@@ -36,13 +36,10 @@ def _function(world: World, token: str, look_up: _LookUp) -> Function:
         with api_errors():
             result = look_up(Scope(world.account, call, arguments), arguments)
         region = region_of(call.config, arguments)
-        return {"region": region, **arguments, "id": _identity(arguments), **result}
+        digest = hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()
+        return {"region": region, **arguments, "id": digest[:12], **result}
 
     return invoke
-
-
-def _identity(arguments: Properties) -> str:
-    return hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _of_table(row: Lookup) -> _LookUp:

@@ -106,11 +106,10 @@ def _rule(described: dict[str, Any]) -> Rule:
 
 def zones_of(route53: Client) -> list[Zone]:
     """Every hosted zone with its record sets, but for what its name server makes up itself."""
-    pages = route53.get_paginator("list_hosted_zones").paginate()
-    zones = [zone for page in pages for zone in page["HostedZones"]]
+    zones = route53.get_paginator("list_hosted_zones").paginate().build_full_result()
     return [
         Zone(name=name, records=tuple(_records(route53, zone["Id"], name)))
-        for zone in zones
+        for zone in zones["HostedZones"]
         for name in [zone["Name"].rstrip(".")]
     ]
 
@@ -124,8 +123,7 @@ def _records(route53: Client, zone: str, name: str) -> list[Record]:
             ttl=item["TTL"],
             values=tuple(value["Value"] for value in item["ResourceRecords"]),
         )
-        for page in pages
-        for item in page["ResourceRecordSets"]
+        for item in pages.build_full_result()["ResourceRecordSets"]
         if not (item["Type"] in ("SOA", "NS") and item["Name"].rstrip(".") == name)
     ]
 
