@@ -11,13 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from standins.kumod.durations import parse_duration
+from standins.kumod.errors import BadRequest
 from standins.kumod.message import QueueName
 
 _PARTS = ("campaign", "tenant", "domain", "routing_domain")
-
-
-class BadRule(ValueError):
-    """The request is not one that kumod takes."""
 
 
 @dataclass(kw_only=True)
@@ -56,12 +53,12 @@ class Rules:
         self._rules: list[Rule] = []
 
     def add(self, request: Any) -> Rule:
-        """A rule of a request's body. Raises `BadRule`."""
+        """A rule of a request's body. Raises `BadRequest`."""
         if not isinstance(request, dict) or not isinstance(request.get("reason"), str):
-            raise BadRule("Failed to deserialize the JSON body: missing field `reason`")
+            raise BadRequest("Failed to deserialize the JSON body: missing field `reason`")
         seconds = parse_duration(request.get("duration") or "5m")
         if seconds is None:
-            raise BadRule(f"Failed to deserialize the JSON body: {request['duration']!r}")
+            raise BadRequest(f"Failed to deserialize the JSON body: {request['duration']!r}")
         rule = Rule(
             criteria={name: request[name] for name in _PARTS if request.get(name) is not None},
             names=frozenset(request.get("queue_names") or ()),

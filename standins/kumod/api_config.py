@@ -115,7 +115,6 @@ def make_throttle(_ctx: LuaContext, name: str, spec: str) -> Held:
 
 @method("Throttle", "throttle")
 def throttle(ctx: LuaContext, held: Held) -> dict[str, Any]:
-    """Whether it is too much now."""
     name, rate = held.value
     delay = ctx.facts.throttles.delay(name, rate, ctx.facts.now())
     return {"throttled": delay > 0, "limit": rate.limit, "retry_after": delay or None}

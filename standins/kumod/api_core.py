@@ -14,9 +14,6 @@ from standins.kumod.objects import api
 
 VERSION = "2026.09.29-b90d8bc1"
 
-# Plumbing of the prelude ----------------------------------------------------
-
-
 _PLUMBING: dict[str, Callable[..., Any]] = {
     "index": lambda _ctx, target, key: target.field(str(key)),
     "tostring": lambda _ctx, target: str(target),
@@ -25,9 +22,6 @@ _PLUMBING: dict[str, Callable[..., Any]] = {
 }
 for _name, _function in _PLUMBING.items():
     api(_name)(_function)
-
-
-# Messages and flow ------------------------------------------------------------
 
 
 @api("kumo.make_message")
@@ -66,9 +60,6 @@ for _level in ("error", "warn"):
         ctx.facts.diagnose(level.upper(), " ".join(str(part) for part in parts))
 
 
-# The policy's own decisions, from validate_config ------------------------------
-
-
 @api("kumo.invoke_get_queue_config")
 def invoke_get_queue_config(ctx: LuaContext, queue_name: str, *_ignored: Any) -> Any:
     """Takes the queue's name alone; kumod drops further arguments."""
@@ -78,9 +69,6 @@ def invoke_get_queue_config(ctx: LuaContext, queue_name: str, *_ignored: Any) ->
 @api("kumo.invoke_get_egress_path_config")
 def invoke_get_egress_path_config(ctx: LuaContext, domain: str, source: str, site_name: str) -> Any:
     return dict(decisions.egress_path(ctx, domain, source, site_name).data)
-
-
-# Memoize ------------------------------------------------------------------------
 
 
 @api("memoize.new")

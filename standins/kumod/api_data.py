@@ -1,9 +1,10 @@
-"""kumo.string, kumo.digest, kumo.encode, kumo.time, and JSON from files and text."""
+"""kumo.string, kumo.digest, kumo.encode, kumo.time, JSON from files and text, and sqlite."""
 
 import base64
 import hashlib
 import hmac
 import json
+import sqlite3
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from standins.kumod import dates
 from standins.kumod.errors import KumoError
 from standins.kumod.lua import LuaContext
-from standins.kumod.objects import DataObject, api
+from standins.kumod.objects import DataObject, Held, api, method
 
 
 class Fields(DataObject):
@@ -52,7 +53,6 @@ def sha256(_ctx: LuaContext, value: Any) -> Fields:
 
 @api("kumo.digest.hmac_sha256")
 def hmac_sha256(ctx: LuaContext, key: Any, message: Any) -> Fields:
-    """A MAC under a key source."""
     digest = hmac.digest(ctx.facts.load_key_source(key), _bytes(message), "sha256")
     return Fields("Digest", {"hex": digest.hex()})
 
@@ -107,3 +107,35 @@ def with_ymd_hms(_ctx: LuaContext, *parts: int) -> Fields:
 @api("kumo.time.parse_rfc2822")
 def parse_rfc2822(_ctx: LuaContext, text: str) -> Fields:
     return _time(dates.parse_rfc2822(text))
+
+
+@api("sqlite.open")
+def sqlite_open(ctx: LuaContext, path: str, busy_timeout: int = 500) -> Held:
+    """Each statement commits durably by itself."""
+    real = ctx.facts.paths.real(path)
+    try:
+        database = sqlite3.connect(
+            real, timeout=busy_timeout / 1000, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise KumoError(str(error)) from None
+    return Held("SqliteConnection", database)
+
+
+@method("SqliteConnection", "execute")
+def sqlite_execute(ctx: LuaContext, connection: Held, query: str, *params: Any) -> Any:
+    ctx.facts.counters["sqlite.execute"] += 1
+    named = len(params) == 1 and isinstance(params[0], dict)
+    try:
+        cursor = connection.value.execute(query, params[0] if named else params)
+        rows = cursor.fetchall()
+    except sqlite3.Error as error:
+        raise KumoError(str(error)) from None
+    if cursor.description is None:
+        return max(cursor.rowcount, 0)
+    names = [column[0] for column in cursor.description]
+    # kumod reads a column before it looks whether there is a row at all.
+    rows = rows or [(None,) * len(names)]
+    if len(names) == 1:
+        return [row[0] for row in rows]
+    return [dict(zip(names, row, strict=True)) for row in rows]

@@ -1,11 +1,11 @@
 """kumo.http: requests with one client for many."""
 
-import json
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin
 
-from standins.kumod.durations import parse_duration
+from standins.kumod.contract import deserialize_with, named_type
+from standins.kumod.durations import seconds
 from standins.kumod.errors import KumoError
 from standins.kumod.http_client import HttpFailure, HttpRequest, HttpResponse, Send
 from standins.kumod.lua import LuaContext
@@ -15,8 +15,6 @@ _MOST_REDIRECTS = 10
 
 
 class HttpClient(LuaObject):
-    """One client: its connections are its own."""
-
     kind = "HttpClient"
 
     def __init__(self, send: Send, timeout: float, user_agent: str | None) -> None:
@@ -26,8 +24,6 @@ class HttpClient(LuaObject):
 
 
 class RequestBuilder(LuaObject):
-    """A request in the making."""
-
     kind = "HttpRequest"
 
     def __init__(self, client: HttpClient, request: HttpRequest) -> None:
@@ -37,16 +33,9 @@ class RequestBuilder(LuaObject):
 
 @api("kumo.http.build_client")
 def build_client(ctx: LuaContext, options: Any = None) -> HttpClient:
-    fields = options if isinstance(options, dict) else {}
-    for name in ("timeout", "pool_idle_timeout"):
-        if name in fields and parse_duration(fields[name]) is None:
-            shown = json.dumps(fields[name])
-            raise KumoError(
-                f"deserialize error: invalid value: string {shown}, expected a duration, "
-                f"while processing {json.dumps(fields, separators=(',', ':'))}"
-            )
-    timeout = parse_duration(fields.get("timeout", 60)) or 60.0
+    fields = deserialize_with(named_type("client options"), options or {})
     ctx.facts.counters["http.client"] += 1
+    timeout = seconds(fields, "timeout", 60.0)
     return HttpClient(ctx.facts.new_http_client(), timeout, fields.get("user_agent"))
 
 

@@ -3,7 +3,7 @@
 import tomllib
 from typing import Any
 
-from standins.kumod.contract import deserialize
+from standins.kumod.contract import contract, deserialize
 from standins.kumod.decisions import site_of_domain
 from standins.kumod.errors import KumoError
 from standins.kumod.facts import KumodFacts
@@ -11,22 +11,8 @@ from standins.kumod.lua import LuaContext
 from standins.kumod.objects import LuaObject, api, method
 from standins.kumod.resolver import ResolveError
 
-#: Not for make_egress_path; limits over all sites of a provider are not in this stand-in.
-_NOT_PATH = {
-    "mx_rollup",
-    "sources",
-    "automation",
-    "replace_base",
-    "match",
-    "provider_connection_limit",
-    "provider_max_message_rate",
-    "provider_source_selection_rate",
-}
-
 
 class Shaping(LuaObject):
-    """Merged settings, by domain, site and source."""
-
     kind = "Shaping"
 
     def __init__(self, facts: KumodFacts, files: list[str]) -> None:
@@ -81,7 +67,6 @@ class Shaping(LuaObject):
                 raise KumoError(f"{name}: {label}: {error}") from None
 
     def path_config(self, domain: str, source: str, site: str) -> dict[str, Any]:
-        """The parameters of make_egress_path for one path."""
         merged: dict[str, Any] = {}
         sections = [
             self._default,
@@ -110,7 +95,9 @@ class Shaping(LuaObject):
 
 
 def _path(section: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in section.items() if name not in _NOT_PATH}
+    """Limits over all sites of a provider are not in this stand-in."""
+    own = contract()["shaping only"]
+    return {name: value for name, value in section.items() if name not in own}
 
 
 def _merge(into: dict[str, Any], section: dict[str, Any]) -> None:

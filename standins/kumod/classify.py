@@ -7,18 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from standins.kumod.contract import contract
 from standins.kumod.errors import KumoError
 from standins.kumod.logs import Response
 
-_CLASSIFIED = {
-    "Bounce",
-    "AdminBounce",
-    "OOB",
-    "TransientFailure",
-    "Expiration",
-    "Feedback",
-    "Rejection",
-}
 _NOT_IN_RUST = re.compile(r"\(\?<?[=!]|\(\?P=|\\[1-9]")
 """Look-around and back references: Rust's regular expressions have neither."""
 
@@ -51,7 +43,7 @@ class BounceClassifier:
             self._rules += [(_compiled(pattern), label) for pattern in patterns]
 
     def classify(self, kind: str, response: Response) -> str:
-        if kind not in _CLASSIFIED:
+        if kind not in contract()["classified"]:
             return "Uncategorized"
         line = f"{response.code} "
         if response.enhanced:

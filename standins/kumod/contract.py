@@ -9,10 +9,10 @@ word, are kumod's but not this stand-in's.
 import json
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from standins.kumod import field_types as ft
+from standins.kumod.data import load
 from standins.kumod.errors import KumoError
 from standins.kumod.field_types import Check, Refused
 
@@ -37,15 +37,12 @@ _BASIC: Mapping[str, Check] = {
 
 @cache
 def contract() -> dict[str, Any]:
-    """The recorded contract."""
-    path = Path(__file__).parent / "data" / "contract.json"
-    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = load("contract")
     return loaded
 
 
 @cache
 def named_type(words: str) -> Check:
-    """The check of a type in words."""
     if words in _BASIC:
         return _BASIC[words]
     if words.startswith("enum "):
@@ -79,7 +76,6 @@ def _described(type_: Any, name: str) -> Check:
 
 @cache
 def table_check(table: str) -> Check:
-    """The check of one recorded parameter table."""
     return _described(contract()["tables"][table], table)
 
 

@@ -7,29 +7,21 @@ from standins.kumod.durations import parse_throttle, seconds
 from standins.kumod.lua_session import LuaSession
 from standins.kumod.message import Message
 from standins.kumod.pool import ContextPool
-from standins.kumod.ready import ReadyQueue
-from standins.kumod.sessions import (
-    BaseSession,
-    ConnectFailure,
-    DeliverError,
-    Final,
-    MaildirSession,
-    Outcomes,
-)
+from standins.kumod.scheduled import Scheduler
+from standins.kumod.selection import ReadyQueue
+from standins.kumod.sessions import BaseSession, ConnectFailure, DeliverError, Final, MaildirSession
 from standins.kumod.smtp_session import SmtpSession
 from standins.kumod.smtp_types import Smtp
 
 
 class Dispatcher:
-    """Empties ready queues through sessions."""
-
     def __init__(
-        self, pool: ContextPool, smtp: Smtp, outcomes: Outcomes, settle_logs: Callable[[], None]
+        self, pool: ContextPool, smtp: Smtp, scheduler: Scheduler, settle_logs: Callable[[], None]
     ) -> None:
         self._pool = pool
         self._facts = pool.facts
         self._smtp = smtp
-        self._outcomes = outcomes
+        self._scheduler = scheduler
         self._settle_logs = settle_logs
 
     def drain(self, queue: ReadyQueue) -> None:
@@ -66,7 +58,7 @@ class Dispatcher:
         """The open one, else a new one."""
         if isinstance(queue.session, BaseSession):
             return queue.session
-        known: dict[str, Any] = {"facts": self._facts, "outcomes": self._outcomes, "queue": queue}
+        known: dict[str, Any] = {"facts": self._facts, "scheduler": self._scheduler, "queue": queue}
         session: BaseSession
         if queue.sender:
             session = LuaSession(**known, pool=self._pool)
@@ -87,7 +79,7 @@ class Dispatcher:
             delay = self._facts.throttles.delay(key, parse_throttle(text), now) if text else 0
             if delay >= queue.idle_timeout:
                 for message in queue.take(len(queue.messages)):
-                    self._outcomes.postpone(message, delay)
+                    self._scheduler.postpone(message, delay)
                 return True
             if delay > 0:
                 queue.blocked_until = now + delay

@@ -39,7 +39,6 @@ class Signer(LuaObject):
         )
 
     def signature_header(self, message: bytes, now: float) -> str:
-        """The value of the DKIM-Signature header for this message."""
         block, body = hdr.split_message(message)
         fields: dict[str, list[bytes]] = {}
         for name, raw in hdr.parse_headers(block):
@@ -66,7 +65,7 @@ class Signer(LuaObject):
         algorithm = "rsa" if isinstance(self._key, rsa.RSAPrivateKey) else "ed25519"
         modes = ("relaxed" if on else "simple" for on in (self._relaxed_header, self._relaxed_body))
         canonical = _canonical_body(body, relaxed=self._relaxed_body)
-        tags = [
+        return [
             ("v", 1),
             ("a", f"{algorithm}-sha256"),
             ("d", self._params["domain"]),
@@ -76,9 +75,6 @@ class Signer(LuaObject):
             ("h", ":".join(signed)),
             ("t", int(now)),
         ]
-        if "expiration" in self._params:
-            tags.append(("x", int(now) + self._params["expiration"]))
-        return tags
 
     def _sign(self, data: bytes) -> bytes:
         signature: bytes

@@ -5,25 +5,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_UNITS = {
-    **dict.fromkeys(("nsec", "ns", "nanos"), 1e-9),
-    **dict.fromkeys(("usec", "us", "micros"), 1e-6),
-    **dict.fromkeys(("msec", "ms", "millis"), 1e-3),
-    **dict.fromkeys(("seconds", "second", "secs", "sec", "s"), 1.0),
-    **dict.fromkeys(("minutes", "minute", "mins", "min", "m"), 60.0),
-    **dict.fromkeys(("hours", "hour", "hrs", "hr", "h"), 3600.0),
-    **dict.fromkeys(("days", "day", "d"), 86_400.0),
-    **dict.fromkeys(("weeks", "week", "w"), 604_800.0),
-    **dict.fromkeys(("months", "month", "M"), 2_630_016.0),
-    **dict.fromkeys(("years", "year", "y"), 31_557_600.0),
-}
+from standins.kumod.data import load
+
+_UNITS, _PERIODS = (
+    {word: size for words, size in load("units")[kind].items() for word in words.split()}
+    for kind in ("durations", "periods")
+)
 _PART = re.compile(r"\s*(\d+)\s*([A-Za-z]+)\s*")
-_PERIODS = {
-    **dict.fromkeys(("h", "hr", "hour"), 3600),
-    **dict.fromkeys(("m", "min", "minute"), 60),
-    **dict.fromkeys(("s", "sec", "second"), 1),
-    **dict.fromkeys(("d", "day"), 86_400),
-}
 
 
 def parse_duration(value: object) -> float | None:
@@ -35,7 +23,7 @@ def parse_duration(value: object) -> float | None:
     parts = _PART.findall(value)
     if any(unit not in _UNITS for _, unit in parts):
         return None
-    return sum(int(count) * _UNITS[unit] for count, unit in parts)
+    return sum(int(count) * float(_UNITS[unit]) for count, unit in parts)
 
 
 def seconds(settings: Mapping[str, object], name: str, otherwise: float) -> float:
@@ -61,8 +49,6 @@ def format_duration(seconds: float) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Throttle:
-    """So many actions in a period."""
-
     limit: int
     period: int
     burst: int | None = None

@@ -12,7 +12,6 @@ from standins.kumod import (  # noqa: F401 - importing them registers what a pol
     api_data,
     api_http,
     api_shaping,
-    api_sqlite,
     dkim,
     message_api,
 )
@@ -68,10 +67,7 @@ class Engine:
         policy_path: str | os.PathLike[str],
         facts: KumodFacts,
         smtp: Smtp,
-        *,
-        max_context_age: float = 300.0,
-        max_context_uses: int = 1024,
-        proxy: bool = False,
+        **contexts: Any,
     ) -> None:
         self.policy_path = os.fspath(policy_path)
         self.facts = facts
@@ -80,13 +76,7 @@ class Engine:
         cache = None if facts.threaded else PageCache(facts.clock)
         self.configuration = Configuration(facts=facts, page_cache=cache)
         self.hooks, self.listeners = self.configuration.hooks, self.configuration.listeners
-        self.pool = pool = ContextPool(
-            self.configuration,
-            self.policy_path,
-            proxy=proxy,
-            max_age=max_context_age,
-            max_uses=max_context_uses,
-        )
+        self.pool = pool = ContextPool(self.configuration, self.policy_path, **contexts)
         self.monitor = ConfigMonitor(self.configuration)
         # Here alone is the one circle: the scheduler logs, and the recorder enqueues events.
         self.recorder = Recorder(pool, self._enqueue)
@@ -273,10 +263,7 @@ class Kumod(Engine):
         self.printed, self.diagnostics = facts.printed, facts.diagnostics
         self.http_requests = facts.http_requests
         self.records = self.recorder.records
-
-    def script(self, *args: str) -> None:
-        """As ``kumod --script``: the event ``main``, with the arguments."""
-        self.pool.fresh().call("main", *args)
+        self.delivered_messages = self.smtp.attempts
 
     def power_cut(self, write_back: float = WRITE_BACK) -> None:
         """The host goes dark: what was written in the last seconds was never on its disk.
@@ -298,7 +285,9 @@ class Kumod(Engine):
         """One SMTP transaction with the policy's listener: the answer that decided it."""
         listener = next(params for kind, params in self.listeners if kind == "esmtp")
         state = SmtpState(listener=listener, peer=peer, helo=helo)
-        answer = self.reception.transaction(state, sender, recipients, data)
+        refusals = (self.reception.rcpt(state, sender, recipient) for recipient in recipients)
+        refusal = next(filter(None, refusals), None)
+        answer = refusal or self.reception.data(state, sender, recipients, data)
         self.settle_logs()
         return answer
 
@@ -312,7 +301,7 @@ class Kumod(Engine):
             for queue in busy:
                 self.dispatcher.drain(queue)
             after = sum(len(q.messages) for q in self.scheduler.ready.values())
-            if not moved and (before == 0 or (after == before and not self.recorder.busy)):
+            if not moved and (before == 0 or (after == before and not self.recorder.pending)):
                 return
 
     def advance(self, seconds: float = 0.0) -> None:
@@ -330,13 +319,7 @@ class Kumod(Engine):
 
     # What tests look at ----------------------------------------------------------------
 
-    @property
-    def delivered_messages(self) -> list[SmtpAttempt]:
-        """Every attempt that the peer function saw."""
-        return self.smtp.attempts
-
     def records_of(self, kind: str, *, queue: str | None = None) -> list[dict[str, Any]]:
-        """The log records of a type."""
         return [
             record
             for record in self.records

@@ -41,3 +41,7 @@ class PolicyError(Exception):
     @property
     def text(self) -> str:
         return f"{self.headline}\n{self.traceback}" if self.traceback else self.headline
+
+
+class BadRequest(Exception):
+    """The body of an HTTP request is none that kumod takes."""

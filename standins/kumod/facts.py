@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from standins.kumod.durations import Throttles
 from standins.kumod.errors import KumoError
@@ -25,19 +25,7 @@ SHARE = "/opt/kumomta/share"
 _OWN_SHARE = Path(__file__).parent / "share"
 
 
-class Clock(Protocol):
-    """What the engine asks of a clock."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-
-    def sleep(self, seconds: float) -> None:
-        """Let that much time pass."""
-
-
 class SystemClock:
-    """The host's clock."""
-
     now = staticmethod(time.time)
     sleep = staticmethod(time.sleep)
 
@@ -55,6 +43,9 @@ class FakeClock:
         self._now += max(0.0, seconds)
 
 
+Clock = SystemClock | FakeClock
+
+
 class HostPaths:
     """Maps a path of the host to the path of this machine: below `root`, if there is one.
 
@@ -66,7 +57,6 @@ class HostPaths:
         self._own_share = root is not None and not Path(f"{root}{SHARE}").exists()
 
     def real(self, path: str | os.PathLike[str]) -> Path:
-        """Where a path of the host lies."""
         text = os.fspath(path)
         if self._own_share and f"{text}/".startswith(f"{SHARE}/"):
             return Path(f"{_OWN_SHARE}{text.removeprefix(SHARE)}")
@@ -117,7 +107,6 @@ class KumodFacts:
         return self.now(), self.epoch
 
     def diagnose(self, level: str, text: str) -> None:
-        """A line of kumod's diagnostic log."""
         if not self.threaded:
             self.diagnostics.append((level, text))
         else:
@@ -155,7 +144,6 @@ class KumodFacts:
 
 
 def free_percent(folder: Path) -> tuple[float, float]:
-    """Free space and free inodes of the folder's file system, in percent."""
     while not folder.exists():
         folder = folder.parent
     status = os.statvfs(folder)

@@ -13,9 +13,9 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from standins.kumod import metrics
-from standins.kumod.admin import BadRule, Rule, Rules
+from standins.kumod.admin import Rules
 from standins.kumod.engine import Engine
-from standins.kumod.injection import BadRequest
+from standins.kumod.errors import BadRequest
 from standins.kumod.message import Message
 
 _DEFAULT_LIMIT = 2 * 1024 * 1024
@@ -51,8 +51,6 @@ def as_json(value: Any) -> Response:
 
 
 class HttpApi:
-    """What one listener answers."""
-
     def __init__(self, params: dict[str, Any], engine: Engine) -> None:
         self._params = params
         self._engine = engine
@@ -78,9 +76,10 @@ class HttpApi:
             abort(404)
         if request.path != _LIVENESS:
             self._authorize(request)
-        return handler(request)
-
-    # Who may -------------------------------------------------------------------
+        try:
+            return handler(request)
+        except BadRequest as error:
+            _refuse(422, str(error))
 
     def _authorize(self, request: Request) -> None:
         """kumod judges credentials wherever they are given, and the policy has no judge of them."""
@@ -91,17 +90,12 @@ class HttpApi:
         ):
             abort(401)
 
-    # Injection --------------------------------------------------------------------
-
     def _inject(self, request: Request) -> Response:
         problem = self._engine.not_ready()
         if problem:
             _refuse(503, problem)
-        try:
-            answer = self._engine.inject(self._json_body(request), peer=request.remote_addr or "")
-        except BadRequest as error:
-            _refuse(422, str(error))
-        return as_json(answer)
+        peer = request.remote_addr or ""
+        return as_json(self._engine.inject(self._json_body(request), peer=peer))
 
     def _json_body(self, request: Request) -> Any:
         """As Nginx passes it on, perhaps compressed by PING8."""
@@ -121,8 +115,6 @@ class HttpApi:
         if len(raw) > limit:
             abort(413)
         return body
-
-    # State ------------------------------------------------------------------------
 
     def _liveness(self, _request: Request) -> Response:
         problem = self._engine.not_ready()
@@ -144,20 +136,12 @@ class HttpApi:
             _refuse(500, f"Error: no such key {wanted}")
         return as_json(_information(found[0], request))
 
-    # Administration -------------------------------------------------------------------
-
-    def _add(self, request: Request, rules: Rules) -> Rule:
-        try:
-            return rules.add(self._json_body(request))
-        except BadRule as error:
-            _refuse(422, str(error))
-
     def _suspend(self, request: Request) -> Response:
-        return as_json({"id": self._add(request, self._suspensions).id})
+        return as_json({"id": self._suspensions.add(self._json_body(request)).id})
 
     def _bounce(self, request: Request) -> Response:
         """kumod counts nothing in its answer: it bounces after it has answered."""
-        rule = self._add(request, self._bounces)
+        rule = self._bounces.add(self._json_body(request))
         self._engine.scheduler.bounce_waiting(rule)
         self._engine.settle_logs()
         return as_json({"id": rule.id, "bounced": {}, "total_bounced": 0})

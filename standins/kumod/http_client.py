@@ -12,8 +12,6 @@ class HttpFailure(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class HttpRequest:
-    """A request as it goes out."""
-
     method: str
     url: str
     headers: tuple[tuple[str, str], ...] = ()
@@ -21,14 +19,11 @@ class HttpRequest:
     timeout: float = 60.0
 
     def header(self, name: str) -> str | None:
-        """The first header of that name."""
         return next((v for present, v in self.headers if present.lower() == name.lower()), None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HttpResponse:
-    """A response as it came in."""
-
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()

@@ -5,19 +5,14 @@ from typing import Any
 
 from standins.kumod import mime
 from standins.kumod.contract import named_type
-from standins.kumod.errors import KumoError
+from standins.kumod.errors import BadRequest, KumoError
 from standins.kumod.field_types import Refused
 from standins.kumod.headers import EnvelopeAddress
 from standins.kumod.message import Message
 from standins.kumod.templates import render
 
 
-class BadRequest(Exception):
-    """The request itself is refused, before any recipient is looked at."""
-
-
 def check_request(body: Any) -> None:
-    """Refuse a request whose shape is wrong."""
     try:
         named_type("injection")(body)
     except Refused as refusal:
@@ -43,7 +38,6 @@ def make_message(
 
 
 def _content(request: Mapping[str, Any], recipient: Mapping[str, Any]) -> bytes:
-    """The message's bytes for one recipient."""
     values = {
         **(request.get("substitutions") or {}),
         "email": recipient["email"],

@@ -10,16 +10,6 @@ from standins.kumod.main import LABEL
 _ENDPOINT = "http://127.0.0.1:8000"
 
 
-def queue_summary(endpoint: str) -> str:
-    """One line for each domain with scheduled messages."""
-    with urllib.request.urlopen(f"{endpoint}/metrics.json", timeout=30) as response:  # noqa: S310 - the operator's own endpoint
-        metrics = json.loads(response.read())
-    by_domain = metrics.get("scheduled_by_domain", {}).get("value", {}).get("domain", {})
-    lines = [f"{'SCHEDULED QUEUE':<40} COUNT"]
-    lines += [f"{domain:<40} {count}" for domain, count in sorted(by_domain.items())]
-    return "\n".join(lines)
-
-
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="kcli", description="A stand-in for KumoMTA's kcli; not KumoMTA."
@@ -28,12 +18,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"kcli {LABEL}")
     parser.add_argument("command", choices=["queue-summary"])
     options = parser.parse_args(argv)
+    url = f"{options.endpoint}/metrics.json"
     try:
-        text = queue_summary(options.endpoint)
+        with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - the operator's own endpoint
+            metrics = json.loads(response.read())
     except OSError as error:
         print(f"Error: {options.endpoint}: {error}", file=sys.stderr)  # noqa: T201 - a command
         return 1
-    print(text)  # noqa: T201 - a command
+    print(f"{'SCHEDULED QUEUE':<40} COUNT")  # noqa: T201 - a command
+    by_domain = metrics.get("scheduled_by_domain", {}).get("value", {}).get("domain", {})
+    for domain, count in sorted(by_domain.items()):
+        print(f"{domain:<40} {count}")  # noqa: T201 - a command
     return 0
 
 

@@ -9,11 +9,11 @@ import json
 import math
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import zstandard
 
@@ -39,12 +39,8 @@ class Response:
         return code | {"content": self.content, "command": None}
 
 
-class Log(Protocol):
-    """Records what happened to a message; the fields are the record's own."""
-
-    def __call__(
-        self, kind: str, message: Message, response: Response, /, **fields: Any
-    ) -> None: ...
+#: Records what happened to a message; the fields are the record's own.
+Log = Callable[..., None]
 
 
 def stamp(moment: float) -> str:
@@ -83,7 +79,6 @@ def make_record(
 
 
 def address(name: str, addr: str) -> dict[str, str]:
-    """The address of a peer, as records show it."""
     return {"name": name, "addr": addr}
 
 

@@ -14,7 +14,7 @@ import lupa.lua54 as lupa
 from standins.kumod.configuration import Configuration
 from standins.kumod.contract import contract
 from standins.kumod.errors import KumoError, PolicyError, RejectError
-from standins.kumod.objects import FUNCTIONS, METHODS
+from standins.kumod.objects import FUNCTIONS
 from standins.kumod.values import Converter, encode_text
 
 _PRELUDE = (Path(__file__).parent / "prelude.lua").read_text(encoding="utf-8")
@@ -22,8 +22,6 @@ _IN_PRELUDE = {"kumo.on", "kumo.memoize"}
 
 
 class LuaContext:
-    """A runtime with the policy loaded."""
-
     def __init__(self, configuration: Configuration, *, proxy: bool = False) -> None:
         self.facts = facts = configuration.facts
         self.configuration = configuration
@@ -37,17 +35,13 @@ class LuaContext:
         self._crash: BaseException | None = None
         recorded = contract()
         # What kumod has is there: a call of what this stand-in lacks says so.
-        methods = {
-            kind: sorted(METHODS[kind].union(recorded["methods"].get(kind, ())))
-            for kind in METHODS.keys() | recorded["methods"].keys()
-        }
         config = {
             "functions": [
                 name
                 for name in recorded["functions"]
                 if name not in _IN_PRELUDE and (proxy or not name.startswith("proxy."))
             ],
-            "methods": methods,
+            "methods": recorded["methods"],
             "events": recorded["events"],
             "package_path": facts.paths.package_path(),
             "validating": facts.validating,
@@ -59,14 +53,11 @@ class LuaContext:
         )
         self.convert = Converter(runtime, self._host)
 
-    # Calls from Lua ---------------------------------------------------------
-
     def _dispatch(self, name: str, *args: Any) -> tuple[Any, ...]:
         """Every kumo function comes through here; errors go back as values, not exceptions."""
         self.facts.counters[name] += 1
         try:
-            function = FUNCTIONS.get(name) or _missing(name)
-            result = function(self, *(self.convert.to_python(arg) for arg in args))
+            result = self._function(name)(self, *(self.convert.to_python(arg) for arg in args))
         except RejectError as error:
             return (False, "reject", encode_text(error.message), error.code)
         except PolicyError as error:
@@ -79,15 +70,19 @@ class LuaContext:
             self.facts.diagnose("ERROR", f"stand-in: {name} failed\n{traceback.format_exc()}")
             return (False, "external", encode_text(f"stand-in: {name}: {error}"))
         except BaseException as error:
-            # A test's crash, or the process's end: no pcall of the policy may swallow it.
+            # A test's crash, or the process's end: whatever the policy catches, this goes on.
             self._crash = error
             return (False, "crash", type(error).__name__)
         return (True, self.convert.to_lua(result))
 
-    # Calls into Lua ---------------------------------------------------------
+    def _function(self, name: str) -> Callable[..., Any]:
+        if self._crash is not None:
+            raise self._crash
+        if name not in FUNCTIONS:
+            raise KumoError(f"{name} is not in this stand-in for kumod")
+        return FUNCTIONS[name]
 
     def load_policy(self, path: Path, name: str) -> None:
-        """Execute the policy's top level."""
         try:
             code = path.read_bytes().decode("latin-1")
         except OSError as error:
@@ -111,7 +106,6 @@ class LuaContext:
         return self._invoke("call_event", event, *args) if self.has_handler(event) else None
 
     def method(self, target: Any, name: str, *args: Any) -> Any:
-        """Call a method of a Lua object."""
         return self.convert.to_python(self._invoke("method", target, name, *args))
 
     def has_method(self, target: Any, name: str) -> bool:
@@ -121,18 +115,11 @@ class LuaContext:
         before = self._host.instructions()
         result = self._host[entry](*(self.convert.to_lua(arg) for arg in args))
         self.facts.counters["lua.instructions"] += self._host.instructions() - before
+        if self._crash is not None:
+            raise self._crash
         ok, *values = result if isinstance(result, tuple) else (result,)
         if ok:
             return values[0] if values else None
         kind, message, code, trace = self._host.describe(values[0])
-        if kind == "crash" and self._crash is not None:
-            raise self._crash
         text = self.convert.to_python(message)
         raise PolicyError(kind, text, code=code, traceback=self.convert.to_python(trace))
-
-
-def _missing(name: str) -> Callable[..., Any]:
-    def refuse(*_args: Any) -> None:
-        raise KumoError(f"{name} is not in this stand-in for kumod")
-
-    return refuse

@@ -14,8 +14,6 @@ from standins.kumod.values import is_table
 
 @dataclass(kw_only=True)
 class LuaSession(BaseSession):
-    """Drives the object that a custom_lua constructor returned."""
-
     protocol = "Lua"
     pool: ContextPool
 

@@ -48,8 +48,6 @@ class QueueName:
 
 @dataclass(kw_only=True, eq=False)
 class Message(LuaObject):
-    """A message as policies, queues and logs see it."""
-
     kind = "Message"
     sender: EnvelopeAddress
     recipients: list[EnvelopeAddress]
@@ -79,8 +77,6 @@ class Message(LuaObject):
             for name in ("tenant", "campaign", "routing_domain")
         }
         return str(QueueName(domain=self.recipients[0].domain.lower(), **parts))
-
-    # Headers ----------------------------------------------------------------
 
     def header_list(self) -> list[tuple[str, bytes]]:
         return hdr.parse_headers(hdr.split_message(self.data)[0])
@@ -122,8 +118,6 @@ class Message(LuaObject):
         encoded = base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()
         lines = [encoded[at : at + _FOLDED] for at in range(0, len(encoded), _FOLDED)]
         self.prepend_header(options.get("header_name", "X-KumoRef"), "\r\n\t".join(lines))
-
-    # Spool ------------------------------------------------------------------
 
     def to_spool(self) -> dict[str, Any]:
         """Everything but the data."""

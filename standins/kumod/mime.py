@@ -23,7 +23,6 @@ _ADDRESSES = {"from", "to", "cc", "bcc", "reply-to", "sender"}
 
 
 def crlf(data: bytes) -> bytes:
-    """Every line end as CRLF."""
     return re.sub(rb"\r\n|\r|\n", b"\r\n", data)
 
 
@@ -55,19 +54,15 @@ def _rebuild_header(name: str, value: str) -> list[bytes]:
         try:
             if name.lower() == "from":
                 hdr.AddressHeader.parse(name, value)
-            value = value if value.isascii() else _encode_addresses(value)
+            if not value.isascii():
+                mailboxes = hdr.AddressHeader.parse("address", value).mailboxes
+                value = ", ".join(format_mailbox(*mailbox) for mailbox in mailboxes)
         except KumoError:
             return []
     return [f"{shown}: {value}".encode("utf-8", "surrogateescape")]
 
 
-def _encode_addresses(value: str) -> str:
-    mailboxes = hdr.AddressHeader.parse("address", value).mailboxes
-    return ", ".join(format_mailbox(display, address) for display, address in mailboxes)
-
-
 def format_mailbox(display: str | None, address: str) -> str:
-    """A mailbox as kumod encodes it."""
     if not display:
         return f"<{address}>"
     if not display.isascii():
@@ -108,7 +103,6 @@ def text_part(kind: str, text: str) -> bytes:
 
 
 def _binary_part(kind: str, data: bytes, file_name: str | None, content_id: str | None) -> bytes:
-    """An attachment in base64."""
     lines = [f"Content-Type: {kind}"]
     if file_name or content_id:
         disposition = "inline" if content_id else "attachment"

@@ -1,6 +1,5 @@
 """What a policy can hold and call: objects, functions and methods, by the names that it uses."""
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -40,7 +39,6 @@ class Held(LuaObject):
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
-METHODS: defaultdict[str, set[str]] = defaultdict(set)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,5 +55,4 @@ def api(name: str) -> Callable[[F], F]:
 
 def method(kind: str, name: str) -> Callable[[F], F]:
     """Register a method: called with the Lua context, the object and the arguments."""
-    METHODS[kind].add(name)
     return api(f"{kind}:{name}")

@@ -19,15 +19,15 @@ class ContextPool:
         policy: str,
         *,
         proxy: bool = False,
-        max_age: float = 300.0,
-        max_uses: int = 1024,
+        max_context_age: float = 300.0,
+        max_context_uses: int = 1024,
     ) -> None:
         self.configuration = configuration
         self.facts = configuration.facts
         self._policy = policy
         self._proxy = proxy
-        self._max_age = max_age
-        self._max_uses = max_uses
+        self._max_age = max_context_age
+        self._max_uses = max_context_uses
         self._spare: list[LuaContext] = []
         self._lock = threading.Lock()
 
@@ -83,21 +83,14 @@ class ConfigMonitor:
         self.due = facts.now() + self.INTERVAL
 
     def files(self) -> list[str]:
-        """The files that the globs name."""
-        return sorted(
-            {path for pattern in self._configuration.monitored for path in self._expand(pattern)}
-        )
-
-    def _expand(self, pattern: str) -> list[str]:
-        """Globs of the form ``folder/**/*.{lua,json}``; links are followed."""
-        base, _, tail = pattern.partition("*")
-        endings = tuple(f".{name}" for name in tail.partition("{")[2].rstrip("}").split(","))
-        return [
-            str(Path(root) / name)
-            for root, _, names in os.walk(self._facts.paths.real(base), followlinks=True)
-            for name in names
-            if name.endswith(endings)
-        ]
+        """By globs of the form ``folder/**/*.{lua,json}``; links are followed."""
+        found: set[str] = set()
+        for pattern in self._configuration.monitored:
+            base, _, tail = pattern.partition("*")
+            endings = tuple(f".{name}" for name in tail.partition("{")[2].rstrip("}").split(","))
+            for root, _, names in os.walk(self._facts.paths.real(base), followlinks=True):
+                found |= {f"{root}/{name}" for name in names if name.endswith(endings)}
+        return sorted(found)
 
     def _state(self) -> dict[str, tuple[float, int, int]]:
         state = {}
@@ -110,7 +103,6 @@ class ConfigMonitor:
         return state
 
     def remember(self) -> None:
-        """Take the present state as known."""
         self._seen = self._state()
 
     def check(self) -> bool:

@@ -302,40 +302,12 @@ end
 
 -- The host under Lua's own libraries ---------------------------------------
 
--- A crash of the host is no error that a policy can catch.
-local function past_crash(ok, ...)
-  if not ok then
-    local info = err_info[(...)]
-    if info and info.kind == 'crash' then
-      error((...), 0)
-    end
-  end
-  return ok, ...
-end
-local lua_pcall = pcall
-function pcall(...)
-  return past_crash(lua_pcall(...))
-end
-function _G.xpcall(...)
-  return past_crash(xpcall(...))
-end
-
 function print(...)
   local parts = {}
   for i = 1, select('#', ...) do
     parts[i] = tostring((select(i, ...)))
   end
   call('print', table.concat(parts, '\t'))
-end
-
-function assert(ok, ...)
-  if ok then
-    return ok, ...
-  end
-  if select('#', ...) == 0 then
-    error('assertion failed!', 2)
-  end
-  error((...), 2)
 end
 
 -- The policy reaches its host through kumo alone.

@@ -13,41 +13,24 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from standins.kumod import socks
 from standins.kumod.durations import seconds
 from standins.kumod.engine import Engine
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.http_api import as_json, http_listener
 from standins.kumod.main import LABEL, Panic, node_id
 from standins.kumod.server import real_engine
-from standins.kumod.socks import (
-    BIND,
-    CONNECT,
-    FAILED,
-    NO_AUTH,
-    NO_METHOD,
-    NOT_SUPPORTED,
-    TTL_EXPIRED,
-    USER_PASSWORD,
-    VERSION,
-    Address,
-    SocksError,
-    read_exactly,
-    read_message,
-    send_message,
-)
 
 _STATUSES = {
     errno.ENETUNREACH: 3,
     errno.EHOSTUNREACH: 4,
     errno.ECONNREFUSED: 5,
-    errno.ETIMEDOUT: TTL_EXPIRED,
+    errno.ETIMEDOUT: socks.TTL_EXPIRED,
 }
 _CHUNK = 65_536
 
 
 class Proxy:
-    """What the listeners do, and have done."""
-
     def __init__(self, engine: Engine | None = None) -> None:
         self.counters: dict[str, Counter[str]] = defaultdict(Counter)
         self.active: Counter[str] = Counter()
@@ -55,7 +38,6 @@ class Proxy:
         self._lock = threading.Lock()
 
     def serve(self, stream: socket.socket, listener: "SocksListener") -> None:
-        """One client."""
         with self._lock:
             self.counters["proxy_connections_accepted_total"][listener.name] += 1
             self.active[listener.name] += 1
@@ -63,10 +45,10 @@ class Proxy:
         outcome = "completed"
         try:
             self._session(stream, listener)
-        except SocksError as refused:
+        except socks.SocksError as refused:
             # KumoProxy counts a request that it answered with a failure as completed.
             with contextlib.suppress(OSError):
-                send_message(stream, refused.status)
+                socks.send_message(stream, refused.status)
         except OSError:
             outcome = "failed"
         with self._lock:
@@ -75,22 +57,22 @@ class Proxy:
 
     def _session(self, stream: socket.socket, listener: "SocksListener") -> None:
         self._greet(stream, listener.require_auth)
-        command, target = read_message(stream)
-        source: Address | None = None
-        if command == BIND:
+        command, target = socks.read_message(stream)
+        source: socks.Address | None = None
+        if command == socks.BIND:
             source = _bound(target)
-            send_message(stream, 0, source)
-            command, target = read_message(stream)
-        if command != CONNECT:
-            raise SocksError(NOT_SUPPORTED)
+            socks.send_message(stream, 0, source)
+            command, target = socks.read_message(stream)
+        if command != socks.CONNECT:
+            raise socks.SocksError(socks.NOT_SUPPORTED)
         try:
             local = (source[0], 0) if source else None
             remote = socket.create_connection(target, listener.client_timeout, local)
         except OSError as error:
             late = isinstance(error, TimeoutError)
-            raise SocksError(TTL_EXPIRED if late else _status(error)) from None
+            raise socks.SocksError(socks.TTL_EXPIRED if late else _status(error)) from None
         with remote:
-            send_message(stream, 0, remote.getsockname()[:2])
+            socks.send_message(stream, 0, remote.getsockname()[:2])
             for end in (stream, remote):
                 end.settimeout(None)
             back = threading.Thread(target=_copy, args=(remote, stream))
@@ -99,23 +81,23 @@ class Proxy:
             back.join()
 
     def _greet(self, stream: socket.socket, require_auth: bool) -> None:
-        version, count = read_exactly(stream, 2)
-        offered = read_exactly(stream, count)
-        if version != VERSION:
+        version, count = socks.read_exactly(stream, 2)
+        offered = socks.read_exactly(stream, count)
+        if version != socks.VERSION:
             raise OSError("not SOCKS5")
-        if USER_PASSWORD in offered:
-            stream.sendall(bytes([VERSION, USER_PASSWORD]))
+        if socks.USER_PASSWORD in offered:
+            stream.sendall(bytes([socks.VERSION, socks.USER_PASSWORD]))
             self._log_in(stream)
-        elif NO_AUTH in offered and not require_auth:
-            stream.sendall(bytes([VERSION, NO_AUTH]))
+        elif socks.NO_AUTH in offered and not require_auth:
+            stream.sendall(bytes([socks.VERSION, socks.NO_AUTH]))
         else:
-            stream.sendall(bytes([VERSION, NO_METHOD]))
+            stream.sendall(bytes([socks.VERSION, socks.NO_METHOD]))
             raise OSError("no acceptable method")
 
     def _log_in(self, stream: socket.socket) -> None:
-        read_exactly(stream, 1)
+        socks.read_exactly(stream, 1)
         user, password = (
-            read_exactly(stream, read_exactly(stream, 1)[0]).decode("utf-8", "replace")
+            socks.read_exactly(stream, socks.read_exactly(stream, 1)[0]).decode("utf-8", "replace")
             for _ in range(2)
         )
         meta = {
@@ -146,7 +128,6 @@ class Proxy:
         return found | {"proxy_active_connections": {"value": active}}
 
     def answer(self, request: Request) -> Response:
-        """What the HTTP listener answers."""
         match request.path:
             case "/proxy/status":
                 # Its access control list has no rule for it, not even for trusted hosts.
@@ -157,8 +138,6 @@ class Proxy:
 
 
 class SocksListener(socketserver.ThreadingTCPServer):
-    """A listener of the proxy's, a thread for each client."""
-
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 1024
@@ -176,10 +155,10 @@ class SocksListener(socketserver.ThreadingTCPServer):
 
 
 def _status(error: OSError) -> int:
-    return _STATUSES.get(error.errno or 0, FAILED)
+    return _STATUSES.get(error.errno or 0, socks.FAILED)
 
 
-def _bound(address: Address) -> Address:
+def _bound(address: socks.Address) -> socks.Address:
     """The source address must be on an interface of this host."""
     try:
         with socket.socket() as probe:
@@ -187,7 +166,7 @@ def _bound(address: Address) -> Address:
             host, port = probe.getsockname()
             return str(host), int(port)
     except OSError as error:
-        raise SocksError(_status(error)) from None
+        raise socks.SocksError(_status(error)) from None
 
 
 def _copy(source: socket.socket, sink: socket.socket) -> None:

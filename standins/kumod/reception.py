@@ -26,8 +26,6 @@ _LARGEST = 20 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class SmtpAnswer:
-    """A reply to an SMTP command."""
-
     code: int
     text: str
 
@@ -42,8 +40,6 @@ class Relay(NamedTuple):
 
 @dataclass(kw_only=True)
 class SmtpState(LuaObject):
-    """One session with a client."""
-
     kind = "ConnectionMetaData"
     listener: dict[str, Any]
     peer: str
@@ -55,7 +51,6 @@ class SmtpState(LuaObject):
         return self.listener.get("hostname") or socket.gethostname()
 
     def meta(self) -> dict[str, Any]:
-        """What a message knows of its session."""
         return {
             "reception_protocol": "ESMTP",
             "received_from": f"{self.peer}:0",
@@ -66,23 +61,11 @@ class SmtpState(LuaObject):
 
 
 class Reception:
-    """Judges senders, recipients and messages of an ESMTP listener."""
-
     def __init__(self, pool: ContextPool, scheduler: Scheduler, log: Log) -> None:
         self._pool = pool
         self._facts = pool.facts
         self._scheduler = scheduler
         self._log = log
-
-    def transaction(
-        self, state: SmtpState, sender: str, recipients: list[str], content: bytes
-    ) -> SmtpAnswer:
-        """A whole session with one message; the first refusal, else the answer to DATA."""
-        for recipient in recipients:
-            refusal = self.rcpt(state, sender, recipient)
-            if refusal is not None:
-                return refusal
-        return self.data(state, sender, recipients, content)
 
     def rcpt(self, state: SmtpState, sender: str, recipient: str) -> SmtpAnswer | None:
         """None when the recipient is taken."""

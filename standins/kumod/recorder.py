@@ -13,8 +13,6 @@ from standins.kumod.pool import ContextPool
 
 
 class Recorder:
-    """Writes records to the logs and hands them to the hooks."""
-
     def __init__(self, pool: ContextPool, enqueue: Callable[[Message], None]) -> None:
         self._pool = pool
         self._facts = pool.facts
@@ -23,12 +21,7 @@ class Recorder:
         self.records: list[dict[str, Any]] = []
         self.totals: Counter[tuple[str, str, str | None, str | None]] = Counter()
         self._lock = threading.RLock()
-        self._pending: deque[tuple[str, dict[str, Any]]] = deque()
-
-    @property
-    def busy(self) -> bool:
-        """Whether hooks have records to see."""
-        return bool(self._pending)
+        self.pending: deque[tuple[str, dict[str, Any]]] = deque()
 
     def log(self, kind: str, message: Message, response: Response, /, **fields: Any) -> None:
         """Write a record to every log and hand it to every hook."""
@@ -58,7 +51,7 @@ class Recorder:
                 # Events about a hook's own messages would make new events for ever.
                 own = message.meta.get("reception_protocol") == "LogRecord"
                 if not own and per_record(params, kind).get("enable", True):
-                    self._pending.append((name, record(params)))
+                    self.pending.append((name, record(params)))
             self._facts.wakeup.set()
 
     def _count(self, kind: str, fields: Mapping[str, Any]) -> None:
@@ -70,9 +63,9 @@ class Recorder:
 
     def settle(self) -> None:
         """Let the hooks turn their records into messages."""
-        while self._pending:
+        while self.pending:
             try:
-                self._enqueue_record(*self._pending.popleft())
+                self._enqueue_record(*self.pending.popleft())
             except IndexError:
                 return
             except (PolicyError, KumoError) as error:

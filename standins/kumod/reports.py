@@ -16,12 +16,14 @@ from email.message import Message
 from typing import Any
 
 from standins.kumod import headers as hdr
+from standins.kumod.data import load
 from standins.kumod.dates import parse_rfc2822
 from standins.kumod.errors import KumoError
 from standins.kumod.headers import EnvelopeAddress
 
 _RETURNED = ("message/rfc822", "text/rfc822-headers")
 _STATUS = ("message/delivery-status", "message/global-delivery-status")
+_KNOWN = load("reports")
 
 
 @dataclass(kw_only=True)
@@ -47,23 +49,18 @@ def _parse(data: bytes) -> _Part:
     block, body = hdr.split_message(data)
     given = {name.lower(): hdr.unfold(raw) for name, raw in reversed(hdr.parse_headers(block))}
     content_type = given.get("content-type")
+    fields = Message()
+    fields["Content-Type"] = content_type or "text/plain"
     part = _Part(
         kind=content_type.partition(";")[0].strip() if content_type else None,
         encoding=given.get("content-transfer-encoding", "").strip().lower(),
-        parameters=_parameters(content_type),
+        parameters={name.lower(): value for name, value in (fields.get_params() or [])[1:]},
         raw=body,
     )
     boundary = part.parameters.get("boundary")
     if boundary and (part.kind or "").lower().startswith("multipart/"):
         part.parts = [_parse(section) for section in _sections(body, boundary)]
     return part
-
-
-def _parameters(content_type: str | None) -> dict[str, str]:
-    fields = Message()
-    fields["Content-Type"] = content_type or "text/plain"
-    pairs = fields.get_params() or []
-    return {name.lower(): value for name, value in pairs[1:]}
 
 
 def _sections(body: bytes, boundary: str) -> list[bytes]:
@@ -100,12 +97,12 @@ def _single(fields: Fields, name: str, convert: Convert) -> Any:
     return convert(values[0]) if values else None
 
 
-def _read(fields: Fields, kinds: dict[str, Convert]) -> dict[str, Any]:
-    """The fields that kumod knows; an exclamation mark ends the name of one that it needs."""
+def _read(fields: Fields, block: str) -> dict[str, Any]:
+    """The fields that kumod knows in such a block."""
     found = {}
-    for marked, convert in kinds.items():
+    for marked, kind in _KNOWN[block].items():
         name = marked.removesuffix("!")
-        value = _single(fields, name, convert)
+        value = _single(fields, name, _CONVERT[kind])
         if value is None and name != marked:
             raise KumoError(f"required header {name} is not present")
         found[name.replace("-", "_")] = value
@@ -157,34 +154,16 @@ def _address(text: str) -> str:
     return str(EnvelopeAddress.parse(text))
 
 
-_MTA = _typed("mta_type", "name")
-_PER_MESSAGE: dict[str, Convert] = {
-    "reporting-mta!": _MTA,
-    "original-envelope-id": str,
-    "dsn-gateway": _MTA,
-    "received-from-mta": _MTA,
-    "arrival-date": _date,
-}
-_PER_RECIPIENT: dict[str, Convert] = {
-    "final-recipient!": _recipient,
-    "action!": _action,
-    "status!": _status,
-    "original-recipient": _recipient,
-    "remote-mta": _MTA,
-    "diagnostic-code": _typed("diagnostic_type", "diagnostic"),
-    "last-attempt-date": _date,
-    "final-log-id": str,
-    "will-retry-until": _date,
-}
-_ABUSE: dict[str, Convert] = {
-    "feedback-type!": str,
-    "user-agent!": str,
-    "version!": str,
-    "incidents": _number,
-    "original-envelope-id": str,
-    "original-mail-from": _address,
-    "reporting-mta": _MTA,
-    "source-ip": str,
+_CONVERT: dict[str, Convert] = {
+    "action": _action,
+    "address": _address,
+    "date": _date,
+    "diagnostic": _typed("diagnostic_type", "diagnostic"),
+    "mta": _typed("mta_type", "name"),
+    "number": _number,
+    "recipient": _recipient,
+    "status": _status,
+    "text": str,
 }
 
 
@@ -198,8 +177,8 @@ def parse_bounce_report(data: bytes) -> dict[str, Any] | None:
         raise KumoError("delivery-status part missing")
     text = status.decoded().decode("utf-8", "replace").replace("\r\n", "\n").strip()
     first, *blocks = (_fields(block.encode()) for block in text.split("\n\n"))
-    report = _read(first, _PER_MESSAGE)
-    report["recipients"] = [_read(block, _PER_RECIPIENT) for block in blocks]
+    report = _read(first, "message")
+    report["recipients"] = [_read(block, "recipient") for block in blocks]
     return report
 
 
@@ -215,7 +194,7 @@ def parse_abuse_report(data: bytes) -> dict[str, Any] | None:
     text = original.raw.replace(b"\r\n", b"\n") if original else None
     fields = _fields(found[0].raw)
     return {
-        **_read(fields, _ABUSE),
+        **_read(fields, "abuse"),
         "arrival_date": _tolerant_date(fields),
         "authentication_results": fields.pop("authentication-results", []),
         "original_rcpto_to": [_address(a) for a in fields.pop("original-rcpt-to", [])],

@@ -20,8 +20,6 @@ _RETRY = 1200.0
 
 
 class Scheduler:
-    """Holds what waits, and moves it on when its time comes."""
-
     def __init__(self, pool: ContextPool, selector: SourceSelector, log: Log) -> None:
         self._pool = pool
         self._facts = pool.facts
@@ -212,7 +210,6 @@ class Scheduler:
             self.bounce(message, rule)
 
     def bounce(self, message: Message, rule: Rule) -> None:
-        """End one message for good."""
         if not rule.suppress_logging:
             content = f"Administrator bounced with reason: {rule.reason}"
             response = Response(code=551, enhanced=(5, 7, 1), content=content)

@@ -13,8 +13,8 @@ from standins.kumod.engine import Engine, StartResult
 from standins.kumod.facts import KumodFacts, SystemClock
 from standins.kumod.http_api import HttpApi, http_listener
 from standins.kumod.http_client import keep_alive_client
-from standins.kumod.ready import ReadyQueue
 from standins.kumod.resolver import SystemResolver
+from standins.kumod.selection import ReadyQueue
 from standins.kumod.smtp_client import SocketSmtp
 from standins.kumod.smtp_server import SmtpListener
 
@@ -23,7 +23,6 @@ _TICK = 1.0
 
 
 def real_engine(policy: str, **options: Any) -> Engine:
-    """An engine on real time, sockets and files."""
     facts = KumodFacts(
         clock=SystemClock(),
         env=dict(os.environ),
@@ -35,17 +34,12 @@ def real_engine(policy: str, **options: Any) -> Engine:
 
 
 class Server:
-    """Runs an engine until it is told to stop."""
-
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="deliver")
         self._stop = threading.Event()
 
-    # Life -------------------------------------------------------------------------
-
     def start(self) -> StartResult:
-        """Start the engine and its listeners."""
         result = self.engine.start()
         if not result.started:
             return result
@@ -72,7 +66,6 @@ class Server:
             threading.Thread(target=listener.serve_forever, daemon=True).start()
 
     def run(self) -> None:
-        """Deliver until ``stop``."""
         engine = self.engine
         next_upkeep = 0.0
         while not self._stop.is_set():

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from standins.kumod.facts import KumodFacts
-from standins.kumod.logs import Log, Response, new_session_id
+from standins.kumod.logs import Response, new_session_id
 from standins.kumod.message import Message
-from standins.kumod.ready import ReadyQueue
+from standins.kumod.scheduled import Scheduler
+from standins.kumod.selection import ReadyQueue
 
 
 class ConnectFailure(Exception):
@@ -26,18 +27,6 @@ class Final(Exception):
         self.response = Response(code=code, enhanced=enhanced, content=content)
 
 
-class Outcomes(Protocol):
-    """What becomes of a message after an attempt."""
-
-    log: Log
-
-    def requeue(self, message: Message) -> None: ...
-
-    def postpone(self, message: Message, delay: float) -> None: ...
-
-    def done(self, message: Message) -> None: ...
-
-
 @dataclass(kw_only=True)
 class BaseSession:
     """A way to deliver the messages of a ready queue, opened once for many."""
@@ -45,7 +34,7 @@ class BaseSession:
     protocol = ""
     batch_size = 1
     facts: KumodFacts
-    outcomes: Outcomes
+    scheduler: Scheduler
     queue: ReadyQueue
 
     def __post_init__(self) -> None:
@@ -64,7 +53,7 @@ class BaseSession:
     def log(self, kind: str, message: Message, response: Response, **more: Any) -> None:
         queue = self.queue
         provider = queue.path.get("provider_name")
-        self.outcomes.log(
+        self.scheduler.log(
             kind,
             message,
             response,
@@ -81,16 +70,16 @@ class BaseSession:
         """Log an answer and do what it asks for."""
         if response.code < 300:
             self.log("Delivery", message, response, **more)
-            self.outcomes.done(message)
+            self.scheduler.done(message)
         elif response.code < 500 or response.code == 503:
             self.log("TransientFailure", message, response, **more)
-            self.outcomes.requeue(message)
+            self.scheduler.requeue(message)
         else:
             self.bounce(message, response, **more)
 
     def bounce(self, message: Message, response: Response, **more: Any) -> None:
         self.log("Bounce", message, response, **more)
-        self.outcomes.done(message)
+        self.scheduler.done(message)
 
     def fail(self, batch: list[Message], text: str) -> None:
         """None of these got an answer."""
@@ -99,8 +88,6 @@ class BaseSession:
 
 
 class MaildirSession(BaseSession):
-    """Writes each message into a folder."""
-
     protocol = "Maildir"
 
     def deliver(self, batch: list[Message]) -> None:

@@ -14,8 +14,6 @@ from standins.kumod.socks import SocksError, open_through
 
 
 class SocketSmtp:
-    """Connects to mail servers."""
-
     def __init__(self, counters: Counter[str]) -> None:
         self._counters = counters
 
@@ -75,8 +73,6 @@ class _Smtp(smtplib.SMTP):
 
 
 class SmtpConnection:
-    """One session with a mail server."""
-
     def __init__(
         self, plan: ConnectPlan, stream: socket.socket, source_address: dict[str, Any]
     ) -> None:

@@ -21,8 +21,6 @@ class _Smtp(SMTP):
 
 
 class SmtpListener(Controller):
-    """Listens where the policy said."""
-
     def __init__(self, params: dict[str, Any], reception: Reception, tls: ssl.SSLContext) -> None:
         host, _, port = params["listen"].rpartition(":")
         self._params = params

@@ -9,15 +9,11 @@ from typing import Any, NamedTuple, Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class SmtpReply:
-    """A peer's answer to a message."""
-
     code: int
     content: str
 
 
 class Peer(NamedTuple):
-    """A host to try."""
-
     name: str
     address: str
 
@@ -28,8 +24,6 @@ class SmtpConnectError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectPlan:
-    """All that a connection needs to know."""
-
     peer: Peer
     port: int
     domain: str
@@ -46,8 +40,6 @@ class ConnectPlan:
 
 
 class Connection(Protocol):
-    """An open session with a mail server."""
-
     usable: bool
     tls: dict[str, Any] | None
     source_address: dict[str, Any]
@@ -58,8 +50,6 @@ class Connection(Protocol):
 
 
 class Smtp(Protocol):
-    """Opens sessions with mail servers."""
-
     def connect(self, plan: ConnectPlan) -> Connection: ...
 
 
@@ -81,16 +71,11 @@ class SmtpAttempt:
     data: bytes
 
 
-def accept_everything(_attempt: SmtpAttempt) -> SmtpReply:
-    """The peer of a test that does not care."""
-    return SmtpReply(code=250, content="ok")
-
-
 class FunctionSmtp:
     """Calls the function for each message. An OSError from it is a connection that broke."""
 
     def __init__(self, peer: Callable[[SmtpAttempt], SmtpReply] | None = None) -> None:
-        self.peer = peer or accept_everything
+        self.peer = peer or (lambda _attempt: SmtpReply(code=250, content="ok"))
         self.attempts: list[SmtpAttempt] = []
         self.connections: list[ConnectPlan] = []
 

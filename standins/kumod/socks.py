@@ -7,20 +7,14 @@ import ipaddress
 import socket
 import struct
 
+from standins.kumod.data import load
+
 VERSION = 5
 NO_AUTH, USER_PASSWORD, NO_METHOD = 0, 2, 0xFF
 CONNECT, BIND = 1, 2
 _IPV4 = 1
 FAILED, TTL_EXPIRED, NOT_SUPPORTED = 1, 6, 7
-_REPLIES = {
-    FAILED: "general SOCKS server failure",
-    2: "connection not allowed by ruleset",
-    3: "network unreachable",
-    4: "host unreachable",
-    5: "connection refused",
-    TTL_EXPIRED: "TTL expired",
-    NOT_SUPPORTED: "command not supported",
-}
+_REPLIES = load("socks")["replies"]
 Address = tuple[str, int]
 
 
@@ -28,12 +22,11 @@ class SocksError(Exception):
     """A request is answered with this status, which is no success."""
 
     def __init__(self, status: int = FAILED, text: str = "") -> None:
-        super().__init__(text or _REPLIES.get(status, f"status {status}"))
+        super().__init__(text or _REPLIES.get(str(status), f"status {status}"))
         self.status = status
 
 
 def read_exactly(stream: socket.socket, count: int) -> bytes:
-    """So many bytes, or an error."""
     data = stream.recv(count, socket.MSG_WAITALL)
     if len(data) < count:
         raise ConnectionError("the other side closed the connection")

@@ -13,18 +13,14 @@ from standins.kumod.objects import LuaObject
 
 
 def encode_text(text: str) -> str:
-    """Python text as the runtime's string."""
     return text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def decode_text(text: str) -> str:
-    """The runtime's string as Python text."""
     return text.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
 class Converter:
-    """Converts values for one Lua runtime."""
-
     def __init__(self, runtime: Any, host: Any) -> None:
         self._table = runtime.table_from
         self._host = host

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from standins.kumod import FakeResolver, HttpFailure, HttpRequest, HttpResponse, SmtpReply
-from standins.kumod.injection import BadRequest
+from standins.kumod.errors import BadRequest
 from standins.kumod.tests.policies import BASE, HOOK, host, request, started
 
 
@@ -188,7 +188,7 @@ def test_the_http_client_follows_a_redirect_and_forgets_the_body(tmp_path: Path)
     end)
     """
     kumod = host(tmp_path, policy, http=site)
-    kumod.script()
+    kumod.pool.fresh().call("main")
     asked = kumod.http_requests[-1]
     assert (asked.method, asked.url, asked.body) == ("GET", "https://a.test/new", b"")
     assert asked.header("X-Token") == "t"
@@ -220,7 +220,7 @@ def test_a_memoized_table_is_shared_userdata_that_reads_like_a_table(tmp_path: P
       assert(#load().list == 2, 'a change is only for its reader')
     end)
     """
-    host(tmp_path, policy).script()
+    host(tmp_path, policy).pool.fresh().call("main")
 
 
 def test_a_memoized_table_costs_the_same_however_large(tmp_path: Path) -> None:
