@@ -11,7 +11,6 @@ from standins.kumod.durations import parse_throttle
 from standins.kumod.errors import KumoError
 from standins.kumod.lua import LuaContext
 from standins.kumod.objects import DataObject, Held, api, method
-from standins.kumod.resolver import ResolveError
 
 _LISTENER = Configuration.start_listener
 #: Functions that hand a table to the configuration.
@@ -93,10 +92,7 @@ def available_parallelism(_ctx: LuaContext) -> int:
 
 @api("kumo.dns.lookup_addr")
 def lookup_addr(ctx: LuaContext, name: str) -> list[str]:
-    try:
-        return ctx.facts.resolver.addresses(name)
-    except ResolveError as error:
-        raise KumoError(str(error)) from None
+    return ctx.facts.resolver.addresses(name)
 
 
 @api("kumo.dns.set_mta_sts_enabled")

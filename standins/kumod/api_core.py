@@ -5,7 +5,7 @@ from typing import Any
 
 from standins.kumod import decisions
 from standins.kumod.contract import deserialize
-from standins.kumod.errors import KumoError, RejectError
+from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.headers import EnvelopeAddress
 from standins.kumod.lua import LuaContext
 from standins.kumod.memo import Cache
@@ -45,7 +45,7 @@ def reject(_ctx: LuaContext, code: Any, message: Any = None) -> None:
         raise KumoError("bad argument #1: error converting Lua value to u16")
     if not isinstance(message, str | int | float) or isinstance(message, bool):
         raise KumoError("bad argument #2: error converting Lua value to String")
-    raise RejectError(int(code), str(message))
+    raise PolicyError("reject", str(message), code=int(code))
 
 
 @api("kumo.validation_failed")

@@ -10,7 +10,7 @@ from standins.kumod.errors import KumoError
 from standins.kumod.lua import LuaContext
 from standins.kumod.message import QueueName
 from standins.kumod.objects import DataObject
-from standins.kumod.resolver import ResolveError, Resolver, mail_hosts
+from standins.kumod.resolver import Resolver, mail_hosts
 
 _LUA_TYPES = {type(None): "nil", bool: "boolean", int: "number", float: "number", str: "string"}
 
@@ -89,7 +89,4 @@ def site_for_queue(resolver: Resolver, routing_domain: str, protocol: dict[str, 
     if mx_list:
         names = [entry if isinstance(entry, str) else entry["name"] for entry in mx_list]
         return f"mx_list:{','.join(names)}"
-    try:
-        return site_of_domain(resolver, routing_domain)
-    except ResolveError as error:
-        raise KumoError(str(error)) from None
+    return site_of_domain(resolver, routing_domain)

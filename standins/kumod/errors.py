@@ -5,15 +5,6 @@ class KumoError(Exception):
     """An error raised by a kumo function; the policy may catch it with pcall."""
 
 
-class RejectError(KumoError):
-    """kumo.reject: a response with a code, which reception and senders treat specially."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(f"{code} {message}")
-        self.code = code
-        self.message = message
-
-
 class PolicyError(Exception):
     """A call into the policy failed.
 

@@ -13,7 +13,7 @@ import lupa.lua54 as lupa
 
 from standins.kumod.configuration import Configuration
 from standins.kumod.contract import contract
-from standins.kumod.errors import KumoError, PolicyError, RejectError
+from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.objects import FUNCTIONS
 from standins.kumod.values import Converter, encode_text
 
@@ -58,8 +58,6 @@ class LuaContext:
         self.facts.counters[name] += 1
         try:
             result = self._function(name)(self, *(self.convert.to_python(arg) for arg in args))
-        except RejectError as error:
-            return (False, "reject", encode_text(error.message), error.code)
         except PolicyError as error:
             rejected = error.kind == "reject"
             text = encode_text(error.message if rejected else error.headline)

@@ -64,7 +64,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     print(text, file=sys.stderr)  # noqa: T201 - a command
 
 
@@ -77,16 +77,16 @@ def main(argv: list[str] | None = None) -> int:
         engine = real_engine(options.policy)
         engine.facts.node_id = node_id()
     except PrivilegeError as error:
-        _say(f"Error: {error}")
+        say(f"Error: {error}")
         return 1
     except Panic as panic:
-        _say(f"panicked: {panic}")
+        say(f"panicked: {panic}")
         return 101
     if not options.validate:
         return _serve(engine)
     result = engine.validate()
     for text in result.errors:
-        _say(text)
+        say(text)
     return result.exit
 
 
@@ -97,7 +97,7 @@ def _serve(engine: Engine) -> int:
         signal.signal(number, lambda *_signal: server.request_stop())
     result = server.start()
     if not result.started:
-        _say(f"Error: {result.error}")
+        say(f"Error: {result.error}")
         if result.running:
             signal.pause()
         return 1

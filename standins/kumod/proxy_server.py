@@ -18,7 +18,7 @@ from standins.kumod.durations import seconds
 from standins.kumod.engine import Engine
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.http_api import as_json, http_listener
-from standins.kumod.main import LABEL, Panic, node_id
+from standins.kumod.main import LABEL, Panic, node_id, say
 from standins.kumod.server import real_engine
 
 _STATUSES = {
@@ -116,7 +116,7 @@ class Proxy:
             with self._engine.pool.borrowed() as context:
                 return context.call("proxy_server_auth_rfc1929", *credentials) is True
         except PolicyError as error:
-            _say(f"ERROR proxy_server_auth_rfc1929: {error}")
+            say(f"ERROR proxy_server_auth_rfc1929: {error}")
             return False
 
     def metrics(self) -> dict[str, Any]:
@@ -192,10 +192,6 @@ def _configured(path: str) -> Engine:
     return engine
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the log
-
-
 def _start(addresses: list[str], engine: Engine | None) -> None:
     """The listeners' threads end with the process."""
     proxy = Proxy(engine)
@@ -207,7 +203,7 @@ def _start(addresses: list[str], engine: Engine | None) -> None:
         else:
             server = http_listener(params["listen"], proxy.answer)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        _say(f"INFO {kind} listener on {params['listen']}")
+        say(f"INFO {kind} listener on {params['listen']}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -219,17 +215,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"proxy-server {LABEL}")
     options = parser.parse_args(argv)
     if not options.listen and not options.proxy_config:
-        _say("Error: No listeners defined! use the --listen option to specify at least one!")
+        say("Error: No listeners defined! use the --listen option to specify at least one!")
         return 1
     try:
         engine = _configured(options.proxy_config) if options.proxy_config else None
         node_id()
         _start(options.listen, engine)
     except (PolicyError, KumoError, OSError) as error:
-        _say(f"Error: {error}")
+        say(f"Error: {error}")
         return 1
     except Panic as panic:
-        _say(f"panicked: {panic}")
+        say(f"panicked: {panic}")
         return 101
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

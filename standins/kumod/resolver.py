@@ -3,8 +3,10 @@
 import ipaddress
 from collections.abc import Mapping, Sequence
 
+from standins.kumod.errors import KumoError
 
-class ResolveError(Exception):
+
+class ResolveError(KumoError):
     """The name did not resolve."""
 
 
