@@ -10,8 +10,7 @@ from standins.kumod.facts import KumodFacts
 from standins.kumod.logs import LogFile, check_templates
 from standins.kumod.memo import Cache
 from standins.kumod.message import Message
-from standins.kumod.page_cache import PageCache
-from standins.kumod.spool import Spool
+from standins.kumod.spool import PageCache, Spool
 
 _SPOOLS = ("data", "meta")
 

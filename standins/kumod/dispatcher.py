@@ -11,16 +11,20 @@ from standins.kumod.scheduled import Scheduler
 from standins.kumod.selection import ReadyQueue
 from standins.kumod.sessions import BaseSession, ConnectFailure, DeliverError, Final, MaildirSession
 from standins.kumod.smtp_session import SmtpSession
-from standins.kumod.smtp_types import Smtp
+from standins.kumod.smtp_types import Connect
 
 
 class Dispatcher:
     def __init__(
-        self, pool: ContextPool, smtp: Smtp, scheduler: Scheduler, settle_logs: Callable[[], None]
+        self,
+        pool: ContextPool,
+        open_smtp: Connect,
+        scheduler: Scheduler,
+        settle_logs: Callable[[], None],
     ) -> None:
         self._pool = pool
         self._facts = pool.facts
-        self._smtp = smtp
+        self._open = open_smtp
         self._scheduler = scheduler
         self._settle_logs = settle_logs
 
@@ -65,7 +69,7 @@ class Dispatcher:
         elif "maildir_path" in queue.protocol:
             session = MaildirSession(**known)
         else:
-            session = SmtpSession(**known, smtp=self._smtp)
+            session = SmtpSession(**known, open=self._open)
         queue.session = session
         return session
 

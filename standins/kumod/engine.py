@@ -24,15 +24,14 @@ from standins.kumod.injection import check_request, make_message
 from standins.kumod.logs import Response, address
 from standins.kumod.lua import LuaContext
 from standins.kumod.message import Message
-from standins.kumod.page_cache import WRITE_BACK, PageCache
 from standins.kumod.pool import ConfigMonitor, ContextPool
 from standins.kumod.reception import Reception, SmtpAnswer, SmtpState
 from standins.kumod.recorder import Recorder
 from standins.kumod.resolver import FakeResolver, Resolver
 from standins.kumod.scheduled import Scheduler
 from standins.kumod.selection import SourceSelector
-from standins.kumod.smtp_types import FunctionSmtp, Smtp, SmtpAttempt, SmtpReply
-from standins.kumod.spool import Spool
+from standins.kumod.smtp_types import Connect, FunctionSmtp, SmtpAttempt, SmtpReply
+from standins.kumod.spool import WRITE_BACK, PageCache, Spool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +65,7 @@ class Engine:
         self,
         policy_path: str | os.PathLike[str],
         facts: KumodFacts,
-        smtp: Smtp,
+        open_smtp: Connect,
         **contexts: Any,
     ) -> None:
         self.policy_path = os.fspath(policy_path)
@@ -82,11 +81,9 @@ class Engine:
         self.recorder = Recorder(pool, self._enqueue)
         self.log, self.settle_logs = self.recorder.log, self.recorder.settle
         self.scheduler = Scheduler(pool, SourceSelector(pool), self.log)
-        self.dispatcher = Dispatcher(pool, smtp, self.scheduler, self.settle_logs)
+        self.dispatcher = Dispatcher(pool, open_smtp, self.scheduler, self.settle_logs)
         self.reception = Reception(pool, self.scheduler, self.log)
         self.configuration.accept = self._accept
-
-    # Start and validation -------------------------------------------------------
 
     def validate(self) -> ValidationResult:
         """As ``kumod --validate``: top level, pre_init, init, validate_config; nothing else."""
@@ -149,13 +146,10 @@ class Engine:
     def bump_epoch(self) -> None:
         """The configuration changed: contexts and cached results are of the past."""
         self.facts.epoch += 1
-        self.pool.clear()
 
     @property
     def spool(self) -> Spool:
         return self.configuration.spool
-
-    # Messages ---------------------------------------------------------------------
 
     def inject(self, request: Mapping[str, Any], *, peer: str = "127.0.0.1") -> dict[str, Any]:
         """POST /api/inject/v1: the answer's JSON. A malformed request raises BadRequest."""
@@ -214,8 +208,6 @@ class Engine:
                     return f"{params['path']}: {value}% free is below {name}"
         return None
 
-    # Upkeep --------------------------------------------------------------------------
-
     def upkeep(self) -> None:
         """What falls due by itself: ends of segments, idle sessions, changed files."""
         now = self.clock.now()
@@ -259,7 +251,7 @@ class Kumod(Engine):
         if http is not None:
             facts.new_http_client = lambda: http
         self.smtp = FunctionSmtp(smtp)
-        super().__init__(policy_path, facts, self.smtp, **options)
+        super().__init__(policy_path, facts, self.smtp.connect, **options)
         self.printed, self.diagnostics = facts.printed, facts.diagnostics
         self.http_requests = facts.http_requests
         self.records = self.recorder.records
@@ -316,8 +308,6 @@ class Kumod(Engine):
     def _move(self, moment: float) -> None:
         self.clock.sleep(max(0.0, moment - self.clock.now()))
         self.upkeep()
-
-    # What tests look at ----------------------------------------------------------------
 
     def records_of(self, kind: str, *, queue: str | None = None) -> list[dict[str, Any]]:
         return [

@@ -1,23 +1,19 @@
 """The command `kcli`: the one subcommand that operators are told to use."""
 
-import argparse
 import json
 import sys
 import urllib.request
 
-from standins.kumod.main import LABEL
+from standins.kumod.main import parser
 
 _ENDPOINT = "http://127.0.0.1:8000"
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="kcli", description="A stand-in for KumoMTA's kcli; not KumoMTA."
-    )
-    parser.add_argument("--endpoint", default=_ENDPOINT)
-    parser.add_argument("--version", action="version", version=f"kcli {LABEL}")
-    parser.add_argument("command", choices=["queue-summary"])
-    options = parser.parse_args(argv)
+    arguments = parser("kcli")
+    arguments.add_argument("--endpoint", default=_ENDPOINT)
+    arguments.add_argument("command", choices=["queue-summary"])
+    options = arguments.parse_args(argv)
     url = f"{options.endpoint}/metrics.json"
     try:
         with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - the operator's own endpoint

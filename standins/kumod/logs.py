@@ -20,7 +20,7 @@ import zstandard
 from standins.kumod.durations import seconds
 from standins.kumod.errors import KumoError
 from standins.kumod.message import Message
-from standins.kumod.page_cache import PageCache
+from standins.kumod.spool import PageCache
 from standins.kumod.templates import check, render
 
 

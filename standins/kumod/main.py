@@ -53,15 +53,11 @@ def _parsed(text: str, where: str) -> str:
         raise Panic(f"{where} `{text}` is not a valid UUID") from None
 
 
-def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="kumod", description="A stand-in for KumoMTA's kumod; not KumoMTA."
-    )
-    parser.add_argument("--policy", default=f"{POLICY}/init.lua")
-    parser.add_argument("--user")
-    parser.add_argument("--validate", action="store_true")
-    parser.add_argument("--version", action="version", version=f"kumod {LABEL}")
-    return parser.parse_args(argv)
+def parser(program: str) -> argparse.ArgumentParser:
+    text = f"A stand-in for KumoMTA's {program}; not KumoMTA."
+    made = argparse.ArgumentParser(prog=program, description=text)
+    made.add_argument("--version", action="version", version=f"{program} {LABEL}")
+    return made
 
 
 def say(text: str) -> None:
@@ -69,7 +65,11 @@ def say(text: str) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = _arguments(sys.argv[1:] if argv is None else argv)
+    arguments = parser("kumod")
+    arguments.add_argument("--policy", default=f"{POLICY}/init.lua")
+    arguments.add_argument("--user")
+    arguments.add_argument("--validate", action="store_true")
+    options = arguments.parse_args(argv)
     # kumod shares its spool and logs with its group.
     os.umask(0o007)
     try:

@@ -61,10 +61,6 @@ class ContextPool:
             with self._lock:
                 self._spare.append(context)
 
-    def clear(self) -> None:
-        with self._lock:
-            self._spare.clear()
-
     def _usable(self, context: LuaContext) -> bool:
         age = self.facts.now() - context.created
         young = age < self._max_age and context.uses < self._max_uses

@@ -1,6 +1,5 @@
 """The command ``proxy-server``: SOCKS5 with source addresses, as KumoProxy."""
 
-import argparse
 import contextlib
 import errno
 import signal
@@ -18,7 +17,7 @@ from standins.kumod.durations import seconds
 from standins.kumod.engine import Engine
 from standins.kumod.errors import KumoError, PolicyError
 from standins.kumod.http_api import as_json, http_listener
-from standins.kumod.main import LABEL, Panic, node_id, say
+from standins.kumod.main import Panic, node_id, parser, say
 from standins.kumod.server import real_engine
 
 _STATUSES = {
@@ -207,13 +206,10 @@ def _start(addresses: list[str], engine: Engine | None) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="proxy-server", description="A stand-in for KumoProxy; not KumoMTA."
-    )
-    parser.add_argument("--listen", action="append", default=[])
-    parser.add_argument("--proxy-config")
-    parser.add_argument("--version", action="version", version=f"proxy-server {LABEL}")
-    options = parser.parse_args(argv)
+    arguments = parser("proxy-server")
+    arguments.add_argument("--listen", action="append", default=[])
+    arguments.add_argument("--proxy-config")
+    options = arguments.parse_args(argv)
     if not options.listen and not options.proxy_config:
         say("Error: No listeners defined! use the --listen option to specify at least one!")
         return 1

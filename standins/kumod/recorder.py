@@ -27,7 +27,11 @@ class Recorder:
         """Write a record to every log and hand it to every hook."""
         with self._lock:
             now = self._facts.now()
-            self._count(kind, fields)
+            self._facts.counters[f"record:{kind}"] += 1
+            site = fields.get("site", "").partition("->")[2].partition("@")[0]
+            provider = fields.get("provider_name", site)
+            egress = fields.get("egress_source"), fields.get("egress_pool")
+            self.totals[kind, provider, *egress] += 1
             fields = {
                 "timestamp": int(now),
                 "bounce_classification": self._configuration.classifier.classify(kind, response),
@@ -53,13 +57,6 @@ class Recorder:
                 if not own and per_record(params, kind).get("enable", True):
                     self.pending.append((name, record(params)))
             self._facts.wakeup.set()
-
-    def _count(self, kind: str, fields: Mapping[str, Any]) -> None:
-        self._facts.counters[f"record:{kind}"] += 1
-        site = fields.get("site", "").partition("->")[2].partition("@")[0]
-        provider = fields.get("provider_name", site)
-        egress = fields.get("egress_source"), fields.get("egress_pool")
-        self.totals[kind, provider, *egress] += 1
 
     def settle(self) -> None:
         """Let the hooks turn their records into messages."""

@@ -34,8 +34,6 @@ class Scheduler:
         self.suspensions = Rules()
         self.bounces = Rules()
 
-    # Configuration ----------------------------------------------------------
-
     def resolve(self, name: str) -> ScheduledQueue:
         """The queue, asking the policy where it is new or due for a refresh."""
         now = self._facts.moment()
@@ -66,8 +64,6 @@ class Scheduler:
         except (KumoError, PolicyError) as error:
             raise KumoError(f"resolving egress pool '{pool_name}': {error}") from None
         return config, pool
-
-    # Insertion --------------------------------------------------------------
 
     def insert(self, message: Message, *, context: str | None = None) -> None:
         """Put a message where it belongs now; ``context`` explains a delay in the log."""
@@ -114,8 +110,6 @@ class Scheduler:
         response = Response(code=451, enhanced=_INTERNAL, content=text)
         self.log("TransientFailure", message, response, **more)
         self.requeue(message)
-
-    # What becomes of a message --------------------------------------------------
 
     def requeue(self, message: Message) -> None:
         """Another attempt later, unless the message grows too old."""
@@ -190,8 +184,6 @@ class Scheduler:
         )
         self.done(message)
 
-    # Administration ---------------------------------------------------------------
-
     def bounce_waiting(self, rule: Rule) -> None:
         """End what waits and is meant by a new rule."""
         with self._lock:
@@ -216,8 +208,6 @@ class Scheduler:
             self.log("AdminBounce", message, response)
         rule.bounced[message.queue_name()] += 1
         self.done(message)
-
-    # Time -----------------------------------------------------------------------
 
     def next_due(self) -> float | None:
         """When the next message (or a throttled ready queue) wants attention."""

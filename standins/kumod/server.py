@@ -30,7 +30,7 @@ def real_engine(policy: str, **options: Any) -> Engine:
         new_http_client=keep_alive_client,
         threaded=True,
     )
-    return Engine(policy, facts, SocketSmtp(facts.counters), **options)
+    return Engine(policy, facts, SocketSmtp(facts.counters).connect, **options)
 
 
 class Server:

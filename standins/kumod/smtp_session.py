@@ -12,10 +12,10 @@ from standins.kumod.message import Message, QueueName
 from standins.kumod.resolver import ResolveError, mail_hosts
 from standins.kumod.sessions import BaseSession, ConnectFailure, DeliverError, Final
 from standins.kumod.smtp_types import (
+    Connect,
     Connection,
     ConnectPlan,
     Peer,
-    Smtp,
     SmtpConnectError,
     SmtpReply,
 )
@@ -26,7 +26,7 @@ class SmtpSession(BaseSession):
     """One connection to one of the destination's hosts, kept for several messages."""
 
     protocol = "ESMTP"
-    smtp: Smtp
+    open: Connect
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -45,7 +45,7 @@ class SmtpSession(BaseSession):
         while self._peers and self._connection is None:
             self._peer = self._peers.pop(0)
             try:
-                self._connection = self.smtp.connect(self._plan(self._peer))
+                self._connection = self.open(self._plan(self._peer))
             except SmtpConnectError as error:
                 failures.append(str(error))
         if self._connection is None:

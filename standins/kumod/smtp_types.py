@@ -49,8 +49,8 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
-class Smtp(Protocol):
-    def connect(self, plan: ConnectPlan) -> Connection: ...
+#: Opens a session with a mail server.
+Connect = Callable[[ConnectPlan], Connection]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,15 +9,9 @@ import minijinja
 
 from standins.kumod.errors import KumoError
 
-
-def _engine() -> minijinja.Environment:
-    engine = minijinja.Environment(debug=False)
-    # kumod is built without it.
-    engine.remove_filter("urlencode")
-    return engine
-
-
-_ENGINE = _engine()
+_ENGINE = minijinja.Environment(debug=False)
+# kumod is built without it.
+_ENGINE.remove_filter("urlencode")
 
 
 def render(source: str, context: dict[str, Any], *, dialect: str = "Jinja", name: str = "t") -> str:
@@ -35,7 +29,7 @@ def render(source: str, context: dict[str, Any], *, dialect: str = "Jinja", name
 def check(source: str, kind: str) -> None:
     """Refuse a template for a type of record that does not parse, in kumod's words."""
     try:
-        _engine().add_template(kind, source)
+        _ENGINE.add_template(kind, source)
     except minijinja.TemplateError as error:
         reason, _, _ = _first_line(error).rpartition(" (in ")
         number = error.line or 1

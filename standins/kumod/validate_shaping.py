@@ -1,22 +1,18 @@
 """The command ``validate-shaping``: whether shaping files load."""
 
-import argparse
 import sys
 
 from standins.kumod.api_shaping import Shaping
 from standins.kumod.errors import KumoError
 from standins.kumod.facts import KumodFacts
-from standins.kumod.main import LABEL
+from standins.kumod.main import parser
 from standins.kumod.resolver import SystemResolver
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="validate-shaping", description="A stand-in for KumoMTA's validate-shaping."
-    )
-    parser.add_argument("--version", action="version", version=f"validate-shaping {LABEL}")
-    parser.add_argument("files", nargs="+")
-    options = parser.parse_args(argv)
+    arguments = parser("validate-shaping")
+    arguments.add_argument("files", nargs="+")
+    options = arguments.parse_args(argv)
     try:
         shaping = Shaping(KumodFacts(resolver=SystemResolver()), options.files)
     except KumoError as error:
