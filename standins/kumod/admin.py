@@ -77,7 +77,6 @@ class Rules:
         return len(self._rules) < len(before)
 
     def active(self) -> list[Rule]:
-        """Those that have not expired."""
         self._rules = [one for one in self._rules if one.expires > time.monotonic()]
         return self._rules
 

@@ -72,7 +72,9 @@ def request_send(ctx: LuaContext, builder: RequestBuilder) -> Held:
     headers = (*builder.request.headers, ("accept", "*/*"), *builder.client.headers)
     sent = replace(builder.request, headers=headers)
     for _ in range(1 + _MOST_REDIRECTS):
-        ctx.facts.note_http(sent)
+        ctx.facts.counters["http.request"] += 1
+        if not ctx.facts.threaded:
+            ctx.facts.http_requests.append(sent)
         try:
             response = builder.client.send(sent)
         except (HttpFailure, OSError) as error:

@@ -5,7 +5,6 @@ import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from standins.kumod.contract import contract
 from standins.kumod.errors import KumoError
@@ -34,13 +33,11 @@ class BounceClassifier:
                     f"reading file: {name}: {error.strerror} (os error {error.errno})"
                 ) from None
             try:
-                self._add(json.loads(text) if name.endswith(".json") else tomllib.loads(text))
+                data = json.loads(text) if name.endswith(".json") else tomllib.loads(text)
+                for label, patterns in data["rules"].items():
+                    self._rules += [(_compiled(pattern), label) for pattern in patterns]
             except (KeyError, ValueError, TypeError, AttributeError) as error:
                 raise KumoError(f"decoding {name} as BounceClassifierFile: {error}") from None
-
-    def _add(self, data: dict[str, Any]) -> None:
-        for label, patterns in data["rules"].items():
-            self._rules += [(_compiled(pattern), label) for pattern in patterns]
 
     def classify(self, kind: str, response: Response) -> str:
         if kind not in contract()["classified"]:

@@ -3,14 +3,10 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
+from standins.kumod.data import load
 from standins.kumod.errors import KumoError
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_HOURS = {
-    "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7,
-    "cet": 1, "cest": 2, "eet": 2, "eest": 3, "jst": 9,
-}  # fmt: skip
+_MONTHS, _DAYS, _HOURS = (load("units")[kind] for kind in ("months", "days", "zones"))
 _DATE = re.compile(
     r"(?:(?P<weekday>[a-z]{3})\s*,)?\s*(?P<day>\d{1,2})\s+(?P<month>[a-z]{3})\s+"
     r"(?P<year>\d{2}|\d{4})\s+(?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?\s+"

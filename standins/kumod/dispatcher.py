@@ -59,7 +59,6 @@ class Dispatcher:
             session.fail(batch, f"error in deliver_message: {error}")
 
     def _session(self, queue: ReadyQueue) -> BaseSession:
-        """The open one, else a new one."""
         if isinstance(queue.session, BaseSession):
             return queue.session
         known: dict[str, Any] = {"facts": self._facts, "scheduler": self._scheduler, "queue": queue}

@@ -21,8 +21,6 @@ _TTL = 300.0
 
 
 class Signer(LuaObject):
-    """A signer: reusable, as kumod caches it."""
-
     kind = "Signer"
 
     def __init__(self, params: dict[str, Any], pem: bytes) -> None:
@@ -52,7 +50,11 @@ class Signer(LuaObject):
             data = b"".join(_relaxed(raw) + b"\r\n" for raw in chosen) + _relaxed(own)
         else:
             data = b"".join(chosen) + own
-        return head + base64.b64encode(self._sign(data)).decode()
+        if isinstance(self._key, rsa.RSAPrivateKey):
+            signature = self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+        else:
+            signature = self._key.sign(hashlib.sha256(data).digest())
+        return head + base64.b64encode(signature).decode()
 
     def _signed_names(self, fields: dict[str, list[bytes]]) -> list[str]:
         """Every configured name, there or not; to over-sign is each once more than it is there."""
@@ -75,14 +77,6 @@ class Signer(LuaObject):
             ("h", ":".join(signed)),
             ("t", int(now)),
         ]
-
-    def _sign(self, data: bytes) -> bytes:
-        signature: bytes
-        if isinstance(self._key, rsa.RSAPrivateKey):
-            signature = self._key.sign(data, padding.PKCS1v15(), hashes.SHA256())
-        else:
-            signature = self._key.sign(hashlib.sha256(data).digest())
-        return signature
 
 
 def _relaxed(raw: bytes) -> bytes:

@@ -25,7 +25,7 @@ from standins.kumod.logs import Response, address
 from standins.kumod.lua import LuaContext
 from standins.kumod.message import Message
 from standins.kumod.pool import ConfigMonitor, ContextPool
-from standins.kumod.reception import Reception, SmtpAnswer, SmtpState
+from standins.kumod.reception import Reception, SmtpState
 from standins.kumod.recorder import Recorder
 from standins.kumod.resolver import FakeResolver, Resolver
 from standins.kumod.scheduled import Scheduler
@@ -59,8 +59,6 @@ class StartResult:
 
 
 class Engine:
-    """One kumod, on the host that its facts describe."""
-
     def __init__(
         self,
         policy_path: str | os.PathLike[str],
@@ -273,7 +271,7 @@ class Kumod(Engine):
         *,
         peer: str = "203.0.113.9",
         helo: str = "mx.example.net",
-    ) -> SmtpAnswer:
+    ) -> SmtpReply:
         """One SMTP transaction with the policy's listener: the answer that decided it."""
         listener = next(params for kind, params in self.listeners if kind == "esmtp")
         state = SmtpState(listener=listener, peer=peer, helo=helo)

@@ -118,11 +118,6 @@ class KumodFacts:
         if self.threaded:
             print(text, flush=True)  # noqa: T201 - Lua's print
 
-    def note_http(self, request: HttpRequest) -> None:
-        self.counters["http.request"] += 1
-        if not self.threaded:
-            self.http_requests.append(request)
-
     def read_text(self, path: str) -> str:
         self.counters["fs.read"] += 1
         try:

@@ -35,10 +35,6 @@ def _wrong_type(value: object, expected: str, said: str = "type") -> Refused:
     return Refused(f"invalid {said}: {name.format(shown)}, expected {expected}")
 
 
-def _wrong_value(value: object, expected: str) -> Refused:
-    return _wrong_type(value, expected, "value")
-
-
 def _no_table(value: object) -> Refused:
     """mlua's own complaint, by Lua's name of the type, where a table is needed."""
     name = next(name for kind, _, name in _NAMES if isinstance(value, kind))
@@ -85,7 +81,7 @@ def integer(name: str, maximum: int) -> Check:
     def check(value: Any) -> None:
         is_integer(value)
         if not 0 <= value <= maximum:
-            raise _wrong_value(value, name)
+            raise _wrong_type(value, name, "value")
 
     return check
 
@@ -110,7 +106,7 @@ ip = parsed(ipaddress.ip_address, "invalid IP address syntax")
 def duration(value: Any) -> None:
     of_type("a duration", str, int, float)(value)
     if parse_duration(value) is None:
-        raise _wrong_value(value, "a duration")
+        raise _wrong_type(value, "a duration", "value")
 
 
 def limit(value: Any) -> None:
@@ -151,7 +147,7 @@ def percent(value: Any) -> None:
     of_type("a string or integer", str, int)(value)
     match = re.fullmatch(r"(\d+)(%?)", str(value))
     if match is None or (match[2] and int(match[1]) > 100):
-        raise _wrong_value(value, "a percentage or a number")
+        raise _wrong_type(value, "a percentage or a number", "value")
 
 
 def enum(*variants: str) -> Check:
@@ -168,7 +164,7 @@ def report_disposition(value: Any) -> None:
     expected = "a boolean value or one of 'Ignore', 'LogThenDrop' or 'LogThenRelay'"
     of_type(expected, bool, str)(value)
     if value not in (True, False, "Ignore", "LogThenDrop", "LogThenRelay"):
-        raise _wrong_value(value, expected)
+        raise _wrong_type(value, expected, "value")
 
 
 def list_of(item: Check) -> Check:

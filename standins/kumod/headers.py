@@ -49,7 +49,6 @@ def unfold(raw: bytes) -> str:
 
 
 def decode_value(text: str) -> str:
-    """Encoded words decoded."""
     if "=?" not in text or "=?utf-7?" in text.lower():
         return text
     try:
@@ -59,7 +58,6 @@ def decode_value(text: str) -> str:
 
 
 def encode_value(text: str) -> str:
-    """Encoded words where a header's text is not ASCII."""
     if text.isascii():
         return text
     return email.header.Header(text, "utf-8", maxlinelen=75).encode(linesep="\r\n")
@@ -92,13 +90,6 @@ _LABEL = (
 _DOMAIN = re.compile(rf"(?:\[(?:IPv6:)?[0-9A-Fa-f.:]+\]|{_LABEL}(?:\.{_LABEL})*)")
 
 
-def _ascii(domain: str) -> str:
-    try:
-        return idna.encode(domain, uts46=True).decode()
-    except idna.IDNAError:
-        raise KumoError(f"invalid domain: {domain}") from None
-
-
 class EnvelopeAddress(LuaObject):
     """An address of the envelope; empty for the null sender."""
 
@@ -117,7 +108,11 @@ class EnvelopeAddress(LuaObject):
         local, at, domain = bare.rpartition("@")
         if not at or not _LOCAL_PART.fullmatch(local) or not _DOMAIN.fullmatch(domain):
             raise KumoError(f"invalid address: {text}")
-        return cls(bare if domain.isascii() else f"{local}@{_ascii(domain)}")
+        try:
+            plain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
+        except idna.IDNAError:
+            raise KumoError(f"invalid domain: {domain}") from None
+        return cls(f"{local}@{plain}")
 
     @property
     def user(self) -> str:

@@ -34,7 +34,6 @@ Send = Callable[[HttpRequest], HttpResponse]
 
 
 def keep_alive_client() -> Send:
-    """A client with connections of its own, which it keeps."""
     pool = urllib3.PoolManager(retries=False)
 
     def send(request: HttpRequest) -> HttpResponse:

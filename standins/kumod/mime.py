@@ -10,16 +10,12 @@ import secrets
 from collections.abc import Mapping
 
 from standins.kumod import headers as hdr
+from standins.kumod.data import load
 from standins.kumod.errors import KumoError
 
 _LONGEST_LINE = 998
-_STRUCTURE = {"content-type", "content-transfer-encoding", "content-disposition", "content-id"}
-_CANONICAL_NAMES = {
-    name.lower(): name
-    for name in ("From", "To", "Cc", "Bcc", "Subject", "Date", "Message-ID", "Reply-To", "Sender",
-                 "Mime-Version", "Comments", "References", "In-Reply-To")
-}  # fmt: skip
-_ADDRESSES = {"from", "to", "cc", "bcc", "reply-to", "sender"}
+_HEADERS = load("headers")
+_CANONICAL_NAMES = {name.lower(): name for name in _HEADERS["canonical"]}
 
 
 def crlf(data: bytes) -> bytes:
@@ -38,7 +34,7 @@ def rebuild(data: bytes) -> bytes:
         seen.add(name.lower())
         if b":" not in raw:
             lines.append(name.encode() + b"\r\n: ")
-        elif name.lower() not in _STRUCTURE:
+        elif name.lower() not in _HEADERS["structure"]:
             lines += _rebuild_header(name, hdr.unfold(raw))
     if "mime-version" not in seen:
         lines.append(b"Mime-Version: 1.0")
@@ -48,7 +44,7 @@ def rebuild(data: bytes) -> bytes:
 def _rebuild_header(name: str, value: str) -> list[bytes]:
     """The header's line; none for addresses that cannot be read."""
     shown = _CANONICAL_NAMES.get(name.lower(), name)
-    if name.lower() not in _ADDRESSES:
+    if name.lower() not in _HEADERS["addresses"]:
         value = hdr.written_value(hdr.decode_value(value))
     else:
         try:

@@ -102,7 +102,6 @@ class ConfigMonitor:
         self._seen = self._state()
 
     def check(self) -> bool:
-        """Whether something changed since the last look."""
         before = self._seen
         self.remember()
         self.due = self._facts.now() + self.INTERVAL

@@ -267,16 +267,6 @@ function host.instructions()
   return instructions
 end
 
--- Iterate a table in Lua's own order, which kumod's messages show.
-function host.entries(t)
-  local keys, values, n = {}, {}, 0
-  for k, v in next, t do
-    n = n + 1
-    keys[n], values[n] = k, v
-  end
-  return n, keys, values
-end
-
 -- Functions that need a Lua function ---------------------------------------
 
 function kumo.memoize(func, options)

@@ -18,16 +18,11 @@ from standins.kumod.objects import DataObject, LuaObject
 from standins.kumod.pool import ContextPool
 from standins.kumod.reports import parse_abuse_report, parse_bounce_report
 from standins.kumod.scheduled import Scheduler
+from standins.kumod.smtp_types import SmtpReply
 
 _LOCAL = ("127.0.0.1/32", "::1/128")
 _LONGEST_LINE = 998
 _LARGEST = 20 * 1024 * 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class SmtpAnswer:
-    code: int
-    text: str
 
 
 class Relay(NamedTuple):
@@ -67,7 +62,7 @@ class Reception:
         self._scheduler = scheduler
         self._log = log
 
-    def rcpt(self, state: SmtpState, sender: str, recipient: str) -> SmtpAnswer | None:
+    def rcpt(self, state: SmtpState, sender: str, recipient: str) -> SmtpReply | None:
         """None when the recipient is taken."""
         try:
             EnvelopeAddress.parse(sender)
@@ -99,7 +94,7 @@ class Reception:
 
     def data(
         self, state: SmtpState, sender: str, recipients: list[str], content: bytes
-    ) -> SmtpAnswer:
+    ) -> SmtpReply:
         """The answer to a message, after doing what it calls for."""
         refusal = self._unfit(state, sender, content)
         if refusal is not None:
@@ -117,10 +112,10 @@ class Reception:
             messages.append(message)
         taken = [self._accept(state, message) for message in messages]
         if not any(taken):
-            return SmtpAnswer(code=550, text="5.7.1 relaying not permitted")
-        return SmtpAnswer(code=250, text=f"OK ids={' '.join(m.id for m in messages)}")
+            return SmtpReply(code=550, content="5.7.1 relaying not permitted")
+        return SmtpReply(code=250, content=f"OK ids={' '.join(m.id for m in messages)}")
 
-    def _unfit(self, state: SmtpState, sender: str, content: bytes) -> SmtpAnswer | None:
+    def _unfit(self, state: SmtpState, sender: str, content: bytes) -> SmtpReply | None:
         """The refusal of data for its form, before anything reads it."""
         listener = state.listener
         longest = listener.get("line_length_hard_limit", _LONGEST_LINE)
@@ -131,7 +126,7 @@ class Reception:
         bare = re.search(rb"(?<!\r)\n|\r(?!\n)", content)
         if bare and listener.get("invalid_line_endings", "Deny") == "Deny":
             # The one refusal that makes no record.
-            return SmtpAnswer(code=552, text="5.6.0 message data must use CRLF for line endings")
+            return SmtpReply(code=552, content="5.6.0 message data must use CRLF for line endings")
         return None
 
     def _message(self, state: SmtpState, sender: str, recipient: str, content: bytes) -> Message:
@@ -209,7 +204,7 @@ class Reception:
 
     def _policy_refusal(
         self, state: SmtpState, error: PolicyError, sender: str, recipient: str
-    ) -> SmtpAnswer:
+    ) -> SmtpReply:
         if error.kind == "reject" and error.code is not None:
             return self._reject(state, error.code, error.message, sender, recipient)
         self._facts.diagnose("ERROR", f"Error in SMTP session: {error.text}")
@@ -217,7 +212,7 @@ class Reception:
 
     def _reject(
         self, state: SmtpState, code: int, text: str, sender: str, recipient: str
-    ) -> SmtpAnswer:
+    ) -> SmtpReply:
         message = Message(
             sender=EnvelopeAddress(sender),
             recipients=[EnvelopeAddress(recipient)],
@@ -234,7 +229,7 @@ class Reception:
             id="",
             queue="",
         )
-        return SmtpAnswer(code=code, text=text)
+        return SmtpReply(code=code, content=text)
 
 
 def _try(

@@ -8,7 +8,8 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
 
-from standins.kumod.reception import Reception, SmtpAnswer, SmtpState
+from standins.kumod.reception import Reception, SmtpState
+from standins.kumod.smtp_types import SmtpReply
 
 _TIMEOUT = 60.0
 _DEFAULT_SIZE = 20 * 1024 * 1024
@@ -74,5 +75,5 @@ class SmtpListener(Controller):
         return _line(answer)
 
 
-def _line(answer: SmtpAnswer) -> str:
-    return f"{answer.code} {' '.join(answer.text.splitlines())}"
+def _line(answer: SmtpReply) -> str:
+    return f"{answer.code} {' '.join(answer.content.splitlines())}"

@@ -53,10 +53,9 @@ class Converter:
         return self._from_table(value if wrapped is None else wrapped)
 
     def _from_table(self, table: Any) -> Any:
-        count, keys, values = self._host.entries(table)
-        pairs = {keys[i]: self.to_python(values[i]) for i in range(1, count + 1)}
-        if count and set(pairs) == set(range(1, count + 1)):
-            return [pairs[i] for i in range(1, count + 1)]
+        pairs = {key: self.to_python(element) for key, element in table.items()}
+        if pairs and set(pairs) == set(range(1, len(pairs) + 1)):
+            return [pairs[i] for i in range(1, len(pairs) + 1)]
         return {str(self.to_python(key)): element for key, element in pairs.items()}
 
 

@@ -160,7 +160,7 @@ def test_a_complaint_becomes_a_feedback_record_with_the_first_trace(tmp_path: Pa
 def test_what_is_no_report_is_not_relayed(tmp_path: Path, recipient: str, record: str) -> None:
     kumod = started(tmp_path, BASE + LISTENER)
     answer = kumod.receive_smtp("x@y.test", [recipient], b"Subject: hi\r\n\r\nhi\r\n")
-    assert (answer.code, answer.text) == (550, "5.7.1 relaying not permitted")
+    assert (answer.code, answer.content) == (550, "5.7.1 relaying not permitted")
     assert [r["type"] for r in kumod.records] == [record]
 
 
@@ -173,7 +173,7 @@ def test_the_policys_refusal_reaches_the_client(tmp_path: Path) -> None:
     )
     kumod = started(tmp_path, policy)
     answer = kumod.receive_smtp("", ["a@bounce.d.test"], BOUNCE)
-    assert (answer.code, answer.text) == (550, "5.7.1 not you")
+    assert (answer.code, answer.content) == (550, "5.7.1 not you")
 
 
 def test_parts_are_built_into_a_message(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def receive(kumod: Kumod, kind: str, name: str, case: dict[str, Any]) -> str:
     # The recorded texts hold bytes as characters.
     answer = kumod.receive_smtp("", [f"{name}@bounce.test"], text.encode("latin-1"))
     kumod.run()
-    return f"{answer.code} {answer.text}".partition(" ids=")[0]
+    return f"{answer.code} {answer.content}".partition(" ids=")[0]
 
 
 def records(kumod: Kumod, kind: str) -> list[dict[str, Any]]:
