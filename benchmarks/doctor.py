@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
 from ops.doctor import command
 from ops.doctor.case import Options
@@ -57,10 +58,10 @@ def measure(domains: int) -> tuple[float, int, int]:
     def agent(_host: HostAccess, _verb: Sequence[str], **_more: Any) -> Any:
         return {f"d{n}.example.com/{s}": DER for n in range(domains) for s in ("s1", "s2")}
 
-    command.ssh_json = agent
     options = Options(folder=command._checkout(), exchanger="example.com", only=("domains",))
     start = time.monotonic()
-    findings = command.look(deployment, options, (f"127.0.0.1:{port}",), seconds=120)
+    with mock.patch("ops.doctor.command.ssh_json", agent):
+        findings = command.look(deployment, options, (f"127.0.0.1:{port}",), seconds=120)
     seconds = time.monotonic() - start
     process.terminate()
     return seconds, len(findings), sum(f.status is not Status.PASS for f in findings)

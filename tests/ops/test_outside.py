@@ -284,9 +284,10 @@ def test_no_value_of_an_option_ends_in_a_traceback(
 
 
 def begun(*arguments: str, **more: Any) -> "subprocess.Popen[str]":
-    """A command line in a process of its own."""
+    """A command line in a process of its own, interruptible also if this one is not."""
+    program = [sys.executable, "-c", "from ops.main import run; run()", *arguments]
     return subprocess.Popen(
-        [sys.executable, "-c", "from ops.main import run; run()", *arguments],
+        ["env", "--default-signal=INT", *program],
         stderr=subprocess.PIPE,
         text=True,
         cwd=stackfile.STACKS.parent,
