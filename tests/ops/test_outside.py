@@ -285,9 +285,10 @@ def test_no_value_of_an_option_ends_in_a_traceback(
 
 def begun(*arguments: str, **more: Any) -> "subprocess.Popen[str]":
     """A command line in a process of its own, interruptible also if this one is not."""
-    program = [sys.executable, "-c", "from ops.main import run; run()", *arguments]
+    interruptible = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{interruptible}; from ops.main import run; run()"
     return subprocess.Popen(
-        ["env", "--default-signal=INT", *program],
+        [sys.executable, "-c", program, *arguments],
         stderr=subprocess.PIPE,
         text=True,
         cwd=stackfile.STACKS.parent,
