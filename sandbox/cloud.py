@@ -12,11 +12,12 @@ from sandbox.layout import Layout
 from sandbox.machine import Site
 from sandbox.network import MACHINE
 from sandbox.process import Daemon
-from standins.pulumi.endpoints import Endpoints, forget, read
+from standins.pulumi.endpoints import Endpoints
 from standins.pulumi.hosts import Record, Zone
 
 _NAMES = ("amazonaws.com", "*.amazonaws.com", "*.eu-central-1.amazonaws.com")
 _FILE = "providers-settings.json"
+_ANNOUNCED = "providers.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,7 @@ class Settings:
 
 
 _SETTINGS = TypeAdapter(Settings)
+_ENDPOINTS = TypeAdapter(Endpoints)
 
 
 def settings_for(layout: Layout, site: Site) -> Settings:
@@ -50,8 +52,9 @@ def start(state: Path, settings: Settings | None = None) -> Endpoints:
     # The module by its name needs the checkout on the path, and the process starts elsewhere.
     python = ("env", f"PYTHONPATH={Path(__file__).resolve().parents[1]}", sys.executable)
     command = (*python, "-m", "sandbox.cloud_main", str(state.resolve()))
-    Daemon(name="providers", folder=state, command=command).start(lambda: read(state) is not None)
-    found = read(state)
+    daemon = Daemon(name="providers", folder=state, command=command)
+    daemon.start((state / _ANNOUNCED).exists)
+    found = endpoints(state)
     assert found is not None  # noqa: S101 - waited for
     return found
 
@@ -64,7 +67,20 @@ def stop(state: Path) -> None:
 
 def endpoints(state: Path) -> Endpoints | None:
     """Where its providers listen, while it runs."""
-    return read(state) if Daemon(name="providers", folder=state).pid() is not None else None
+    announced, daemon = state / _ANNOUNCED, Daemon(name="providers", folder=state)
+    if daemon.pid() is None or not announced.exists():
+        return None
+    return _ENDPOINTS.validate_json(announced.read_bytes())
+
+
+def announce(state: Path, endpoints: Endpoints) -> None:
+    """Says where the providers listen."""
+    replace(state / _ANNOUNCED, _ENDPOINTS.dump_json(endpoints))
+
+
+def forget(state: Path) -> None:
+    """Takes the announcement away."""
+    (state / _ANNOUNCED).unlink(missing_ok=True)
 
 
 def write_settings(state: Path, settings: Settings) -> None:

@@ -6,10 +6,9 @@ import sys
 import threading
 from pathlib import Path
 
-from sandbox.cloud import settings_of
+from sandbox.cloud import announce, forget, settings_of
 from sandbox.layout import Layout
 from sandbox.machine import MachineHosts
-from standins.pulumi import endpoints
 from standins.pulumi.hosts import Hosts
 from standins.pulumi.service import Service
 
@@ -28,9 +27,9 @@ def main(state: Path) -> None:
     if settings.aws is not None:
         certificate = (settings.aws.chain, settings.aws.key)
         service.moto.listen(settings.address, 443, certificate=certificate)
-    endpoints.write(state, service.endpoints)
+    announce(state, service.endpoints)
     ended.wait()
-    endpoints.forget(state)
+    forget(state)
     service.stop()
 
 

@@ -27,7 +27,6 @@ SERVER = "198.51.100.53"
 
 _SERVER_NAME = "ns.sandbox.test"
 _TTL = 5
-_STRING = 255
 _ZONES = TypeAdapter(list[Zone])
 
 
@@ -173,13 +172,6 @@ def reverse_zones(names: Mapping[str, str]) -> list[Zone]:
             Record(name=pointer, type="PTR", values=(f"{name.rstrip('.')}.",))
         )
     return [Zone(name=zone, records=tuple(records)) for zone, records in found.items()]
-
-
-def text_value(text: str) -> str:
-    """An ASCII TXT value in presentation form, in strings of at most 255 bytes."""
-    parts = [text[at : at + _STRING] for at in range(0, len(text), _STRING)] or [""]
-    escaped = (part.replace("\\", "\\\\").replace('"', '\\"') for part in parts)
-    return " ".join(f'"{part}"' for part in escaped)
 
 
 def zone_text(zone: Zone) -> str:

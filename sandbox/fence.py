@@ -7,12 +7,12 @@ and the metadata service are beyond security groups; rules are stateful.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any, Literal, NamedTuple
 
 from sandbox.files import fill
-from standins.pulumi.hosts import Interface, Rule
+from standins.pulumi.hosts import Interface, Network, Rule
 
 
 class Redirect(NamedTuple):
@@ -26,17 +26,12 @@ class Redirect(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fence:
+class Fence(Network):
     """Everything that decides which packet of the VPC goes where.
 
-    `elastic` maps a public address to a private one. `services` are link-local or AWS addresses
-    that no security group covers.
+    `services` are link-local or AWS addresses that no security group covers.
     """
 
-    vpc: str
-    interfaces: tuple[Interface, ...] = ()
-    rules: tuple[Rule, ...] = ()
-    elastic: Mapping[str, str] = field(default_factory=dict)
     services: tuple[Redirect, ...] = ()
 
 

@@ -71,55 +71,41 @@ class MachineHosts(Hosts):
         )
 
     def terminate(self, instance_id: str) -> None:
-        """Removes the container."""
         self._containers.remove(instance_id)
 
     def stop(self, instance_id: str) -> None:
-        """Stops it in order."""
         if self._containers.running(instance_id):
             self._containers.stop(instance_id)
 
     def start(self, instance_id: str) -> None:
-        """Boots it again."""
         if not self._containers.running(instance_id):
             self._containers.start(instance_id)
 
     def size_volume(self, volume_id: str, gib: int) -> None:
-        """A sparse file of that size."""
         with self._turn:
             self._volumes.create(volume_id, gib=gib)
 
     def attach(self, instance_id: str, volume_id: str) -> None:
-        """Makes the block device and its link by id appear."""
         with self._turn:
             self._containers.attach(instance_id, volume_id)
 
     def detach(self, instance_id: str, volume_id: str) -> None:
-        """Takes the block device away."""
         with self._turn:
             if volume_id in self._containers.attached(instance_id):
                 self._containers.detach(instance_id, volume_id)
 
     def delete_volume(self, volume_id: str) -> None:
-        """Removes the file."""
         with self._turn:
             self._volumes.delete(volume_id)
 
     def apply_network(self, network: Network) -> None:
         """The VPC's fence, with the services that AWS offers at link-local addresses."""
-        self._cloud.apply(
-            Fence(
-                vpc=network.vpc,
-                interfaces=network.interfaces,
-                rules=network.rules,
-                elastic=network.elastic,
-                services=(
-                    Redirect("tcp", METADATA, 80, MACHINE, self._metadata_port),
-                    Redirect("tcp", RESOLVER, 53, dns.SERVER, 53),
-                    Redirect("udp", RESOLVER, 53, dns.SERVER, 53),
-                ),
-            )
+        services = (
+            Redirect("tcp", METADATA, 80, MACHINE, self._metadata_port),
+            Redirect("tcp", RESOLVER, 53, dns.SERVER, 53),
+            Redirect("udp", RESOLVER, 53, dns.SERVER, 53),
         )
+        self._cloud.apply(Fence(**vars(network), services=services))
 
     def publish_dns(self, zones: Sequence[Zone], reverse: dict[str, str]) -> None:
         """What Route 53 holds, and the PTR records of Elastic IPs."""

@@ -68,9 +68,6 @@ class Machine:
     interface: Interface
     user_data: str = field(repr=False)
     hostname: str
-    architecture: str
-    region: str
-    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +75,10 @@ class Network:
     """The whole VPC as it should be now."""
 
     vpc: str
-    interfaces: tuple[Interface, ...]
-    rules: tuple[Rule, ...]
-    elastic: dict[str, str]
+    interfaces: tuple[Interface, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    elastic: dict[str, str] = field(default_factory=dict)
+    """Public addresses to private ones."""
 
 
 class Hosts:

@@ -17,6 +17,7 @@ from sandbox.network import Cloud
 from sandbox.process import SandboxError, run, wait_until
 from sandbox.volumes import Volumes, link_name
 from standins.pulumi.hosts import Interface, Record, Rule, Zone
+from tests.sandbox.records import text_value
 
 pytestmark = pytest.mark.sandbox
 
@@ -237,7 +238,7 @@ def test_certbot_gets_a_certificate_by_dns_01_from_the_acme_authority(ground: Gr
         challenge = Record(
             name="_acme-challenge.mta.dns01.test",
             type="TXT",
-            values=(dns.text_value(ground.execute("cat", "/run/asked")),),
+            values=(text_value(ground.execute("cat", "/run/asked")),),
         )
         ground.names.publish("dns01", [Zone(name="dns01.test", records=(challenge,))])
 

@@ -7,10 +7,11 @@ import dns.rdata
 import dns.zone
 import pytest
 
-from sandbox.dns import Authority, complete, reverse_zones, text_value, zone_text
+from sandbox.dns import Authority, complete, reverse_zones, zone_text
 from sandbox.network import Cloud
 from sandbox.process import run, wait_until
 from standins.pulumi.hosts import Record, Zone
+from tests.sandbox.records import text_value
 
 SERVER = "198.51.100.53"
 

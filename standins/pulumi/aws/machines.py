@@ -74,9 +74,6 @@ def _machine(aws: Scope, identity: str, inputs: Properties) -> Machine:
         interface=interface_of(described, subnet["CidrBlock"]),
         user_data=inputs.get("userData") or "",
         hostname=f"ip-{described['PrivateIpAddress'].replace('.', '-')}",
-        architecture=instance["Architecture"],
-        region=aws.region,
-        tags=dict(inputs.get("tagsAll") or {}),
     )
 
 

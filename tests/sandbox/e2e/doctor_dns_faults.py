@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sandbox import dns
 from standins.pulumi.hosts import Record, Zone
 from tests.sandbox.e2e.doctor_faults import (
     FAIL,
@@ -21,6 +20,7 @@ from tests.sandbox.e2e.doctor_faults import (
     bulk,
 )
 from tests.sandbox.e2e.doctor_site import BLOCK_LIST, Records, Site
+from tests.sandbox.records import text_value
 
 faults = Faults()
 ELSEWHERE = "192.0.2.99"
@@ -44,7 +44,7 @@ def _key(bits: int) -> str:
         .public_key()
         .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
-    return dns.text_value(f"v=DKIM1; k=rsa; p={base64.b64encode(der).decode()}")
+    return text_value(f"v=DKIM1; k=rsa; p={base64.b64encode(der).decode()}")
 
 
 # Egress -----------------------------------------------------------------------
@@ -119,14 +119,14 @@ def _two_spf_records(site: Site) -> Iterator[Site]:
 @faults.fault({("domain.spf-limits", NEWS): FAIL}, "remove domains under spf.include")
 def _eleven_look_ups(site: Site) -> Iterator[Site]:
     others = " ".join(["include:shop._spf.mail.ping8.test"] * 10)
-    record = dns.text_value(f"v=spf1 include:default._spf.mail.ping8.test {others} -all")
+    record = text_value(f"v=spf1 include:default._spf.mail.ping8.test {others} -all")
     yield from _with(site, {(BOUNCE, "TXT"): [record]})
 
 
 @faults.fault({("domain.spf-limits", NEWS): FAIL}, "remove domains under spf.include")
 def _three_void_look_ups(site: Site) -> Iterator[Site]:
     voids = " ".join(f"a:n{n}.mail.ping8.test" for n in range(3))
-    record = dns.text_value(f"v=spf1 include:default._spf.mail.ping8.test {voids} -all")
+    record = text_value(f"v=spf1 include:default._spf.mail.ping8.test {voids} -all")
     yield from _with(site, {(BOUNCE, "TXT"): [record]})
 
 
