@@ -8,6 +8,7 @@ every packet, also one between two hosts of a subnet, crosses the fence, as on A
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address, ip_network
@@ -30,6 +31,9 @@ HOST_DEVICE = "ens5"
 
 _WORLD_DEVICE = "outside0"
 _OUTSIDE_LINKS = "o-*"
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Routes need links that are up: one thread attaches a host while another applies the rules."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +83,14 @@ class Cloud:
     def attach(self, interface: Interface) -> str:
         """Make a host's namespace with its interface and return the namespace's path."""
         name = self.namespace(interface.name)
-        if name not in self._namespaces():
-            self._make_namespace(name)
-            link = _link_name(interface.name)
-            self._link(name, HOST_DEVICE, link)
-            _ip(f"-n {name} addr add {interface.address}/{interface.prefix} dev {HOST_DEVICE}")
-            _ip(f"-n {name} route add default via {interface.gateway}")
-        self._route_interface(interface)
+        with _ONE_AT_A_TIME:
+            if name not in self._namespaces():
+                self._make_namespace(name)
+                link = _link_name(interface.name)
+                self._link(name, HOST_DEVICE, link)
+                _ip(f"-n {name} addr add {interface.address}/{interface.prefix} dev {HOST_DEVICE}")
+                _ip(f"-n {name} route add default via {interface.gateway}")
+            self._route_interface(interface)
         return f"/run/netns/{name}"
 
     def detach(self, interface_name: str) -> None:
@@ -97,10 +102,11 @@ class Cloud:
 
     def apply(self, fence: Fence) -> None:
         """Put the rules and routes of the whole VPC into force, in one transaction."""
-        present = self._namespaces()
-        for interface in fence.interfaces:
-            if self.namespace(interface.name) in present:
-                self._route_interface(interface)
+        with _ONE_AT_A_TIME:
+            present = self._namespaces()
+            for interface in fence.interfaces:
+                if self.namespace(interface.name) in present:
+                    self._route_interface(interface)
         if self.machine:
             self._route_machine(fence.elastic, within=ELASTIC)
             # Answers of link-local services on this machine go back to private addresses.

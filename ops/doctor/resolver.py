@@ -112,14 +112,17 @@ class Resolver:
 
         It may lead to a name that does not exist.
         """
-        chain = [name]
-        answer = self.answer(name, kind)
-        if answer:
-            passed = [rrset.name.to_text(True) for rrset in answer.chaining_result.cnames]
-            return [*passed, answer.canonical_name.to_text(True)]
-        while len(chain) < 8 and (target := self.texts(chain[-1], "CNAME")):
-            chain.append(target[0])
-        return chain
+        try:
+            answer = self.dnspython.resolve(name, kind, search=False, raise_on_no_answer=False)
+            chain = answer.chaining_result
+        except dns.resolver.NXDOMAIN as error:
+            # It is the last name that does not exist (RFC 6604).
+            last = error.response(dns.name.from_text(name))  # type: ignore[no-untyped-call]
+            chain = last.resolve_chaining()
+        except dns.exception.DNSException as error:
+            raise LookupFailed(name, _reason(error), what=kind) from error
+        passed = [rrset.name.to_text(True) for rrset in chain.cnames]
+        return [*passed, chain.canonical_name.to_text(True)]
 
     def dnssec(self, name: str) -> Dnssec:
         """The state of the zone that holds a name.

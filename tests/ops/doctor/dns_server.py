@@ -80,8 +80,8 @@ def answer(data: bytes, play: Server) -> bytes:
     exists = False
     for _ in range(8):
         text = name.to_text(omit_final_dot=True).lower()
-        # A name above another exists, too (RFC 8020).
-        exists = exists or any(f".{owner}".endswith(f".{text}") for owner, _ in records)
+        # A name above another exists, too (RFC 8020); the last of a chain decides (RFC 6604).
+        exists = any(f".{owner}".endswith(f".{text}") for owner, _ in records)
         if (text, kind) in records:
             response.answer.append(_rrset(name, kind, records[text, kind]))
             break
