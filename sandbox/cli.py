@@ -31,7 +31,7 @@ class _Clock:
         self._console.print(f"[dim]{time.monotonic() - self._start:6.1f} s[/dim]  {text}")
 
     def steps(self, standing: "Sandbox", recipient: str, *, sender: str | None = None) -> int:
-        """Prints each step of a message's journey as it is seen to be right; their number."""
+        """Prints each step of a message's journey that was checked, and returns their number."""
         from rich.markup import escape
 
         count = 0
@@ -86,7 +86,7 @@ def send(
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """What runs, and the units that failed; status 1 unless all is well."""
+    """Shows what is running and which units failed; exit status 1 if anything is wrong."""
     from sandbox import health, parts, system
 
     system.require_fit_system()
@@ -110,7 +110,7 @@ Which = Annotated[str, typer.Argument(metavar="FAULT", help="proxy, webhook, dns
 
 @sandbox.command("break")
 def break_(which: Which) -> None:
-    """Plants a fault, and says where it is seen."""
+    """Plants a fault and says where to look for it."""
     from sandbox import breaking, parts
 
     fault = breaking.plant(which, parts.Parts(_layout()), parts.deployment(_layout()))
@@ -136,7 +136,7 @@ def logs(
     unit: Annotated[str | None, typer.Option(help="One systemd unit.")] = None,
     lines: Annotated[int, typer.Option()] = 100,
 ) -> None:
-    """The end of a host's journal."""
+    """Prints the end of a host's journal."""
     from sandbox import parts
 
     instance = parts.deployment(_layout()).host(host).instance_id
@@ -145,7 +145,7 @@ def logs(
 
 @sandbox.command("open")
 def open_host(host: HostName = "mta") -> None:
-    """A shell on a host."""
+    """Opens a shell on a host."""
     from sandbox import parts
 
     instance = parts.deployment(_layout()).host(host).instance_id
@@ -154,7 +154,7 @@ def open_host(host: HostName = "mta") -> None:
 
 @sandbox.command()
 def down() -> None:
-    """Leaves nothing behind but the cache."""
+    """Removes everything except the cache."""
     from sandbox import run, system
 
     system.require_fit_system()
