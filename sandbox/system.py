@@ -18,7 +18,7 @@ _POLICY = Path("/usr/sbin/policy-rc.d")
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """A package, the program by which its presence shows, and what may stand in for it.
+    """A package, the program that shows it is installed, and what can replace it.
 
     `service` is a service that the package would run by itself, and that nobody asked for.
     """
@@ -70,7 +70,7 @@ def require_fit_system() -> None:
 
 
 def _stands_in(need: Need) -> bool:
-    """Whether the package is not to be had, but what may stand in for it is here."""
+    """Whether the package is not available, but its replacement is installed."""
     if need.otherwise is None or not shutil.which(need.otherwise):
         return False
     return not _candidate(need.package)

@@ -94,7 +94,7 @@ def before_launch(
 
 
 def _box(name: str, found: Finding | None) -> dict[str, str]:
-    """Whether a box is ticked, and what stands below it."""
+    """Whether a box is ticked, and the text below it."""
     if found is None:
         return {f"{name}_done": " ", name: "not looked at"}
     done = found.status is Status.PASS

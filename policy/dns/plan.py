@@ -18,7 +18,7 @@ from policy.settings.names import lies_in
 from policy.settings.spf_terms import VERSION
 
 MTA = "mta"
-"""Stands for the MTA host among the sources that have addresses."""
+"""The MTA host's name among the sources that have addresses."""
 
 TTL = 300
 KEY_TTL = 3600
