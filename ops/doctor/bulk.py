@@ -1,4 +1,4 @@
-"""What Gmail, Yahoo and Microsoft ask of bulk senders: a line each, from the other findings."""
+"""Gmail's, Yahoo's and Microsoft's rules for bulk senders: a line each, from other findings."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ RULES: Mapping[str, Sequence[str]] = {
     "bulk.yahoo": (*_COMMON, *_NETWORK),
     "bulk.microsoft": _COMMON,
 }
-"""The checks that each provider's rules come to."""
+"""The checks that cover each provider's rules."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Sender:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Subjects of the findings that providers judge it by; the next key is not among them."""
+        """Subjects of the findings that providers judge it by, without the next key."""
         return (self.domain, f"{self.domain} {self.selector}", *self.sources)
 
 
@@ -58,7 +58,7 @@ def _line(rules: Sequence[str], found: Sequence[Finding]) -> Finding:
     if bad:
         return failed(
             "broken: " + ", ".join(f"{f.headline} ({f.check})" for f in bad),
-            expected="all rules kept",
+            expected="all rules met",
             fix=f"fix {', '.join(sorted({f.check for f in bad}))}",
         )
     if open_:
@@ -67,4 +67,4 @@ def _line(rules: Sequence[str], found: Sequence[Finding]) -> Finding:
             fix=f"see {', '.join(sorted(open_))}",
             cause=causes.pop() if len(causes) == 1 else "",
         )
-    return passed(f"{len(rules)} rules kept; one-click unsubscribe is PING8's part")
+    return passed(f"{len(rules)} rules met; PING8 handles one-click unsubscribe")

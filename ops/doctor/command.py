@@ -83,7 +83,7 @@ def doctor(stack: str, wishes: Wishes) -> None:
 
         findings = once()
     except UserError as error:
-        # A status of 2 would say that mail fails, which nobody has looked at.
+        # A status of 2 would mean that mail fails, which was not checked.
         print(f"ping8: {error}", file=sys.stderr)  # noqa: T201 - the command's own voice
         raise typer.Exit(COULD_NOT_CHECK) from None
 
@@ -197,7 +197,7 @@ def _readable(path: Path | None) -> str | None:
 
 def _writable(page_file: Path | None) -> None:
     if page_file is not None and not page_file.resolve().parent.is_dir():
-        raise UserError(f"--html {page_file}: there is no such folder")
+        raise UserError(f"--html {page_file}: no such folder")
 
 
 def _servers(given: Sequence[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Runs checks side by side, each within its time, and gathers what they found."""
+"""Runs checks in parallel within a time limit and collects what they found."""
 
 import queue
 import threading
@@ -15,17 +15,17 @@ from policy.errors import UserError
 Checks = Callable[[], Sequence[Finding]]
 
 _FIXES: Mapping[type[Exception], str] = {
-    UserError: "",  # says its own
-    LookupFailed: "ask another DNS server (--resolver), or see where it ends: dig +trace",
-    Unreachable: "see that the host runs and lets this machine in; host.login says more",
+    UserError: "",  # its message has the fix
+    LookupFailed: "use another DNS server (--resolver), or see where it fails: dig +trace",
+    Unreachable: "check that the host runs and its firewall allows this machine; see host.login",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """Checks that share their look-ups; all of `checks` are unknown when `run` cannot end well.
+    """Checks that share their look-ups; if `run` fails, all of `checks` are unknown.
 
-    `cause` says what many such errors have in common.
+    `cause` gives the root cause that several errors share.
     """
 
     checks: tuple[str, ...]
@@ -42,10 +42,10 @@ def examine(
     progress: Callable[[int, int], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Finding]:
-    """What all tasks found, within `seconds`; what is late or broken is unknown.
+    """What all tasks found within `seconds`; checks that are late or fail are unknown.
 
-    `progress` is told how many of how many are done. Tasks that are late go on in threads which
-    do not keep the program from ending.
+    `progress` gets the number of tasks done and of all tasks. Late tasks continue in daemon
+    threads, which do not keep the program running.
     """
     todo: queue.SimpleQueue[int] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[int, Sequence[Finding]]] = queue.SimpleQueue()
@@ -91,21 +91,22 @@ def _gathered(
 
 
 def outcome(task: Task) -> Sequence[Finding]:
-    """What a task found; all its checks are unknown when it breaks."""
+    """What a task found; if it fails, all its checks are unknown."""
     try:
         return task.run()
-    except Exception as caught:  # the operator reads it, and the other checks go on
+    except Exception as caught:  # the operator sees it, and the other checks continue
         error = caught
     fix = next((fix for kind, fix in _FIXES.items() if isinstance(error, kind)), None)
     why = str(error)
     if fix is None:
-        why, fix = f"{type(error).__name__}: {error}", "report this to who keeps this program"
+        why = f"{type(error).__name__}: {error}"
+        fix = "report this to the maintainers of ping8-mail"
     cause = task.cause(error)
     seen = unknown(f"could not check: {why}", fix=FIXES.get(cause, fix), cause=cause)
     return [seen.of(check, task.subject) for check in task.checks]
 
 
 def _late(tasks: Iterable[Task]) -> list[Finding]:
-    fix = "run again with a longer --timeout, or look at the network between here and there"
+    fix = "run again with a longer --timeout, or check the network"
     late = unknown("no answer in time", fix=fix)
     return [late.of(check, task.subject) for task in tasks for check in task.checks]

@@ -1,4 +1,4 @@
-"""Commands that put things right, ready to paste."""
+"""Commands that fix problems, ready to paste."""
 
 from ops.stack import Deployment, HostAccess
 from policy.dns.plan import zone_of
@@ -7,17 +7,17 @@ from policy.settings.base import named
 
 
 def refresh(deployment: Deployment) -> str:
-    """For what AWS holds and somebody changed there: `pulumi up` alone would see no difference."""
+    """Undoes changes made in AWS directly; `pulumi up` alone would see no difference."""
     return f"pulumi up --refresh -s {deployment.stack}"
 
 
 def push(deployment: Deployment) -> str:
-    """For what a host holds and somebody changed there."""
+    """Undoes changes made on a host directly."""
     return f"pulumi config set push always -s {deployment.stack} && pulumi up -s {deployment.stack}"
 
 
 def up(deployment: Deployment) -> str:
-    """For a change of the stack file."""
+    """Applies a change to the stack file."""
     return f"pulumi up -s {deployment.stack}"
 
 
@@ -27,7 +27,7 @@ def on_host(access: HostAccess, command: str) -> str:
 
 
 def record(deployment: Deployment, domain_name: str, name: str) -> str:
-    """For a record of a sender domain: ours is refreshed, another's is told to its owner."""
+    """Fixes a sender domain's record: we refresh ours, the owner publishes theirs."""
     domain = named(deployment.settings.domains, domain_name)
     if zone_of(deployment.settings, domain, name) is not None:
         return refresh(deployment)

@@ -20,11 +20,11 @@ from policy.settings.ubuntu import ubuntu_releases
 def needs_of_a_push(
     settings: Settings, resolver: Resolver, *, ca_file: str | None, seconds: float
 ) -> list[Finding]:
-    """What would make a push fail and can be seen from here: delegation, CAA and the package."""
+    """What would make a push fail and can be checked from here: delegation, CAA and the package."""
 
     def caa() -> Finding:
         if settings.certificate.kind != "acme":
-            return passed("no authority is asked")
+            return passed("no certificate authority is used")
         return zone.caa(settings.mta_host, settings, resolver, ca_file)
 
     looks: Mapping[str, Callable[[], Finding]] = {
@@ -46,7 +46,7 @@ def _one(name: str, run: Callable[[], Finding]) -> list[Finding]:
 def _package(settings: Settings) -> Finding:
     wanted = settings.kumomta.version
     if settings.kumomta.preinstalled:
-        return passed("the image brings it")
+        return passed("the image contains it")
     try:
         found = look(wanted, ubuntu_releases()[settings.os.release])
     except UserError as error:
@@ -55,7 +55,7 @@ def _package(settings: Settings) -> Finding:
     if lacking:
         saw = f"{wanted} is missing for {', '.join(sorted(lacking))}"
         return failed(saw, expected=wanted, fix="choose other instance types")
-    return passed(f"{wanted} is there")
+    return passed(f"{wanted} is available")
 
 
 def before_launch(
@@ -96,7 +96,7 @@ def before_launch(
 def _box(name: str, found: Finding | None) -> dict[str, str]:
     """Whether a box is ticked, and the text below it."""
     if found is None:
-        return {f"{name}_done": " ", name: "not looked at"}
+        return {f"{name}_done": " ", name: "not checked"}
     done = found.status is Status.PASS
     fix = f"; {found.fix}" if found.fix else ""
     return {f"{name}_done": "x" if done else " ", name: f"{found.saw}{fix}"}

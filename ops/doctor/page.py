@@ -32,7 +32,7 @@ class Box:
 
     @property
     def status(self) -> Status | None:
-        """The worst; None where nothing was looked at."""
+        """The worst; None if nothing was checked."""
         found = {finding.status for finding in self.findings}
         return next((status for status in WORST_FIRST if status in found), None)
 
@@ -85,7 +85,7 @@ def _topology(findings: Sequence[Finding], deployment: Deployment, places: Place
 
 
 def topology(findings: Sequence[Finding], deployment: Deployment) -> list[list[Box]]:
-    """Columns from PING8 over the MTA, proxies and sources to the recipients' view of domains."""
+    """Columns: PING8, the MTA, proxies, sources, and the recipients' view of domains."""
 
     def about(*subjects: str, checks: str = "") -> list[Finding]:
         return [
@@ -147,7 +147,7 @@ def _causes(causes: Mapping[str, Sequence[Finding]], places: Places) -> str:
         f'<article id="{places[members[0].key]}" class="{members[0].status}"><header>'
         f"<i>{members[0].status}</i> <b>{escape(cause)}</b></header><dl>"
         f"<dt>fix</dt><dd>{escape(members[0].fix)}</dd>"
-        f"<dt>also</dt><dd>{len(members)} checks say nothing because of it: "
+        f"<dt>also</dt><dd>{len(members)} checks could not run because of it: "
         f"{escape(names(members))}</dd></dl></article>"
         for cause, members in causes.items()
     )
@@ -172,7 +172,7 @@ def _group(group: str, findings: Sequence[Finding], places: Places) -> str:
 
 
 def _subjects(trouble: Sequence[Finding], places: Places) -> str:
-    """What is wrong with each domain, host or source, with links, where that is much."""
+    """What is wrong with each domain, host or source, with links, if that is a lot."""
     if len(trouble) < _FEW:
         return ""
     by_subject: dict[str, list[Finding]] = {}
@@ -195,7 +195,7 @@ def _subjects(trouble: Sequence[Finding], places: Places) -> str:
 
 
 def _passes(passes: Sequence[Finding]) -> str:
-    """A line each, or where a check passed for many, one line for all of them."""
+    """A line each, or one line for all if a check passed for many."""
     by_check: dict[str, list[Finding]] = {}
     for finding in passes:
         by_check.setdefault(finding.check, []).append(finding)
@@ -213,7 +213,7 @@ def _passes(passes: Sequence[Finding]) -> str:
 
 
 def _article(members: Sequence[Finding], places: Places) -> str:
-    """One finding, with the names of others that fail alike."""
+    """One finding, with the names of others that fail in the same way."""
     finding = members[0]
     rows = [
         ("saw", escape(finding.saw)),

@@ -1,6 +1,6 @@
-"""Whether this machine is what keeps checks from being made: a canary for DNS, TCP and SSH.
+"""Whether checks fail because of this machine: canaries for DNS, TCP and SSH.
 
-They are asked when something failed, and once.
+Each runs at most once, and only after something failed.
 """
 
 import os
@@ -18,13 +18,13 @@ from ops.stack import Deployment
 from policy.errors import UserError
 
 SSH, HTTPS = 22, 443
-NO_DNS = "this machine's DNS servers do not answer, or refuse to"
-NO_TCP = "this machine's network opens no TCP connection, neither to hosts nor elsewhere"
+NO_DNS = "this machine's DNS servers do not answer, or refuse queries"
+NO_TCP = "this machine's network allows no TCP connections, to hosts or elsewhere"
 NO_SSH = "no host answers on port 22 from this machine"
 FIXES = {
-    NO_DNS: "name one that does: --resolver ADDRESS; see dig NS .",
-    NO_TCP: "see its route, VPN and firewall, or run the doctor elsewhere",
-    NO_SSH: "see that its network lets port 22 out, and that its address, as hosts see it, is in "
+    NO_DNS: "use another: --resolver ADDRESS; to test one: dig @ADDRESS NS .",
+    NO_TCP: "check its routes, VPN and firewall, or run the doctor on another machine",
+    NO_SSH: "check that its network allows outbound port 22, and that its public address is in "
     "operators.cidrs",
 }
 
@@ -38,7 +38,7 @@ class Reach:
         self._once = Once()
 
     def cause(self, error: Exception) -> str:
-        """Why a check could not be made: the same text for all that have the same root."""
+        """Why a check could not run; the text is the same for all with the same root cause."""
         if isinstance(error, LookupFailed):
             if not self._once("dns", self._resolver.answers):
                 return NO_DNS

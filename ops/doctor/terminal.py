@@ -23,7 +23,7 @@ _STYLE = {
 
 
 def show(findings: Iterable[Finding], console: Console, *, every: bool) -> None:
-    """Prints what is not well in full, passes as lines when `every`, and a count of all."""
+    """Prints problems in full, passes as lines if `every`, and a count of all."""
     ordered = worst_first(findings)
     width = min(WIDTH, console.width)
     causes = roots(ordered)
@@ -44,7 +44,7 @@ def show(findings: Iterable[Finding], console: Console, *, every: bool) -> None:
 
 
 def _root(cause: str, members: Sequence[Finding]) -> Table:
-    """The cause, what it keeps from being checked, and the fix."""
+    """The cause, how many checks it affects, and the fix."""
     failed = [finding for finding in members if finding.status is Status.FAIL]
     fix = next((finding.fix for finding in (*failed, *members) if finding.fix), "")
     rest = len(members) - len(failed)
@@ -54,7 +54,7 @@ def _root(cause: str, members: Sequence[Finding]) -> Table:
     row.add_column(overflow="fold")
     row.add_row(Text(status, style=_STYLE[status]), Text(cause, style="bold"))
     if rest:
-        row.add_row("", f"{rest} checks could not be made because of it")
+        row.add_row("", f"{rest} checks could not run because of it")
     row.add_row("", Text(fix, style="bold"))
     row.add_row("", "")
     return row
@@ -90,9 +90,9 @@ def _heading(group: str, findings: Iterable[Finding], width: int) -> Table:
 
 
 def together(findings: Iterable[Finding], *, most: int) -> list[list[Finding]]:
-    """Findings of one check that are shown as one: those that one fix puts right.
+    """Findings of one check that are shown as one: those with the same fix.
 
-    A fault of a thousand domains may have a fix for each: after the first `most`, the rest is one.
+    A thousand domains may each have a fix of their own: after `most` groups, the rest is one.
     """
     by_fix: dict[tuple[str, Status], dict[str, list[Finding]]] = {}
     for finding in findings:
@@ -103,10 +103,10 @@ def together(findings: Iterable[Finding], *, most: int) -> list[list[Finding]]:
 
 
 def also(members: Sequence[Finding]) -> str:
-    """Whom a finding is about besides the first, and whether one fix serves all."""
+    """The other subjects of a finding, and whether one fix serves all."""
     others = names(members[1:])
     if any(finding.fix != members[0].fix for finding in members):
-        others += "; each has a fix of its own: ping8 doctor --domain NAME"
+        others += "; each has its own fix: ping8 doctor --domain NAME"
     return others
 
 
@@ -135,7 +135,7 @@ def _trouble(members: Sequence[Finding]) -> Table:
 
 
 def names(findings: Sequence[Finding]) -> str:
-    """Whom findings are about: some by name, the others counted."""
+    """The findings' subjects: some by name, the rest counted."""
     more = len(findings) - _SHOWN
     names = ", ".join(finding.subject for finding in findings[:_SHOWN])
     return f"{names} and {more} more" if more > 0 else names

@@ -61,7 +61,7 @@ class Alarms(Model):
     memory_used: Percent = Field(default=80, description="Memory use, in percent of kumod's limit.")
     queue_age: Duration = Field(default="6h", description="Age of the oldest message.")
     event_backlog: Annotated[int, unit("events")] = Field(
-        default=10_000, ge=1, description="Events that wait for PING8."
+        default=10_000, ge=1, description="Pending events for PING8."
     )
     bounce_share: Share = Field(
         default=0.05,

@@ -1,10 +1,10 @@
-"""What the doctor looks at: one decorated function for each check."""
+"""The doctor's checks: one decorated function for each."""
 
 import importlib
 import pkgutil
 
 
 def load() -> None:
-    """Imports every module of this folder, whose checks register themselves."""
+    """Imports every module in this folder; the checks register themselves."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")

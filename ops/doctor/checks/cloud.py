@@ -1,4 +1,4 @@
-"""What AWS says, asked by hosts with their roles: an operator needs no credentials of AWS."""
+"""Checks of AWS. Hosts query it with their roles, so operators need no AWS credentials."""
 
 from ops.doctor import fixes
 from ops.doctor.case import Case
@@ -11,7 +11,7 @@ from policy.settings.base import named
 
 @check("host.image", IMAGES)
 def image(access: HostAccess, case: Case) -> Finding:
-    """The image that the settings pin; else the instance's own, which a new one would get, too."""
+    """The image that the settings pin, or the instance's own, which a new one would get."""
     mta = access.role == "mta"
     host = case.settings.mta if mta else named(case.settings.proxies, access.name)
     pinned = ("--image", host.ami) if host.ami else ()
@@ -25,14 +25,14 @@ def image(access: HostAccess, case: Case) -> Finding:
     return warned(
         saw,
         expected="an image that exists",
-        fix=f"while it runs nothing is lost; before it is replaced, set {key} to an image that "
-        "exists, which replaces it (docs/operating.md)",
+        fix=f"set {key} to an image that exists; this replaces the host (docs/operating.md). "
+        "Until then the running host is not affected",
     )
 
 
 @check("alarms.subscriptions", TOPIC)
 def subscriptions(topic: str, case: Case) -> Finding:
-    """Everybody confirmed; AWS deletes what nobody confirms for two days (SNS Developer Guide)."""
+    """Every operator confirmed. AWS deletes pending subscriptions after two days (SNS guide)."""
     region = case.settings.region
     found = case.ask(case.deployment.mta, "cloud", "--region", region, "--topic", topic)["topic"]
     if "error" in found:
@@ -41,9 +41,9 @@ def subscriptions(topic: str, case: Case) -> Finding:
     saw = f"{found['confirmed']} of {expected} confirmed, {found['pending']} pending"
     fix = (
         'each operator opens the link in the e-mail "AWS Notification - Subscription Confirmation"'
-        f"; who is missing: aws sns list-subscriptions-by-topic --region {region} "
+        f"; to see who is missing: aws sns list-subscriptions-by-topic --region {region} "
         f"--topic-arn {topic}"
-        f"; a new e-mail, after two days: {fixes.refresh(case.deployment)}"
+        f"; to send a new e-mail after two days: {fixes.refresh(case.deployment)}"
     )
     if not found["confirmed"]:
         return failed(saw, expected="all confirmed", fix=fix)

@@ -1,4 +1,4 @@
-"""DKIM of a sender domain: what DNS publishes against the keys on the host."""
+"""DKIM of a sender domain: compares the records in DNS with the keys on the host."""
 
 import base64
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from policy.dns.plan import zone_of
 _RSA_BITS = 2048
 _NO_KEY = "no published key"
 _IGNORED_BELOW = 1024
-"""RSA keys that no receiver takes (RFC 8301, 3.2)."""
+"""Receivers ignore RSA keys shorter than this (RFC 8301, 3.2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A key record; `key` is in one form for comparison with the host's."""
+    """A key record; `key` is normalised for comparison with the host's."""
 
     kind: str
     bits: int
@@ -52,9 +52,9 @@ def parse(name: str, record: str) -> Published:
     hashes = tags.get(b"h", b"sha256").split(b":")
     services = tags.get(b"s", b"*").split(b":")
     if b"sha256" not in hashes:
-        raise BadRecord("h= leaves out sha256, which we sign with")
+        raise BadRecord("h= does not allow sha256, which we sign with")
     if not {b"*", b"email"} & set(services):
-        raise BadRecord("s= leaves out email")
+        raise BadRecord("s= does not allow email")
     if kind == b"rsa" and bits < _IGNORED_BELOW:
         raise BadRecord(f"RSA key of {bits} bits, which receivers ignore")
     testing = b"y" in tags.get(b"t", b"").split(b":")
@@ -85,7 +85,7 @@ def _fix(selector: Selector, case: Case) -> str:
 
 @check("domain.dkim-record", SELECTORS)
 def record(selector: Selector, case: Case) -> Finding:
-    """The record is there and can be used; elsewhere it is an alias, which follows new keys."""
+    """The record is valid. In an external zone it is an alias, which follows key changes."""
     fix = _fix(selector, case)
     try:
         published, aliases = _look(selector, case)
@@ -101,7 +101,7 @@ def record(selector: Selector, case: Case) -> Finding:
     if (shared or external) and target not in aliases:
         return warned(
             f"{saw}, a copy instead of an alias",
-            expected=f"CNAME {target}: else each new key waits for the domain's owner",
+            expected=f"CNAME {target}; the domain's owner must publish each new key of a copy",
             fix=fix,
         )
     return passed(saw)
@@ -109,7 +109,7 @@ def record(selector: Selector, case: Case) -> Finding:
 
 @check("domain.dkim-key", SELECTORS)
 def same_key(selector: Selector, case: Case) -> Finding:
-    """The published key is the public one of the host's."""
+    """The published key matches the host's private key."""
     try:
         published, _ = _look(selector, case)
     except BadRecord:
@@ -123,11 +123,11 @@ def same_key(selector: Selector, case: Case) -> Finding:
     key = serialization.load_der_public_key(base64.b64decode(keys[name]))
     on_host = key.public_bytes_raw() if isinstance(key, ed25519.Ed25519PublicKey) else _rsa_der(key)
     if on_host == published.key:
-        return passed("the published key is the host's")
+        return passed("the published key matches the host's")
     return failed(
-        "the published key is another than the host's",
+        "the published key differs from the host's",
         expected="the host's key",
-        fix=f"{_fix(selector, case)}; if the host's key was changed there: {push}",
+        fix=f"{_fix(selector, case)}; if the key was changed on the host: {push}",
     )
 
 
@@ -144,7 +144,7 @@ def length(selector: Selector, case: Case) -> Finding:
     return failed(
         saw,
         expected=f"{_RSA_BITS} bits or more",
-        fix="give the domain new selectors (dkim.selectors) and no key of your own, then "
+        fix="give the domain new selectors (dkim.selectors) without a key of your own, then "
         f"{fixes.up(case.deployment)}",
     )
 

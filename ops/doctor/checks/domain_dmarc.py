@@ -1,4 +1,4 @@
-"""DMARC of a sender domain: its record, alignment, and who takes the reports."""
+"""DMARC of a sender domain: its record, alignment and report addresses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,12 +19,12 @@ _WEAKEST_FIRST = ("none", "quarantine", "reject")
 
 
 def _look(domain: SenderDomain, case: Case) -> tuple[Mapping[str, Any], str, str]:
-    """Tags of the record, the record, and whose it is. Raises `DMARCError`."""
+    """The record's tags, the record, and the domain that has it. Raises `DMARCError`."""
     return case.once(("dmarc", domain.name), lambda: _published(domain.name, case.resolver))
 
 
 def _published(name: str, resolver: Resolver) -> tuple[Mapping[str, Any], str, str]:
-    # checkdmarc takes a failed look-up for a missing record; this one raises instead.
+    # checkdmarc treats a failed look-up as a missing record; this call raises instead.
     resolver.txt(names.dmarc(name))
     found = checkdmarc.dmarc.query_dmarc_record(name, resolver=resolver.dnspython, retries=0)
     record, location = found["record"], found["location"]
@@ -79,7 +79,7 @@ def alignment(domain: SenderDomain, case: Case) -> Finding:
         else f"set this domain's `bounce` to bounce.{domain.name} in the stack file"
     )
     return warned(
-        f"{saw}: DKIM alone aligns",
+        f"{saw}: only DKIM aligns",
         expected=f"an envelope under {organisation}, relaxed alignment",
         fix=fix,
     )
@@ -87,7 +87,7 @@ def alignment(domain: SenderDomain, case: Case) -> Finding:
 
 @check("domain.report-address", DOMAINS)
 def reports(domain: SenderDomain, case: Case) -> Finding:
-    """Reports go where the settings say, to somebody who takes them."""
+    """Reports go to the address in the settings, whose domain accepts them."""
     try:
         tags, _, location = _look(domain, case)
     except checkdmarc.dmarc.DMARCError:
@@ -97,7 +97,7 @@ def reports(domain: SenderDomain, case: Case) -> Finding:
     wanted = domain.dmarc.report
     if wanted and wanted.lower() not in [address.lower() for address in addresses]:
         return warned(
-            f"reports go to {', '.join(addresses) or 'nobody'}",
+            f"reports go to {', '.join(addresses) or 'no address'}",
             expected=f"rua=mailto:{wanted}",
             fix=_fix(domain, case),
         )
@@ -105,13 +105,13 @@ def reports(domain: SenderDomain, case: Case) -> Finding:
         problem = _report_problem(location, address, case.resolver)
         if problem:
             return problem
-    return passed(", ".join(addresses) or "none asked for")
+    return passed(", ".join(addresses) or "none requested")
 
 
 def _report_problem(location: str, address: str, resolver: Resolver) -> Finding | None:
     receiver = address.rpartition("@")[2].lower()
     consent = f"{location}._report._dmarc.{receiver}"
-    # Raises where nothing is known; checkdmarc would say that consent is missing.
+    # Raises if the look-up fails; checkdmarc would report missing consent.
     resolver.txt(consent)
     try:
         checkdmarc.dmarc.verify_dmarc_report_destination(
@@ -123,14 +123,14 @@ def _report_problem(location: str, address: str, resolver: Resolver) -> Finding 
         )
     except checkdmarc.dmarc.UnverifiedDMARCURIDestination:
         return warned(
-            f"{address}: {receiver} does not say that it takes reports about {location}",
+            f"{address}: {receiver} does not publish that it accepts reports about {location}",
             expected=f"TXT {consent}",
             fix=f'the owner of {receiver} publishes: {consent}. 3600 IN TXT "v=DMARC1"',
         )
     if not (resolver.exchangers(receiver) or resolver.addresses(receiver)):
         return warned(
-            f"{address}: {receiver} takes no mail",
+            f"{address}: {receiver} accepts no mail",
             expected=f"MX {receiver}",
-            fix="name an address that takes mail under dmarc.report in the stack file",
+            fix="set dmarc.report in the stack file to an address that accepts mail",
         )
     return None

@@ -32,7 +32,7 @@ def _results(domain: SenderDomain, case: Case) -> list[Result]:
 
 
 def _look(domain: SenderDomain, case: Case) -> list[Result]:
-    """Raises `LookupFailed` if one of them could not be had."""
+    """Raises `LookupFailed` if a look-up failed."""
     results = case.once(("spf", domain.name), lambda: _results(domain, case))
     for name, _, verdict, why in results:
         if verdict == "temperror":
@@ -74,7 +74,7 @@ def limits(domain: SenderDomain, case: Case) -> Finding:
             return failed(
                 saw[-1],
                 expected=f"at most {_LOOKUPS} look-ups, {_VOID_LOOKUPS} void",
-                fix=f"{fix}; if the record is as the settings say, remove domains under "
+                fix=f"{fix}; if the record matches the settings, remove domains from "
                 "spf.include that are not needed",
             )
         if not found["valid"]:
@@ -85,7 +85,7 @@ def limits(domain: SenderDomain, case: Case) -> Finding:
 
 @check("domain.bounce", DOMAINS)
 def bounce_domain(domain: SenderDomain, case: Case) -> Finding:
-    """MX of the bounce and feedback domains lead to the MTA's address."""
+    """MX of the bounce and feedback domains point to the MTA's address."""
     resolver, deployment = case.resolver, case.deployment
     names = dict.fromkeys((domain.bounce_domain, domain.feedback_domain))
     address = deployment.mta.address

@@ -53,21 +53,21 @@ def transport_security(domain: SenderDomain, case: Case) -> Finding:
         if any(text.startswith("v=STSv1") for text in resolver.txt(f"_mta-sts.{name}")):
             problem = _mta_sts_problem(name, case)
             broken += [f"MTA-STS {name}: {problem}"] if problem else []
-            found += [] if problem else [f"MTA-STS {name} holds"]
-        # A wildcard answers here with texts of another kind.
+            found += [] if problem else [f"MTA-STS {name} is valid"]
+        # A wildcard record may return other texts here.
         if any(text.startswith("v=TLSRPTv1") for text in resolver.txt(f"_smtp._tls.{name}")):
             report = checkdmarc.smtp_tls_reporting.check_smtp_tls_reporting(
                 name, resolver=resolver.dnspython, retries=0
             )
             valid = report["valid"]
             broken += [] if valid else [f"TLS-RPT {name}: {report['error']}"]
-            found += [f"TLS-RPT {name} holds"] if valid else []
+            found += [f"TLS-RPT {name} is valid"] if valid else []
     if broken:
         return failed(
             "; ".join(broken),
             expected="a valid record, and a valid policy that names every MX",
             fix=f"fix https://mta-sts.{domain.name}{_POLICY_PATH} and its records, or remove "
-            "them: first mode: none, then after its max_age the record",
+            "them: first publish mode: none, and remove the record once max_age has passed",
         )
     return passed("; ".join(found) or "not published")
 
@@ -106,8 +106,7 @@ def _mta_sts_problem(name: str, case: Case) -> str | None:
 
 @check("domain.name-servers", DOMAINS, when=lambda options: options.authoritative)
 def authoritative(domain: SenderDomain, case: Case) -> Finding:
-    """Whether every authoritative server says the same of the domain's records, as does the
-    resolver."""
+    """All authoritative servers and the resolver have the same records of the domain."""
     resolver = case.resolver
     silent: dict[str, str] = {}
     different: list[str] = []
@@ -144,23 +143,23 @@ def _agreement(
         f"{fixes.refresh(deployment)}"
     )
     if different:
-        return failed(different[0], expected="one answer of all servers", fix=zone_fix)
+        return failed(different[0], expected="the same answer from all servers", fix=zone_fix)
     if not asked:
         return unknown(
             f"no authoritative server answered: {'; '.join(silent) or 'none named'}",
-            fix="let this machine speak DNS to the internet (port 53), or leave --authoritative",
+            fix="allow DNS from this machine to the internet (port 53), or omit --authoritative",
         )
     if silent:
         return failed(
             "; ".join(silent),
-            expected="an answer of every server",
+            expected="an answer from every server",
             fix=zone_fix,
         )
     if stale:
         return warned(
-            f"the resolver still has other answers of {', '.join(stale)}",
-            expected="what the authoritative servers say",
-            fix="wait for the records' TTL; receivers may hold the old ones as long",
+            f"the resolver still has old answers for {', '.join(stale)}",
+            expected="the authoritative servers' answers",
+            fix="wait until the records' TTL expires; receivers may cache the old ones as long",
         )
     return passed(f"{asked} answers agree")
 

@@ -1,4 +1,4 @@
-"""Egress sources: A, PTR and EHLO name agree, and port 25 is open as that address."""
+"""Egress sources: A, PTR and EHLO name agree, and port 25 is open from that address."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from policy.settings.hosts import ProxyHost
 SSH = 22
 _GMAIL = "gmail-smtp-in.l.google.com"
 _REFUSES = ipaddress.ip_network("127.255.255.0/24")
-"""Answers of block lists that do not serve the asking resolver."""
+"""Answers of block lists that refuse the querying resolver."""
 
 
 @check("egress.address", SOURCES)
@@ -39,7 +39,7 @@ def reverse_dns(source: Egress, case: Case) -> Finding:
         what=f"PTR {source.public}",
         saw=case.resolver.pointers(source.public),
         expected=source.ehlo,
-        fix=f"{fixes.refresh(case.deployment)} once A {source.ehlo} resolves; how far AWS is: "
+        fix=f"{fixes.refresh(case.deployment)} once A {source.ehlo} resolves; AWS's progress: "
         "aws ec2 describe-addresses-attribute --attribute domain-name "
         f"--region {case.settings.region}",
     )
@@ -49,7 +49,7 @@ def _agree(*, what: str, saw: Sequence[str], expected: str, fix: str) -> Finding
     seen = f"{what} → {', '.join(saw) or 'nothing'}"
     if [name.lower() for name in saw] == [expected.lower()]:
         return passed(seen)
-    return failed(seen, expected=f"{expected} alone", fix=fix)
+    return failed(seen, expected=f"only {expected}", fix=fix)
 
 
 @check("egress.spf", SOURCES)
@@ -65,7 +65,7 @@ def ehlo_spf(source: Egress, case: Case) -> Finding:
 
 
 def _dial(source: Egress, case: Case) -> Dial:
-    """A well-known exchanger as this source; the setting names it, or a domain with MX."""
+    """Dials the exchanger as this source; the setting names it, or a domain with MX."""
     name = case.options.exchanger
     return case.dial(source, next(iter(case.resolver.exchangers(name)), name))
 
@@ -79,15 +79,15 @@ def port_25(source: Egress, case: Case) -> Finding:
     if not dial.resolved:
         proxy = case.deployment.hosts[source.proxy]
         return unknown(
-            f"{proxy.name} finds no address of {dial.exchanger}: {dial.error}",
-            fix="name an exchanger that exists (--exchanger, doctor.exchanger); if this one does: "
+            f"{proxy.name} finds no address for {dial.exchanger}: {dial.error}",
+            fix="set an exchanger that exists (--exchanger, doctor.exchanger); if this one exists: "
             + fixes.on_host(proxy, f"resolvectl query {dial.exchanger}"),
         )
     return failed(
         f"no connection to {dial.exchanger}:25 from {source.private}: {dial.error}",
         expected="a greeting",
         fix="ask AWS to lift the block on port 25: ping8 doctor --before-launch "
-        f"--stack {case.deployment.stack} prints the request; if it is lifted: "
+        f"--stack {case.deployment.stack} prints the request; if it is already lifted: "
         f"{fixes.refresh(case.deployment)}",
     )
 
@@ -106,8 +106,8 @@ def seen_as(source: Egress, case: Case) -> Finding:
         )
     if not dial.seen_address:
         return unknown(
-            f"{dial.exchanger} does not say whom it sees: {dial.ehlo_answer[:80]}",
-            fix=f"ask one that does: --exchanger {_GMAIL}",
+            f"{dial.exchanger} does not report the address it sees: {dial.ehlo_answer[:80]}",
+            fix=f"use one that does: --exchanger {_GMAIL}",
         )
     saw = f"{dial.exchanger} sees {dial.seen_address}, EHLO {source.ehlo}: {dial.ehlo_answer[:80]}"
     if dial.seen_address != source.public:
@@ -122,7 +122,7 @@ def seen_as(source: Egress, case: Case) -> Finding:
 
 @check("egress.block-lists", SOURCES, when=lambda options: bool(options.block_lists))
 def block_lists(source: Egress, case: Case) -> Finding:
-    """Whether asked DNS block lists name the address; their terms are the operator's to keep."""
+    """The address is on none of the lists. Operators must keep to the lists' terms of use."""
     lists = case.options.block_lists
     reverse = ".".join(reversed(source.public.split(".")))
     listed = {zone: case.resolver.addresses(f"{reverse}.{zone}") for zone in lists}
@@ -137,7 +137,7 @@ def block_lists(source: Egress, case: Case) -> Finding:
     if refused:
         return unknown(
             f"{', '.join(refused)} refuses this resolver",
-            fix="ask through a resolver of your own (--resolver); public ones are refused",
+            fix="use a resolver of your own (--resolver); public ones are refused",
         )
     return passed(f"on none of {', '.join(lists)}")
 
@@ -148,7 +148,7 @@ def _refusal(code: str) -> bool:
 
 @check("egress.proxy-closed", PROXIES)
 def proxy_closed(proxy: ProxyHost, case: Case) -> Finding:
-    """The proxy's SOCKS port from outside. A host that answers nowhere proves nothing."""
+    """The proxy's SOCKS port from outside. If no port answers, that proves nothing."""
     address = case.deployment.hosts[proxy.name].address
     where = f"{address}:{proxy.port}"
     if https.port(address, proxy.port) is https.Port.OPEN:

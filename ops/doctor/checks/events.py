@@ -1,4 +1,4 @@
-"""Events on their way to PING8, and mail on its way out, as the MTA host counts them."""
+"""Pending events and queued mail, as the MTA host counts them."""
 
 from ops.doctor import fixes
 from ops.doctor.case import Case
@@ -11,17 +11,17 @@ from policy.settings.base import seconds
 
 @check("mta.events", MTA)
 def backlog(host: HostAccess, case: Case) -> Finding:
-    """Events that wait for PING8."""
+    """Events that are pending."""
     status = case.status(host)
     waiting, limit = status.metric("event_backlog"), case.settings.alarms.event_backlog
     if waiting is None:
         return unknown(status.why_missing)
-    saw = f"{waiting:.0f} events wait"
+    saw = f"{waiting:.0f} events pending"
     if waiting > limit:
         return failed(
             saw,
             expected=f"{limit} or fewer",
-            fix="see what PING8 answers: "
+            fix="to see what PING8 answers: "
             f"ping8 doctor --stack {case.deployment.stack} --only mta.webhook --test-event",
         )
     return passed(saw)
@@ -39,7 +39,7 @@ def dead_letters(host: HostAccess, case: Case) -> Finding:
         return warned(
             f"{dead:.0f} dead letters",
             expected="none",
-            fix=f"why: ping8 events list --stack {stack}; when PING8 is fixed: "
+            fix=f"to see why: ping8 events list --stack {stack}; once PING8 is fixed: "
             f"ping8 events replay --stack {stack}",
         )
     return passed("none")
@@ -47,7 +47,7 @@ def dead_letters(host: HostAccess, case: Case) -> Finding:
 
 @check("mta.reputation", MTA)
 def refusals(host: HostAccess, case: Case) -> Finding:
-    """Refusals for reputation that nobody has acknowledged."""
+    """Unacknowledged refusals for reputation."""
     status = case.status(host)
     count = status.metric("reputation_refusals")
     if count is None:
@@ -58,13 +58,13 @@ def refusals(host: HostAccess, case: Case) -> Finding:
     return failed(
         "; ".join(f"{one['provider']} refuses {one['source']}: {one['words']}" for one in opened),
         expected="none",
-        fix=f"what to do: ping8 reputation list --stack {case.deployment.stack}",
+        fix=f"to see what to do: ping8 reputation list --stack {case.deployment.stack}",
     )
 
 
 @check("mta.queue-age", MTA)
 def queue_age(host: HostAccess, case: Case) -> Finding:
-    """Age of the oldest message that waits."""
+    """Age of the oldest queued message."""
     status = case.status(host)
     age, limit = status.metric("oldest_message_seconds"), case.settings.alarms.queue_age
     if age is None:
@@ -73,7 +73,7 @@ def queue_age(host: HostAccess, case: Case) -> Finding:
         return warned(
             f"{age / 3600:.1f} h",
             expected=f"{limit} or less",
-            fix="which destination it is: "
+            fix="to find the destination: "
             + fixes.on_host(host, "sudo /opt/kumomta/sbin/kcli queue-summary"),
         )
     return passed(f"{age / 60:.0f} min")

@@ -30,15 +30,15 @@ def login(access: HostAccess, case: Case) -> Finding:
     region = case.settings.region
     return failed(
         why,
-        expected="a log-in with the host key of the stack",
-        fix="see that your address is in operators.cidrs, and whether the host runs: "
+        expected="a log-in with the stack's host key",
+        fix="check that your address is in operators.cidrs and that the host is running: "
         f"aws ec2 describe-instance-status --region {region} --instance-ids {access.instance_id}",
     )
 
 
 @check("host.units", HOSTS)
 def units(access: HostAccess, case: Case) -> Finding:
-    """All units of the release are active and do not restart in circles."""
+    """All units of the release are active and do not keep restarting."""
     status = case.status(access)
     down = [unit for unit in status.units if not unit.up]
     restless = [unit for unit in status.units if unit.restarts >= _RESTARTS]
@@ -68,7 +68,7 @@ def release(access: HostAccess, case: Case) -> Finding:
         return failed(
             f"release {status.release or 'none'}",
             expected=access.release_id,
-            fix=f"{fixes.push(case.deployment)}; who rolled back: "
+            fix=f"{fixes.push(case.deployment)}; to see who rolled back: "
             + fixes.on_host(access, "sudo journalctl -t sudo | grep ping8-agent"),
         )
     if status.pending:
@@ -82,7 +82,7 @@ def release(access: HostAccess, case: Case) -> Finding:
 
 @check("host.reboot", HOSTS)
 def reboot(access: HostAccess, case: Case) -> Finding:
-    """Whether an update waits for a reboot, whose time the operator chooses."""
+    """No update needs a reboot. The operator chooses when to reboot."""
     if not case.status(access).metric("reboot_pending"):
         return passed("no reboot is pending")
     return warned(
@@ -94,7 +94,7 @@ def reboot(access: HostAccess, case: Case) -> Finding:
 
 @check("host.drift", CHANGED_HOSTS)
 def drift(access: HostAccess, case: Case) -> Finding:
-    """Differences of the host from its release, but for modes and owners."""
+    """Differences of the host from its release, except modes and owners."""
     changes = _changes(access, case)
     return _differences(access, [each for each in changes if not _about_modes(each)], case)
 
@@ -125,14 +125,14 @@ def _differences(
     more = len(differences) - _SHOWN
     return failed(
         first + (f"; and {more} more" if more > 0 else ""),
-        expected=f"what release {access.release_id} says",
-        fix=f"{fixes.push(case.deployment)}; it keeps what it replaces under /opt/ping8/backup",
+        expected=f"as in release {access.release_id}",
+        fix=f"{fixes.push(case.deployment)}; replaced files are kept in /opt/ping8/backup",
     )
 
 
 @check("host.version", MTA)
 def version(access: HostAccess, case: Case) -> Finding:
-    """The installed KumoMTA is the pinned one, and nothing is known to be wrong with it."""
+    """The installed KumoMTA is the pinned one and has no known faults."""
     wanted = case.settings.kumomta
     pinned, found = wanted.version, case.status(access).version or "none"
     faults = kumomta.faults(found)
@@ -141,5 +141,5 @@ def version(access: HostAccess, case: Case) -> Finding:
     found = "; ".join([found, *faults])
     fix = fixes.push(case.deployment)
     if wanted.preinstalled:
-        fix = "give the hosts an image (mta.ami) that brings the pinned version, or pin its own"
+        fix = "set mta.ami to an image with the pinned version, or pin the image's version"
     return failed(found, expected=pinned, fix=fix)

@@ -1,4 +1,4 @@
-"""Headroom of a host: disks against the spool expected, memory; and its clock."""
+"""A host's headroom in disks, spool and memory, and its clock."""
 
 from collections.abc import Iterable
 
@@ -32,7 +32,7 @@ def _disk(access: HostAccess, volume: str, space: float, inodes: float, case: Ca
     saw = f"{space:.0f} % of space and {inodes:.0f} % of inodes free"
     fix = fixes.on_host(access, f"sudo du -xh -d2 {_PLACES.get(volume, '/')} | sort -h | tail")
     if volume in _SIZES:
-        fix += f"; more room: raise {_SIZES[volume]}, then {fixes.up(case.deployment)}"
+        fix += f"; for more room raise {_SIZES[volume]}, then {fixes.up(case.deployment)}"
     free = min(space, inodes)
     if free < alarms.disk_free_critical:
         expected = f"{alarms.disk_free_critical} % or more"
@@ -49,7 +49,7 @@ _SIZES = {"spool": "mta.spoolGib", "logs": "mta.logGib"}
 
 @check("host.backlog-room", MTA)
 def backlog_room(access: HostAccess, case: Case) -> Finding:
-    """The spool has its size, and above kumod's limit room for the backlog that is expected."""
+    """The spool has its configured size, and room for the backlog above kumod's limit."""
     status = case.status(access)
     free = status.metric("disk_free_bytes", "spool")
     total = status.metric("disk_total_bytes", "spool")
@@ -61,11 +61,11 @@ def backlog_room(access: HostAccess, case: Case) -> Finding:
         return warned(
             f"the spool's file system has {total / _GIB:.0f} GiB",
             expected=f"{host.spool_gib} GiB (mta.spoolGib)",
-            fix=f"{fixes.push(case.deployment)} grows it to its volume",
+            fix=f"{fixes.push(case.deployment)} grows it to the size of its volume",
         )
     room = max(0.0, free - total * KUMOD_REFUSES_BELOW / 100)
     need = host.expected_backlog * host.expected_message_kib * 1024
-    saw = f"{room / _GIB:.1f} GiB usable, {need / _GIB:.1f} GiB expected at the worst"
+    saw = f"{room / _GIB:.1f} GiB usable, {need / _GIB:.1f} GiB needed for the expected backlog"
     if room < need:
         return warned(
             saw,
@@ -90,15 +90,15 @@ def memory(access: HostAccess, case: Case) -> Finding:
         return warned(
             saw,
             expected=f"{limit} % or less",
-            fix=f"what uses it: {fixes.on_host(access, 'ps aux --sort=-rss | head')}; "
-            f"if it is needed: a larger {kind}, then {fixes.up(case.deployment)}",
+            fix=f"to see what uses it: {fixes.on_host(access, 'ps aux --sort=-rss | head')}; "
+            f"if it is needed, set a larger {kind}, then {fixes.up(case.deployment)}",
         )
     return passed(saw)
 
 
 @check("host.clock", HOSTS)
 def clock(access: HostAccess, case: Case) -> Finding:
-    """Offset of the clock, as the host's time synchronisation knows it."""
+    """Offset of the clock, as the host's time synchronisation reports it."""
     status = case.status(access)
     offset, limit = status.metric("clock_offset_seconds"), case.settings.alarms.clock_offset
     fix = fixes.on_host(access, "chronyc tracking; chronyc sources; sudo chronyc makestep")

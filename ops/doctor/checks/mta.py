@@ -21,7 +21,7 @@ _REFUSED = (
     "/api/admin/suspend/v1",
     "/api/admin/inspect-message/v1",
 )
-"""Asked with GET: should one be open, nothing may happen by asking."""
+"""Requested with GET, which changes nothing if one is open."""
 
 LISTENER = KUMOD_PORT
 SMTP = 25
@@ -29,14 +29,14 @@ SMTP = 25
 
 @check("mta.address", MTA_NAME)
 def address(endpoint: Endpoint, case: Case) -> Finding:
-    """The name that PING8 injects at, and that MX records name, leads to the host."""
+    """The name that PING8 and MX records use resolves to the host."""
     name, expected = endpoint.host, endpoint.address
     found = case.resolver.addresses(name)
     saw = f"A {name} → {', '.join(found) or 'nothing'}"
     if found == [expected]:
         return passed(saw)
     fix = fixes.refresh(case.deployment)
-    return failed(saw, expected=f"{expected} alone", fix=fix)
+    return failed(saw, expected=f"only {expected}", fix=fix)
 
 
 @check("mta.token", MTA_NAME)
@@ -54,7 +54,7 @@ def injection(endpoint: Endpoint, case: Case) -> Finding:
     others = {status for status in answers.values() if status != 401}
     if others == {429}:
         return unknown(
-            f"{saw}: too many tries from this address",
+            f"{saw}: too many requests from this address",
             fix="run again in a minute",
         )
     if others:
@@ -99,15 +99,15 @@ def listener(endpoint: Endpoint, case: Case) -> Finding:
 
 @check("mta.port-25", MTA_NAME)
 def port_25(endpoint: Endpoint, case: Case) -> Finding:
-    """Open just when bounce domains exist.
+    """Open only if bounce domains exist.
 
-    Many offices and providers let no port 25 out: where it does not answer here, a proxy is asked.
+    Many networks block outbound port 25. If nothing answers this machine, a proxy tries.
     """
     wanted = case.settings.takes_reports()
     open_, seen = https.port(endpoint.address, SMTP) is Port.OPEN, ""
     if not open_:
         source = next(iter(case.deployment.egress.values()))
-        open_, seen = case.dial(source, endpoint.address).connected, " as a proxy sees it"
+        open_, seen = case.dial(source, endpoint.address).connected, ", as a proxy sees it"
     saw = f"{endpoint.address}:{SMTP} is {'open' if open_ else 'closed'}{seen}"
     if open_ == wanted:
         return passed(saw)
@@ -121,15 +121,15 @@ def port_25(endpoint: Endpoint, case: Case) -> Finding:
 
 @check("mta.certificate", MTA_NAME)
 def certificate(endpoint: Endpoint, case: Case) -> Finding:
-    """Chain, names and days left. A self-signed one passes where the stack asks for that."""
+    """Chain, names and days left. A self-signed one passes if the stack asks for it."""
     host, settings = endpoint.host, case.settings
     shown = https.certificate(endpoint)
     trust = shown if settings.certificate.kind == "self-signed" else None
     problem = https.distrust(endpoint, ca_file=case.options.ca_file, trust=trust)
     left = (shown.not_valid_after_utc - datetime.datetime.now(datetime.UTC)).days
-    saw = f"{_names(shown)}, {left} days left, by {shown.issuer.rfc4514_string() or 'nobody'}"
+    saw = f"{_names(shown)}, {left} days left, by {shown.issuer.rfc4514_string() or '?'}"
     days = settings.alarms.certificate_days
-    expected = f"a chain that clients trust, for {host}, {days} days or more left"
+    expected = f"a trusted chain for {host}, {days} days or more left"
     fix = _renewal(case.deployment)
     if problem:
         return failed(f"{saw}: {problem.reason}", expected=expected, fix=fix)

@@ -63,7 +63,7 @@ def repository(folder: Path, case: Case) -> Finding:
         return failed(
             "; ".join(found[:_SHOWN]) + (f"; and {more} more" if more > 0 else ""),
             expected="none",
-            fix="make a new secret, for every reader knows this one; remove it from the file; "
+            fix="replace the secret, which every reader knows, and remove it from the file; "
             f"in a stack file: pulumi config set --secret KEY -s {case.deployment.stack}",
         )
     return passed(f"none in {len(tracked)} tracked files")

@@ -12,7 +12,7 @@ _REFUSED = (401, 403)
 
 @check("mta.webhook", MTA_NAME)
 def webhook(_endpoint: Endpoint, case: Case) -> Finding:
-    """By `ping8-agent webhook` on the MTA host; a status is there only after a test event."""
+    """By `ping8-agent webhook` on the MTA host; there is a status only after a test event."""
     verb = ("webhook", "--test-event") if case.options.test_event else ("webhook",)
     access, stack = case.deployment.mta, case.deployment.stack
     answer = case.ask(access, *verb)
@@ -21,7 +21,7 @@ def webhook(_endpoint: Endpoint, case: Case) -> Finding:
         return failed(
             f"{url}: {answer['error']}",
             expected="a connection, with a certificate that the host trusts",
-            fix="fix PING8's endpoint or its certificate; as the host sees it: "
+            fix="fix PING8's endpoint or its certificate; to test it from the host: "
             + fixes.on_host(access, f"curl -sv -o /dev/null {url}"),
         )
     if "taken" not in answer:
@@ -35,9 +35,9 @@ def webhook(_endpoint: Endpoint, case: Case) -> Finding:
         )
     if not answer["taken"]:
         return failed(
-            f"{url} did not take the test event: {answer['answer']}",
+            f"{url} did not accept the test event: {answer['answer']}",
             expected="2xx, and no failure in its body",
-            fix="fix PING8's endpoint; events wait and are sent again meanwhile: "
+            fix="fix PING8's endpoint; events stay queued and are retried; to test it: "
             f"ping8 doctor --stack {stack} --only mta --test-event",
         )
-    return passed(f"{url} took a test event: {status}")
+    return passed(f"{url} accepted a test event: {status}")

@@ -28,7 +28,7 @@ def zone_delegation(zone: str, case: Case) -> Finding:
 def delegation(zone: str, resolver: Resolver) -> Finding:
     """NS records at the parent, each server that they name, and the zone's own NS records.
 
-    Where no server of the parent can be asked from here, what the resolver finds has to do.
+    If no server of the parent answers this machine, the resolver's answer decides.
     """
     parent = resolver.zone(zone.partition(".")[2])
     fix = (
@@ -39,17 +39,17 @@ def delegation(zone: str, resolver: Resolver) -> Finding:
     named = _at_parent(parent, zone, resolver)
     if named is None:
         if resolver.zone(zone) == zone:
-            return passed(f"{zone} is a zone; this machine cannot ask the servers of {parent}")
+            return passed(f"{zone} is a zone; this machine cannot query the servers of {parent}")
         named = []
     if not named:
-        return failed(f"{parent} names no server", expected=f"NS {zone}", fix=fix)
+        return failed(f"{parent} has no NS records for {zone}", expected=f"NS {zone}", fix=fix)
     said, lame = {}, []
     for server in named:
         try:
             said[server] = resolver.ask(_address(server, resolver), zone, "NS")
         except LookupFailed as error:
             lame.append(f"{server}: {error}")
-    expected = "an answer of every server that the parent names"
+    expected = "an answer from every server that the parent names"
     if not said:
         return failed("; ".join(lame), expected=expected, fix=fix)
     if lame:
@@ -86,13 +86,13 @@ def issuers(endpoint: Endpoint, case: Case) -> Finding:
 def caa(host: str, settings: Settings, resolver: Resolver, ca_file: str | None) -> Finding:
     """The records of the host or, without any, of the nearest name above (RFC 8659, 3).
 
-    `issuewild` is for wildcards alone; without `issue` every authority may.
+    `issuewild` applies only to wildcards. Without `issue`, every authority may issue.
     """
     name, records = _nearest(host, resolver)
     issue = [_issuer(record.value) for record in records if record.tag.lower() == b"issue"]
     foreign = [r.tag for r in records if r.flags & _CRITICAL and r.tag.lower() not in _KNOWN]
     if not issue and not foreign:
-        return passed(f"CAA {name} limits nobody" if records else "no CAA record")
+        return passed(f"CAA {name} names no authority" if records else "no CAA record")
     saw = f"CAA {name}: {'; '.join(record.to_text() for record in records)}"
     directory = str(settings.certificate.directory)
     named = any(domain for domain, _ in issue)
@@ -103,7 +103,7 @@ def caa(host: str, settings: Settings, resolver: Resolver, ca_file: str | None) 
             raise
         us = []
     if named and not us:
-        return unknown(f"{saw}; {directory} does not say what CAA calls it")
+        return unknown(f"{saw}; {directory} does not list its CAA names")
     ours = [
         limits
         for domain, limits in issue
@@ -114,14 +114,14 @@ def caa(host: str, settings: Settings, resolver: Resolver, ca_file: str | None) 
         return failed(
             saw,
             expected=f"records that let the certificate's authority issue by {_METHOD}",
-            fix="publish a record of the host itself, which goes before those of names above: "
+            fix="publish a record for the host itself, which overrides those of parent names: "
             f'{host}. CAA 0 issue "{authority}"'
-            + ("" if us else f", with the name that {directory} gives under caaIdentities"),
+            + ("" if us else f", with the name that {directory} has in caaIdentities"),
         )
     if all("accounturi" in limits for limits in ours):
         return warned(
             saw,
-            expected="no accounturi: it is not known here which account the host has",
+            expected="no accounturi; the host's account is not known here",
             fix="compare it on the MTA host: sudo certbot show_account",
         )
     return passed(saw)

@@ -186,7 +186,7 @@ def test_the_page_is_written_beside_the_report(healthy: Run, tmp_path: Path) -> 
         (("--domain", "c.example.com"), "--domain c.example.com: not known; did you mean"),
         (("--resolver", "dns.example.com"), "--resolver dns.example.com: write an IPv4 address"),
         (("--ca-file", "/none.pem"), "--ca-file /none.pem: no such file"),
-        (("--html", "/none/page.html"), "--html /none/page.html: there is no such folder"),
+        (("--html", "/none/page.html"), "--html /none/page.html: no such folder"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_no_verdict_about_mail(
@@ -274,7 +274,10 @@ def test_what_would_make_a_push_fail_says_so_before_it(monkeypatch: pytest.Monke
     found = push_needs(zone, monkeypatch, "arm64")
     assert {finding.status for finding in found.values()} == {Status.FAIL}
     text = before_launch("small", settings_of(SMALL), None, list(found.values()))
-    assert "example.com names no server; the owner of example.com publishes" in text
+    assert (
+        "example.com has no NS records for mail.example.com; the owner of example.com publishes"
+        in text
+    )
     assert 'mta.mail.example.com. CAA 0 issue "NAME", with the name that https://acme-v02' in text
     assert "2026.09.29-b90d8bc1 is missing for arm64" in text
 

@@ -94,7 +94,7 @@ def test_a_blocked_port_fails_and_leaves_the_address_unknown() -> None:
 def test_an_exchanger_without_an_address_says_nothing_about_port_25() -> None:
     found = dial(connected=False, resolved=False, error="[Errno -2] Name or service not known")
     assert {finding.status for finding in found.values()} == {Status.UNKNOWN}
-    assert "finds no address of gmail-smtp-in.l.google.com" in found["egress.port-25"].saw
+    assert "finds no address for gmail-smtp-in.l.google.com" in found["egress.port-25"].saw
     assert "doctor.exchanger" in found["egress.port-25"].fix
 
 

@@ -132,7 +132,7 @@ def test_a_spool_without_room_for_the_expected_backlog_warns() -> None:
     found = told(with_metric("disk_free_bytes", 50 * gib, "spool"))
     # 1,000,000 messages of 50 KiB are 47.7 GiB, and 10 % of the disk stay free for kumod.
     assert troubles(found) == {"host.backlog-room": Status.WARN}
-    assert "47.7 GiB expected" in found["host.backlog-room"].saw
+    assert "47.7 GiB needed" in found["host.backlog-room"].saw
     assert troubles(told(with_metric("disk_free_bytes", 58 * gib, "spool"))) == {}
 
 
@@ -169,7 +169,7 @@ def test_a_refusal_for_reputation_fails_with_the_providers_words() -> None:
     ]
     found = told(status)["mta.reputation"]
     assert found.saw == "google refuses out-1: 421 4.7.28 unsolicited mail"
-    assert found.fix == "what to do: ping8 reputation list --stack small"
+    assert found.fix == "to see what to do: ping8 reputation list --stack small"
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_a_secret_that_was_removed_from_a_stack_file_still_fails(
     found = look(tmp_path)
     assert found.status is Status.FAIL
     assert found.saw == f"commit {added} of the stack files: a secret in plain text"
-    assert "make a new secret" in found.fix
+    assert "replace the secret" in found.fix
 
 
 def test_a_folder_below_sees_the_whole_repository(commit: Write, tmp_path: Path) -> None:

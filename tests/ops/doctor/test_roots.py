@@ -43,7 +43,7 @@ def test_dns_that_does_not_answer_is_one_cause_of_many_checks() -> None:
     lines = [line.rstrip() for line in shown(no_dns()).splitlines() if line.strip()]
     assert len(lines) == 4
     assert lines[0].split(maxsplit=1) == ["unknown", NO_DNS]
-    assert lines[1].strip() == "33 checks could not be made because of it"
+    assert lines[1].strip() == "33 checks could not run because of it"
     assert lines[3] == "0 fail, 33 unknown, 0 warn, 0 pass"
 
 
@@ -55,7 +55,7 @@ def test_one_broken_zone_is_another_cause_than_no_dns_at_all() -> None:
 def test_a_host_without_login_takes_along_what_only_it_could_tell() -> None:
     text = shown([*no_ssh(), passed("all are active").of("host.units", "proxy-1")])
     assert text.count("no SSH connection") == 1
-    assert "3 checks could not be made because of it" in text
+    assert "3 checks could not run because of it" in text
     assert "look at the instance" in text
     assert text.index("no SSH connection") < text.index("1 fail, 3 unknown")
 

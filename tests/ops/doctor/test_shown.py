@@ -83,7 +83,7 @@ def test_a_fix_for_each_of_a_hundred_domains_is_a_few_paragraphs_unless_all_are_
     ]
     lines = [line for line in shown(own).splitlines() if line.strip()]
     assert len(lines) < 20
-    assert "and 89 more; each has a fix of its own" in " ".join(shown(own).split())
+    assert "and 89 more; each has its own fix" in " ".join(shown(own).split())
     assert shown(own, every=True).count("publishes it") == 100
 
 

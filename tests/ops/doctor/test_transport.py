@@ -94,7 +94,7 @@ def test_a_policy_that_names_the_exchangers_passes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     found = sts_of(monkeypatch, tmp_path, POLICY.format("*.example.com"))
-    assert (found.status, found.saw) == (Status.PASS, "MTA-STS example.com holds")
+    assert (found.status, found.saw) == (Status.PASS, "MTA-STS example.com is valid")
 
 
 @pytest.mark.parametrize(

@@ -116,14 +116,14 @@ def _two_spf_records(site: Site) -> Iterator[Site]:
     yield from _with(site, {(BOUNCE, "TXT"): records})
 
 
-@faults.fault({("domain.spf-limits", NEWS): FAIL}, "remove domains under spf.include")
+@faults.fault({("domain.spf-limits", NEWS): FAIL}, "remove domains from spf.include")
 def _eleven_look_ups(site: Site) -> Iterator[Site]:
     others = " ".join(["include:shop._spf.mail.ping8.test"] * 10)
     record = text_value(f"v=spf1 include:default._spf.mail.ping8.test {others} -all")
     yield from _with(site, {(BOUNCE, "TXT"): [record]})
 
 
-@faults.fault({("domain.spf-limits", NEWS): FAIL}, "remove domains under spf.include")
+@faults.fault({("domain.spf-limits", NEWS): FAIL}, "remove domains from spf.include")
 def _three_void_look_ups(site: Site) -> Iterator[Site]:
     voids = " ".join(f"a:n{n}.mail.ping8.test" for n in range(3))
     record = text_value(f"v=spf1 include:default._spf.mail.ping8.test {voids} -all")
@@ -231,12 +231,12 @@ def _signature_at_the_parent_without_keys(site: Site) -> Iterator[Site]:
         yield site
 
 
-@faults.fault({("domain.mta-sts", NEWS): FAIL}, "first mode: none")
+@faults.fault({("domain.mta-sts", NEWS): FAIL}, "first publish mode: none")
 def _mta_sts_without_a_policy(site: Site) -> Iterator[Site]:
     yield from _with(site, {(f"_mta-sts.{NEWS}", "TXT"): ['"v=STSv1; id=1"']})
 
 
-@faults.fault({("domain.mta-sts", NEWS): FAIL}, "first mode: none")
+@faults.fault({("domain.mta-sts", NEWS): FAIL}, "first publish mode: none")
 def _broken_tls_report_record(site: Site) -> Iterator[Site]:
     yield from _with(site, {(f"_smtp._tls.{NEWS}", "TXT"): ['"v=TLSRPTv1; nothing"']})
 

@@ -202,7 +202,7 @@ def _behaving(site: Site, behaviour: Behaviour) -> Iterator[Site]:
         behave(folder, Behaviour())
 
 
-@faults.fault({("mta.webhook", MTA_NAME): FAIL}, "events wait and are sent again")
+@faults.fault({("mta.webhook", MTA_NAME): FAIL}, "events stay queued and are retried")
 def _webhook_out_of_order(site: Site) -> Iterator[Site]:
     yield from _behaving(site, Behaviour(mode=Mode.STATUS, status=503))
 
