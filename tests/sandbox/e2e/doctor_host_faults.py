@@ -286,7 +286,7 @@ def _another_release_than_the_stacks(site: Site) -> Iterator[Site]:
     yield site.with_deployment(hosts=hosts)
 
 
-@faults.fault({("host.drift", MTA): FAIL}, f"{PUSH}; it keeps what it replaces")
+@faults.fault({("host.drift", MTA): FAIL}, f"{PUSH}; replaced files are kept")
 def _drifted_file(site: Site) -> Iterator[Site]:
     path = "/etc/ping8/unbound.conf"
     text = site.shell(MTA, f"cat {path}")
