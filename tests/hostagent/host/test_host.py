@@ -85,7 +85,7 @@ def test_new_policy_restarts_nothing_and_a_new_environment_restarts_kumod_alone(
                     ),
                 )
             ),
-            "`systemd-analyze verify` refuses",
+            "`systemd-analyze verify` rejects",
         ),
     ],
 )
