@@ -57,7 +57,7 @@ def dns(
 
 
 def chosen(settings: Settings, domains: Sequence[str]) -> tuple[Publication, ...]:
-    """The records for these sender domains, all unless named."""
+    """The records for these sender domains, or for all if none is named."""
     known = [domain.name for domain in settings.domains]
     for name in domains:
         if name not in known:
@@ -115,7 +115,7 @@ def _show(records: Sequence[Publication], states: Mapping[Publication, str]) -> 
 
 
 def _page(records: Sequence[Publication], domains: Sequence[str]) -> str:
-    """One self-contained page for a domain's owner, who does not know this program."""
+    """One self-contained page for a domain's owner, who does not know ping8."""
     rows = "".join(
         "<tr>"
         + "".join(f"<td>{html.escape(str(text))}</td>" for text in (r.name, r.type, r.ttl, r.value))

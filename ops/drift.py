@@ -18,7 +18,7 @@ _FIX = (
 
 
 def drift(stack: str, *, host: str | None, as_json: bool) -> None:
-    """Differences of files, modes, owners and units; status 1 where there are any."""
+    """Differences of files, modes, owners and units; status 1 if there are any."""
     deployment = read_deployment(stack)
     hosts = [deployment.host(host)] if host else list(deployment.hosts.values())
     answers = {access.name: _ask(access) for access in hosts}

@@ -32,7 +32,7 @@ def ask(stack: str, *words: str, folder: Path | None = None) -> Any:
     except FileNotFoundError as error:
         raise UserError(f"{program}: not on PATH; install the Pulumi CLI") from error
     except OSError as error:
-        raise UserError(f"{program}: it cannot be run: {error.strerror}") from error
+        raise UserError(f"{program}: cannot run: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise UserError(f"stack {stack!r}: Pulumi did not answer in {_SECONDS} s") from error
     except subprocess.CalledProcessError as error:
@@ -42,7 +42,7 @@ def ask(stack: str, *words: str, folder: Path | None = None) -> Any:
 
 
 def up_command(stack: str) -> str:
-    """What brings a stack up."""
+    """The command that brings a stack up."""
     return "make sandbox" if stack == SANDBOX else f"pulumi up -s {stack}"
 
 
@@ -50,7 +50,7 @@ def _reason(error: subprocess.CalledProcessError) -> str:
     if error.returncode < 0:
         return f"Pulumi was ended by signal {-error.returncode}"
     said = error.stderr.strip().splitlines()
-    return said[-1] if said else f"Pulumi ended with status {error.returncode} and said nothing"
+    return said[-1] if said else f"Pulumi ended with status {error.returncode} and printed nothing"
 
 
 def _checkout() -> Path:

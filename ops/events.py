@@ -1,4 +1,4 @@
-"""`ping8 events`: lists events on the MTA host, sends them again, finds what a crash has lost."""
+"""`ping8 events`: lists events on the MTA host, sends them again, finds events lost in a crash."""
 
 import datetime
 import json
@@ -47,9 +47,9 @@ def list_events(stack: str, choice: Choice, *, limit: int, as_json: bool) -> Non
 
 
 def replay(stack: str, choice: Choice, *, yes: bool, as_json: bool) -> None:
-    """Sends events to PING8 again; status 1 where it did not take all."""
+    """Sends events to PING8 again; status 1 if it did not accept all."""
     if choice.logs and choice.first is None:
-        raise UsageError("--logs: without --from every event in the logs would be sent; add --from")
+        raise UsageError("--logs: add --from, or every event in the logs would be sent")
     access = read_deployment(stack).mta
     filters = _filters(choice)
     counted: Any = ssh_json(
@@ -66,7 +66,7 @@ def replay(stack: str, choice: Choice, *, yes: bool, as_json: bool) -> None:
         typer.echo(f"{done['replayed']} events sent")
     if done["failed"]:
         rest = "; stopped there" if done["stopped"] else ""
-        typer.echo(f"{done['failed']} not taken: {done['answer']}{rest}", err=True)
+        typer.echo(f"{done['failed']} not accepted: {done['answer']}{rest}", err=True)
         raise typer.Exit(1)
 
 
@@ -81,7 +81,7 @@ def reconcile(stack: str, first: str | None, *, as_json: bool) -> None:
             typer.echo(_unknown(message))
         typer.echo(
             f"{found['received']} received: {found['settled']} have a final event, "
-            f"{found['waiting']} wait, {found['unknown']} have an unknown outcome",
+            f"{found['waiting']} still queued, {found['unknown']} with an unknown outcome",
             err=True,
         )
     if found["unknown"]:

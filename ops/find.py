@@ -63,11 +63,11 @@ def lines(message: Mapping[str, Any], settings: Settings | None = None) -> Itera
             yield printable_line(f"  {'':19}  PING8 refused this event: {step['refused']}")
     if message["waiting"]:
         waiting = message["waiting"]
-        place = f" in queue {waiting['queue']}" if waiting["queue"] else ""
+        place = f" in {waiting['queue']}" if waiting["queue"] else ""
         due = f"; next attempt {waiting['due']}" if waiting["due"] else ""
-        yield printable_line(f"  waits{place}{due}")
+        yield printable_line(f"  queued{place}{due}")
         if not message["steps"]:
-            yield "  its log can be read up to a minute after it is written"
+            yield "  its log may become readable up to a minute late"
     elif not message["over"]:
         yield "  not finished, and in no queue that can be queried: see `ping8 status`"
 

@@ -1,4 +1,4 @@
-"""`ping8 inbox`: mail to postmaster@, abuse@ and report addresses, and bounces that name nobody."""
+"""`ping8 inbox`: mail to postmaster@, abuse@ and report addresses, and unmatched bounces."""
 
 import datetime
 import json

@@ -1,4 +1,4 @@
-"""How commands print and ask: on a terminal in its width, elsewhere each line whole."""
+"""How commands print and ask: wrapped on a terminal, whole lines elsewhere."""
 
 import datetime
 import sys
@@ -12,14 +12,14 @@ _UNBOUNDED = 10_000
 
 
 class _Console(Console):
-    """A pipe that nobody reads any more is no failure, and rich would end with status 1."""
+    """A closed pipe is not a failure, but rich would exit with status 1."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
 
 def console() -> Console:
-    """For standard output. In a pipe nothing is wrapped: lines are for `grep` and for pasting."""
+    """For standard output. Lines are not wrapped in a pipe, so that `grep` and pasting work."""
     return _Console(highlight=False, width=None if sys.stdout.isatty() else _UNBOUNDED)
 
 
@@ -37,7 +37,7 @@ def confirm(what: str, *, yes: bool) -> None:
 
 
 def clock(seconds: float) -> str:
-    """A time of today as its hour, another with its date; UTC."""
+    """The hour of a time today, or else date and hour, in UTC."""
     moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     today = moment.date() == datetime.datetime.now(datetime.UTC).date()
     return f"{moment:%H:%M}" if today else f"{moment:%F %H:%M}"

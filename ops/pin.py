@@ -78,7 +78,7 @@ def look(version: str, ubuntu: Ubuntu) -> Found:
     key = _get(ubuntu["key"])
     lines = tuple(package_source.entries(_get(ubuntu["list"]).decode()))
     if not lines:
-        raise UserError(f"{ubuntu['list']}: it has no line that begins with `deb`")
+        raise UserError(f"{ubuntu['list']}: no line begins with `deb`")
     with tempfile.TemporaryDirectory() as folder:
         keyring = _keyring(Path(folder), key)
         fingerprint = _fingerprint(ubuntu["key"], keyring)
@@ -125,9 +125,7 @@ def _index(base: str, path: str, sums: Mapping[str, str]) -> str:
     ending, unpack = next(form for form in _FORMS if f"{path}{form[0]}" in sums)
     packed = _get(f"{base}{path}{ending}")
     if hashlib.sha256(packed).hexdigest() != sums[f"{path}{ending}"]:
-        raise UserError(
-            f"{base}{path}{ending}: it differs from what the repository signed; try again"
-        )
+        raise UserError(f"{base}{path}{ending}: it does not match the signed checksum; try again")
     return unpack(packed).decode()
 
 
@@ -163,7 +161,7 @@ def _run(program: str, *arguments: str) -> None:
     except FileNotFoundError:
         raise UserError(f"{program}: not on PATH; install GnuPG") from None
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise UserError(f"the repository's signature or key is wrong: {last}")
 
 
@@ -172,4 +170,4 @@ def _get(address: str) -> bytes:
         with urllib.request.urlopen(address, timeout=_SECONDS) as answer:  # noqa: S310 - our data
             return bytes(answer.read())
     except OSError as error:
-        raise UserError(f"{address}: it cannot be fetched: {error}") from None
+        raise UserError(f"{address}: cannot be fetched: {error}") from None

@@ -24,7 +24,7 @@ _NAMES = {"tenant": "brand"}
 
 @dataclass(frozen=True, kw_only=True)
 class Criteria:
-    """The criteria for messages; all that are set must match."""
+    """Criteria for messages; all that are set must match."""
 
     domain: str | None = None
     brand: str | None = None
@@ -67,7 +67,7 @@ def show(stack: str, criteria: Criteria, *, by: str, as_json: bool) -> None:
 
 
 def _rules(found: Mapping[str, Any], begins: str = "") -> Iterator[str]:
-    """One line for each suspension or bounce that holds, or for those whose id begins so."""
+    """One line for each active suspension or bounce whose id begins with this."""
     for kind in ("suspended", "bounces"):
         for one in found[kind]:
             if not one["id"].startswith(begins):
@@ -82,7 +82,7 @@ def _rules(found: Mapping[str, Any], begins: str = "") -> Iterator[str]:
 
 
 def _listed(access: HostAccess) -> dict[str, Any]:
-    """What the agent lists; one of an older release says less of each queue."""
+    """What the agent lists; an older release's agent reports fewer fields."""
     found: dict[str, Any] = ssh_json(access, ["queue", "list"])
     unsaid = {"provider": "", "source": "", "answer": "", "answered": None, "oldest_seconds": None}
     for queue in found["queues"]:
@@ -138,7 +138,7 @@ def _table(rows: Sequence[Mapping[str, Any]], by: str) -> Table:
 
 
 def _operator() -> str:
-    """Who is recorded; a container's user may have no name."""
+    """The name to record; a container's user may have none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -155,7 +155,7 @@ def act(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Suspends or bounces what the criteria say, once the operator has seen how much that is."""
+    """Suspends or bounces what matches, once the operator has seen how much that is."""
     if not criteria.words():
         raise UsageError(
             f"{kind}: without criteria it would affect every queue; set --provider, --domain, "
@@ -179,7 +179,7 @@ def act(
     if as_json:
         typer.echo(json.dumps(done))
         return
-    typer.echo(f"{kind} holds for {for_}: {done['messages']:,} messages")
+    typer.echo(f"{kind} is active for {for_}: {done['messages']:,} messages")
     for one in done.get("ids") or [done["id"]]:
         typer.echo(f"To end it: ping8 queue resume {one[:8]} --stack {stack}")
 
@@ -189,13 +189,13 @@ def resume(stack: str, which: str, *, reason: str, yes: bool, as_json: bool) -> 
     access = read_deployment(stack).mta
     meant = list(_rules(_listed(access), which))
     if not meant:
-        raise UserError(f"{which}: no suspension and no bounce has an id that begins so")
+        raise UserError(f"{which}: no suspension or bounce has an id that begins with this")
     confirm("\n".join(["This ends:", *meant]), yes=yes)
     verb = ["queue", "resume", "--id", which, "--reason", reason, "--by", _operator()]
     done: Any = ssh_json(access, verb)
     if as_json:
         typer.echo(json.dumps(done))
         return
-    typer.echo(f"{done['was']} {done['resumed'][:8]} is over")
+    typer.echo(f"{done['was']} {done['resumed'][:8]} has ended")
     if done["was"] == "suspend":
-        typer.echo("Each message is sent with its next attempt, by the brand's retry interval.")
+        typer.echo("Each message is sent at its next attempt, by the brand's retry interval.")

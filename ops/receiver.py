@@ -1,4 +1,4 @@
-"""What a receiver sees of a message: by its own copy, or by the log and what DNS has."""
+"""What a receiver sees of a message, from its own copy or from the log and DNS."""
 
 import email
 import email.policy
@@ -17,12 +17,12 @@ from ops.stack import Deployment
 from policy.settings.dkim import DkimKeys
 
 Rows = dict[str, str]
-"""What was judged, and the verdict with what it rests on."""
+"""What was judged, and the verdict with its reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sight:
-    """A delivery as the other end has it; without `message` nobody here has the copy."""
+    """A delivery as the receiver sees it; without `message` there is no copy here."""
 
     address: str
     ehlo: str
@@ -45,7 +45,7 @@ def by_the_log(deployment: Deployment, message: Mapping[str, Any]) -> Sight | No
 
 
 def by_its_copy(record: Path, mark: str) -> Sight | None:
-    """From the record of a receiver of this machine, one line a message."""
+    """From the file of a receiver on this machine, one line per message."""
     try:
         lines = record.read_text("utf-8").splitlines()
     except OSError:
@@ -63,7 +63,7 @@ def by_its_copy(record: Path, mark: str) -> Sight | None:
 
 
 def verdicts(sight: Sight, name: str, keys: DkimKeys, resolver: Resolver) -> Rows:
-    """Each thing that a receiver judges."""
+    """Everything that a receiver judges."""
     place = sight.sender.rpartition("@")[2]
     rows = {"address": sight.address, "EHLO": sight.ehlo, "TLS": sight.tls or "none"}
     aligned: list[str] = []

@@ -67,7 +67,7 @@ def with_local_key(stack: str, settings: Settings) -> Settings:
 
 
 def since_release(settings: Settings, deployment: Deployment) -> Iterator[str]:
-    """What the next push would change on each host, but for files that hold secrets."""
+    """What the next push would change on each host, except files with secrets."""
     hosts = {**deployment.hosts}
     for name in sorted({proxy.name for proxy in settings.proxies} - hosts.keys()):
         yield f"{name}: a new host"
@@ -159,7 +159,7 @@ def _clear(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"--out {out}: it cannot be made: {error.strerror}") from None
+        raise UserError(f"--out {out}: cannot be created: {error.strerror}") from None
     if not (out / _MARK).exists() and any(out.iterdir()):
         raise UserError(
             f"--out {out}: it contains files that `ping8 render` did not write; use a new or an "
@@ -184,8 +184,8 @@ def _written(out: Path) -> tuple[str, ...]:
         written = None
     if not isinstance(written, list) or not all(_is_ours(out, name) for name in written):
         raise UserError(
-            f"--out {out}: {_MARK} in it is not as `ping8 render` wrote it; nothing was changed: "
-            "use a new or an empty folder"
+            f"--out {out}: {_MARK} in it was changed since `ping8 render` wrote it; nothing was "
+            "changed; use a new or an empty folder"
         )
     return tuple(written)
 

@@ -1,4 +1,4 @@
-"""`ping8 reputation`: who refuses which source for its reputation, and who works on it."""
+"""`ping8 reputation`: who refuses which source for its reputation, and who is working on it."""
 
 import getpass
 import json
@@ -52,7 +52,7 @@ def advice_for(refused: Refused) -> Advice:
 
 
 def named(refused: Refused) -> str:
-    """As options of the command that acknowledges it."""
+    """As options of the `acknowledge` command."""
     return f"--provider {refused['provider']} --source {refused['source']}"
 
 
@@ -68,7 +68,7 @@ def headline(refused: Refused, deployment: Deployment) -> str:
 
 
 def shown(found: Sequence[Refused], deployment: Deployment) -> RenderableType:
-    """Each with the provider's words, its page and what to do; at the end what is acknowledged."""
+    """Each with the provider's answer, its page and what to do; acknowledged ones come last."""
     parts: list[RenderableType] = []
     for one in found:
         if not one["acknowledged"]:
@@ -106,7 +106,7 @@ def _suspend(refused: Refused) -> str:
 
 
 def show(stack: str, *, as_json: bool) -> None:
-    """Lists what is refused; status 1 if something is that nobody acknowledged."""
+    """Lists refusals; status 1 if one is not acknowledged."""
     deployment = read_deployment(stack)
     opened = _listed(deployment.mta)
     if as_json:
@@ -114,13 +114,13 @@ def show(stack: str, *, as_json: bool) -> None:
     elif opened:
         console().print(shown(opened, deployment), crop=False)
     else:
-        typer.echo("no provider refuses mail for its reputation")
+        typer.echo("no provider refuses mail because of reputation")
     if any(not one["acknowledged"] for one in opened):
         raise typer.Exit(1)
 
 
 def _listed(access: HostAccess) -> list[Refused]:
-    """Without what is too little for an alarm."""
+    """The refusals that are enough for an alarm."""
     found: Any = ssh_json(access, ["reputation", "list"])
     return [one for one in found["refusals"] if one["open"]]
 
@@ -135,7 +135,7 @@ def acknowledge(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Ends the alarm for a time, once the operator has seen what that covers."""
+    """Ends the alarm for a time, once the operator has seen what it covers."""
     deployment = read_deployment(stack)
     access = deployment.mta
     found = [

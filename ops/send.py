@@ -32,7 +32,7 @@ _ADDRESS = re.compile(
 )
 _CONNECT = 20
 _BETWEEN = 5
-_SLOW = "kumod's log can be read up to a minute after it is written; waiting"
+_SLOW = "waiting; kumod's log may become readable up to a minute late"
 
 
 def send(
@@ -44,7 +44,7 @@ def send(
     as_json: bool,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Injects with the real token and follows; status 1 where it was not delivered in time."""
+    """Injects with the real token and follows; status 1 if it was not delivered in time."""
     for option, address in (("--from", sender), ("--to", recipient)):
         if not _ADDRESS.fullmatch(address):
             raise UsageError(f"{option} {address!r}: write an address such as you@example.net")
@@ -66,7 +66,7 @@ def send(
     if as_json:
         typer.echo(json.dumps(message and {**message, "receiver": rows}))
     elif message is None:
-        typer.echo("no log of it yet; later: " + again(mark, stack))
+        typer.echo("not in the log yet; try later: " + again(mark, stack))
     else:
         for line in lines(message):
             typer.echo(line)
@@ -75,13 +75,13 @@ def send(
         for name, verdict in rows.items():
             typer.echo(f"  {name:7}  {printable_line(verdict)}")
         if not message["over"]:
-            typer.echo(f"not over after {seconds:.0f} s; later: {again(mark, stack)}")
+            typer.echo(f"not finished after {seconds:.0f} s; try later: {again(mark, stack)}")
     if message is None or not any(step["type"] == "Delivery" for step in message["steps"]):
         raise typer.Exit(1)
 
 
 def again(mark: str, stack: str) -> str:
-    """The command that shows it later."""
+    """The command to find it later."""
     return f"ping8 find {mark} --stack {stack}"
 
 
@@ -99,7 +99,7 @@ def letter(sender: str, recipient: str, mark: str) -> str:
 
 
 def inject(deployment: Deployment, content: str, sender: str, recipient: str) -> str:
-    """Through Nginx, as PING8 does; the answer in one line."""
+    """Injects through Nginx, as PING8 does; returns the answer as one line."""
     token = secret_output(deployment.stack, "injection_token").get_secret_value()
     local = local_stack(deployment.stack)
     name = deployment.settings.mta_host
@@ -135,7 +135,7 @@ def inject(deployment: Deployment, content: str, sender: str, recipient: str) ->
 def follow(
     deployment: Deployment, mark: str, since: int, seconds: float, pause: Callable[[float], None]
 ) -> dict[str, Any] | None:
-    """What the MTA host knows of it, asked until it is over or the time is."""
+    """What the MTA host knows about it; polls until it is finished or time runs out."""
     message: dict[str, Any] | None = None
     for _ in range(max(1, int(seconds / _BETWEEN))):
         found: Any = ssh_json(deployment.mta, ["find", mark, "--from", str(since - 60)])
@@ -149,7 +149,7 @@ def follow(
 def seen(
     deployment: Deployment, message: Mapping[str, Any], mark: str, domain: str
 ) -> Mapping[str, str]:
-    """Address, EHLO name, TLS and the verdicts on it, by the receiver's copy if it is here."""
+    """Address, EHLO name, TLS and verdicts, from the receiver's copy if it is here."""
     local = local_stack(deployment.stack)
     copy = receiver.by_its_copy(Path(local.mail), mark) if local and local.mail else None
     sight = copy or receiver.by_the_log(deployment, message)

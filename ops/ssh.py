@@ -1,4 +1,4 @@
-"""Asking a host's agent over SSH, with the host key that the stack knows."""
+"""Queries a host's agent over SSH and checks the host key against the stack's."""
 
 import json
 import os
@@ -54,14 +54,14 @@ def ssh_json(
 
 
 class _Table(dict[str, Any]):
-    """Of an answer; an older release's may lack what is asked for."""
+    """An answer's table; an older release's may lack a key."""
 
     def __init__(self, pairs: Sequence[tuple[str, Any]], *, place: str) -> None:
         super().__init__(pairs)
         self._place = place
 
     def __missing__(self, key: str) -> Any:
-        raise UserError(f"{self._place} says nothing of {key!r}; {_NEWEST}")
+        raise UserError(f"{self._place} has no {key!r}; {_NEWEST}")
 
 
 def _command(host: HostAccess, verb: Sequence[str], known_hosts: Path, limit: float) -> list[str]:
@@ -109,7 +109,7 @@ def _run(
     except FileNotFoundError as error:
         raise UserError("ssh: not on PATH; install the OpenSSH client") from error
     except OSError as error:
-        raise UserError(f"ssh: it cannot be run: {error.strerror}") from error
+        raise UserError(f"ssh: cannot run: {error.strerror}") from error
     assert process.stderr is not None  # noqa: S101 - for the type
     said: list[str] = []
     listener = threading.Thread(target=_listen, args=(process.stderr, said, progress), daemon=True)
@@ -144,7 +144,7 @@ def _why(host: HostAccess, code: int, said: Sequence[str]) -> str:
         return last.partition(": ")[2]
     if "Host key verification failed" in text or "HOST IDENTIFICATION HAS CHANGED" in text:
         return (
-            "it shows another host key than the stack's; do not log in, and check whether the "
+            "its host key differs from the stack's; do not log in, and check whether the "
             "address now belongs to another machine (`pulumi refresh`)"
         )
     if "Permission denied" in text:
@@ -156,7 +156,7 @@ def _why(host: HostAccess, code: int, said: Sequence[str]) -> str:
         return "it has no agent with this verb; push a release with `pulumi up`"
     if code == _SSH_FAILED:
         return (
-            f"no SSH connection ({last or 'no reason given'}); see that it runs and that your "
-            "address is among the operators' CIDRs"
+            f"no SSH connection ({last or 'no reason given'}); check that it is running and that "
+            "your address is in operators.cidrs"
         )
     return f"status {code}: {last or 'no reason given'}"

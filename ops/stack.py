@@ -1,4 +1,4 @@
-"""A live deployment as its stack outputs tell it."""
+"""A live deployment, read from its stack outputs."""
 
 import json
 import os
@@ -35,7 +35,7 @@ class HostAccess:
     instance_id: str
     release_id: str
     ssh_config: str | None = None
-    """An OpenSSH client configuration, where the stack brings its own key."""
+    """An OpenSSH client configuration, if the stack has its own key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Egress:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """The outputs of a stack that operators' tools need; no secret is among them.
+    """The outputs of a stack that operators' tools need; none is secret.
 
     `alarm_topic` is the SNS topic to which operators are subscribed.
     """
@@ -71,7 +71,7 @@ class Deployment:
         raise UserError(f"stack {self.stack!r}: it has no MTA host yet; run `pulumi up`")
 
     def host(self, name: str) -> HostAccess:
-        """A host by name; a `UserError` names the ones there are."""
+        """A host by name; a `UserError` lists the known ones."""
         if name not in self.hosts:
             raise UserError(f"host {name!r}: not in {self.stack}; use {' or '.join(self.hosts)}")
         return self.hosts[name]
@@ -89,7 +89,7 @@ _OUTPUTS = TypeAdapter(_Outputs)
 
 
 def from_outputs(stack: str, outputs: Mapping[str, Any]) -> Deployment:
-    """Raises `UserError` where the stack was never brought up, or by an older program."""
+    """Raises `UserError` if the stack was never brought up, or by an older version."""
     told = {
         **outputs,
         "hosts": _named(outputs.get("hosts")),
@@ -100,8 +100,8 @@ def from_outputs(stack: str, outputs: Mapping[str, Any]) -> Deployment:
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise UserError(
-            f"stack {stack!r}: its output {place} is missing, or of another version of this "
-            f"program; run `{engine.up_command(stack)}` first"
+            f"stack {stack!r}: its output {place} is missing, or from another version of "
+            f"ping8-mail; run `{engine.up_command(stack)}` first"
         ) from None
     return Deployment(
         stack=stack,
@@ -128,7 +128,7 @@ def _saved(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"PING8_OUTPUTS: {path} cannot be read: {error}") from error
     if not isinstance(outputs, dict):
-        raise UserError(f"PING8_OUTPUTS: {path} holds no table of outputs")
+        raise UserError(f"PING8_OUTPUTS: {path} has no table of outputs")
     return outputs
 
 
@@ -150,13 +150,15 @@ def read_deployment(stack: str, *, folder: Path | None = None) -> Deployment:
         deployment = replace(deployment, hosts=hosts)
     found = deployment.settings.environment
     if found != stack:
-        place = f"PING8_OUTPUTS: {saved} holds" if saved else "Pulumi told"
-        raise UserError(f"{place} the outputs of stack {found!r}, and {stack!r} is asked for")
+        place = f"PING8_OUTPUTS: {saved} has" if saved else "Pulumi printed"
+        raise UserError(
+            f"{place} the outputs of stack {found!r}, but the chosen stack is {stack!r}"
+        )
     return deployment
 
 
 def secret_output(stack: str, name: str, *, folder: Path | None = None) -> SecretStr:
-    """One output in plain text, for a command that uses it and shows it to nobody."""
+    """One output in plain text, for a command that uses it without showing it."""
     told = _table(stack, engine.ask(stack, "output", "--json", "--show-secrets", folder=folder))
     if not isinstance(told.get(name), str):
         raise UserError(

@@ -1,4 +1,4 @@
-"""What a stack has after an update that failed: where it failed, and which hosts are there."""
+"""A stack's state after a failed update: where it failed, and which hosts exist."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ Resources = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 def failure(stack: str, folder: Path | None = None) -> str | None:
-    """That the last update failed, when and where; None if it did not, or nobody knows."""
+    """When and where the last update failed; None if it did not, or if that is unknown."""
     try:
         updates = engine.ask(stack, "history", "--json", "--page-size", "1", folder=folder)
         last = updates[0]
@@ -26,14 +26,14 @@ def failure(stack: str, folder: Path | None = None) -> str | None:
         where = "; ".join(_where(engine.ask(stack, "export", folder=folder)["deployment"], last))
         return (
             f"the last {last['kind']} of {stack} failed ({last['endTime'][:16]}Z){where and ': '}"
-            f"{where}. This is what the state has; `{engine.up_command(stack)}` goes on"
+            f"{where}. The state is shown as it is; to continue: `{engine.up_command(stack)}`"
         )
     except (UserError, LookupError, TypeError):
         return None
 
 
 def _where(deployment: Mapping[str, Any], last: Mapping[str, Any]) -> Iterator[str]:
-    """What was interrupted, what was left incomplete, and what came last before it."""
+    """What was interrupted, what is incomplete, and the last change before the failure."""
     for pending in deployment.get("pending_operations", ()):
         yield f"interrupted while {pending['type']} {_name(pending['resource']['urn'])}"
     resources = deployment.get("resources", ())
@@ -41,10 +41,10 @@ def _where(deployment: Mapping[str, Any], last: Mapping[str, Any]) -> Iterator[s
         if resource.get("initErrors"):
             yield f"{_name(resource['urn'])} is not complete: {resource['initErrors'][0]}"
     for host in _hosts_without_release(resources):
-        yield f"{host} took no release yet"
+        yield f"{host} has no release yet"
     changed = [one for one in resources if str(one.get("modified", "")) >= last["startTime"]]
     if not changed:
-        yield "it had changed nothing yet"
+        yield "nothing was changed before it"
     else:
         newest = max(changed, key=lambda one: str(one["modified"]))
         yield f"the last change before it was {_name(newest['urn'])}"
@@ -63,7 +63,7 @@ def _name(urn: str) -> str:
 
 
 def outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
-    """What a finished update would export of the hosts that are there already."""
+    """What a finished update would export, for the hosts that exist already."""
     found = engine.ask(stack, "export", folder=folder)
     try:
         listed = found["deployment"].get("resources", ())
@@ -97,7 +97,7 @@ def outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
 
 
 def _host(name: str, settings: Settings, resources: Resources) -> dict[str, str] | None:
-    """None if what is needed to log in is not there yet."""
+    """None if something needed to log in is still missing."""
     first = name if name == MTA else settings.sources_of(name)[0].name
     key = resources.get(("tls:index/privateKey:PrivateKey", f"mail-credentials-host-{name}"), {})
     release = resources.get(("ping8:mail:HostRelease", f"mail-release-{name}"), {})

@@ -25,7 +25,7 @@ from policy.metrics.plan import threshold_of
 from policy.settings import Settings
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "": ""}
-"""By severity, the worst first; the word is printed too, so that colour says nothing alone."""
+"""By severity, the worst first. The word is printed too, so colour is never the only sign."""
 
 _SHORT = frozenset(
     {
@@ -41,14 +41,14 @@ _SHORT = frozenset(
         "disk_free_percent",
     }
 )
-"""Metrics that are shown also when nothing is wrong with them."""
+"""Metrics that are always shown."""
 
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One metric of one host. `severity` is that of the worst alarm whose limit it is over."""
+    """One metric of one host. `severity` is that of the worst alarm whose limit it exceeds."""
 
     metric: str
     of: str
@@ -59,7 +59,7 @@ class Line:
 def status(
     stack: str, *, host: str | None, every_metric: bool, watch: bool, every: int, as_json: bool
 ) -> None:
-    """Each host's metrics, units and release; status 1 where a host does not answer."""
+    """Each host's metrics, units and release; status 1 if a host does not answer."""
     deployment = read_deployment(stack)
     hosts = [deployment.host(host)] if host else list(deployment.hosts.values())
     if watch:
@@ -88,7 +88,7 @@ def _watch(
 
 
 def ask(hosts: Sequence[HostAccess]) -> dict[str, dict[str, Any]]:
-    """Each host's answer, or under `error` why there is none."""
+    """Each host's answer, or the reason for none under `error`."""
 
     def one(access: HostAccess) -> dict[str, Any]:
         try:
@@ -119,7 +119,7 @@ def shown(
 def _host(
     name: str, answer: Mapping[str, Any], deployment: Deployment, every_metric: bool
 ) -> tuple[int, list[RenderableType]]:
-    """How bad it is, the worst is 0, and what is shown of it."""
+    """How bad the host is (0 is worst) and what is shown."""
     access = deployment.host(name)
     if "error" in answer:
         return 0, [Text(f"{name}: {answer['error']}", style=_STYLES["critical"])]
@@ -167,7 +167,7 @@ def _title(access: HostAccess, answer: Mapping[str, Any]) -> str:
 
 
 def lines(answer: Mapping[str, Any], access: HostAccess, settings: Settings) -> list[Line]:
-    """In the order of the table of metrics; what it does not have comes last."""
+    """In the order of the metrics table; unknown metrics come last."""
     order = {metric.name: place for place, metric in enumerate(load().metrics)}
     flows = {metric.name for metric in load().metrics if metric.kind == "flow"}
     seconds = answer.get("flow_seconds") or 0.0
@@ -189,7 +189,7 @@ def lines(answer: Mapping[str, Any], access: HostAccess, settings: Settings) -> 
 
 
 def severity(name: str, value: float, access: HostAccess, settings: Settings) -> str:
-    """Of the worst alarm whose limit this state is over; flows are judged in CloudWatch."""
+    """Of the worst alarm whose limit this state exceeds; CloudWatch judges flows."""
     metric = next((metric for metric in load().metrics if metric.name == name), None)
     if metric is None or metric.kind == "flow":
         return ""
@@ -216,7 +216,7 @@ def _over(alarm: Alarm, value: float, settings: Settings) -> bool:
 
 
 def number(value: float, unit: str) -> str:
-    """As a person reads it."""
+    """The value for people to read."""
     if unit == "Percent":
         return f"{value:.1f} %"
     if unit == "Bytes":

@@ -59,7 +59,7 @@ def list_events(
     limit: Annotated[int, typer.Option(metavar="NUMBER", help="How many to show.")] = 100,
     as_json: Json = False,
 ) -> None:
-    """Lists events that PING8 refused or that got too old; with --logs, all events."""
+    """Lists events that PING8 refused or that expired; with --logs, all events."""
     from ops import events as work
 
     choice = work.Choice(
@@ -86,9 +86,9 @@ def replay(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Sends events to PING8 again; PING8 recognizes by id those that it already has.
+    """Sends events to PING8 again. PING8 recognizes events that it already has by their ids.
 
-    A dead letter that PING8 takes leaves the store. With --logs, --from is required.
+    A dead letter that PING8 accepts is removed from the store. With --logs, --from is required.
     """
     from ops import events as work
 

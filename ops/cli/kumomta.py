@@ -23,7 +23,7 @@ def pin(
     ],
     stack: Stack = None,
     new_key: Annotated[
-        bool, typer.Option("--new-key", help="Accept another key than the pinned one.")
+        bool, typer.Option("--new-key", help="Accept a key that differs from the pinned one.")
     ] = False,
 ) -> None:
     """Writes version, key and digests from KumoMTA's repository to the stack file."""
@@ -35,4 +35,4 @@ def pin(
     for processor, digest in found.pin.digests.items():
         typer.echo(f"  {processor}: {digest}")
     for missing in found.missing:
-        typer.echo(f"  {missing}: not in the repository, so no host can have that processor")
+        typer.echo(f"  {missing}: not in the repository, so hosts cannot have that processor")

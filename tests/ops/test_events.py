@@ -95,7 +95,7 @@ def test_events_that_ping8_does_not_take_make_the_command_fail(ping8: Callable[.
         answer={"replayed": 1, "failed": 5, "answer": "503 away", "stopped": True},
     )
     assert result.exit_code == 1
-    assert "5 not taken: 503 away; stopped there" in result.output
+    assert "5 not accepted: 503 away; stopped there" in result.output
 
 
 def test_messages_without_a_known_fate_are_listed_and_make_the_command_fail(
@@ -112,7 +112,10 @@ def test_messages_without_a_known_fate_are_listed_and_make_the_command_fail(
     assert verb == ["events", "reconcile"]
     assert result.exit_code == 1
     assert "[m1]" in result.output
-    assert "9 received: 7 have a final event, 1 wait, 1 have an unknown outcome" in result.output
+    assert (
+        "9 received: 7 have a final event, 1 still queued, 1 with an unknown outcome"
+        in result.output
+    )
 
 
 def test_a_reconciliation_without_a_finding_is_a_success(ping8: Callable[..., Any]) -> None:

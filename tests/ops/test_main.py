@@ -157,7 +157,7 @@ def test_saved_outputs_of_another_stack_are_rejected(tmp_path: Path) -> None:
     saved.write_text(json.dumps(outputs_of(DEPLOYMENT)))
     done = run("status", "-s", "prod", PING8_OUTPUTS=str(saved))
     assert done.returncode == UNAVAILABLE
-    assert "outputs of stack 'small', and 'prod' is asked for" in done.stderr
+    assert "outputs of stack 'small', but the chosen stack is 'prod'" in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

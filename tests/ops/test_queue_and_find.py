@@ -148,9 +148,9 @@ def test_a_suspension_is_ended_by_its_id(ping8: Ping8) -> None:
     assert [verb[1] for verb in asked] == ["list"]
     asked, result = ping8("queue", "resume", "abcdef01", "--yes", answers=answers)
     assert asked[1][:4] == ["queue", "resume", "--id", "abcdef01"]
-    assert "suspend abcdef01 is over\n" in result.output
+    assert "suspend abcdef01 has ended\n" in result.output
     asked, result = ping8("queue", "resume", "ff", "--yes", answers=answers)
-    assert "ff: no suspension and no bounce" in str(result.exception)
+    assert "ff: no suspension or bounce" in str(result.exception)
 
 
 STEP = {
@@ -181,7 +181,7 @@ def test_a_message_is_followed_one_line_a_step(ping8: Ping8) -> None:
         "  2026-11-30 00:53:20  TransientFailure  from out-2 to mx.example.net 192.0.2.5: "
         "451 4.7.1 ?[31mlater: TLSv1.3",
         "                       PING8 refused this event: 400 no such campaign",
-        "  waits in queue c1:shop@example.net; next attempt 2026-12-01T10:00:00Z",
+        "  queued in c1:shop@example.net; next attempt 2026-12-01T10:00:00Z",
     ]
     assert "ping8 status -s prod" in result.output.splitlines()[-1]
 

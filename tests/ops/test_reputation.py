@@ -215,7 +215,7 @@ def test_the_list_ends_with_1_until_all_is_acknowledged(ping8: Ping8) -> None:
     _, result = ping8("list", found=[few])
     assert (result.exit_code, result.output) == (
         0,
-        "no provider refuses mail for its reputation\n",
+        "no provider refuses mail because of reputation\n",
     )
 
 

@@ -104,7 +104,7 @@ def test_arguments_reach_the_agent_as_they_are(server: Server) -> None:
 
 def test_another_host_key_than_the_stacks_is_refused(server: Server) -> None:
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
-    with pytest.raises(UserError, match=r"mta \(127.0.0.1\): it shows another host key"):
+    with pytest.raises(UserError, match=r"mta \(127.0.0.1\): its host key differs"):
         ssh_json(replace(server.access, host_key=other), ["drift"])
     assert server.commands == []
 

@@ -68,7 +68,7 @@ def test_after_a_first_update_that_failed_the_hosts_are_those_of_the_state(
     assert found.egress["proxy-default"].public == "203.0.113.7"
     said = capsys.readouterr().err
     assert said.startswith("ping8: warning: the last update of dev failed (2026-11-28T23:00Z): ")
-    assert "mta took no release yet; it had changed nothing yet. " in said
+    assert "mta has no release yet; nothing was changed before it. " in said
 
 
 def test_hosts_that_cannot_be_logged_in_to_yet_are_left_out(told: dict[str, Any]) -> None:
