@@ -31,9 +31,9 @@ class Acme:
     authority: Authority
 
     def start(self) -> None:
-        """Serve the directory; the root that signs is new at every start, as Pebble's is."""
+        """Serve the directory. Pebble makes a new root at every start."""
         program = ensure_pebble(self.cache)
-        # Pebble's own hurdles for clients in development would only make the sandbox slow.
+        # Pebble's delays and rejected nonces, meant for client tests, would only slow the sandbox.
         settings = ("PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0")
         configuration = f"-config={self.folder.resolve() / 'pebble.json'}"
         pebble = (*settings, str(program), configuration, f"-dnsserver={DNS_SERVER}:53")
@@ -80,7 +80,7 @@ class Acme:
 
 
 def zone() -> Zone:
-    """Where the directory's name leads."""
+    """The zone with the directory's name."""
     return Zone(name=NAME, records=(Record(name=NAME, type="A", values=(ADDRESS,)),))
 
 
@@ -93,7 +93,7 @@ def ensure_pebble(cache: Path) -> Path:
         return program
     go = shutil.which("go")
     if go is None:
-        raise SandboxError("no ACME server: neither `pebble` nor `go` to build it is installed")
+        raise SandboxError("no ACME server: install `pebble`, or `go` to build it")
     environment = ["env", f"GOBIN={program.parent}", f"PATH={os.environ['PATH']}"]
     run(["nice", *environment, go, "install", _MODULE], timeout=1800)
     return program

@@ -24,7 +24,7 @@ class Authority:
 
     @property
     def certificate(self) -> Path:
-        """What hosts are told to trust."""
+        """The certificate that hosts trust."""
         return self.folder / "authority.pem"
 
     def ensure(self) -> None:

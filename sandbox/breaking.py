@@ -1,4 +1,4 @@
-"""Faults to learn from: one is planted, looked at with the operators' commands, and fixed."""
+"""Faults to practise with: plant one, find it with the operators' commands, and fix it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ _FILL_UP = f"""
 set -- $(stat --file-system --format '%S %b %a' {SPOOL})
 fallocate --length $(($1 * ($3 - $2 * 5 / 100))) {_FILL}
 """
-"""Until 5 % of the volume are free; kumod takes no mail below 10 %."""
+"""Fills the volume until 5 % is free; kumod accepts no mail below 10 %."""
 
 
 Change = Callable[[Parts, Deployment], None]
@@ -99,25 +99,25 @@ def _removed(parts: Parts) -> Path:
 
 FAULTS = {
     "proxy": Fault(
-        what="KumoProxy is stopped: mail waits on the MTA host",
+        what="KumoProxy is stopped: mail stays queued on the MTA host",
         plant=_proxies("stop"),
         undo=_proxies("start"),
         look=("ping8 status", "ping8 doctor --only egress", "ping8 queue list"),
     ),
     "webhook": Fault(
-        what="PING8 answers each event with 503: events wait, mail goes on",
+        what="PING8 answers each event with 503: events stay queued, mail is still delivered",
         plant=_webhook(Behaviour(mode=Mode.STATUS, status=503)),
         undo=_webhook(Behaviour()),
         look=("ping8 send ...", "ping8 status", "ping8 doctor --test-event"),
     ),
     "dns": Fault(
-        what="the DKIM record of the first domain is gone: its signatures prove nothing",
+        what="the DKIM record of the first domain is gone: its signatures cannot be verified",
         plant=_remove_key,
         undo=_restore_key,
         look=("ping8 doctor --only domains",),
     ),
     "disk": Fault(
-        what="the spool volume is full: kumod takes no mail until there is room",
+        what="the spool volume is full: kumod accepts no mail until there is room",
         plant=lambda parts, deployment: _on(parts, deployment.mta, "sh", "-euc", _FILL_UP),
         undo=lambda parts, deployment: _on(parts, deployment.mta, "rm", "-f", _FILL),
         look=("ping8 status", "ping8 doctor --only host.disk"),
@@ -135,9 +135,9 @@ def planted(layout: Layout) -> list[str]:
 
 
 def plant(name: str, parts: Parts, deployment: Deployment) -> Fault:
-    """Plants a fault; a `SandboxError` names the ones there are."""
+    """Plants a fault; for an unknown one a `SandboxError` lists the known ones."""
     if name not in FAULTS:
-        raise SandboxError(f"fault {name!r}: say {', '.join(FAULTS)}")
+        raise SandboxError(f"fault {name!r}: not known; there are: {', '.join(FAULTS)}")
     _marks(parts.layout).mkdir(exist_ok=True)
     (_marks(parts.layout) / name).touch()
     FAULTS[name].plant(parts, deployment)
@@ -145,14 +145,14 @@ def plant(name: str, parts: Parts, deployment: Deployment) -> Fault:
 
 
 def fix(name: str, parts: Parts, deployment: Deployment) -> None:
-    """Undoes a fault; one that is not planted costs nothing."""
+    """Undoes a fault; does nothing if it is not planted."""
     if name not in FAULTS:
-        raise SandboxError(f"fault {name!r}: say {', '.join(FAULTS)}")
+        raise SandboxError(f"fault {name!r}: not known; there are: {', '.join(FAULTS)}")
     FAULTS[name].undo(parts, deployment)
     (_marks(parts.layout) / name).unlink(missing_ok=True)
 
 
 def fix_all(parts: Parts, deployment: Deployment) -> None:
-    """Undoes whatever is planted."""
+    """Undoes every planted fault."""
     for name in FAULTS:
         fix(name, parts, deployment)

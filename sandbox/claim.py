@@ -1,4 +1,4 @@
-"""One sandbox a machine: its networks and names are the machine's, so one checkout holds them."""
+"""One sandbox per machine: its networks and names exist once, so one checkout holds them."""
 
 from pathlib import Path
 
@@ -10,22 +10,22 @@ HOLDER = Path("/run/ping8-sandbox")
 
 
 def take(layout: Layout, holder: Path = HOLDER) -> None:
-    """Hold the machine for this checkout, unless the sandbox of another is up."""
+    """Claim the machine for this checkout, unless another checkout's sandbox is up."""
     require_ours(layout, holder)
     holder.write_text(f"{layout.root}\n")
 
 
 def require_ours(layout: Layout, holder: Path = HOLDER) -> None:
-    """Refuse to touch the sandbox of another checkout; one that was deleted holds nothing."""
+    """Refuse to touch another checkout's sandbox; a deleted checkout does not count."""
     other = _other(layout, holder)
     if other is not None:
         raise SandboxError(
-            f"the sandbox on this machine is that of {other}; `ping8 sandbox down` there first"
+            f"the sandbox on this machine belongs to {other}; run `ping8 sandbox down` there first"
         )
 
 
 def give_up(layout: Layout, holder: Path = HOLDER) -> None:
-    """Let another checkout have the machine."""
+    """Release the machine for other checkouts."""
     if _other(layout, holder) is None:
         holder.unlink(missing_ok=True)
 

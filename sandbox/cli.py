@@ -31,7 +31,7 @@ class _Clock:
         self._console.print(f"[dim]{time.monotonic() - self._start:6.1f} s[/dim]  {text}")
 
     def steps(self, standing: "Sandbox", recipient: str, *, sender: str | None = None) -> int:
-        """Prints each step of a message's journey that was checked, and returns their number."""
+        """Prints each checked step of a message's journey and returns the number of steps."""
         from rich.markup import escape
 
         count = 0
@@ -67,7 +67,7 @@ def up(
     health.require_healthy(standing.deployment, standing.hosts)
     steps = clock.steps(standing, "reader@accept.example")
     typer.echo("\n" + run.summary(standing, steps))
-    # Once more: timers have run meanwhile.
+    # Checked again: timers have run in the meantime.
     health.require_healthy(standing.deployment, standing.hosts)
     typer.echo("Try: .venv/bin/ping8 sandbox send | break | status | logs | open | down")
     typer.echo("As in production: .venv/bin/ping8 doctor | status | events list -s sandbox")
@@ -110,11 +110,11 @@ Which = Annotated[str, typer.Argument(metavar="FAULT", help="proxy, webhook, dns
 
 @sandbox.command("break")
 def break_(which: Which) -> None:
-    """Plants a fault and says where to look for it."""
+    """Plants a fault and prints the commands that show it."""
     from sandbox import breaking, parts
 
     fault = breaking.plant(which, parts.Parts(_layout()), parts.deployment(_layout()))
-    typer.echo(f"{fault.what}. Look: {', '.join(fault.look)}")
+    typer.echo(f"{fault.what}. To find it: {', '.join(fault.look)}")
     typer.echo(f"To undo it: ping8 sandbox fix {which}")
 
 
@@ -124,7 +124,7 @@ def fix(which: Which) -> None:
     from sandbox import breaking, parts
 
     breaking.fix(which, parts.Parts(_layout()), parts.deployment(_layout()))
-    typer.echo(f"{which}: fixed. It may take some seconds until all commands see it.")
+    typer.echo(f"{which}: fixed. Some commands may show it for a few more seconds.")
 
 
 HostName = Annotated[str, typer.Argument(help="Host of the stack: mta, proxy-1.")]
@@ -160,4 +160,4 @@ def down() -> None:
     system.require_fit_system()
     clock = _Clock()
     run.down(_layout(), clock.say)
-    clock.say("gone")
+    clock.say("removed")

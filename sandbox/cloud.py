@@ -1,4 +1,4 @@
-"""AWS on this machine: the stand-in providers' process, whose account lives as long as it does."""
+"""AWS on this machine: the stand-in providers' process; the account ends with it."""
 
 import sys
 from dataclasses import dataclass
@@ -38,18 +38,18 @@ _ENDPOINTS = TypeAdapter(Endpoints)
 
 
 def settings_for(layout: Layout, site: Site) -> Settings:
-    """How to serve a sandbox whose hosts are made of `site`."""
+    """The settings for a sandbox whose hosts are made from `site`."""
     certificate = Authority(folder=layout.authority).issue("aws", *_NAMES, MACHINE)
     return Settings(address=MACHINE, site=site, aws=certificate)
 
 
 def start(state: Path, settings: Settings | None = None) -> Endpoints:
-    """Starts it unless it runs; again with other settings changes nothing."""
+    """Starts it unless it runs; new settings do not change a running one."""
     if (running := endpoints(state)) is not None:
         return running
     forget(state)
     write_settings(state, settings or Settings())
-    # The module by its name needs the checkout on the path, and the process starts elsewhere.
+    # `-m` needs the checkout on the path, and the process starts in another folder.
     python = ("env", f"PYTHONPATH={Path(__file__).resolve().parents[1]}", sys.executable)
     command = (*python, "-m", "sandbox.cloud_main", str(state.resolve()))
     daemon = Daemon(name="providers", folder=state, command=command)
@@ -60,7 +60,7 @@ def start(state: Path, settings: Settings | None = None) -> Endpoints:
 
 
 def stop(state: Path) -> None:
-    """Ends it, and with it the account; hosts are not touched."""
+    """Stops it, which ends the account; hosts are not touched."""
     Daemon(name="providers", folder=state).stop()
     forget(state)
 
@@ -74,17 +74,17 @@ def endpoints(state: Path) -> Endpoints | None:
 
 
 def announce(state: Path, endpoints: Endpoints) -> None:
-    """Says where the providers listen."""
+    """Records where the providers listen."""
     replace(state / _ANNOUNCED, _ENDPOINTS.dump_json(endpoints))
 
 
 def forget(state: Path) -> None:
-    """Takes the announcement away."""
+    """Removes the record."""
     (state / _ANNOUNCED).unlink(missing_ok=True)
 
 
 def write_settings(state: Path, settings: Settings) -> None:
-    """Leaves the settings for the process to come."""
+    """Writes the settings for the process that starts next."""
     replace(state / _FILE, _SETTINGS.dump_json(settings))
 
 
@@ -94,6 +94,6 @@ def settings_of(state: Path) -> Settings:
 
 
 def zone() -> Zone:
-    """AWS's endpoint names, led to this machine."""
+    """AWS's endpoint names, which resolve to this machine."""
     record = Record(name="*.amazonaws.com", type="A", values=(MACHINE,))
     return Zone(name="amazonaws.com", records=(record,))

@@ -1,4 +1,4 @@
-"""Entry of the background process: serves until it is told to end."""
+"""Entry of the background process: serves until it is stopped."""
 
 import logging
 import signal

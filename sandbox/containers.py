@@ -28,7 +28,7 @@ _SEED = "var/lib/cloud/seed/nocloud"
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """What an instance is made of.
+    """What an instance is made from.
 
     `trees` are folders copied to a path of the host and `files` are small files (mode 0644), both
     before its first boot; `prepare` are commands run in its file system then. `trusted` are
@@ -92,12 +92,12 @@ class Containers:
         self.start(name)
 
     def kill(self, name: str) -> None:
-        """Pull the plug."""
+        """Cut the power."""
         run(["podman", "kill", self._container(name)], check=False)
         run(["podman", "stop", "--time", "0", self._container(name)], check=False)
 
     def remove(self, name: str) -> None:
-        """Terminate a host; its volumes keep their content, free for another."""
+        """Terminate a host; its volumes are kept and free for another host."""
         attached = self.attached(name)
         run(["podman", "rm", "--force", "--time", "10", "--ignore", self._container(name)])
         for volume in attached:
@@ -109,7 +109,7 @@ class Containers:
 
     def states(self) -> dict[str, bool]:
         """All hosts, and whether their systems run."""
-        # Podman's own filter keeps other people's containers out.
+        # The filter leaves out containers that are not ours.
         mine = f"--filter=label={self._label}"
         shown = json.loads(run(["podman", "ps", "--all", mine, "--format=json"]).stdout)
         start = len(self._container(""))
@@ -131,13 +131,13 @@ class Containers:
         check: bool = True,
         timeout: float = 300,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command on a host as root, beside its own ways in."""
+        """Run a command on a host as root, without SSH."""
         interactive = ["--interactive"] if stdin is not None else []
         inside = ["podman", "exec", *interactive, self._container(name), *command]
         return run(inside, stdin=stdin, check=check, timeout=timeout)
 
     def journal(self, name: str, *, unit: str | None = None, lines: int = 100) -> str:
-        """The end of a host's journal."""
+        """The last lines of a host's journal."""
         chosen = ["--unit", unit] if unit else []
         return self.execute(name, "journalctl", "--no-pager", "--lines", str(lines), *chosen).stdout
 
@@ -146,7 +146,7 @@ class Containers:
         return subprocess.call(["podman", "exec", "-it", self._container(name), "bash"])
 
     def wait_booted(self, name: str, *, seconds: float = 120) -> None:
-        """Until cloud-init has run the user data; its failure is the host's failure."""
+        """Wait until cloud-init has run the user data; raises if it failed."""
 
         def answers() -> bool:
             return self.execute(name, "systemctl", "--version", check=False).returncode == 0
@@ -162,7 +162,7 @@ class Containers:
             )
 
     def attach(self, name: str, volume: str) -> None:
-        """Attach a volume to a host, whether it runs or not."""
+        """Attach a volume to a running or stopped host."""
         for other in self.names():
             if other != name and volume in self.attached(other):
                 raise SandboxError(f"volume {volume} is attached to {other}")
@@ -174,7 +174,7 @@ class Containers:
             self.execute(name, "sh", "-c", make)
 
     def detach(self, name: str, volume: str) -> None:
-        """Take a volume away from a host; a mounted one is unmounted first, where it can be."""
+        """Detach a volume from a host; a mounted one is unmounted first, if possible."""
         device = self.volumes.device(volume)
         if device is not None and self.running(name):
             node = f"/dev/{device.path.name}"
@@ -191,7 +191,7 @@ class Containers:
         return list(json.loads(record.read_text())) if record.exists() else []
 
     def remove_all(self) -> None:
-        """Terminate every host of this cloud, also one whose record is lost."""
+        """Terminate every host of this cloud, even one whose record is lost."""
         for name in {*self.names(), *(path.name for path in self.state.glob("*"))}:
             self.remove(name)
 

@@ -31,7 +31,7 @@ _ZONES = TypeAdapter(list[Zone])
 
 
 def name_servers(zone: Zone) -> tuple[str, ...]:
-    """Of its apex; a zone without NS records gets the sandbox's server."""
+    """The name servers of the zone; one without NS records gets the sandbox's server."""
     apex = [r for r in zone.records if r.type == "NS" and _same(r.name, zone.name)]
     return tuple(v.rstrip(".") for r in apex for v in r.values) or (_SERVER_NAME,)
 
@@ -60,7 +60,7 @@ class Authority:
         return self._daemon().pid() is not None
 
     def publish(self, publisher: str, zones: Iterable[Zone]) -> None:
-        """Serve these zones in place of all that the publisher published before."""
+        """Serve these zones instead of those that the publisher published before."""
         with self._locked():
             replace(self._record(publisher), _ZONES.dump_json(list(zones)))
             if self._write() and self.running():
@@ -68,7 +68,7 @@ class Authority:
                 self._control("reload")
 
     def zones(self) -> list[Zone]:
-        """Everything that is served, publishers merged, without what completes the tree."""
+        """Every published zone, publishers merged, without the records that complete the tree."""
         merged: dict[str, list[Record]] = {}
         for path in sorted(self.folder.glob("published/*.json")):
             for zone in self.published(path.stem):
@@ -85,7 +85,7 @@ class Authority:
 
     @property
     def _socket(self) -> Path:
-        # A socket's path holds 107 characters; a checkout may be deep.
+        # A socket's path is limited to 107 characters; a checkout's path may be longer.
         digest = hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:16]
         return Path("/run") / f"ping8-dns-{digest}.sock"
 
@@ -175,7 +175,7 @@ def reverse_zones(names: Mapping[str, str]) -> list[Zone]:
 
 
 def zone_text(zone: Zone) -> str:
-    """A zone file with absolute names; its serial is another one when its records are."""
+    """A zone file with absolute names; its serial changes with its records."""
     servers, apex = name_servers(zone), f"{_absolute(zone.name)} {_TTL}"
     lines = [f"{apex} NS {server}." for server in servers]
     lines += [
@@ -204,10 +204,10 @@ def _same(one: str, other: str) -> bool:
 
 
 def _target(kind: str, value: str) -> str:
-    """Route 53 takes every name for a full one, also without its final dot."""
+    """Route 53 treats every name as absolute, even without a final dot."""
     return f"{value.rstrip('.')}." if kind in ("CNAME", "MX", "NS", "PTR", "SRV") else value
 
 
 def _absolute(name: str) -> str:
-    # Route 53 shows a wildcard's asterisk as an escape, which means a literal one elsewhere.
+    # Route 53 escapes a wildcard's asterisk; other servers read that as a literal asterisk.
     return re.sub(r"^\\052", "*", name.rstrip(".")) + "."

@@ -1,4 +1,4 @@
-"""The Pulumi engine: found, installed or built, once; the newest that can be had in this order."""
+"""The Pulumi engine: found on PATH, installed or built, in this order, and only once."""
 
 import re
 import shutil
@@ -36,7 +36,7 @@ def ensure_engine(cache: Path) -> Path:
         try:
             return Path(PulumiCommand.install(root=str(folder)).command)
         except (subprocess.SubprocessError, OSError, RuntimeError):
-            # A proxy may answer for a site that it does not let through.
+            # A proxy may answer for a site that it blocks.
             pass
     return _build(folder)
 
@@ -79,7 +79,7 @@ def _command_plugin(engine: Path, home: Path) -> bool:
 
 
 def internet_reachable() -> bool:
-    """Whether Pulumi's downloads can be had."""
+    """Whether Pulumi's download site can be reached."""
     try:
         with urllib.request.urlopen(_DOWNLOADS, timeout=_LOOK_SECONDS):
             return True
@@ -93,8 +93,8 @@ def _build(folder: Path) -> Path:
     go = shutil.which("go")
     if go is None:
         raise SandboxError(
-            "no Pulumi engine: `pulumi` is not on PATH, its site cannot be reached, and without "
-            "`go` it cannot be built; install one of the two"
+            "no Pulumi engine: `pulumi` is not on PATH, its download site cannot be reached, and "
+            "there is no `go` to build it; install `pulumi` or `go`"
         )
     program = folder / "bin" / "pulumi"
     program.parent.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ class Redirect(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Fence(Network):
-    """Everything that decides which packet of the VPC goes where.
+    """Everything that decides where the VPC's packets go.
 
     `services` are link-local or AWS addresses that no security group covers.
     """
@@ -54,7 +54,7 @@ def render(fence: Fence, *, outside: str) -> str:
 
 
 def _host(fence: Fence, interface: Interface) -> Mapping[str, Any]:
-    """A host's rules, each with its other side; rules that match nobody are left out."""
+    """A host's rules, each with its other side; rules that match nothing are left out."""
 
     def sides(direction: str, peers: Callable[[Fence, Rule], str]) -> list[tuple[str, Rule]]:
         mine = [each for each in fence.rules if each.group in interface.groups]
@@ -71,7 +71,7 @@ def _host(fence: Fence, interface: Interface) -> Mapping[str, Any]:
 
 
 def _peers(fence: Fence, rule: Rule) -> str:
-    """The other side of a rule; the sandbox speaks IPv4 alone, as the egress path does."""
+    """The other side of a rule; the sandbox uses only IPv4, as the egress path does."""
     if rule.cidr is not None:
         return rule.cidr if ip_network(rule.cidr, strict=False).version == 4 else ""
     members = (each for each in fence.interfaces if rule.peer_group in each.groups)
@@ -79,7 +79,7 @@ def _peers(fence: Fence, rule: Rule) -> str:
 
 
 def _public_peers(fence: Fence, rule: Rule) -> str:
-    """The other side as seen by traffic between instances that goes by public addresses."""
+    """The other side for traffic between instances over public addresses."""
     if rule.cidr is None:
         return ""
     network = ip_network(rule.cidr, strict=False)
@@ -87,6 +87,6 @@ def _public_peers(fence: Fence, rule: Rule) -> str:
 
 
 def _set(values: Iterable[str]) -> str:
-    """nft's notation for a set or map; empty for none, which nft does not know."""
+    """nft's notation for a set or map; empty if there are none, as nft has no empty set."""
     found = ", ".join(sorted(values))
     return f"{{ {found} }}" if found else ""

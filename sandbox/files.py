@@ -1,4 +1,4 @@
-"""Files that the sandbox writes: from templates, and whole or not at all."""
+"""Files that the sandbox writes: from templates, and written atomically."""
 
 import os
 import tempfile
@@ -12,7 +12,7 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,
-    autoescape=False,  # noqa: S701 - no page for a browser is among them
+    autoescape=False,  # noqa: S701 - none of them is HTML
 )
 
 
@@ -22,7 +22,7 @@ def fill(template: str, **values: object) -> str:
 
 
 def replace(path: Path, text: str | bytes) -> None:
-    """Write a file for its owner alone; whoever reads it finds the old or the new one, whole."""
+    """Write a file atomically, readable only by its owner."""
     path.parent.mkdir(parents=True, exist_ok=True)
     number, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(number, "wb") as file:

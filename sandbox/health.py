@@ -1,4 +1,4 @@
-"""Whether every host of a sandbox runs, with every unit that its release wants."""
+"""Whether every host of a sandbox runs, with every unit of its release."""
 
 import json
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def require_healthy(deployment: Deployment, hosts: Containers) -> None:
 
 
 def in_words(found: Mapping[str, list[str]]) -> str:
-    """One line with the commands that say more."""
+    """One line with the command to find out more."""
     parts = [f"{host}: {', '.join(units)}" for host, units in found.items()]
     host, (unit, *_) = next(iter(found.items()))
     look = f"ping8 sandbox logs {host}" + ("" if " " in unit else f" --unit {unit}")

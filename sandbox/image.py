@@ -18,7 +18,7 @@ _LEFT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/us
 
 
 def ensure_image(cache: Path) -> str:
-    """Name of the image; made first where it is missing (some minutes)."""
+    """Name of the image; builds it if it is missing, which takes minutes."""
     release, distribution = _release()
     name = f"{_REPOSITORY}:{recipe_hash(release)}"
     if run(["podman", "image", "exists", name], check=False).returncode == 0:
@@ -28,7 +28,7 @@ def ensure_image(cache: Path) -> str:
     sources = fitting(_targets(), release, keyring if keyring.exists() else None)
     if not sources:
         raise SandboxError(f"no package source of release {release} in this machine's apt sources")
-    # Beside the cache, as it holds some hundred megabytes; /tmp may be memory.
+    # In the cache folder: it is a few hundred megabytes, and /tmp may be memory.
     with tempfile.NamedTemporaryFile(dir=cache, suffix=".tar") as archive:
         _bootstrap(release, sources, Path(archive.name))
         change = '--change=CMD ["/usr/local/sbin/sandbox-init"]'
@@ -46,7 +46,7 @@ def _remove_others(name: str) -> None:
 
 
 def recipe_hash(release: str) -> str:
-    """Names an image by everything that decides its content, save the packages' versions."""
+    """A hash of everything that decides an image's content, except package versions."""
     parts = [release, platform.machine()]
     parts += [path.read_text() for path in sorted(_RECIPE.iterdir())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -47,7 +47,7 @@ _SHAPES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One checked step: what was looked at, and what was seen."""
+    """One checked step: its name and what was seen."""
 
     name: str
     saw: str
@@ -81,13 +81,13 @@ class Letter:
 
 
 def letter(sender: str, recipient: str, **shape: str) -> Letter:
-    """A fresh one."""
+    """A new letter with a unique subject."""
     subject = f"Sandbox {uuid.uuid4().hex}"
     return Letter(sender=sender, recipient=recipient, subject=subject, **shape)
 
 
 class Ping8:
-    """PING8's part: it injects over HTTPS and trusts the authorities of `trusted` (PEM)."""
+    """PING8's part: injects over HTTPS and trusts the authorities in `trusted` (PEM)."""
 
     def __init__(self, deployment: Deployment, token: str, trusted: str) -> None:
         self._name = deployment.settings.mta_host
@@ -122,7 +122,7 @@ class Ping8:
         return answer.status, answer.json() if is_json else {}
 
     def trusts(self) -> bool:
-        """Whether the injection host shows a certificate that PING8 trusts."""
+        """Whether the injection host has a certificate that PING8 trusts."""
         try:
             self.ask("GET", "/", "")
         except urllib3.exceptions.HTTPError:
@@ -133,7 +133,7 @@ class Ping8:
 def travel(
     one: Letter, deployment: Deployment, ping8: Ping8, world: World, resolver: Resolver
 ) -> Iterator[Step]:
-    """Sends the letter and yields each step as it is seen to be right.
+    """Sends the letter and yields each step once it is verified.
 
     Raises `SandboxError` at the first that is not, with what was seen.
     """
@@ -156,7 +156,7 @@ def travel(
 
 
 def await_message(world: World, subject: str) -> Mapping[str, Any]:
-    """The message with that subject, once a recipients' server took it."""
+    """The message with that subject, once a recipients' server accepted it."""
     found: list[Mapping[str, Any]] = []
 
     def taken() -> bool:
@@ -164,12 +164,12 @@ def await_message(world: World, subject: str) -> Mapping[str, Any]:
         found.extend(seen for seen in world.messages() if text in str(seen["message"]))
         return bool(found)
 
-    wait_until(taken, "a recipients' server to take the message", seconds=_PATIENCE, every=0.1)
+    wait_until(taken, "a recipients' server to accept the message", seconds=_PATIENCE, every=0.1)
     return found[0]
 
 
 def await_events(world: World, subject: str, types: set[str]) -> list[Mapping[str, Any]]:
-    """The events that PING8 took about the message with that subject, once all types are there."""
+    """PING8's events about the message with that subject, once all types are there."""
     end = time.monotonic() + _PATIENCE
     while True:
         calls = [call for call in world.events() if call["taken"]]
@@ -183,7 +183,7 @@ def await_events(world: World, subject: str, types: set[str]) -> list[Mapping[st
         if types <= have:
             return found
         if time.monotonic() > end:
-            raise SandboxError(f"PING8 took {sorted(have)} of {sorted(types)} in {_PATIENCE} s")
+            raise SandboxError(f"PING8 accepted {sorted(have)} of {sorted(types)} in {_PATIENCE} s")
         time.sleep(0.1)
 
 
@@ -212,7 +212,7 @@ def _as_recipient_saw_it(
 
 
 def signatures(seen: Mapping[str, Any], resolver: Resolver) -> list[bool]:
-    """Whether each DKIM signature verifies, judged by dkimpy and what DNS has."""
+    """Whether each DKIM signature verifies, by dkimpy and the records in DNS."""
     raw = str(seen["message"]).encode("latin-1")
     message = email.message_from_bytes(raw, policy=email.policy.default)
 
@@ -272,12 +272,12 @@ def _events(world: World, one: Letter, pool: str) -> Iterator[Step]:
     ]
     yield _step(
         "events arrived with the token and all correlation values",
-        f"{len(events)} events, lacking {sorted(set(lacking)) or 'nothing'}",
+        f"{len(events)} events, missing {sorted(set(lacking)) or 'nothing'}",
         not lacking and all(event["token_matched"] for event in events),
     )
 
 
 def _step(name: str, saw: str, good: bool) -> Step:
     if not good:
-        raise SandboxError(f"{name}: not so; saw {saw}")
+        raise SandboxError(f"{name}: failed; saw {saw}")
     return Step(name=name, saw=saw)

@@ -1,4 +1,4 @@
-"""Which KumoMTA the hosts run: a real tree where one can be had, else the stand-in.
+"""Which KumoMTA the hosts run: a real tree if one is available, else the stand-in.
 
 A tree goes to `/opt/kumomta` of every host, with what the package would bring beside it: the user
 `kumod` and the unit `kumomta.service`.
@@ -17,7 +17,7 @@ VARIABLE = "KUMOMTA_ROOT"
 _NEEDED = ("sbin/kumod", "sbin/proxy-server", "sbin/kcli", "share")
 
 UNIT = (Path(standins.kumod.__file__).parent / "data/kumomta.service").read_text()
-"""As KumoMTA's package brings it."""
+"""The unit from KumoMTA's package."""
 PREPARE = (
     ("useradd", "--system", "--home-dir", "/var/spool/kumomta", "--shell", "/bin/false", "kumod"),
     ("mkdir", "-p", "/opt/kumomta/etc"),
@@ -33,7 +33,7 @@ class KumoTree:
 
     @property
     def label(self) -> str:
-        """How the run and its summary call it."""
+        """Its name in the run's output and summary."""
         return f"KumoMTA from {self.path}" if self.real else "STAND-IN for KumoMTA (no real kumod)"
 
 
@@ -48,14 +48,14 @@ def ensure_tree(cache: Path, *, running: Path | None = None) -> KumoTree:
         if named and Path(named) != running:
             raise SandboxError(
                 f"{VARIABLE}={named}: the sandbox runs KumoMTA from {running}; "
-                "`ping8 sandbox down` first"
+                "run `ping8 sandbox down` first"
             )
         return KumoTree(path=running, real=running != tree)
     if named:
         root = Path(named)
         lacking = [part for part in _NEEDED if not (root / part).exists()]
         if lacking:
-            raise SandboxError(f"{VARIABLE}={named}: it lacks {', '.join(lacking)}")
+            raise SandboxError(f"{VARIABLE}={named}: missing {', '.join(lacking)}")
         return KumoTree(path=root, real=True)
     installed = Path("/opt/kumomta")
     if shutil.which(str(installed / "sbin/kumod")):

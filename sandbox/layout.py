@@ -26,5 +26,5 @@ class Layout:
 
     @classmethod
     def of_checkout(cls) -> "Layout":
-        """The checkout that this code is in."""
+        """The layout of the checkout that contains this code."""
         return cls(root=Path(__file__).resolve().parent.parent)

@@ -21,7 +21,7 @@ CLOCK = {
     ),
     "/etc/chrony/conf.d/container.conf": "local stratum 10\n",
 }
-"""A container has this machine's clock: chrony runs without touching it, and trusts it."""
+"""A container has this machine's clock: chrony trusts it and does not set it."""
 
 ROUTE_53 = "route-53"
 REVERSE = "reverse"
@@ -29,7 +29,7 @@ REVERSE = "reverse"
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """What every host of this sandbox is made of; `trusted` is a file of authorities in PEM."""
+    """What every host of this sandbox is made from; `trusted` is a file of authorities in PEM."""
 
     image: str
     kumomta: Path
@@ -53,7 +53,7 @@ class MachineHosts(Hosts):
         self._authority = dns.Authority(folder=layout.dns, cloud=self._cloud)
 
     def launch(self, machine: Machine) -> None:
-        """Boots a container with the user data and, as an image would, KumoMTA's tree."""
+        """Boots a container with the user data and KumoMTA's tree, as in an image."""
         if machine.instance_id in self._containers.names():
             return
         self._containers.create(
@@ -108,7 +108,7 @@ class MachineHosts(Hosts):
         self._cloud.apply(Fence(**vars(network), services=services))
 
     def publish_dns(self, zones: Sequence[Zone], reverse: dict[str, str]) -> None:
-        """What Route 53 holds, and the PTR records of Elastic IPs."""
+        """Publishes Route 53's records and the PTR records of Elastic IPs."""
         self._authority.publish(ROUTE_53, zones)
         self._authority.publish(REVERSE, dns.reverse_zones(reverse))
 

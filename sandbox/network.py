@@ -33,7 +33,7 @@ _WORLD_DEVICE = "outside0"
 _OUTSIDE_LINKS = "o-*"
 
 _ONE_AT_A_TIME = threading.Lock()
-"""Routes need links that are up: one thread attaches a host while another applies the rules."""
+"""Routes need links that are up, and threads attach hosts and apply rules concurrently."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +60,11 @@ class Cloud:
         return f"{self.prefix}-h-{interface}"
 
     def inside(self, namespace: str, *command: str) -> tuple[str, ...]:
-        """The command, run with the network of a namespace."""
+        """The command to run in a namespace's network."""
         return ("nsenter", f"--net=/run/netns/{namespace}", "--", *command)
 
     def up(self, *, world_addresses: tuple[str, ...] = ()) -> None:
-        """Make the router and what hangs on it outside; again changes nothing."""
+        """Create the router and its outside links; repeating it changes nothing."""
         present = self._namespaces()
         if self.router not in present:
             self._make_router()
@@ -101,7 +101,7 @@ class Cloud:
             _ip(f"netns del {self.namespace(interface_name)}")
 
     def apply(self, fence: Fence) -> None:
-        """Put the rules and routes of the whole VPC into force, in one transaction."""
+        """Apply the rules and routes of the whole VPC, in one transaction."""
         with _ONE_AT_A_TIME:
             present = self._namespaces()
             for interface in fence.interfaces:
@@ -121,7 +121,7 @@ class Cloud:
                 for pid in _ip(f"netns pids {name}", check=False).split():
                     run(["kill", "-9", pid], check=False)
                 _ip(f"netns del {name}")
-        # The link may be going already, with the namespace of its other end.
+        # The link may already be gone with the namespace of its other end.
         _ip(f"link del {self._machine_device}", check=False)
 
     @property
@@ -145,11 +145,11 @@ class Cloud:
             "net.ipv4.ip_forward=1",
             "net.ipv4.conf.all.send_redirects=0",
             "net.ipv4.conf.default.send_redirects=0",
-            # EC2's check that a host sends from its own addresses alone.
+            # EC2's check that a host sends only from its own addresses.
             "net.ipv4.conf.default.rp_filter=1",
             "net.ipv4.conf.default.proxy_arp=1",
         )
-        # Nothing passes before the first fence.
+        # Nothing passes until the first fence is applied.
         self._nft(render(Fence(vpc="0.0.0.0/32"), outside=_OUTSIDE_LINKS))
 
     def _link(self, namespace: str, device: str, router_device: str) -> None:
@@ -160,7 +160,7 @@ class Cloud:
 
     def _raise_router_end(self, device: str) -> None:
         _ip(f"-n {self.router} link set {device} up")
-        # Without a delay, which is there for routers that share a wire.
+        # No delay: it is meant for routers that share a wire.
         self._sysctl(self.router, f"net.ipv4.neigh.{device}.proxy_delay=0")
 
     def _route_interface(self, interface: Interface) -> None:
@@ -212,12 +212,12 @@ def _ip(words: str, *, check: bool = True) -> str:
 
 
 def _link_name(interface: str) -> str:
-    # A device's name holds 15 characters.
+    # A device's name is limited to 15 characters.
     return "v-" + hashlib.sha256(interface.encode()).hexdigest()[:12]
 
 
 def _require_free(network: str, *, but: str = "") -> None:
-    """Refuse a network that this machine uses already, beside one device."""
+    """Refuse a network that this machine uses already, except on device `but`."""
     ours = ip_network(network)
     for route in json.loads(_ip("-json -4 route show") or "[]"):
         if route["dst"] == "default" or route.get("dev") == but:
@@ -225,5 +225,5 @@ def _require_free(network: str, *, but: str = "") -> None:
         if ip_network(route["dst"], strict=False).overlaps(ours):
             raise SandboxError(
                 f"network {network} is in use on this machine (route {route['dst']} dev "
-                f"{route.get('dev', '?')}); the sandbox needs it free"
+                f"{route.get('dev', '?')}); the sandbox needs it"
             )

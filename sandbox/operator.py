@@ -23,14 +23,14 @@ def public_key(layout: Layout) -> str:
 
 
 def let_in(layout: Layout, stack: automation.Stack) -> None:
-    """The next deployment gives the operator a way in, beside those that the settings name."""
+    """The next deployment lets the operator log in, in addition to those in the settings."""
     operators = json.loads(stack.get_config("operators").value)
     place = f"operators.sshKeys[{len(operators.get('sshKeys', []))}]"
     stack.set_config(place, automation.ConfigValue(value=public_key(layout)), path=True)
 
 
 def introduce(layout: Layout, stack: automation.Stack, authorities: str) -> None:
-    """Says to the commands where engine, state and keys of this sandbox are."""
+    """Records for the commands where this sandbox's engine, state and keys are."""
     folder = layout.state / "operator"
     config = folder / "ssh_config"
     config.write_text(f"Host *\n  IdentityFile {folder / 'key'}\n  IdentitiesOnly yes\n")

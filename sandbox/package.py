@@ -1,4 +1,4 @@
-"""KumoMTA from its own package repository, where that can be reached, unpacked as a tree.
+"""KumoMTA from its package repository, if it can be reached, unpacked as a tree.
 
 The package is for Ubuntu 22.04, whose libraries are older than those of the hosts' Debian 12, so
 its programs run there; apt itself would refuse to install it.
@@ -18,7 +18,7 @@ _LOOK_SECONDS = 5
 
 
 def fetch(cache: Path, *, source: str = SOURCE) -> Path | None:
-    """The tree of the newest release; None where the repository cannot be reached.
+    """The tree of the newest release; None if the repository cannot be reached.
 
     apt checks the repository's signature and the package's digest.
     """

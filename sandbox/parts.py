@@ -1,4 +1,4 @@
-"""What a sandbox is made of beside AWS, to look at and to change, whether it runs or not."""
+"""The parts of a sandbox besides AWS, whether it is running or not."""
 
 from collections.abc import Mapping
 
@@ -46,7 +46,7 @@ class Parts:
 
 
 def require_up(layout: Layout) -> None:
-    """Refuse if there is no sandbox, or none that a deployment could have reached."""
+    """Raise if no sandbox is up, or none that a deployment could have reached."""
     system.require_fit_system()
     if not cloud.endpoints(layout.daemons) or not layout.backend.exists():
         raise SandboxError("no sandbox is up here; `make sandbox` brings one up")
@@ -59,7 +59,7 @@ def deployment(layout: Layout) -> Deployment:
 
 
 def status(layout: Layout) -> Mapping[str, bool]:
-    """What of the sandbox runs."""
+    """Which parts of the sandbox are running."""
     parts = Parts(layout)
     return {
         "cloud": cloud.endpoints(layout.daemons) is not None,

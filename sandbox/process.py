@@ -1,4 +1,4 @@
-"""Run programs: once, to their end, or in the background with a process id file."""
+"""Run programs to completion, or in the background with a process id file."""
 
 import contextlib
 import os
@@ -15,13 +15,13 @@ _TAIL = 1500
 
 
 class SandboxError(UserError):
-    """Something that the sandbox cannot do, with its reason and, where there is one, the fix."""
+    """Something that the sandbox cannot do, with its reason and the fix, if there is one."""
 
 
 def run(
     command: Sequence[str], *, stdin: str | None = None, check: bool = True, timeout: float = 300
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program and return its output; a failure names the program and what it said.
+    """Run a program and return its output; an error has the program's name and message.
 
     The message holds the first three words only: arguments may be secret. A wrapper that ends with
     `--`, such as `nsenter`, is left out.
@@ -41,7 +41,7 @@ def run(
     except FileNotFoundError as error:
         raise SandboxError(f"{command[0]} is not installed") from error
     except subprocess.TimeoutExpired as error:
-        raise SandboxError(f"{shown}: no end after {timeout:.0f} s") from error
+        raise SandboxError(f"{shown}: still running after {timeout:.0f} s") from error
     if check and done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip())[-_TAIL:]
         raise SandboxError(f"{shown}: exit {done.returncode}: {said}")
@@ -61,7 +61,7 @@ def wait_until(
 
 @dataclass(frozen=True, kw_only=True)
 class Daemon:
-    """A background process that outlives the command which starts it."""
+    """A background process that outlives the command that starts it."""
 
     name: str
     folder: Path
@@ -94,13 +94,13 @@ class Daemon:
         def ready() -> bool:
             if self.pid() is None:
                 said = self.log.read_text(errors="replace")[-_TAIL:].strip()
-                raise SandboxError(f"{self.name} ended; {self.log} says: {said}")
+                raise SandboxError(f"{self.name} exited; end of {self.log}: {said}")
             return answers()
 
         wait_until(ready, f"the {self.name} server", seconds=seconds)
 
     def stop(self, *, patience: float = 5) -> None:
-        """Ask it to end, then end it."""
+        """Terminate it, and kill it if it does not exit."""
         for which in (signal.SIGTERM, signal.SIGKILL):
             if number := self.pid():
                 with contextlib.suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""The very program, run by the real engine against the stand-in providers."""
+"""The unchanged program, run by the real engine against the stand-in providers."""
 
 import contextlib
 import functools
@@ -55,9 +55,9 @@ def open_stack(
 
 
 def take_settings(layout: Layout) -> None:
-    """The checkout's stack file in place of the copy, which a killed test may have left changed."""
+    """Restore the stack file from the checkout, as a killed test may have left it changed."""
     copy = layout.project / "stacks" / f"Pulumi.{STACK}.yaml"
-    # State is encrypted with it, and a fresh file would get another one.
+    # The state is encrypted with this salt, and a new file would get another.
     own = [line for line in copy.read_text().splitlines() if line.startswith("encryptionsalt:")]
     text = (layout.root / "stacks" / copy.name).read_text()
     copy.write_text("".join(f"{line}\n" for line in own) + text)
@@ -82,7 +82,7 @@ def _version(layout: Layout) -> int:
 
 
 def release_dead_locks(layout: Layout) -> None:
-    """Open what a run that was killed has left locked; a lock of a living one stays."""
+    """Remove the locks of killed runs; the lock of a running one stays."""
     for path in (layout.backend / ".pulumi" / "locks").rglob("*.json"):
         with contextlib.suppress(FileNotFoundError, ValueError):
             if not Path(f"/proc/{json.loads(path.read_text())['pid']}").exists():

@@ -29,7 +29,7 @@ from sandbox.world.webhook import expect_token
 from standins.pulumi.endpoints import Endpoints
 
 ZONES = ("mail.ping8.test", "ping8.test")
-"""Hosted zones that the operator had before the first `pulumi up`."""
+"""Hosted zones that exist before the first `pulumi up`."""
 
 Say = Callable[[str], None]
 _CERTIFICATE_SECONDS = 180
@@ -39,7 +39,7 @@ _WORDS = {"create": "created", "update": "updated", "delete": "deleted", "replac
 
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
-    """A sandbox that is up: what commands and tests work with."""
+    """A running sandbox, for commands and tests."""
 
     layout: Layout
     tree: KumoTree
@@ -79,7 +79,7 @@ class Sandbox:
         return Ping8(self.deployment, self.outputs["injection_token"], self.parts.trusted)
 
     def send(self, recipient: str, *, sender: str | None = None) -> list[Step]:
-        """One message's journey to a recipients' server that takes mail."""
+        """One message's journey to a recipients' server that accepts mail."""
         deployment = self.deployment
         resolver = self.resolver
         resolver.use_for_spf()
@@ -88,7 +88,7 @@ class Sandbox:
 
 
 def existing(layout: Layout, say: Say) -> Sandbox:
-    """Everything but the program: machine, network, DNS, ACME, the world, AWS. Again: quick."""
+    """Everything but the program: machine, network, DNS, ACME, the world, AWS."""
     system.prepare(say)
     claim.take(layout)
     if layout.backend.exists() and not cloud.endpoints(layout.daemons):
@@ -115,17 +115,17 @@ def existing(layout: Layout, say: Say) -> Sandbox:
 
 
 def standing(layout: Layout) -> Sandbox:
-    """The sandbox that is up, with whatever of it has ended started again."""
+    """The sandbox that is up; parts that stopped are started again."""
     require_up(layout)
     return existing(layout, lambda _text: None)
 
 
 def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox:
-    """`pulumi up` of the sandbox's stack over everything that it needs."""
+    """Starts everything that the stack needs, then runs `pulumi up`."""
     sandbox = existing(layout, say)
     program.take_settings(layout)
     operator.let_in(layout, sandbox.stack)
-    # Before the deployment: one that fails half-way is looked at with the operators' commands.
+    # Before the deployment, so that the operators' commands work if it fails half-way.
     operator.introduce(layout, sandbox.stack, sandbox.parts.trusted)
     say("pulumi up")
     result = deploy(sandbox, engine_output)
@@ -137,19 +137,19 @@ def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox
 
 
 def await_certificate(sandbox: Sandbox) -> None:
-    """Until PING8 trusts what the injection host shows; it starts with a self-signed one."""
+    """Wait until PING8 trusts the injection host's certificate, which is self-signed at first."""
     ping8 = sandbox.ping8
     try:
         wait_until(ping8.trusts, "the certificate", seconds=_CERTIFICATE_SECONDS, every=0.5)
     except SandboxError as error:
         raise SandboxError(
-            f"{error}: PING8 does not trust what the injection host shows; see "
+            f"{error}: PING8 does not trust the injection host's certificate; see "
             "`ping8 sandbox logs mta --unit ping8-certificate`"
         ) from error
 
 
 def deploy(sandbox: Sandbox, engine_output: Say | None = None) -> automation.UpResult:
-    """One `pulumi up`; its failure is told by the engine's own last lines."""
+    """One `pulumi up`; an error has the engine's last lines."""
     log = sandbox.layout.state / "pulumi-up.log"
     with log.open("a") as file:
 
@@ -163,7 +163,7 @@ def deploy(sandbox: Sandbox, engine_output: Say | None = None) -> automation.UpR
         except automation.CommandError as error:
             raise SandboxError(
                 f"pulumi up failed: {_reason(str(error))}\n"
-                f"All of it: {log}; a host's journal: ping8 sandbox logs mta"
+                f"Full log: {log}; a host's journal: ping8 sandbox logs mta"
             ) from error
     return result
 
@@ -186,7 +186,7 @@ def down(layout: Layout, say: Say) -> None:
 
 
 def summary(sandbox: Sandbox, steps: int) -> str:
-    """What is running, as an operator would recognise it."""
+    """What is running, in an operator's terms."""
     played = [name for name in ("aws", "command", "tls", "random") if name not in sandbox.real]
     return fill(
         "summary.txt.j2",
@@ -199,7 +199,7 @@ def summary(sandbox: Sandbox, steps: int) -> str:
 
 
 def _ingredients(layout: Layout, say: Say) -> tuple[Path, str, KumoTree]:
-    """Engine, image and KumoMTA side by side: each may take minutes the first time."""
+    """Prepares engine, image and KumoMTA in parallel; each may take minutes the first time."""
     started = time.monotonic()
     site = cloud.settings_of(layout.daemons).site if cloud.endpoints(layout.daemons) else None
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -214,10 +214,10 @@ def _ingredients(layout: Layout, say: Say) -> tuple[Path, str, KumoTree]:
         concurrent.futures.wait(named.values(), timeout=2)
         slow = [name for name, future in named.items() if not future.done()]
         if slow:
-            say(f"making {' and '.join(slow)} (some minutes, the first time)")
+            say(f"preparing {' and '.join(slow)} (takes minutes the first time)")
         result = engine.result(), image.result(), tree.result()
     if slow:
-        say(f"made in {time.monotonic() - started:.0f} s")
+        say(f"ready in {time.monotonic() - started:.0f} s")
     return result
 
 
@@ -238,13 +238,13 @@ def _ensure_zones(endpoints: Endpoints) -> None:
 def _boot_stopped(hosts: Containers, say: Say) -> None:
     for name, running in hosts.states().items():
         if not running:
-            say(f"booting {name}, which was stopped")
+            say(f"booting {name}, which had stopped")
             hosts.start(name)
             hosts.wait_booted(name)
 
 
 def _changes(counted: Mapping[Any, int]) -> str:
-    """The engine's counts in words: its `same` alone is no change."""
+    """The engine's counts in words; only `same` means no change."""
     changed = {kind: count for kind, count in counted.items() if kind != "same"}
     same = counted.get("same", 0)
     if not changed:

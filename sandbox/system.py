@@ -1,4 +1,4 @@
-"""What the sandbox needs of the machine: root, a Debian-like system, and its packages."""
+"""What the sandbox needs from the machine: root, a Debian-like system, and packages."""
 
 import os
 import platform
@@ -39,7 +39,7 @@ TEST_NEEDS = _needs("tests")
 
 
 def prepare(say: Callable[[str], None], needs: Sequence[Need] = NEEDS) -> None:
-    """Install what is missing, after saying so; a reason in one line where that cannot be."""
+    """Install missing packages and report them; raises with a one-line reason if it cannot."""
     require_fit_system()
     # `su` keeps a user's PATH, which lacks the system's own folders.
     os.environ["PATH"] = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
@@ -51,7 +51,7 @@ def prepare(say: Callable[[str], None], needs: Sequence[Need] = NEEDS) -> None:
     if services := [need.service for need in needs if need.package in wanted and need.service]:
         run(["systemctl", "disable", "--quiet", *services], check=False)
     if absent := missing_packages(needs):
-        raise SandboxError(f"packages came without their programs: {', '.join(absent)}")
+        raise SandboxError(f"installed packages lack their programs: {', '.join(absent)}")
 
 
 def missing_packages(needs: Sequence[Need] = NEEDS) -> list[str]:
@@ -60,7 +60,7 @@ def missing_packages(needs: Sequence[Need] = NEEDS) -> list[str]:
 
 
 def require_fit_system() -> None:
-    """Refuse, in one line, a machine or a user with whom no package can help."""
+    """Raise if the machine or user is unsuitable, which no package can fix."""
     if platform.system() != "Linux":
         raise SandboxError(f"the sandbox needs Linux; this is {platform.system()}")
     if os.geteuid() != 0:
@@ -100,13 +100,13 @@ def _install(packages: list[str]) -> None:
 
 def _install_with(command: list[str]) -> None:
     if run(command, check=False, timeout=1800).returncode != 0:
-        # The lists may be old.
+        # The package lists may be old.
         run(["apt-get", "update"], timeout=600)
         run(command, timeout=1800)
 
 
 def main() -> None:
-    """What `make test` calls: a machine that cannot be prepared skips tests, which it says here."""
+    """What `make test` calls: reports which tests are skipped if the machine cannot be prepared."""
     try:
         prepare(_say, (*NEEDS, *TEST_NEEDS))
     except SandboxError as error:

@@ -29,7 +29,7 @@ class Volumes:
     folder: Path
 
     def create(self, volume: str, *, gib: int) -> None:
-        """Make a blank volume; one that exists keeps its content and grows to the size."""
+        """Create a blank volume; an existing one keeps its content and grows to the size."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self._file(volume)
         if path.exists() and path.stat().st_size > gib * _GIB:

@@ -69,7 +69,7 @@ def test_a_record_that_a_deployment_published_meanwhile_is_not_doubled(sandbox: 
 
 @pytest.mark.parametrize("change", [breaking.plant, breaking.fix])
 def test_an_unknown_fault_names_those_there_are(change: Any, sandbox: Parts) -> None:
-    with pytest.raises(SandboxError, match="say proxy, webhook, dns, disk"):
+    with pytest.raises(SandboxError, match="there are: proxy, webhook, dns, disk"):
         change("lightning", sandbox, DEPLOYMENT)
 
 

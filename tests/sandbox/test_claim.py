@@ -22,7 +22,7 @@ def test_a_checkout_is_refused_while_the_sandbox_of_another_stands(tmp_path: Pat
     claim.take(first, holder)
     claim.take(first, holder)
     for refused in (claim.take, claim.require_ours):
-        with pytest.raises(SandboxError, match=f"that of {first.root}; `ping8 sandbox down` there"):
+        with pytest.raises(SandboxError, match=f"to {first.root}; run `ping8 sandbox down` there"):
             refused(second, holder)
     claim.give_up(second, holder)
     assert holder.exists()
