@@ -54,6 +54,6 @@ def _reason(error: subprocess.CalledProcessError) -> str:
 
 
 def _checkout() -> Path:
-    """The folder of `Pulumi.yaml`: where we are, or that of this program."""
+    """The folder of `Pulumi.yaml`: the current one, or this program's."""
     here = Path.cwd()
     return here if (here / "Pulumi.yaml").exists() else Path(__file__).resolve().parents[1]

@@ -1,4 +1,4 @@
-"""A stack of this machine alone: the sandbox says where its engine, state and keys are."""
+"""A stack of this machine alone: the sandbox records where its engine, state and keys are."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from pathlib import Path
 _FILE = Path(__file__).resolve().parents[1] / ".sandbox" / "operator.json"
 
 SANDBOX = "sandbox"
-"""The stack that `make sandbox` brings up here, and that is nowhere else."""
+"""The stack of `make sandbox`, which exists only on this machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def local_stack(stack: str, file: Path | None = None) -> LocalStack | None:
 
 
 def write(local: LocalStack, file: Path | None = None) -> None:
-    """For the commands that come after; it names where secrets are, and holds a passphrase."""
+    """Writes the file for later commands; it has the paths of secrets and a passphrase."""
     path = file or _FILE
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)

@@ -120,7 +120,7 @@ def deployed_addresses(settings: Settings, deployment: Deployment) -> Addresses:
 
 
 def write(releases: Iterable[Release], out: Path) -> None:
-    """Each file at `out/<host>/<live path>`, and what else a release says at `out/<host>.json`."""
+    """Each file at `out/<host>/<live path>`, and the rest of its release at `out/<host>.json`."""
     releases = tuple(releases)
     _clear(out)
     names = [name for release in releases for name in (release.host, f"{release.host}.json")]

@@ -35,7 +35,7 @@ def ssh_json(
 ) -> Any:
     """The JSON that `ping8-agent VERB` printed on a host.
 
-    A `UserError` says why there is none. `progress` gets each line that the agent says meanwhile.
+    A `UserError` has the reason for none. `progress` gets each line that the agent prints.
     """
     with tempfile.TemporaryDirectory(prefix="ping8-ssh-") as folder:
         known = Path(folder, "known_hosts")

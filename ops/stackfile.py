@@ -1,4 +1,4 @@
-"""Reads a stack file without Pulumi, for commands that need settings alone."""
+"""Reads a stack file without Pulumi, for commands that need only settings."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ def stack_names(directory: Path = STACKS) -> tuple[str, ...]:
 def read_stack_file(stack: str, directory: Path = STACKS) -> Settings:
     """The settings of a stack. Encrypted secrets count as given; their values stay unknown.
 
-    Raises `UserError` where there is no such file, `SettingsError` for what it says.
+    Raises `UserError` if there is no such file, `SettingsError` if its settings are wrong.
     """
     # Pulumi also takes `organization/project/stack` and `organization/stack`.
     stack = stack.rpartition("/")[2]

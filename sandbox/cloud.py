@@ -25,7 +25,7 @@ class Settings:
     """How to serve.
 
     `address` is this machine as hosts see it: there the metadata service listens and, with a
-    certificate `aws`, the AWS API over TLS. `site` None keeps instances a matter of state alone.
+    certificate `aws`, the AWS API over TLS. With `site` None, instances exist only in the state.
     """
 
     address: str = "127.0.0.1"

@@ -1,7 +1,7 @@
 """Hosts: podman containers that boot real systemd, with real cloud-init running the very user data.
 
-A host's network exists before it boots, in a namespace that outlives its restarts. Volumes come and
-go while it runs, as on EC2.
+A host's network exists before it boots, in a namespace that outlives its restarts. Volumes can be
+attached and detached while it runs, as on EC2.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ class Host:
 
     `trees` are folders copied to a path of the host and `files` are small files (mode 0644), both
     before its first boot; `prepare` are commands run in its file system then. `trusted` are
-    certificate authorities in PEM that its system trusts beside the usual ones.
+    certificate authorities in PEM that its system trusts in addition to the usual ones.
     """
 
     name: str

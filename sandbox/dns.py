@@ -134,9 +134,9 @@ class Authority:
 
 
 def complete(zones: Iterable[Zone], server: str) -> list[Zone]:
-    """The zones with what makes one tree of them: the root, delegations, and name servers' names.
+    """The zones, completed to one tree: the root, delegations, and name servers' names.
 
-    A name server that no zone knows gets a zone of its own, which leads to `server`.
+    A name server that is in no zone gets its own zone, with `server` as its address.
     """
     known = {zone.name: zone for zone in zones}
     known.setdefault("", Zone(name="", records=()))

@@ -60,7 +60,7 @@ def pinned_version() -> str:
 def real_providers(layout: Layout, engine: Path) -> tuple[str, ...]:
     """Names of providers for which the engine finds a real plugin.
 
-    Decided once in a sandbox's life: what a stand-in made, a real one need not be able to read.
+    Decided once per sandbox: a real provider may not be able to read a stand-in's state.
     """
     decided = layout.state / "real-providers"
     if not decided.exists():

@@ -12,9 +12,9 @@ _FAILED = ("systemctl", "list-units", "--state=failed", "--plain", "--no-legend"
 
 
 def failed_units(deployment: Deployment, hosts: Containers) -> dict[str, list[str]]:
-    """Units by host that failed, or that the release wants and that do not run.
+    """Units by host that failed, or that belong to the release and do not run.
 
-    A host that does not run is `not running` itself.
+    A stopped host has the single entry `not running`.
     """
     running = hosts.states()
     found = {

@@ -1,7 +1,7 @@
 """The machine image of the sandbox's hosts: a Debian root file system, imported into podman.
 
-It is made of the machine's own release and from the machine's own package sources, so no mirror is
-named here and no image registry is needed.
+It uses the machine's own release and package sources, so it needs no mirror and no image
+registry.
 """
 
 import hashlib
@@ -61,7 +61,7 @@ def packages() -> tuple[str, ...]:
 def fitting(listing: str, release: str, keyring: Path | None) -> list[str]:
     """Sources of the release itself, its updates and its security fixes.
 
-    `listing` has URI, suite and component of every source of the machine, one a line.
+    `listing` has URI, suite and component of every source of the machine, one per line.
     """
     suites = (release, f"{release}-updates", f"{release}-security")
     targets = {tuple(line.split()) for line in listing.splitlines()}

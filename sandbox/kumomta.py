@@ -1,6 +1,6 @@
 """Which KumoMTA the hosts run: a real tree if one is available, else the stand-in.
 
-A tree goes to `/opt/kumomta` of every host, with what the package would bring beside it: the user
+A tree goes to `/opt/kumomta` of every host, with what else the package would install: the user
 `kumod` and the unit `kumomta.service`.
 """
 
@@ -40,8 +40,8 @@ class KumoTree:
 def ensure_tree(cache: Path, *, running: Path | None = None) -> KumoTree:
     """`KUMOMTA_ROOT`, else this machine's KumoMTA, else its package, else the stand-in, built once.
 
-    Hosts that are up keep the tree that they are `running`. The stand-in stays, once it was built:
-    which KumoMTA a run takes does not hang on the weather.
+    Hosts that are up keep the tree that they are `running`. Once built, the
+    stand-in is kept, so that a run does not depend on whether the repository can be reached.
     """
     tree, named = cache / "kumomta", os.environ.get(VARIABLE)
     if running is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 class Layout:
     """Folders of one checkout.
 
-    `state` goes away with the sandbox; `cache` outlives it and may be deleted at any time.
+    `state` is removed with the sandbox. `cache` is kept and may be deleted at any time.
     """
 
     def __init__(self, *, root: Path) -> None:

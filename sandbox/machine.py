@@ -37,10 +37,10 @@ class Site:
 
 
 class MachineHosts(Hosts):
-    """For real, with containers.
+    """Real effects, with containers.
 
-    The engine asks for many things at once; a host's volumes and a volume's device change one at a
-    time.
+    The engine makes requests in parallel, but a host's volumes and a volume's device change one at
+    a time.
     """
 
     def __init__(self, layout: Layout, site: Site, metadata_port: int) -> None:

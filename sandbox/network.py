@@ -2,8 +2,8 @@
 
 The router is a network namespace of its own, so no rule, route or setting of the machine's own
 network changes, except one link with routes to the sandbox's test networks. Each host, the outside
-world and the machine hang on it by a link of their own; the router answers ARP for the others. So
-every packet, also one between two hosts of a subnet, crosses the fence, as on AWS.
+world and the machine have their own link to it; the router answers ARP for the others. So every
+packet, even between two hosts of a subnet, crosses the fence, as on AWS.
 """
 
 import hashlib
@@ -38,9 +38,9 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True)
 class Cloud:
-    """One network of the sandbox; everything it makes carries its prefix.
+    """One network of the sandbox; everything it creates has its prefix.
 
-    `machine` links this machine's own network to it; a test of the network alone does without.
+    `machine` links this machine's own network to it; a test of only the network does not need it.
     """
 
     prefix: str = "ping8"

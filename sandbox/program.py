@@ -27,8 +27,8 @@ def open_stack(
 ) -> automation.Stack:
     """The sandbox's stack, in a project folder of its own.
 
-    The engine attaches to the stand-in providers but those in `real`, whose plugins it finds. The
-    stack file is a copy, so that a run, or a test that changes settings, leaves the checkout
+    The engine attaches to the stand-in providers, except those in `real`, whose plugins it finds.
+    The stack file is a copy, so that a run, or a test that changes settings, leaves the checkout
     clean; state is in files, encrypted with a passphrase that never leaves the checkout.
     """
     folder = layout.project
@@ -64,9 +64,9 @@ def take_settings(layout: Layout) -> None:
 
 
 def outputs(stack: automation.Stack, layout: Layout) -> Mapping[str, Any]:
-    """Stack outputs, secrets in plain text: they are throw-away ones.
+    """Stack outputs with throw-away secrets in plain text.
 
-    The engine takes seconds to tell them, so it is asked again only when the state has changed.
+    The engine takes seconds to print them, so they are read again only after a state change.
     """
     return _outputs(stack, _version(layout))
 

@@ -20,7 +20,7 @@ _POLICY = Path("/usr/sbin/policy-rc.d")
 class Need:
     """A package, the program that shows it is installed, and what can replace it.
 
-    `service` is a service that the package would run by itself, and that nobody asked for.
+    `service` is a service that the package would start and that is not needed.
     """
 
     package: str

@@ -1,4 +1,4 @@
-"""One examination: the deployment, what the operator chose, and whom checks ask."""
+"""One examination: the deployment, the operator's options, and what checks query."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class Options:
         return not self.only or check in self.only or check_texts()[check].group in self.only
 
     def needs(self, check: str) -> bool:
-        """Whether a check is wanted, or the lines about bulk senders come from it."""
+        """Whether a check is wanted, or a wanted line about bulk senders needs it."""
         return self.wants(check) or any(
             check in rules and self.wants(line) for line, rules in RULES.items()
         )
@@ -53,7 +53,7 @@ class Case:
 
     @property
     def reach(self) -> Reach:
-        """Whether this machine is at fault when a check cannot be made."""
+        """Whether this machine is at fault if a check cannot run."""
         return self._once("reach", lambda: Reach(self.deployment, self.resolver))
 
     @property
@@ -62,7 +62,7 @@ class Case:
         return self.deployment.settings
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What several checks need, made once; its exception is shared, too."""
+        """A value that several checks need, made once; its exception is shared, too."""
         return self._once(key, make)
 
     def status(self, host: HostAccess) -> HostStatus:

@@ -1,4 +1,4 @@
-"""What a check found, and what a whole examination says."""
+"""Findings of checks, and the result of a whole examination."""
 
 import enum
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from hostagent.text import printable_line
 
 
 class Status(enum.StrEnum):
-    """How a check ended; a check that could not run is unknown, never passed."""
+    """The result of a check; one that could not run is unknown, never passed."""
 
     FAIL = "fail"
     UNKNOWN = "unknown"
@@ -25,7 +25,7 @@ WORST_FIRST = tuple(Status)
 
 @dataclass(frozen=True, kw_only=True)
 class CheckText:
-    """What `checks.yaml` says of one check.
+    """The texts of one check in `checks.yaml`.
 
     Its group, what is so when it passes, what is so when it does not, and why it matters.
     """
@@ -51,8 +51,8 @@ def check_texts() -> dict[str, CheckText]:
 class Finding:
     """The answer of one check about one subject (a source, a domain, a host).
 
-    `saw` and `expected` are facts; `fix` can be pasted or done as it is. `cause` is what kept the
-    check from being made, in the same words for all that it kept.
+    `saw` and `expected` are facts; `fix` can be pasted or done as it is. `cause` is why the
+    check could not run, in the same words for all checks with that cause.
     """
 
     check: str = ""
@@ -64,7 +64,7 @@ class Finding:
     cause: str = ""
 
     def of(self, check: str, subject: str) -> "Finding":
-        """As the answer of a check about a subject, or about the part of it named so far."""
+        """The finding with its check and subject, or the part of the subject if it has one."""
         part = f"{subject} {self.subject}".rstrip()
         return replace(self, check=check, subject=part, saw=printable_line(self.saw))
 
@@ -75,14 +75,14 @@ class Finding:
 
     @property
     def headline(self) -> str:
-        """What is so, as the check found it."""
+        """The title or its opposite, as the check found it."""
         if self.status in {Status.FAIL, Status.WARN}:
             return self.text.wrong
         return self.text.title if self.status is Status.PASS else f"Not known: {self.text.title}"
 
     @property
     def key(self) -> tuple[str, str]:
-        """What stays the same over several examinations."""
+        """Identifies the finding in several examinations."""
         return self.check, self.subject
 
 
@@ -97,7 +97,7 @@ def failed(saw: str, *, expected: str, fix: str, part: str = "") -> Finding:
 
 
 def warned(saw: str, *, expected: str, fix: str, part: str = "") -> Finding:
-    """Mail flows, but something wants attention."""
+    """Mail flows, but something needs attention."""
     return Finding(subject=part, status=Status.WARN, saw=saw, expected=expected, fix=fix)
 
 

@@ -21,7 +21,7 @@ class Unit:
 
 @dataclass(frozen=True, kw_only=True)
 class HostStatus:
-    """Release, units, and metrics by name and dimension; `missing` says why a metric is not there.
+    """Release, units, metrics by name and dimension, and in `missing` why a metric is missing.
 
     `pending` is the release that an interrupted switch was going to, `refusals` who refuses which
     source for its reputation.
@@ -56,7 +56,7 @@ class HostStatus:
         )
 
     def metric(self, name: str, dimension: str = "") -> float | None:
-        """One metric; None where the host does not have it."""
+        """One metric; None if the host does not have it."""
         return self.metrics.get((name, dimension))
 
     def each(self, name: str) -> dict[str, float]:

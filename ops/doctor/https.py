@@ -19,7 +19,7 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """A TLS server: the name that it must show, and where it is asked."""
+    """A TLS server: the name that it must present, and its address."""
 
     host: str
     address: str
@@ -86,7 +86,7 @@ def distrust(
 ) -> Distrust | None:
     """Why a client refuses that trusts the system's authorities, those of `ca_file` and `trust`.
 
-    None: it trusts. Raises `Unreachable` where it is no matter of trust.
+    None if trusted. Raises `Unreachable` for errors other than trust.
     """
     context = _strict(ca_file)
     if trust:

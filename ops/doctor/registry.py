@@ -25,7 +25,7 @@ class About(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Generic[T]):
-    """A check; called with a thing it says what it found about that."""
+    """A check; called with a thing, it returns its findings about it."""
 
     id: str
     about: About[T]
@@ -46,7 +46,7 @@ CHECKS: list[Check[Any]] = []
 def check(
     name: str, about: About[T], *, when: Callable[[Options], bool] = lambda _: True
 ) -> Callable[[Look[T]], Check[T]]:
-    """Registers a check; its text is in `checks.yaml`. `when` says for which options it runs."""
+    """Registers a check; its text is in `checks.yaml`. `when` decides for which options it runs."""
     if name not in check_texts():
         raise LookupError(f"checks.yaml has no text for {name}")
 

@@ -31,6 +31,6 @@ def as_data(findings: Iterable[Finding], *, stack: str, when: str) -> dict[str, 
 
 
 def changes(before: Iterable[Finding], after: Iterable[Finding]) -> list[Finding]:
-    """What is new or has another status than before."""
+    """Findings that are new or whose status changed."""
     old = {finding.key: finding.status for finding in before}
     return [finding for finding in after if old.get(finding.key) is not finding.status]

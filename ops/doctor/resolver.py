@@ -47,7 +47,7 @@ class Resolver:
     """Look-ups for all checks. An empty list means that the name or the type does not exist.
 
     `servers` are addresses, each with an optional port (`192.0.2.1:5353`); none takes the system's.
-    Raises `LookupFailed` where no server gave an answer within `seconds`.
+    Raises `LookupFailed` if no server answers within `seconds`.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Resolver:
         return True
 
     def answer(self, name: str, kind: str) -> dns.resolver.Answer | None:
-        """dnspython's answer, with its chain of CNAMEs; None where there is no such record."""
+        """dnspython's answer, with its chain of CNAMEs; None if there is no such record."""
         try:
             return self.dnspython.resolve(name, kind, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
@@ -174,7 +174,7 @@ class Resolver:
         return {server: self.addresses(server) for server in self.texts(self.zone(name), "NS")}
 
     def ask(self, server: str, name: str, kind: str) -> list[str]:
-        """What an authoritative server itself says of a name: its records, or its CNAME."""
+        """An authoritative server's own answer for a name: its records, or its CNAME."""
         response = self._direct(server, name, kind)
         if not response.flags & dns.flags.AA:
             raise LookupFailed(server, f"it does not serve {name}")
@@ -182,7 +182,7 @@ class Resolver:
         return _texts_of(name, response.answer, wanted)
 
     def delegated(self, server: str, zone: str) -> list[str]:
-        """Name servers of a zone as a server of its parent says: in a referral or an answer."""
+        """A zone's name servers from a server of its parent, in a referral or an answer."""
         response = self._direct(server, zone, "NS")
         return _texts_of(zone, [*response.answer, *response.authority], (dns.rdatatype.NS,))
 

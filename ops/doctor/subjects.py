@@ -21,13 +21,13 @@ class Selector:
 
 
 def chosen_domains(case: Case) -> list[SenderDomain]:
-    """The sender domains to look at."""
+    """The sender domains to check."""
     chosen = case.options.domains
     return [each for each in case.settings.domains if not chosen or each.name in chosen]
 
 
 def sources_of(domain: SenderDomain, deployment: Deployment) -> list[Egress]:
-    """Where the domain's mail leaves."""
+    """The egress sources of the domain's mail."""
     settings = deployment.settings
     pool = settings.pool(settings.brand(domain.brand).pool)
     return [deployment.egress[name] for name in pool.sources]
@@ -63,18 +63,18 @@ CHANGED_HOSTS = About[HostAccess](
 )
 """Hosts, by how they differ from their release, which takes longer."""
 IMAGES = About[HostAccess](things=lambda case: case.deployment.hosts.values(), name=_name)
-"""Hosts, by what AWS says of their images."""
+"""Hosts, by what AWS reports about their images."""
 MTA = About[HostAccess](things=lambda case: [case.deployment.mta], name=_name, together=True)
 MTA_NAME = About[Endpoint](things=_mta_name, name=lambda endpoint: endpoint.host)
 """The MTA as PING8 and the world reach it."""
 ISSUED = About[Endpoint](things=_issued, name=lambda endpoint: endpoint.host)
-"""The same, where an authority issues its certificate."""
+"""The same, if an authority issues its certificate."""
 ZONE = About[str](things=lambda case: [case.settings.zone], name=str)
 TOPIC = About[str](
     things=lambda case: [case.deployment.alarm_topic] if case.deployment.alarm_topic else [],
     name=lambda arn: arn.rpartition(":")[2],
 )
-"""The topic of the alarms, where operators are subscribed to one of ours."""
+"""The alarm topic, if operators are subscribed to one of ours."""
 PROXIES = About[ProxyHost](things=lambda case: case.settings.proxies, name=_name)
 SOURCES = About[Egress](things=lambda case: case.deployment.egress.values(), name=_name)
 DOMAINS = About[SenderDomain](things=chosen_domains, name=_name)

@@ -40,7 +40,7 @@ def _fix(domain: SenderDomain, case: Case) -> str:
 
 @check("domain.dmarc", DOMAINS)
 def policy(domain: SenderDomain, case: Case) -> Finding:
-    """One valid record, the domain's own where we publish one, as strict as the settings say."""
+    """One valid record, the domain's own if we publish one, as strict as the settings."""
     wanted = domain.dmarc.policy
     try:
         tags, record, location = _look(domain, case)

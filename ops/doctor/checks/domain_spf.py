@@ -18,7 +18,7 @@ Result = tuple[str, str, str, str]
 
 
 def _names(domain: SenderDomain) -> list[str]:
-    """The envelope's domain; the domain itself as well where the settings give it an SPF record."""
+    """The envelope's domain; also the domain itself if the settings give it an SPF record."""
     return [domain.bounce_domain, *([domain.name] if domain.spf else [])]
 
 

@@ -45,7 +45,7 @@ def _zone(name: str, resolver: Resolver) -> str:
 
 @check("domain.mta-sts", DOMAINS)
 def transport_security(domain: SenderDomain, case: Case) -> Finding:
-    """MTA-STS and TLS-RPT of the domain and of its bounce domain, where their records exist."""
+    """MTA-STS and TLS-RPT of the domain and its bounce domain, if their records exist."""
     resolver = case.resolver
     found: list[str] = []
     broken: list[str] = []

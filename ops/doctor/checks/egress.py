@@ -22,7 +22,7 @@ _REFUSES = ipaddress.ip_network("127.255.255.0/24")
 
 @check("egress.address", SOURCES)
 def address(source: Egress, case: Case) -> Finding:
-    """The EHLO name has the source's address alone."""
+    """The EHLO name has only the source's address."""
     return _agree(
         what=f"A {source.ehlo}",
         saw=case.resolver.addresses(source.ehlo),

@@ -62,7 +62,7 @@ def units(access: HostAccess, case: Case) -> Finding:
 
 @check("host.release", HOSTS)
 def release(access: HostAccess, case: Case) -> Finding:
-    """The live release is the one that the stack says, and no switch was interrupted."""
+    """The live release is the stack's, and no switch was interrupted."""
     status = case.status(access)
     if status.release != access.release_id:
         return failed(
@@ -106,7 +106,7 @@ def modes(access: HostAccess, case: Case) -> Finding:
 
 
 def _changes(access: HostAccess, case: Case) -> list[Mapping[str, str]]:
-    """All differences; a unit that does not run is host.units' finding alone."""
+    """All differences, except units that do not run: host.units reports those."""
     down = {unit.name for unit in case.status(access).units if not unit.up}
     answer = case.ask(access, "drift")
     return [each for each in answer["differences"] if each["what"] not in down]
