@@ -88,7 +88,7 @@ def test_a_replay_of_all_logs_needs_a_beginning(ping8: Callable[..., Any]) -> No
     assert isinstance(result.exception, UserError)
 
 
-def test_events_that_ping8_does_not_take_make_the_command_fail(ping8: Callable[..., Any]) -> None:
+def test_events_that_ping8_does_not_accept_make_the_command_fail(ping8: Callable[..., Any]) -> None:
     _, result = ping8(
         "replay",
         "--yes",
@@ -98,7 +98,7 @@ def test_events_that_ping8_does_not_take_make_the_command_fail(ping8: Callable[.
     assert "5 not accepted: 503 away; stopped there" in result.output
 
 
-def test_messages_without_a_known_fate_are_listed_and_make_the_command_fail(
+def test_messages_with_an_unknown_outcome_are_listed_and_make_the_command_fail(
     ping8: Callable[..., Any],
 ) -> None:
     message = {

@@ -185,7 +185,7 @@ AGENT = {
 
 
 @pytest.mark.parametrize("command", ASKING)
-def test_whatever_a_host_answers_is_told_without_a_traceback(
+def test_any_answer_of_a_host_is_reported_without_a_traceback(
     command: str, run: Run, programs: Programs
 ) -> None:
     meant = {main.UNAVAILABLE, 1, 2, COULD_NOT_CHECK, 0}
@@ -296,7 +296,7 @@ def begun(*arguments: str, **more: Any) -> "subprocess.Popen[str]":
     )
 
 
-def test_output_that_nobody_reads_is_no_failure() -> None:
+def test_a_closed_pipe_is_not_a_failure() -> None:
     read, write = os.pipe()
     os.close(read)
     with begun("dns", "-s", "prod", stdout=write) as process:
@@ -317,7 +317,7 @@ def test_closed_output_is_no_failure() -> None:
     assert subprocess.run(line, shell=True, check=False).returncode == 0
 
 
-def test_characters_that_a_terminal_does_not_know_are_written_otherwise() -> None:
+def test_characters_that_a_terminal_cannot_show_are_escaped() -> None:
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "20"}
     with begun(
         "dns", "-s", "dev", "--domain", "é.example", stdout=subprocess.PIPE, env=os.environ | plain
@@ -327,7 +327,7 @@ def test_characters_that_a_terminal_does_not_know_are_written_otherwise() -> Non
     assert "not a sender domain of dev" in said
 
 
-def test_an_interrupt_ends_without_a_word(programs: Programs) -> None:
+def test_an_interrupt_ends_without_output(programs: Programs) -> None:
     programs.set("ssh", f"touch {programs.folder}/reached; exec sleep 600")
     with begun("drift", "-s", STACK, stdout=subprocess.PIPE) as process:
         while not (programs.folder / "reached").exists():

@@ -73,7 +73,7 @@ def test_a_file_without_the_setting_gets_it_at_its_end(
     assert read_stack_file("dev", stacks).kumomta.version == VERSION
 
 
-def test_a_processor_that_the_repository_lacks_is_told_and_its_hosts_are_rejected(
+def test_a_processor_missing_in_the_repository_is_reported_and_its_hosts_are_rejected(
     repository: Repository, key: Key, stacks: Path
 ) -> None:
     (repository.folder / f"pool/kumomta_{PACKAGED}_arm64.deb").unlink()
@@ -91,7 +91,7 @@ def test_a_processor_that_the_repository_lacks_is_told_and_its_hosts_are_rejecte
     assert work.pin("dev", VERSION, directory=stacks).missing == ("arm64",)
 
 
-def test_another_key_is_taken_only_when_that_is_meant(
+def test_another_key_is_accepted_only_with_new_key(
     repository: Repository, tmp_path: Path, stacks: Path
 ) -> None:
     work.pin("dev", VERSION, directory=stacks)
@@ -103,9 +103,7 @@ def test_another_key_is_taken_only_when_that_is_meant(
     assert found.pin.fingerprint == other.fingerprint
 
 
-def test_an_index_that_nobody_signed_is_refused(
-    repository: Repository, tmp_path: Path, stacks: Path
-) -> None:
+def test_an_unsigned_index_is_refused(repository: Repository, tmp_path: Path, stacks: Path) -> None:
     index = repository.folder / "dists/stable/main/binary-any/Packages"
     index.write_text(index.read_text().replace("SHA256: ", "SHA256: 00"))
     with pytest.raises(UserError, match="does not match the signed checksum"):

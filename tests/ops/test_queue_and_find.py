@@ -186,7 +186,7 @@ def test_a_message_is_followed_one_line_a_step(ping8: Ping8) -> None:
     assert "ping8 status -s prod" in result.output.splitlines()[-1]
 
 
-def test_a_message_that_nobody_knows_ends_with_status_1(ping8: Ping8) -> None:
+def test_an_unknown_message_ends_with_status_1(ping8: Ping8) -> None:
     _, result = ping8("find", "x", answers={"x": {"count": 0, "messages": []}})
     assert result.exit_code == 1
     assert "nothing in the logs" in result.output

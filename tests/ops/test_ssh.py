@@ -115,7 +115,7 @@ def test_the_agents_own_reason_is_the_error(server: Server) -> None:
         ssh_json(server.access, ["drift"])
 
 
-def test_progress_is_told_line_by_line_without_the_final_error(server: Server) -> None:
+def test_progress_is_reported_line_by_line_without_the_final_error(server: Server) -> None:
     server.answer = (1, "", "ping8    0.1 s  one\nping8    0.2 s  two\nping8: bad; fix\n")
     told: list[str] = []
     with pytest.raises(UserError):
@@ -144,6 +144,6 @@ def test_a_key_that_the_host_refuses_is_named_as_the_cause(
         ssh_json(server.access, ["drift"])
 
 
-def test_a_host_that_does_not_answer_is_told_as_such(server: Server) -> None:
+def test_a_host_that_does_not_answer_is_reported(server: Server) -> None:
     with pytest.raises(UserError, match="no SSH connection"):
         ssh_json(replace(server.access, address="127.0.0.9"), ["drift"])

@@ -76,7 +76,9 @@ def test_hosts_that_cannot_be_logged_in_to_yet_are_left_out(told: dict[str, Any]
     assert set(stack.read_deployment("dev").hosts) == {"mta"}
 
 
-def test_before_any_host_is_there_the_operator_is_told_to_go_on(told: dict[str, Any]) -> None:
+def test_before_any_host_exists_the_operator_gets_the_command_to_continue(
+    told: dict[str, Any],
+) -> None:
     told["export"] = {"version": 3, "deployment": {}}
     with pytest.raises(UserError, match=r"it has no hosts yet; run `pulumi up -s dev` first"):
         stack.read_deployment("dev")

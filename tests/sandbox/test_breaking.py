@@ -118,7 +118,7 @@ def test_a_unit_of_the_release_that_was_stopped_is_named_as_one_that_failed() ->
     }
 
 
-def test_a_host_that_is_stopped_is_not_well_and_all_well_says_nothing() -> None:
+def test_a_stopped_host_is_reported_and_healthy_hosts_are_not() -> None:
     hosts: Any = Hosts({}, running=("i-1",))
     assert health.failed_units(DEPLOYMENT, hosts) == {"proxy-1": ["not running"]}
     health.require_healthy(DEPLOYMENT, Hosts({}))  # type: ignore[arg-type]

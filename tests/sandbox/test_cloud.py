@@ -10,7 +10,7 @@ from sandbox.machine import Site
 from sandbox.process import SandboxError
 
 
-def test_providers_outlive_the_command_that_starts_them_and_end_when_told(tmp_path: Path) -> None:
+def test_providers_outlive_the_command_that_starts_them_and_stop_on_request(tmp_path: Path) -> None:
     started = cloud.start(tmp_path)
     try:
         assert cloud.start(tmp_path) == started == cloud.endpoints(tmp_path)

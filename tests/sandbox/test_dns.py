@@ -44,7 +44,7 @@ def test_the_root_delegates_to_every_zone_and_a_parent_to_its_child() -> None:
     assert brand.get_rdataset("mail.brand.test.", "NS") is not None
 
 
-def test_a_name_server_that_route_53_names_leads_to_the_sandboxs() -> None:
+def test_a_route_53_name_server_resolves_to_the_sandboxs() -> None:
     zone = Zone(name="brand.test", records=(record("brand.test", "NS", "ns-1.awsdns-01.org."),))
     zones = complete([zone], SERVER)
     assert str(data(of(zones, "brand.test"), "brand.test.", "NS")) == ("ns-1.awsdns-01.org.")
@@ -78,7 +78,7 @@ def test_a_long_text_is_split_into_strings_that_join_to_it() -> None:
     assert max(len(string) for string in strings) == 255
 
 
-def test_a_publisher_replaces_its_own_zones_and_nobody_elses(tmp_path: Path) -> None:
+def test_a_publisher_replaces_only_its_own_zones(tmp_path: Path) -> None:
     authority = Authority(folder=tmp_path, cloud=Cloud(machine=False))
     authority.publish("one", [Zone(name="a.test", records=(record("a.test", "A", "203.0.113.1"),))])
     authority.publish(

@@ -19,7 +19,7 @@ def program(folder: Path, version: str) -> Path:
     ("version", "good"),
     [("v3.274.1", True), ("v3.275.0", True), ("v3.99.0", False), ("v4.0.0", False), ("dev", False)],
 )
-def test_an_engine_as_new_as_the_pinned_one_is_taken(
+def test_an_engine_as_new_as_the_pinned_one_is_accepted(
     tmp_path: Path, version: str, *, good: bool
 ) -> None:
     assert engine.pinned_version() == "3.274.1"

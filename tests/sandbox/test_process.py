@@ -37,7 +37,7 @@ def test_a_program_that_is_missing_is_named() -> None:
         run(["no-such-program"])
 
 
-def test_a_daemon_runs_once_and_ends_when_told(daemon: Daemon) -> None:
+def test_a_daemon_runs_once_and_stops_on_request(daemon: Daemon) -> None:
     daemon.start()
     pid = daemon.pid()
     daemon.start()
@@ -67,7 +67,7 @@ def test_another_process_with_the_same_number_is_not_the_daemon(daemon: Daemon) 
         other.kill()
 
 
-def test_a_daemon_that_died_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_daemon_that_died_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
     broken = Daemon(name="broken", folder=tmp_path, command=("sh", "-c", "echo port taken; exit 1"))
     with pytest.raises(SandboxError, match="port taken"):
         broken.start(lambda: False)

@@ -9,13 +9,13 @@ from sandbox.layout import Layout
 from sandbox.process import SandboxError
 
 
-def test_a_run_that_changed_nothing_says_so() -> None:
+def test_a_run_that_changed_nothing_reports_no_change() -> None:
     assert run._changes({"same": 158}) == "no change (158 resources)"
     assert run._changes({"create": 160}) == "160 created"
     assert run._changes({"same": 157, "update": 1}) == "1 updated, 157 unchanged"
 
 
-def test_a_failed_deployment_is_told_once_by_the_engines_own_errors() -> None:
+def test_a_failed_deployment_is_reported_once_with_the_engines_errors() -> None:
     text = "code: 255\nstderr: \n  error: ping8: no\n  error: ping8: no\nResources:\n"
     assert run._reason(text) == "error: ping8: no"
 

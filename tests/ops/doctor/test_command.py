@@ -150,7 +150,7 @@ def test_the_lines_about_bulk_senders_come_with_what_they_rest_on(healthy: Run) 
     assert "egress.reverse-dns" not in {f["check"] for f in found}
 
 
-def test_one_domain_alone_is_looked_at_on_request(healthy: Run) -> None:
+def test_only_one_domain_is_checked_on_request(healthy: Run) -> None:
     found = findings_of(healthy("--domain", "b.example.com", "--json"))
     assert {f["subject"].split()[0] for f in found} == {"b.example.com"}
 
@@ -268,7 +268,7 @@ def test_what_a_push_needs_is_ticked_when_it_is_there(monkeypatch: pytest.Monkey
         assert f"- [x] **{name}" in text
 
 
-def test_what_would_make_a_push_fail_says_so_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_would_make_a_push_fail_is_reported_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
     zone = {k: v for k, v in zone_of(DEPLOYED).items() if k != ("mail.example.com", "SOA")}
     zone["example.com", "CAA"] = ['0 issue ";"']
     found = push_needs(zone, monkeypatch, "arm64")

@@ -86,7 +86,7 @@ def test_spf_that_names_the_mta_fails_alone_with_the_fix() -> None:
     assert found["domain.spf-limits"].status is Status.PASS
 
 
-def test_an_owner_elsewhere_is_told_the_record_to_publish() -> None:
+def test_an_external_owner_gets_the_record_to_publish() -> None:
     found = spf_of({}, zone=None)
     assert found["domain.spf"].fix == (
         "the owner of example.com publishes: "
@@ -183,14 +183,14 @@ def test_an_unreachable_dns_server_leaves_spf_unknown() -> None:
         ({("bounce.example.com", "MX"): ["10 mx.elsewhere.example."]}, Status.FAIL),
     ],
 )
-def test_the_bounce_domain_must_lead_to_the_mta(change: Zone, status: Status) -> None:
+def test_the_bounce_domain_must_point_to_the_mta(change: Zone, status: Status) -> None:
     deployed = deployment()
     with serving({**GOOD, **change}) as server:
         findings = domain_spf.bounce_domain(domain_of(deployed), case_of(deployed, server))
     assert statuses(findings) == {"domain.bounce": status}
 
 
-def test_a_feedback_domain_of_its_own_must_lead_to_the_mta_too() -> None:
+def test_a_separate_feedback_domain_must_also_point_to_the_mta() -> None:
     deployed = deployment(feedback="complaints.example.com")
     with serving(GOOD) as server:
         findings = domain_spf.bounce_domain(domain_of(deployed), case_of(deployed, server))
@@ -278,7 +278,7 @@ def test_a_missing_or_broken_dkim_record_fails_and_leaves_the_rest_unknown(
     }
 
 
-def test_an_alias_to_nothing_shows_where_it_leads() -> None:
+def test_a_dangling_alias_is_shown_with_its_target() -> None:
     zone: Zone = {("s1._domainkey.example.com", "CNAME"): ["gone.dkim.mail.example.com."]}
     found = dkim_findings(zone, {})["domain.dkim-record"]
     assert "s1._domainkey.example.com → gone.dkim.mail.example.com" in found.saw
@@ -398,7 +398,7 @@ def test_a_report_address_elsewhere_needs_its_owners_word() -> None:
     assert dmarc_of(zone, **wanted)["domain.report-address"] is Status.PASS
 
 
-def test_a_report_address_that_takes_no_mail_warns() -> None:
+def test_a_report_address_that_accepts_no_mail_warns() -> None:
     zone = {key: value for key, value in GOOD.items() if key != ("example.com", "MX")}
     assert dmarc_of(zone)["domain.report-address"] is Status.WARN
 

@@ -32,7 +32,7 @@ def task(run: Any, *checks: str) -> Task:
     return Task(checks=checks or ("egress.address",), subject="out-1", run=run)
 
 
-def test_all_findings_are_gathered_and_progress_is_told() -> None:
+def test_all_findings_are_collected_and_progress_is_reported() -> None:
     told: list[tuple[int, int]] = []
     tasks = [task(lambda: [PASSED]) for _ in range(5)]
     found = examine(tasks, seconds=60, progress=lambda *both: told.append(both))
@@ -54,7 +54,7 @@ def test_no_tasks_are_no_findings() -> None:
     assert examine([], seconds=60, progress=silent) == []
 
 
-def test_a_task_that_is_late_leaves_all_its_checks_unknown_and_holds_up_nobody() -> None:
+def test_a_late_task_leaves_its_checks_unknown_and_delays_no_other() -> None:
     never = threading.Event()
     quick_is_done = threading.Event()
 
@@ -161,7 +161,7 @@ def test_the_exit_status_is_that_of_the_worst(statuses: list[Status], code: int)
     assert exit_status(finding(status) for status in statuses) == code
 
 
-def test_findings_stand_worst_first() -> None:
+def test_findings_are_listed_worst_first() -> None:
     given = [finding(s) for s in (Status.PASS, Status.WARN, Status.FAIL, Status.UNKNOWN)]
     assert [f.status for f in worst_first(given)] == [
         Status.FAIL,

@@ -224,7 +224,7 @@ def drift_of(*differences: dict[str, str], **status: Any) -> dict[str, Finding]:
     return found(case_of(DEPLOYED, answers=answers, only=("host.drift", "host.modes")), "mta")
 
 
-def test_a_host_as_its_release_says_has_no_drift() -> None:
+def test_a_host_that_matches_its_release_has_no_drift() -> None:
     assert troubles(drift_of()) == {}
 
 

@@ -92,7 +92,7 @@ def test_a_given_certificate_is_fixed_in_the_stack(authority: Authority) -> None
     assert "pulumi config set --secret certificateKey -s small" in fix
 
 
-def test_a_host_that_does_not_answer_says_where_it_was_asked(authority: Authority) -> None:
+def test_a_host_that_does_not_answer_is_reported_with_its_address(authority: Authority) -> None:
     endpoint = Endpoint(host=HOST, address="127.0.0.1", port=closed_port())
     for ask in (
         lambda: https.certificate(endpoint),
@@ -216,7 +216,7 @@ def test_port_25_must_be_closed_where_no_domain_takes_bounces(
     ("addresses", "status"),
     [([MTA_ADDRESS], Status.PASS), ([MTA_ADDRESS, "192.0.2.9"], Status.FAIL), ([], Status.FAIL)],
 )
-def test_the_name_of_the_mta_leads_to_it_alone(addresses: list[str], status: Status) -> None:
+def test_the_mtas_name_resolves_only_to_its_address(addresses: list[str], status: Status) -> None:
     records = {(HOST, "A"): addresses} if addresses else {}
     with dns_server.serving(records) as server:
         case = case_of(deployment_of(SMALL), server)

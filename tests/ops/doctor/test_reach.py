@@ -80,7 +80,7 @@ def test_a_host_that_is_down_is_its_own_fault(network: set[tuple[str, int]]) -> 
     assert {finding.status for finding in found} == {Status.FAIL}
 
 
-def test_a_jump_host_makes_closed_ports_of_hosts_no_matter(
+def test_behind_a_jump_host_closed_ports_are_not_the_cause(
     network: set[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(ssh.CONFIG, "/etc/ssh/jump")
@@ -107,7 +107,7 @@ def test_a_zone_that_fails_is_named_while_dns_works() -> None:
     assert {finding.status for finding in found} == {Status.UNKNOWN}
 
 
-def test_port_25_closed_here_alone_is_no_finding(network: set[tuple[str, int]]) -> None:
+def test_port_25_closed_only_here_is_not_a_finding(network: set[tuple[str, int]]) -> None:
     """Most offices let no port 25 out."""
     network.update({(host.address, 22) for host in DEPLOYED.hosts.values()})
     dial = {"dial": {"exchanger": MTA, "connected": True}}

@@ -86,9 +86,7 @@ def test_a_folder_below_sees_the_whole_repository(commit: Write, tmp_path: Path)
     assert look(tmp_path / "stacks").status is Status.FAIL
 
 
-def test_a_file_that_git_does_not_track_is_nobody_elses_business(
-    commit: Write, tmp_path: Path
-) -> None:
+def test_a_file_that_git_does_not_track_is_ignored(commit: Write, tmp_path: Path) -> None:
     (tmp_path / "own.key").write_text(KEY)
     assert look(tmp_path).status is Status.PASS
 

@@ -52,7 +52,7 @@ def test_one_broken_zone_is_another_cause_than_no_dns_at_all() -> None:
     assert [len(members) for members in roots(findings).values()] == [33, 3]
 
 
-def test_a_host_without_login_takes_along_what_only_it_could_tell() -> None:
+def test_a_failed_login_is_shown_with_the_checks_that_need_it() -> None:
     text = shown([*no_ssh(), passed("all are active").of("host.units", "proxy-1")])
     assert text.count("no SSH connection") == 1
     assert "3 checks could not run because of it" in text

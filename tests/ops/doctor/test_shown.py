@@ -31,7 +31,7 @@ def test_no_line_is_longer_than_a_hundred_columns_or_the_terminal(width: int) ->
     assert max(len(line.rstrip()) for line in lines) <= min(width, 100)
 
 
-def test_groups_stand_with_the_worst_first_and_say_what_they_hold() -> None:
+def test_groups_are_listed_worst_first_with_their_counts() -> None:
     text = shown(mixed())
     places = [text.index(group) for group in ("DOMAINS", "HOSTS", "MTA")]
     assert places == sorted(places)

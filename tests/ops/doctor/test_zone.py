@@ -54,7 +54,7 @@ def test_a_parent_that_names_the_servers_of_the_zone_passes() -> None:
     assert found.saw == f"example.com names ns1.example.net, ns2.example.net, which serve {OURS}"
 
 
-def test_a_zone_that_its_parent_does_not_know_fails_with_who_publishes_what() -> None:
+def test_a_zone_without_delegation_fails_with_who_publishes_what() -> None:
     found = delegation({key: v for key, v in PARENT.items() if key != (OURS, "NS")})
     assert (found.status, found.saw) == (
         Status.FAIL,

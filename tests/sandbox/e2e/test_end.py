@@ -15,7 +15,7 @@ from sandbox.run import Sandbox
 pytestmark = [pytest.mark.sandbox, pytest.mark.ends_sandbox]
 
 
-def test_destroy_takes_hosts_volumes_and_records_away(sandbox_up: Sandbox) -> None:
+def test_destroy_removes_hosts_volumes_and_records(sandbox_up: Sandbox) -> None:
     sandbox_up.stack.destroy(on_output=lambda _line: None)
     hosts = sandbox_up.hosts
     assert hosts.names() == []

@@ -145,7 +145,7 @@ def test_hosts_that_reboot_take_up_their_work_by_themselves(hasty: Sandbox) -> N
     assert len(hasty.send("reader@accept.example", sender="offers@shop.ping8.test")) > 0
 
 
-def test_a_host_that_drifted_is_put_right_and_what_stood_there_is_kept_aside(
+def test_drift_is_fixed_and_replaced_files_are_kept(
     hasty: Sandbox,
 ) -> None:
     content = on(hasty, "mta", "cat", SITE)
