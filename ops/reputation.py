@@ -85,8 +85,8 @@ def _open(refused: Refused, deployment: Deployment) -> list[RenderableType]:
     stack = deployment.stack
     to_do = advice_for(refused)
     lines = [
-        f"  its words: {refused['words']}",
-        *([f"  its page: {refused['link']}"] if refused["link"] else []),
+        f"  answer: {refused['words']}",
+        *([f"  page: {refused['link']}"] if refused["link"] else []),
         f"  first: stop the mail that causes it: {_suspend(refused)} --reason TEXT --stack {stack}",
         f"  then: {to_do.do}{f' {to_do.page}' if to_do.page else ''}",
         f"  and: ping8 reputation acknowledge {named(refused)} --reason TEXT --stack {stack}",

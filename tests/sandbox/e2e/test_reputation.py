@@ -1,4 +1,4 @@
-"""A receiver blocks our address: metric, alarm, status with its words, acknowledgement."""
+"""A receiver blocks our address: metric, alarm, status with its answer, acknowledgement."""
 
 import json
 import subprocess
@@ -60,7 +60,7 @@ def test_a_blocked_address_is_critical_until_an_operator_acknowledges_it(
         in said
     )
     assert f"Client host [{source.public}] blocked using zen.spamhaus.org" in said
-    assert f"its page: https://www.spamhaus.org/query/ip/{source.public}" in said
+    assert f"page: https://www.spamhaus.org/query/ip/{source.public}" in said
     code, report = ping8("doctor", "--only", "mta.reputation", "--json")
     (finding,) = json.loads(report)["findings"]
     assert (code, finding["status"]) == (2, "fail")
