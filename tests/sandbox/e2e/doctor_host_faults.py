@@ -328,7 +328,7 @@ def _time_synchronisation_down(site: Site) -> Iterator[Site]:
         yield site
 
 
-@faults.fault({("host.version", MTA): FAIL}, "give the hosts an image")
+@faults.fault({("host.version", MTA): FAIL}, "an image with the pinned version")
 def _another_version_than_the_pinned_one(site: Site) -> Iterator[Site]:
     yield site.with_settings(kumomta={"version": "2026.10.06-aaaaaaa"})
 

@@ -32,7 +32,7 @@ _LEFT_OUT = re.compile(
 )
 """Placeholders, what never ends, asks the internet, writes files, or goes back to no release."""
 _ASKS = re.compile(r"^(queue (suspend|bounce)|events replay|reputation acknowledge)")
-_NOTHING_MEANT = re.compile(r"no queue is meant|refuses no source")
+_NOTHING_MEANT = re.compile(r"no queue('s last answer| matches| has)|does not refuse")
 """What a command says whose words are right and fit nothing on the sandbox."""
 _USAGE, _UNAVAILABLE, _SOFTWARE = 64, 69, 70
 
