@@ -339,7 +339,7 @@ def _update_that_waits_for_a_reboot(site: Site) -> Iterator[Site]:
         yield site
 
 
-TOLD = ("units", "release", "disk", "memory", "clock", "reboot", "drift", "modes")
+TOLD = ("units", "release", "disk", "memory", "clock", "reboot", "drift", "modes", "image")
 
 
 @faults.fault(
