@@ -96,7 +96,7 @@ def made_records(settings: Settings) -> tuple[Record, ...]:
 
 
 def is_elsewhere(settings: Settings, domain: SenderDomain) -> bool:
-    """Whether each record of a domain is an alias, or its DMARC, that its owner publishes."""
+    """Whether its owner publishes every record of a domain, and its brand's keys sign."""
     return (
         domain.dkim.keys == "brand"
         and domain.bounce is None
@@ -145,7 +145,7 @@ def _mail_records(settings: Settings, domains: Iterable[SenderDomain]) -> Iterat
     yield from _brand_targets(settings)
     for domain in domains:
         yield from domain_records(settings, domain)
-    yield from _dmarc_receivers(settings)
+    yield from dmarc_receivers(settings)
 
 
 def domain_records(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
@@ -261,8 +261,8 @@ def _dmarc(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
     )
 
 
-def _dmarc_receivers(settings: Settings) -> Iterator[Record]:
-    """Without this consent, mailbox providers send no reports about one domain to another."""
+def dmarc_receivers(settings: Settings) -> Iterator[Record]:
+    """Consents that mailbox providers require to send reports about one domain to another."""
     for domain in settings.domains:
         receiver = (domain.dmarc.report or "").rpartition("@")[2]
         if (

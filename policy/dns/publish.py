@@ -52,7 +52,7 @@ def in_short(settings: Settings) -> tuple[Publication, ...]:
             alike.add(kind)
             own = publications_of(settings, domain)
             found |= dict.fromkeys(_of_any(domain.name, each) for each in own)
-    return tuple(found)
+    return (*found, *dict.fromkeys(_publications(plan.dmarc_receivers(settings))))
 
 
 def _of_any(name: str, one: Publication) -> Publication:

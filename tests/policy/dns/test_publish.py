@@ -67,3 +67,10 @@ def test_in_short_domains_with_the_keys_of_a_brand_are_said_once() -> None:
     assert "s1._domainkey.<domain>" in names
     assert "s1._domainkey.own.example" in names
     assert not [record for record in short if "a.example" in f"{record.name}{record.why}"]
+
+
+def test_in_short_without_keys_of_a_brand_is_every_record() -> None:
+    stranger = {"publish": True, "report": "dmarc@reports.example"}
+    chosen = settings({"name": "own.example", "dmarc": stranger}, {"name": "two.example"})
+    assert set(in_short(chosen)) == set(records_to_publish(chosen))
+    assert "*._report._dmarc.reports.example" in {record.name for record in in_short(chosen)}
