@@ -90,7 +90,7 @@ def signed_by(sender: object, settings: Settings | None) -> str:
     place = str(sender).rpartition("@")[2].lower()
     for domain in settings.domains:
         if place in {domain.name, domain.bounce_domain}:
-            own = ", ".join(name for name, _ in settings.keys_of(domain)[1].signing())
+            own = ", ".join(name for name, _ in settings.dkim_of(domain).signing())
             return f"d={domain.name} s={own}"
     return ""
 

@@ -156,6 +156,6 @@ def seen(
     if sight is None:
         return {}
     of = next(one for one in deployment.settings.domains if one.name == domain)
-    _, keys = deployment.settings.keys_of(of)
+    keys = deployment.settings.dkim_of(of)
     resolver = Resolver((local.resolver,) if local else ())
     return receiver.verdicts(sight, of.name, keys, resolver)

@@ -62,7 +62,7 @@ def _is_signing_key(deployment: Deployment, record: Record) -> bool:
     """Whether it is the record of the key that signs for the first domain."""
     settings = deployment.settings
     domain = settings.domains[0]
-    selector = settings.keys_of(domain)[1].active_selector
+    selector = settings.dkim_of(domain).active_selector
     return record.name.rstrip(".") == record_names.dkim(selector, domain.name)
 
 

@@ -80,7 +80,7 @@ def senders(case: Case) -> list[Sender]:
     return [
         Sender(
             domain=domain.name,
-            selector=case.settings.keys_of(domain)[1].active_selector,
+            selector=case.settings.dkim_of(domain).active_selector,
             sources=[source.name for source in sources_of(domain, case.deployment)],
         )
         for domain in chosen_domains(case)

@@ -13,10 +13,9 @@ from policy.settings.hosts import ProxyHost
 
 @dataclass(frozen=True)
 class Selector:
-    """A DKIM selector of a sender domain; the key's owner is the domain or its brand."""
+    """A DKIM selector of a sender domain."""
 
     domain: SenderDomain
-    owner: str
     name: str
 
 
@@ -35,10 +34,9 @@ def sources_of(domain: SenderDomain, deployment: Deployment) -> list[Egress]:
 
 def _selectors(case: Case) -> list[Selector]:
     return [
-        Selector(domain, owner, name)
+        Selector(domain, name)
         for domain in chosen_domains(case)
-        for owner, dkim in [case.settings.keys_of(domain)]
-        for name, _ in dkim.published()
+        for name, _ in case.settings.dkim_of(domain).published()
     ]
 
 

@@ -98,7 +98,7 @@ def made_records(settings: Settings) -> tuple[Record, ...]:
 def is_elsewhere(settings: Settings, domain: SenderDomain) -> bool:
     """Whether its owner publishes every record of a domain, and its brand's keys sign."""
     return (
-        domain.dkim.keys == "brand"
+        not domain.has_own_keys
         and domain.bounce is None
         and domain.feedback is None
         and settings.zone_of(domain) is None
@@ -212,13 +212,13 @@ def most_specific(settings: Settings, name: str) -> str | None:
 
 
 def _keys(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
-    owner, dkim = settings.keys_of(domain)
+    owner, dkim = domain.key_owner, settings.dkim_of(domain)
     for selector, kind in dkim.published():
         name = names.dkim(selector, domain.name)
         why = f"DKIM key of {domain.name} ({kind}) that {_role(dkim, selector)}"
         zone = zone_of(settings, domain, name)
         target = names.dkim_target(selector, owner, settings.zone)
-        if owner == domain.brand:
+        if not domain.has_own_keys:
             yield _alias(name, target, zone, why)
             continue
         if zone is None:

@@ -173,7 +173,7 @@ def sender_domain(domain: SenderDomain) -> dict[str, Any]:
     content: dict[str, Any] = {"brand": domain.brand}
     if domain.bounce_domain != default_bounce(domain.name):
         content["bounce"] = domain.bounce_domain
-    if domain.dkim.keys == "domain":
+    if domain.has_own_keys:
         content["signers"] = _signers(domain.dkim)
     return content
 

@@ -124,6 +124,16 @@ class SenderDomain(Model):
         """The domain for abuse reports (ARF, RFC 5965)."""
         return self.feedback or self.bounce_domain
 
+    @property
+    def has_own_keys(self) -> bool:
+        """Whether DKIM keys of its own sign its mail; otherwise its brand's do."""
+        return self.dkim.keys == "domain"
+
+    @property
+    def key_owner(self) -> str:
+        """The name of the owner of its DKIM keys: itself or its brand."""
+        return self.name if self.has_own_keys else self.brand
+
     def spf_terms(self, brand_record: str) -> tuple[str, ...]:
         """The terms of the domain's own SPF record and the brand's; none if it has no record."""
         if self.spf is None:

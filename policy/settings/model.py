@@ -162,15 +162,13 @@ class Settings(Model):
             return domain.zone
         return self.zone if names.lies_in(domain.name, self.zone) else None
 
-    def keys_of(self, domain: SenderDomain) -> tuple[str, DkimKeys]:
-        """Whose DKIM keys sign the mail of a sender domain, its brand's or its own, and which."""
-        if domain.dkim.keys == "brand":
-            return domain.brand, self.brand(domain.brand).dkim
-        return domain.name, domain.dkim
+    def dkim_of(self, domain: SenderDomain) -> DkimKeys:
+        """The DKIM keys that sign the mail of a sender domain: its own or its brand's."""
+        return domain.dkim if domain.has_own_keys else self.brand(domain.brand).dkim
 
     def dkim_keys(self) -> dict[str, DkimKeys]:
         """All DKIM keys by their owner: a brand or a sender domain."""
-        return dict(map(self.keys_of, self.domains))
+        return {domain.key_owner: self.dkim_of(domain) for domain in self.domains}
 
     def takes_reports(self) -> bool:
         """Whether any bounce or feedback domain exists; only then is port 25 of the MTA open."""

@@ -95,8 +95,8 @@ def record(selector: Selector, case: Case) -> Finding:
     if published.testing:
         expected = "no t=y: receivers may treat signed mail as unsigned"
         return warned(f"{saw}, t=y", expected=expected, fix=fix)
-    target = names.dkim_target(selector.name, selector.owner, case.settings.zone)
-    shared = selector.owner == selector.domain.brand
+    target = names.dkim_target(selector.name, selector.domain.key_owner, case.settings.zone)
+    shared = not selector.domain.has_own_keys
     external = zone_of(case.settings, selector.domain, aliases[0]) is None
     if (shared or external) and target not in aliases:
         return warned(
@@ -115,7 +115,7 @@ def same_key(selector: Selector, case: Case) -> Finding:
     except BadRecord:
         return unknown(_NO_KEY)
     keys = case.ask(case.deployment.mta, "public-keys")
-    name = f"{selector.owner}/{selector.name}"
+    name = f"{selector.domain.key_owner}/{selector.name}"
     push = fixes.push(case.deployment)
     if name not in keys:
         path = f"{DKIM_KEYS}/{name}.key"

@@ -168,7 +168,7 @@ def _records(domain: SenderDomain, settings: Settings) -> Iterable[tuple[str, st
     yield names.dmarc(domain.name), "TXT"
     yield domain.bounce_domain, "MX"
     yield domain.bounce_domain, "TXT"
-    for selector, _ in settings.keys_of(domain)[1].published():
+    for selector, _ in settings.dkim_of(domain).published():
         yield names.dkim(selector, domain.name), "TXT"
 
 

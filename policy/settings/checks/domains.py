@@ -231,7 +231,7 @@ def keys_of_a_brand_are_set_there(settings: Settings) -> Iterator[Finding]:
     """A value beside `keys: brand` would change nothing."""
     for i, domain in enumerate(settings.domains):
         unused = sorted(domain.dkim.model_fields_set - {"keys"})
-        if domain.dkim.keys == "brand" and unused:
+        if unused and not domain.has_own_keys:
             yield Finding(
                 path=("domains", i, "dkim", unused[0]),
                 value=getattr(domain.dkim, unused[0]),
@@ -245,7 +245,7 @@ def _keys(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], DkimKeys]
     for i, brand in enumerate(settings.brands):
         yield ("brands", i, "dkim"), brand.dkim
     for i, domain in enumerate(settings.domains):
-        if domain.dkim.keys == "domain":
+        if domain.has_own_keys:
             yield ("domains", i, "dkim"), domain.dkim
 
 
@@ -276,7 +276,7 @@ def derived_names_fit(settings: Settings) -> Iterator[Finding]:
 
 def _derived(settings: Settings, domain: SenderDomain) -> Iterator[tuple[tuple[str, ...], str]]:
     brands = {brand.name: brand.dkim for brand in settings.brands}
-    own = domain.dkim.keys == "domain"
+    own = domain.has_own_keys
     for selector, _ in (domain.dkim if own else brands.get(domain.brand, DkimKeys())).published():
         yield ("dkim", "selectors"), dns.dkim(selector, domain.name)
         if own and settings.zone_of(domain) is None:

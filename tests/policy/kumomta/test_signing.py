@@ -23,9 +23,8 @@ def published(mta: Mta) -> Callable[..., bytes | None]:
     """DNS with the TXT records that the settings publish."""
     records = {}
     for domain in mta.settings.domains:
-        owner, keys = mta.settings.keys_of(domain)
-        for selector, _ in keys.published():
-            key = mta.secrets.dkim_keys[owner, selector]
+        for selector, _ in mta.settings.dkim_of(domain).published():
+            key = mta.secrets.dkim_keys[domain.key_owner, selector]
             public = load_pem_private_key(key.encode(), None).public_key()
             pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
             records[f"{selector}._domainkey.{domain.name}."] = dkim_record(pem).encode()
