@@ -14,6 +14,7 @@ from checkdmarc.utils import get_base_domain
 
 from ops.doctor.resolver import LookupFailed, Resolver
 from ops.stack import Deployment
+from policy import record_names
 from policy.settings.dkim import DkimKeys
 
 Rows = dict[str, str]
@@ -89,7 +90,7 @@ def _signatures(
     """The verdict, and the domains whose signatures are good."""
     if sight.message is None:
         names = [name for name, _ in keys.signing()]
-        missing = [s for s in names if not resolver.txt(f"{s}._domainkey.{place}")]
+        missing = [s for s in names if not resolver.txt(record_names.dkim(s, place))]
         text = f"d={place} s={', '.join(names)}: "
         if missing:
             return f"fail, {text}no key in DNS for {', '.join(missing)}", []
@@ -121,7 +122,9 @@ def _tags(value: str) -> dict[str, str]:
 
 
 def _dmarc(name: str, by_spf: list[str], by_dkim: list[str], resolver: Resolver) -> str:
-    records = resolver.txt(f"_dmarc.{name}") or resolver.txt(f"_dmarc.{get_base_domain(name)}")
+    records = resolver.txt(record_names.dmarc(name)) or resolver.txt(
+        record_names.dmarc(get_base_domain(name))
+    )
     record = next((text for text in records if text.startswith("v=DMARC1")), "")
     if not record:
         return "no record"

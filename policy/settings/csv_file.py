@@ -1,6 +1,7 @@
 """Sender domains as CSV, as databases and spreadsheets export them."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 from policy.settings.yaml_file import UnreadableError
@@ -24,8 +25,7 @@ def read(path: Path) -> list[object]:
         raise UnreadableError(f"it is not valid CSV: {error}") from None
 
 
-def _check_columns(names: object) -> None:
-    columns = list(names) if isinstance(names, list | tuple) else []
+def _check_columns(columns: Sequence[str]) -> None:
     unknown = [name for name in columns if name not in _TEXT_COLUMNS]
     if "name" not in columns or unknown or len(set(columns)) < len(columns):
         what = f"column {unknown[0]!r}" if unknown else "the first row"

@@ -9,12 +9,12 @@ from ops.doctor import fixes, https
 from ops.doctor.case import Case
 from ops.doctor.finding import Finding, failed, passed, unknown
 from ops.doctor.host_answers import Dial
+from ops.doctor.reach import SSH
 from ops.doctor.registry import check
 from ops.doctor.subjects import PROXIES, SOURCES
 from ops.stack import Egress
 from policy.settings.hosts import ProxyHost
 
-SSH = 22
 _GMAIL = "gmail-smtp-in.l.google.com"
 _REFUSES = ipaddress.ip_network("127.255.255.0/24")
 """Answers of block lists that refuse the querying resolver."""

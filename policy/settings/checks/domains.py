@@ -267,19 +267,21 @@ def derived_names_of_brands_fit(settings: Settings) -> Iterator[Finding]:
 @check("zone", "brands", elements=["domains"])
 def derived_names_fit(settings: Settings) -> Iterator[Finding]:
     """Names have at most 253 characters and labels 63, including the names that we derive."""
+    brands = {brand.name: brand.dkim for brand in settings.brands}
     for i, domain in enumerate(settings.domains):
-        for key, name in _derived(settings, domain):
+        dkim = domain.dkim if domain.has_own_keys else brands.get(domain.brand, DkimKeys())
+        for key, name in _derived(settings, domain, dkim):
             fix = _too_long(name)
             if fix is not None:
                 yield Finding(path=("domains", i, *key), value=domain.name, fix=fix)
 
 
-def _derived(settings: Settings, domain: SenderDomain) -> Iterator[tuple[tuple[str, ...], str]]:
-    brands = {brand.name: brand.dkim for brand in settings.brands}
-    own = domain.has_own_keys
-    for selector, _ in (domain.dkim if own else brands.get(domain.brand, DkimKeys())).published():
+def _derived(
+    settings: Settings, domain: SenderDomain, dkim: DkimKeys
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    for selector, _ in dkim.published():
         yield ("dkim", "selectors"), dns.dkim(selector, domain.name)
-        if own and settings.zone_of(domain) is None:
+        if domain.has_own_keys and settings.zone_of(domain) is None:
             yield ("dkim", "selectors"), dns.dkim_target(selector, domain.name, settings.zone)
     yield ("bounce",), domain.bounce_domain
     yield ("name",), dns.dmarc(domain.name)
