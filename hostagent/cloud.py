@@ -4,26 +4,14 @@
 """
 
 import argparse
-import hashlib
-import http.client
 import json
 import re
-import ssl
 import sys
-import time
 import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hostagent.metrics.cloudwatch import (
-    FORM,
-    Credentials,
-    SendError,
-    authorization,
-    credentials,
-    endpoint,
-    image,
-)
+from hostagent.metrics.cloudwatch import Credentials, SendError, credentials, image, post
 
 _SECONDS = 15.0
 """A person waits for the answer; the timer of metrics has less patience."""
@@ -83,24 +71,5 @@ def ask(
     service: str, region: str, fields: Mapping[str, str], keys: Credentials, *, port: int = 443
 ) -> tuple[int, str]:
     """Status and XML of one action of AWS's query API."""
-    host = endpoint(region, service)
     body = urllib.parse.urlencode({**fields, "Version": _VERSIONS[service]}).encode("ascii")
-    headers = {
-        "Content-Type": FORM,
-        "Host": host,
-        "X-Amz-Date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()),
-        "X-Amz-Security-Token": keys.token,
-    }
-    digest = hashlib.sha256(body).hexdigest()
-    headers["Authorization"] = authorization(region, service, headers, digest, keys)
-    connection = http.client.HTTPSConnection(
-        host, port, timeout=_SECONDS, context=ssl.create_default_context()
-    )
-    try:
-        connection.request("POST", "/", body, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read(1 << 16).decode("utf-8", "replace")
-    except (OSError, http.client.HTTPException) as error:
-        raise SendError(f"{host} cannot be reached: {error or type(error).__name__}") from None
-    finally:
-        connection.close()
+    return post(service, region, body, keys, limit=_SECONDS, port=port)

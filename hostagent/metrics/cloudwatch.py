@@ -1,4 +1,4 @@
-"""One call of CloudWatch's PutMetricData, signed with the instance's role (IMDSv2, SigV4)."""
+"""Calls of AWS, above all PutMetricData, signed with the instance's role (IMDSv2, SigV4)."""
 
 import contextlib
 import gzip
@@ -25,7 +25,7 @@ _LIFETIME = "60"
 
 _ROLE = "/latest/meta-data/iam/security-credentials/"
 _VERSION = "2010-08-01"
-FORM = "application/x-www-form-urlencoded; charset=utf-8"
+_FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
 class SendError(Exception):
@@ -113,36 +113,61 @@ def send(
     region: str, body: bytes, keys: Credentials, *, port: int = 443, now: float | None = None
 ) -> int:
     """Send a body that `form` made, once; returns the bytes sent."""
-    host = endpoint(region)
     packed = gzip.compress(body, 6, mtime=0)
+    status, text = post(
+        "monitoring",
+        region,
+        packed,
+        keys,
+        encoding="gzip",
+        port=port,
+        limit=_CALL_LIMIT,
+        now=now,
+    )
+    if status != 200:
+        reason = " ".join(text.split())[:300]
+        raise SendError(f"{endpoint(region, 'monitoring')} answers {status}: {reason}")
+    return len(packed)
+
+
+def post(
+    service: str,
+    region: str,
+    body: bytes,
+    keys: Credentials,
+    *,
+    limit: float,
+    encoding: str = "",
+    port: int = 443,
+    now: float | None = None,
+) -> tuple[int, str]:
+    """One signed call of AWS's query API, once: its status and its text, at most 64 KiB."""
+    host = endpoint(region, service)
     headers = {
-        "Content-Type": FORM,
-        "Content-Encoding": "gzip",
+        "Content-Type": _FORM,
+        **({"Content-Encoding": encoding} if encoding else {}),
         "Host": host,
         "X-Amz-Date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)),
         "X-Amz-Security-Token": keys.token,
     }
-    digest = hashlib.sha256(packed).hexdigest()
-    headers["Authorization"] = authorization(region, "monitoring", headers, digest, keys)
+    digest = hashlib.sha256(body).hexdigest()
+    headers["Authorization"] = authorization(region, service, headers, digest, keys)
     connection = http.client.HTTPSConnection(
-        host, port, timeout=_CALL_LIMIT, context=ssl.create_default_context()
+        host, port, timeout=limit, context=ssl.create_default_context()
     )
     try:
-        connection.request("POST", "/", packed, headers)
+        connection.request("POST", "/", body, headers)
         answer = connection.getresponse()
-        text = answer.read(4096).decode("utf-8", "replace")
+        return answer.status, answer.read(1 << 16).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as error:
         raise SendError(f"{host} cannot be reached: {_said(error)}") from None
     finally:
         with contextlib.suppress(OSError):
             connection.close()
-    if answer.status != 200:
-        raise SendError(f"{host} answers {answer.status}: {' '.join(text.split())[:300]}")
-    return len(packed)
 
 
-def endpoint(region: str, service: str = "monitoring") -> str:
-    """A service's name in a region; CloudWatch's unless named."""
+def endpoint(region: str, service: str) -> str:
+    """A service's name in a region."""
     china = ".cn" if region.startswith("cn-") else ""
     return f"{service}.{region}.amazonaws.com{china}"
 

@@ -89,7 +89,7 @@ def test_a_secret_key_stands_in_no_text() -> None:
 
 
 def test_china_has_an_endpoint_of_its_own() -> None:
-    assert endpoint("cn-north-1") == "monitoring.cn-north-1.amazonaws.com.cn"
+    assert endpoint("cn-north-1", "monitoring") == "monitoring.cn-north-1.amazonaws.com.cn"
 
 
 class Metadata:
