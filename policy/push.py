@@ -1,7 +1,6 @@
 """Input and output of one push: a constant command, everything else on standard input."""
 
 import base64
-import bz2
 import hashlib
 import json
 import shlex
@@ -11,6 +10,7 @@ from typing import Any
 
 from hostagent.release.model import FORMAT, canonical, written
 from policy.agent_bundle import agent_zipapp
+from policy.compressed import compressed
 from policy.release import HostFacts, Release, ReleaseFile
 from policy.settings.base import seconds
 
@@ -45,12 +45,8 @@ def push_command(time_limit: str) -> str:
 
 
 def push_input(bundle: str) -> str:
-    """Standard input of the push, secret as a whole: the bundle, compressed, as Base64.
-
-    Pulumi's state keeps it. bzip2 because its output is the same in every version: another
-    machine's compressor would look like a change.
-    """
-    return base64.b64encode(bz2.compress(bundle.encode())).decode()
+    """Standard input of the push, secret as a whole: the compressed bundle."""
+    return compressed(bundle)
 
 
 def bundle_of(

@@ -5,8 +5,6 @@ happens at the monitor, where the engine would listen.
 """
 
 import asyncio
-import base64
-import bz2
 import contextvars
 import datetime
 import json
@@ -25,6 +23,7 @@ from pulumi.runtime.config import set_all_config
 from pulumi.runtime.mocks import MockMonitor, set_mocks
 from pulumi.runtime.settings import get_project, get_stack
 
+from policy.compressed import decompressed
 from policy.settings import advice
 from tests.components.cloud import SECRET_MARK, Cloud
 
@@ -284,7 +283,7 @@ def contains_secret(value: Any) -> bool:
 
 def pushed(push: Registration) -> Any:
     """The bundle that a push hands over."""
-    return json.loads(bz2.decompress(base64.b64decode(push.inputs["stdin"])))
+    return json.loads(decompressed(push.inputs["stdin"]))
 
 
 def unknown(value: Any) -> bool:
