@@ -3,7 +3,7 @@
 import email
 import email.policy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,21 @@ class Sight:
     tls: str | None
     sender: str
     message: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """A DKIM signature; `why` it could not be judged, if it could not."""
+
+    domain: str
+    selector: str
+    valid: bool
+    why: str = ""
+
+    def __str__(self) -> str:
+        """The verdict, with domain, selector and reason."""
+        why = f" ({self.why})" if self.why else ""
+        return f"{'pass' if self.valid else 'fail'} d={self.domain} s={self.selector}{why}"
 
 
 def by_the_log(deployment: Deployment, message: Mapping[str, Any]) -> Sight | None:
@@ -95,25 +110,26 @@ def _signatures(
         if missing:
             return f"fail, {text}no key in DNS for {', '.join(missing)}", []
         return f"signed, {text}keys are in DNS; no copy to verify", [place]
-    headers = email.message_from_bytes(sight.message, policy=email.policy.compat32)
-    signed = [_tags(str(value)) for value in headers.get_all("DKIM-Signature", [])]
+    found = list(signatures(sight.message, resolver))
+    return "; ".join(map(str, found)) or "no signature", [one.domain for one in found if one.valid]
+
+
+def signatures(message: bytes, resolver: Resolver) -> Iterator[Signature]:
+    """Each DKIM signature of a message, judged by dkimpy and the records in DNS."""
+    headers = email.message_from_bytes(message, policy=email.policy.compat32)
 
     def text_of(name: bytes, timeout: int = 5) -> bytes | None:  # noqa: ARG001 - as dkimpy calls it
         found = resolver.txt(name.decode("ascii", "replace"))
         return found[0].encode() if found else None
 
-    verifier = dkim.DKIM(sight.message)
-    found: list[str] = []
-    good: list[str] = []
-    for index, tags in enumerate(signed):
+    verifier = dkim.DKIM(message)
+    for index, value in enumerate(headers.get_all("DKIM-Signature", [])):
+        tags, why = _tags(str(value)), ""
         try:
             valid = verifier.verify(index, dnsfunc=text_of)
         except dkim.DKIMException as error:
-            valid, tags["s"] = False, f"{tags.get('s')} ({error})"
-        found.append(f"{'pass' if valid else 'fail'} d={tags.get('d')} s={tags.get('s')}")
-        if valid:
-            good.append(tags.get("d", ""))
-    return "; ".join(found) or "no signature", good
+            valid, why = False, str(error)
+        yield Signature(domain=tags.get("d", ""), selector=tags.get("s", ""), valid=valid, why=why)
 
 
 def _tags(value: str) -> dict[str, str]:

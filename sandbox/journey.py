@@ -1,7 +1,5 @@
 """The journey of one message, each step checked: from PING8's request to PING8's webhook."""
 
-import email
-import email.policy
 import json
 import ssl
 import time
@@ -10,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import dkim
 import spf
 import urllib3
 from checkdmarc.utils import get_base_domain
 
 from ops.doctor.resolver import Resolver
+from ops.receiver import signatures
 from ops.stack import Deployment, Egress
 from sandbox.process import SandboxError, wait_until
 from sandbox.world import World
@@ -211,17 +209,10 @@ def _as_recipient_saw_it(
     yield _step("sent over TLS", str(seen["tls"]), bool(seen["tls"]))
 
 
-def signatures(seen: Mapping[str, Any], resolver: Resolver) -> list[bool]:
-    """Whether each DKIM signature verifies, by dkimpy and the records in DNS."""
+def _verified(seen: Mapping[str, Any], resolver: Resolver) -> list[bool]:
+    """Whether each DKIM signature verifies."""
     raw = str(seen["message"]).encode("latin-1")
-    message = email.message_from_bytes(raw, policy=email.policy.default)
-
-    def text(name: bytes, timeout: int = 5) -> bytes:  # noqa: ARG001 - as dkimpy calls it
-        return resolver.txt(name.decode())[0].encode()
-
-    verifier = dkim.DKIM(raw)
-    count = len(message.get_all("DKIM-Signature", []))
-    return [verifier.verify(index, dnsfunc=text) for index in range(count)]
+    return [one.valid for one in signatures(raw, resolver)]
 
 
 def _signed_whatever_the_body(one: Letter, ping8: Ping8, world: World, resolver: Resolver) -> Step:
@@ -234,14 +225,14 @@ def _signed_whatever_the_body(one: Letter, ping8: Ping8, world: World, resolver:
     bad = [
         name
         for name, other in others.items()
-        if not (good := signatures(await_message(world, other.subject), resolver)) or not all(good)
+        if not (good := _verified(await_message(world, other.subject), resolver)) or not all(good)
     ]
     saw = f"{len(others)} shapes, not verified: {', '.join(bad) or 'none'}"
     return _step("DKIM verified whatever the body", saw, not bad)
 
 
 def _authenticated(seen: Mapping[str, Any], domain: str, resolver: Resolver) -> Iterator[Step]:
-    good = signatures(seen, resolver)
+    good = _verified(seen, resolver)
     yield _step("DKIM verified against DNS", f"{len(good)} signatures", bool(good) and all(good))
     sender = str(seen["mail_from"])
     result, why = spf.check2(i=str(seen["peer"]), s=sender, h=str(seen["ehlo"]))
