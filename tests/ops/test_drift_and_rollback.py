@@ -12,20 +12,9 @@ from ops.main import build
 from ops.stack import Deployment, HostAccess
 from policy.errors import UserError
 from policy.settings import Settings
+from tests.ops.hosts import access
 
-HOSTS = {
-    name: HostAccess(
-        name=name,
-        role="mta" if name == "mta" else "proxy",
-        address="192.0.2.10",
-        private_address="10.8.0.4",
-        user="ping8",
-        host_key="ssh-ed25519 AAAA",
-        instance_id="i-0123456789abcdef0",
-        release_id="0123456789abcdef",
-    )
-    for name in ("mta", "proxy1")
-}
+HOSTS = {name: access(name, "192.0.2.10") for name in ("mta", "proxy1")}
 CLEAN = {"release": "0123456789abcdef", "host": "mta", "differences": []}
 REPORT = {
     "release": "aaaaaaaaaaaaaaaa",

@@ -18,29 +18,17 @@ from policy.errors import UserError
 from policy.metrics import load
 from policy.settings import Settings
 from tests.examples import SMALL, settings_of
+from tests.ops.hosts import access
 
 SETTINGS: Settings = settings_of(SMALL)
 GMAIL = "421 4.7.28 Gmail has detected an unusual rate of unsolicited mail \u202e\x1b[2J"
 LINK = "https://support.google.com/mail/?p=UnsolicitedRateLimitError"
 
 
-def host(name: str, role: Any) -> HostAccess:
-    return HostAccess(
-        name=name,
-        role=role,
-        address="198.51.100.10",
-        private_address="10.8.0.10",
-        user="ping8",
-        host_key="ssh-ed25519 AAAA",
-        instance_id="i-0123",
-        release_id="0123456789abcdef",
-    )
-
-
 DEPLOYMENT = Deployment(
     stack="prod",
     settings=SETTINGS,
-    hosts={"mta": host("mta", "mta"), "proxy-1": host("proxy-1", "proxy")},
+    hosts={"mta": access(), "proxy-1": access("proxy-1")},
     egress={
         "out-1": Egress(
             name="out-1",

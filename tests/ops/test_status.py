@@ -16,21 +16,9 @@ from ops.status import Line, lines, number, severity, shown
 from policy.errors import UserError
 from policy.settings import Settings
 from tests.examples import SMALL, settings_of
+from tests.ops.hosts import access
 
 SETTINGS: Settings = settings_of(SMALL)
-
-
-def access(name: str = "mta") -> HostAccess:
-    return HostAccess(
-        name=name,
-        role="mta" if name == "mta" else "proxy",
-        address="198.18.0.1",
-        private_address="10.8.0.10",
-        user="ping8",
-        host_key="ssh-ed25519 AAAA",
-        instance_id="i-0123",
-        release_id="0123456789abcdef",
-    )
 
 
 DEPLOYMENT = Deployment(
