@@ -56,7 +56,7 @@ def prepare(say: Callable[[str], None], needs: Sequence[Need] = NEEDS) -> None:
 
 def missing_packages(needs: Sequence[Need] = NEEDS) -> list[str]:
     """Packages that `prepare` would install."""
-    return sorted(n.package for n in needs if not shutil.which(n.program) and not _stands_in(n))
+    return sorted(n.package for n in needs if not shutil.which(n.program) and not _is_replaced(n))
 
 
 def require_fit_system() -> None:
@@ -69,7 +69,7 @@ def require_fit_system() -> None:
         raise SandboxError("the sandbox needs a Debian-like system; this one has no apt-get")
 
 
-def _stands_in(need: Need) -> bool:
+def _is_replaced(need: Need) -> bool:
     """Whether the package is not available, but its replacement is installed."""
     if need.otherwise is None or not shutil.which(need.otherwise):
         return False
