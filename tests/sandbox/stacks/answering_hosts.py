@@ -13,6 +13,7 @@ from typing import Any
 import asyncssh
 import yaml
 
+from policy.compressed import decompressed
 from standins.pulumi.hosts import Hosts, Machine, Network
 
 ELASTIC_RANGE = "127.88.0.0/24"
@@ -77,7 +78,7 @@ class AnsweringHosts(Hosts):
         self._loop.call_soon_threadsafe(self._listening.pop((public, private)).close)
 
     async def _take(self, process: asyncssh.SSHServerProcess[str]) -> None:
-        bundle = json.loads(await process.stdin.read())
+        bundle = json.loads(decompressed(await process.stdin.read()))
         host, release = bundle["facts"]["name"], bundle["release"]["id"]
         previous, self.releases[host] = self.releases.get(host, ""), release
         process.stdout.write(json.dumps({"release": release, "previous": previous}) + "\n")
