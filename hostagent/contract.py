@@ -21,6 +21,11 @@ ENVIRONMENT = "/etc/default/kumomta"
 METRICS = "/etc/ping8/metrics.json"
 NGINX_CONF = "/etc/nginx/ping8/nginx.conf"
 
+DRAINING = "/opt/ping8/draining.json"
+"""Who drains this node, and since when; the node is unhealthy for the balancer while it exists."""
+REFUSING = "/opt/ping8/refusing"
+"""While it exists, Nginx refuses injections with 503."""
+
 EVENT_QUEUE = "ping8.log-hook"
 """The queue of events for the webhook."""
 

@@ -2,7 +2,7 @@
 
 import re
 
-from hostagent.contract import NGINX_CONF
+from hostagent.contract import DRAINING, NGINX_CONF, REFUSING
 from policy.errors import UserError
 from policy.release import ReleaseFile
 from policy.render.templates import template_file
@@ -28,6 +28,8 @@ def nginx_files(settings: Settings, secrets: MtaSecrets) -> tuple[ReleaseFile, .
                 "host_name": settings.mta_host,
                 "max_message_mib": settings.reception.max_message_mib,
                 "requests_per_second": settings.reception.requests_per_second,
+                "draining": DRAINING,
+                "refusing": REFUSING,
             },
         ),
         template_file(
