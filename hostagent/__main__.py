@@ -16,6 +16,7 @@ from hostagent.layout import Layout
 _OTHERS = {
     "cloud": "cloud.run",
     "dial": "dial.run",
+    "drain": "drain.command.main",
     "events": "events.events.main",
     "find": "find.main",
     "inbox": "events.inbox.main",

@@ -16,6 +16,7 @@ FOLDER = Path(AUDIT)
 _CHANGING = {
     "push": None,
     "rollback": None,
+    "drain": {"begin", "back"},
     "queue": {"suspend", "resume", "bounce"},
     "events": {"replay"},
     "inbox": {"--show"},

@@ -6,7 +6,6 @@ here against the existing queues, and each change is written to the journal of c
 """
 
 import argparse
-import http.client
 import json
 import time
 import urllib.parse
@@ -21,7 +20,7 @@ from hostagent.events.logs import LOGS
 from hostagent.metrics.kumod import Metrics, created, rows
 from hostagent.report import answer
 from hostagent.text import duration_seconds
-from hostagent.web import Deadline, WebError, get_json
+from hostagent.web import Deadline, WebError, ask, get_json
 
 KUMOD = KUMOD_API
 CHANGES = Path("/var/log/ping8/queue-changes.jsonl")
@@ -124,7 +123,7 @@ def resume(options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, 
         found = get_json(f"{kumod}/api/admin/{kind}/v1", deadline)
         ids = [one["id"] for one in found if one["id"].startswith(options.id)]
         if options.id and len(ids) == 1:
-            _ask(f"{kumod}/api/admin/{kind}/v1", "DELETE", {"id": ids[0]}, deadline)
+            ask(f"{kumod}/api/admin/{kind}/v1", "DELETE", {"id": ids[0]}, deadline)
             _note(changes, "resume", {"id": ids[0]}, options)
             return {"resumed": ids[0], "was": kind}
     raise AgentError(f"no suspension or bounce begins with {options.id!r}", "list them first")
@@ -160,7 +159,7 @@ def _act(options: argparse.Namespace, kumod: str, changes: Path, kind: str) -> d
     for rule in rules:
         reason = f"{options.by}: {options.reason}".strip(": ")
         body = {**rule, "reason": reason, "duration": duration}
-        ids.append(_ask(f"{kumod}/api/admin/{kind}/v1", "POST", body, deadline)["id"])
+        ids.append(ask(f"{kumod}/api/admin/{kind}/v1", "POST", body, deadline)["id"])
         _note(changes, kind, {**rule, "id": ids[-1], "duration": duration}, options)
     count = sum(queues[name] for name in touched)
     return {"ids": ids, "queues": touched, "messages": int(count), "duration": duration}
@@ -227,28 +226,6 @@ def _covers(criteria: Any, queue: str) -> bool:
         want is None or want == have
         for want, have in zip(wanted, (campaign, tenant, domain))  # noqa: B905 - Python 3.10
     )
-
-
-def _ask(url: str, method: str, body: dict[str, Any], deadline: Deadline) -> Any:
-    where = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(
-        where.hostname or "", where.port, timeout=deadline.left()
-    )
-    try:
-        headers = {"Content-Type": "application/json"}
-        connection.request(method, where.path, json.dumps(body), headers)
-        answer = connection.getresponse()
-        text = answer.read(1 << 20).decode("utf-8", "replace")
-    except (OSError, http.client.HTTPException) as error:
-        raise WebError(f"{url}: {error or type(error).__name__}") from None
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise WebError(f"{url} answers {answer.status}: {' '.join(text.split())[:200]}")
-    try:
-        return json.loads(text) if text.strip() else {}
-    except ValueError:
-        return {}
 
 
 def _note(changes: Path, what: str, how: dict[str, Any], options: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hostagent import draining
 from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.metrics import configuration, events, run_state
@@ -29,6 +30,7 @@ def status(host: Host) -> dict[str, Any]:
         return {"release": None, "kumomta": None, "kept": [], "units": [], "pending": None}
     manifest = store.manifest(store.current_id())
     note = pending.read(host.layout)
+    mark = draining.read(host.layout)
     units = Units(host)
     states, restarts = units.states(manifest.units), units.restarts(manifest.units)
     answer = {
@@ -50,6 +52,7 @@ def status(host: Host) -> dict[str, Any]:
         ],
         "pending": None if note is None else {"origin": note.origin, "target": note.target},
         "kumomta": kumomta.present(host, manifest),
+        "draining": mark and asdict(mark),
     }
     return answer | _metrics(host, [units_down(states)])
 

@@ -1,0 +1,1 @@
+"""Takes a node out of service without losing or delaying what it holds."""
