@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from ops.drain import since
 from ops.output import console
 from ops.ssh import ssh_json
 from ops.stack import HostAccess, read_deployment
@@ -44,6 +45,8 @@ def _show(answers: dict[str, dict[str, Any]]) -> None:
     for name, answer in answers.items():
         if not answer["differences"]:
             typer.echo(f"{name}: matches release {answer['release']}")
+        if answer.get("draining"):
+            typer.echo(f"{name}: {since(answer['draining'])}")
     if not rows:
         return
     table = Table.grid(padding=(0, 2))

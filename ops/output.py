@@ -1,6 +1,8 @@
 """How commands print and ask: wrapped on a terminal, whole lines elsewhere."""
 
 import datetime
+import getpass
+import os
 import sys
 
 import typer
@@ -34,6 +36,14 @@ def confirm(what: str, *, yes: bool) -> None:
         agreed = False
     if not agreed:
         raise UserError("nothing was changed; answer yes, or use --yes")
+
+
+def operator() -> str:
+    """The operator's name to record; a container's user may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def clock(seconds: float) -> str:

@@ -1,8 +1,6 @@
 """`ping8 queue`: lists, suspends, resumes and bounces the mail queued on the MTA host."""
 
-import getpass
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -12,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hostagent.text import printable_line
-from ops.output import clock, confirm, console, duration
+from ops.output import clock, confirm, console, duration, operator
 from ops.ssh import ssh_json
 from ops.stack import HostAccess, read_deployment
 from policy.errors import UsageError, UserError
@@ -137,14 +135,6 @@ def _table(rows: Sequence[Mapping[str, Any]], by: str) -> Table:
     return table
 
 
-def _operator() -> str:
-    """The name to record; a container's user may have none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
-
-
 def act(
     stack: str,
     kind: str,
@@ -175,7 +165,7 @@ def act(
     }[kind]
     confirm(what, yes=yes)
     verb = ["queue", kind, *criteria.words(), "--reason", reason, "--for", for_]
-    done: Any = ssh_json(access, [*verb, "--by", _operator()])
+    done: Any = ssh_json(access, [*verb, "--by", operator()])
     if as_json:
         typer.echo(json.dumps(done))
         return
@@ -191,7 +181,7 @@ def resume(stack: str, which: str, *, reason: str, yes: bool, as_json: bool) -> 
     if not meant:
         raise UserError(f"{which}: no suspension or bounce has an id that begins with this")
     confirm("\n".join(["This ends:", *meant]), yes=yes)
-    verb = ["queue", "resume", "--id", which, "--reason", reason, "--by", _operator()]
+    verb = ["queue", "resume", "--id", which, "--reason", reason, "--by", operator()]
     done: Any = ssh_json(access, verb)
     if as_json:
         typer.echo(json.dumps(done))

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops import reputation
+from ops.drain import since
 from ops.output import console, duration
 from ops.ssh import ssh_json
 from ops.stack import Deployment, HostAccess, read_deployment
@@ -163,6 +164,8 @@ def _title(access: HostAccess, answer: Mapping[str, Any]) -> str:
     parts = [access.name, live]
     if answer.get("kumomta"):
         parts.append(f"KumoMTA {answer['kumomta']}")
+    if answer.get("draining"):
+        parts.append(since(answer["draining"]))
     return ", ".join(parts)
 
 

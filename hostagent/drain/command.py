@@ -15,7 +15,7 @@ from typing import Any
 
 from hostagent import draining
 from hostagent.contract import KUMOD_API, OUTBOX, POLICY
-from hostagent.drain.look import TRANSFER, counts
+from hostagent.drain.look import TRANSFER, counts, healthy
 from hostagent.drain.plan import SETTLES, Counts, Step, next_step
 from hostagent.errors import AgentError
 from hostagent.layout import Layout
@@ -60,9 +60,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def show(node: Node, options: argparse.Namespace) -> dict[str, Any]:
-    """Whether the node drains, and what it holds."""
+    """Whether the node drains and takes injections, and what it holds."""
     del options
-    return _answer(node, node.counts())
+    return _answer(node, node.counts(), healthy=healthy(node.nginx, Deadline(_SECONDS)))
 
 
 def begin(node: Node, options: argparse.Namespace) -> dict[str, Any]:

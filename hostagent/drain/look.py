@@ -62,6 +62,14 @@ def _is_mail(name: str) -> bool:
     return not (name.endswith(TRANSFER) or domain.startswith(_OWN[0]) or domain.endswith(_OWN[1]))
 
 
+def healthy(nginx: str, deadline: Deadline) -> bool:
+    """Whether a balancer would choose this node."""
+    try:
+        return get(f"{nginx}/healthz", deadline)[0] == 200
+    except WebError:
+        return False
+
+
 def _busy(nginx: str, deadline: Deadline) -> int:
     """Requests in flight, without this one; none if Nginx is down."""
     try:

@@ -3,9 +3,10 @@
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from hostagent import draining
 from hostagent.errors import AgentError
 from hostagent.host import Host
 from hostagent.push import pending
@@ -37,7 +38,13 @@ def drift(host: Host) -> dict[str, Any]:
         raise AgentError("this host has no release", "run `pulumi up`")
     manifest = store.manifest(live)
     found = [vars(each) for each in differences(host, store, manifest)]
-    return {"release": live, "host": manifest.host, "differences": found}
+    mark = draining.read(host.layout)
+    return {
+        "release": live,
+        "host": manifest.host,
+        "differences": found,
+        "draining": mark and asdict(mark),
+    }
 
 
 def sound(host: Host, store: Store, manifest: Manifest) -> bool:

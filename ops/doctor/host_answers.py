@@ -24,7 +24,7 @@ class HostStatus:
     """Release, units, metrics by name and dimension, and in `missing` why a metric is missing.
 
     `pending` is the release that an interrupted switch was going to, `refusals` who refuses which
-    source for its reputation.
+    source for its reputation, `draining` who drains it and since when.
     """
 
     release: str | None
@@ -34,6 +34,7 @@ class HostStatus:
     metrics: Mapping[tuple[str, str], float] = field(default_factory=dict)
     missing: Sequence[str] = ()
     refusals: Sequence[Mapping[str, Any]] = ()
+    draining: Mapping[str, Any] | None = None
 
     @classmethod
     def parse(cls, answer: Mapping[str, Any]) -> "HostStatus":
@@ -53,6 +54,7 @@ class HostStatus:
             },
             missing=answer.get("missing", []),
             refusals=answer.get("reputation", []),
+            draining=answer.get("draining"),
         )
 
     def metric(self, name: str, dimension: str = "") -> float | None:

@@ -108,6 +108,12 @@ def test_another_release_than_the_stack_pushed_is_shown() -> None:
     assert "the stack pushed" not in text({"mta": ANSWER})
 
 
+def test_a_draining_host_shows_since_when_and_who() -> None:
+    mark = {"since": 1_796_000_000, "by": "ann", "reason": "resize", "refusing": True}
+    shown_text = text({"mta": ANSWER | {"draining": mark}})
+    assert "drains since 2026-11-30 00:53 UTC by ann: resize" in shown_text
+
+
 def test_a_host_that_does_not_answer_leaves_the_others_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -8,6 +8,7 @@ from ops.doctor.case import Case
 from ops.doctor.finding import Finding, failed, passed, warned
 from ops.doctor.registry import check
 from ops.doctor.subjects import CHANGED_HOSTS, HOSTS, MTA
+from ops.drain import since
 from ops.stack import HostAccess
 from policy.errors import UserError
 
@@ -78,6 +79,19 @@ def release(access: HostAccess, case: Case) -> Finding:
             fix=fixes.on_host(access, "sudo ping8-agent finish"),
         )
     return passed(access.release_id)
+
+
+@check("host.draining", MTA)
+def draining(access: HostAccess, case: Case) -> Finding:
+    """The host takes injections: nobody forgot to take a drain back."""
+    mark = case.status(access).draining
+    if not mark:
+        return passed("it takes injections")
+    return warned(
+        since(mark),
+        expected="no drain",
+        fix=f"ping8 drain {access.name} --back --stack {case.deployment.stack}",
+    )
 
 
 @check("host.reboot", HOSTS)

@@ -36,7 +36,15 @@ def with_metric(name: str, value: float | None, dimension: str = "") -> dict[str
 
 DEPLOYED = deployment_of(SMALL)
 TOLD = (
-    *("host.login", "host.units", "host.release", "host.disk", "host.backlog-room", "host.memory"),
+    *(
+        "host.login",
+        "host.units",
+        "host.release",
+        "host.draining",
+        "host.disk",
+        "host.backlog-room",
+        "host.memory",
+    ),
     *("host.clock", "host.reboot", "host.version", "mta.events", "mta.dead-letters"),
     *("mta.reputation", "mta.queue-age"),
 )
@@ -53,6 +61,14 @@ def troubles(found: dict[str, Finding]) -> dict[str, Status]:
 
 def test_a_healthy_host_has_no_trouble() -> None:
     assert troubles(told(answer())) == {}
+
+
+def test_a_drain_that_nobody_took_back_is_a_warning() -> None:
+    mark = {"since": 1_796_000_000, "by": "ann", "reason": "resize", "refusing": True}
+    found = told(answer(draining=mark))
+    assert troubles(found) == {"host.draining": Status.WARN}
+    assert "by ann: resize" in found["host.draining"].saw
+    assert found["host.draining"].fix == "ping8 drain mta --back --stack small"
 
 
 def test_a_proxy_is_not_asked_for_what_the_mta_knows() -> None:
