@@ -60,7 +60,7 @@ def drain(stack: str, name: str, *, reason: str, last_node: bool, yes: bool, as_
     deployment = read_deployment(stack)
     access = mta_host(deployment, name)
     others = [host for host in mta_hosts(deployment) if host.name != name]
-    able, unable = _able(others)
+    able, unable = ready(others)
     if not able and not last_node:
         why = f" ({'; '.join(unable)})" if unable else ""
         raise UserError(
@@ -136,7 +136,7 @@ def mta_host(deployment: Deployment, name: str) -> HostAccess:
     return access
 
 
-def _able(others: Sequence[HostAccess]) -> tuple[list[HostAccess], list[str]]:
+def ready(others: Sequence[HostAccess]) -> tuple[list[HostAccess], list[str]]:
     """The hosts that can take over, and why the others cannot."""
     able, unable = [], []
     for host in others:
@@ -177,7 +177,7 @@ def _next(stack: str, name: str) -> str:
 
 def _steps(access: HostAccess, others: Sequence[HostAccess]) -> Iterator[Mapping[str, Any]]:
     """Each step's answer; the last one is done."""
-    able, _ = _able(others)
+    able, _ = ready(others)
     lost = 0
     while True:
         words = [word for host in able for word in ("--to", host.private_address)]
@@ -194,7 +194,7 @@ def _steps(access: HostAccess, others: Sequence[HostAccess]) -> Iterator[Mapping
         if answer["done"]:
             return
         if answer["away"] or not able:
-            able, _ = _able(others)
+            able, _ = ready(others)
         time.sleep(_EACH)
 
 

@@ -1,8 +1,9 @@
-"""Asking Pulumi's engine about a stack."""
+"""Asking Pulumi's engine about a stack, and running it."""
 
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +15,44 @@ _SECONDS = 60
 
 def ask(stack: str, *words: str, folder: Path | None = None) -> Any:
     """The JSON that `pulumi stack WORDS` prints; a `UserError` has Pulumi's own reason."""
-    local = local_stack(stack)
-    if local is None and stack == SANDBOX:
-        raise UserError("stack sandbox: no sandbox is up here; `make sandbox` brings one up")
-    program = local.pulumi if local else "pulumi"
     try:
-        done = subprocess.run(
-            [program, "stack", *words, "--stack", stack, "--non-interactive"],
-            cwd=local.project if local else folder or _checkout(),
-            env={**os.environ, **local.environment} if local else None,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-        )
+        done = _run(stack, "stack", *words, folder=folder, capture_output=True, timeout=_SECONDS)
+        done.check_returncode()
         return json.loads(done.stdout)
-    except FileNotFoundError as error:
-        raise UserError(f"{program}: not on PATH; install the Pulumi CLI") from error
-    except OSError as error:
-        raise UserError(f"{program}: cannot run: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise UserError(f"stack {stack!r}: Pulumi did not answer in {_SECONDS} s") from error
     except subprocess.CalledProcessError as error:
         raise UserError(f"stack {stack!r}: {_reason(error)}") from None
     except (ValueError, RecursionError):
         raise UserError(f"stack {stack!r}: `pulumi stack {words[0]}` printed no JSON") from None
+
+
+def run(stack: str, *words: str, quiet: bool = False) -> bool:
+    """Whether `pulumi WORDS` succeeded. It prints to standard error, unless it is `quiet`."""
+    out = subprocess.DEVNULL if quiet else sys.stderr
+    return _run(stack, *words, stdout=out, stderr=out).returncode == 0
+
+
+def _run(
+    stack: str, *words: str, folder: Path | None = None, **options: Any
+) -> "subprocess.CompletedProcess[str]":
+    local = local_stack(stack)
+    if local is None and stack == SANDBOX:
+        raise UserError("stack sandbox: no sandbox is up here; `make sandbox` brings one up")
+    program = local.pulumi if local else "pulumi"
+    try:
+        return subprocess.run(
+            [program, *words, "--stack", stack, "--non-interactive"],
+            cwd=local.project if local else folder or _checkout(),
+            env={**os.environ, **local.environment} if local else None,
+            check=False,
+            text=True,
+            **options,
+        )
+    except FileNotFoundError as error:
+        raise UserError(f"{program}: not on PATH; install the Pulumi CLI") from error
+    except OSError as error:
+        raise UserError(f"{program}: cannot run: {error.strerror}") from error
 
 
 def up_command(stack: str) -> str:

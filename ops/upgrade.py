@@ -1,0 +1,103 @@
+"""`ping8 upgrade`: pushes new releases to one host after the other, each MTA host drained."""
+
+import json
+import time
+from collections.abc import Sequence
+
+import typer
+
+from ops import drain, engine
+from ops.output import confirm
+from ops.ssh import ssh_json
+from ops.stack import Deployment, HostAccess, read_deployment
+from policy.errors import UserError
+
+_REASON = "upgrade"
+_EACH = 2.0
+_HEALTHY = 90
+"""So many looks until a host must be healthy again."""
+
+
+def upgrade(stack: str, *, yes: bool, as_json: bool) -> None:
+    """Stops at the first host that is not healthy, and says how to go back."""
+    deployment = read_deployment(stack)
+    nodes = drain.mta_hosts(deployment)
+    if len(nodes) < 2:
+        raise UserError(
+            f"stack {stack!r} has one MTA host, which nobody can replace while it drains; use "
+            f"`{engine.up_command(stack)}`"
+        )
+    _, unable = drain.ready(nodes)
+    if unable:
+        raise UserError(f"{'; '.join(unable)}; an upgrade begins when each MTA host is healthy")
+    hosts = [host for host in _in_order(deployment) if _changes(stack, host)]
+    if hosts:
+        targets = [word for host in hosts for word in ("--target", target(host.name))]
+        if not engine.run(stack, "preview", *targets):
+            raise UserError("`pulumi preview` failed; fix what it reports. Nothing was changed")
+        names = ", ".join(host.name for host in hosts)
+        confirm(f"One after the other, each MTA host drained before: {names}.", yes=yes)
+    done: list[str] = []
+    for host in hosts:
+        _one(stack, host, nodes, done, quiet=as_json)
+        done.append(host.name)
+    if as_json:
+        typer.echo(json.dumps({"upgraded": done}))
+    elif done:
+        typer.echo(f"Upgraded: {', '.join(done)}. `pulumi up -s {stack}` does the rest, if any.")
+    else:
+        typer.echo("Every host has the release of the stack file.")
+
+
+def target(host: str) -> str:
+    """The resource that pushes a host's release, as Pulumi's `--target` takes it."""
+    return f"**::mail-release-{host}-push"
+
+
+def _in_order(deployment: Deployment) -> list[HostAccess]:
+    """Proxy hosts first: an MTA host's health includes them."""
+    return sorted(deployment.hosts.values(), key=lambda host: host.role == "mta")
+
+
+def _changes(stack: str, host: HostAccess) -> bool:
+    words = ("preview", "--target", target(host.name), "--expect-no-changes")
+    return not engine.run(stack, *words, quiet=True)
+
+
+def _one(
+    stack: str, host: HostAccess, nodes: Sequence[HostAccess], done: Sequence[str], *, quiet: bool
+) -> None:
+    is_node = host.role == "mta"
+    if is_node:
+        others = [node for node in nodes if node.name != host.name]
+        drain.empty(host, others, reason=_REASON, quiet=quiet)
+    if not engine.run(stack, "up", "--target", target(host.name), "--skip-preview", "--yes"):
+        drained = (
+            f" {host.name} still drains: `ping8 drain {host.name} --back --stack {stack}` when it "
+            "is well."
+            if is_node
+            else ""
+        )
+        raise UserError(
+            f"{host.name}: the push failed, and the host went back to the release before it (see "
+            f"the lines above).{drained}{_way_back(stack, done)}"
+        )
+    if is_node:
+        drain.undo(host, _REASON)
+        _wait(stack, host, [*done, host.name])
+
+
+def _wait(stack: str, host: HostAccess, done: Sequence[str]) -> None:
+    """Until a balancer would choose the host again."""
+    for _ in range(_HEALTHY):
+        if ssh_json(host, ["drain", "show"])["healthy"]:
+            return
+        time.sleep(_EACH)
+    raise UserError(f"{host.name}: it takes no injections after its push.{_way_back(stack, done)}")
+
+
+def _way_back(stack: str, done: Sequence[str]) -> str:
+    if not done:
+        return ""
+    commands = "; ".join(f"ping8 rollback --host {name} --stack {stack}" for name in done)
+    return f" To go back: {commands}"
