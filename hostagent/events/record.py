@@ -9,6 +9,12 @@ _LOCAL = {"ping8_missing"}
 
 ID_FIELD = "X-PING8-Event-Id"
 LOG_RECORD = "LogRecord"
+FIRST_ID = "first_id"
+"""The id that a message had before it moved to another node, as in transfer.lua."""
+TRANSFER_QUEUE = ".xfer.kumomta.internal"
+"""How the queue of messages to another node ends."""
+_OF_TRANSFER = ("TransientFailure", "Delayed", "AdminRebind")
+
 NO_MAIL = ("ping8.inbox", "generator.kumomta.internal")
 """Queues of mail to people, and of requests with `deferred_generation`, as in events.lua."""
 
@@ -20,7 +26,7 @@ def event_id(record: Mapping[str, Any]) -> str:
     recipient = record.get("recipient") or ""
     recipients = recipient if isinstance(recipient, str) else ",".join(recipient)
     parts = (
-        record.get("id") or "",
+        (record.get("meta") or {}).get(FIRST_ID) or record.get("id") or "",
         record["type"],
         time,
         recipients,
@@ -43,17 +49,22 @@ def event_type(record: Mapping[str, Any]) -> str:
 
 
 def as_event(logged: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of the local logs as PING8 gets it: correlation values are in `headers`, and the
-    pool is named without the suffix that policy/kumomta/egress.lua adds."""
+    """A record of the local logs as PING8 gets it: correlation values are in `headers`, the pool
+    is named without the suffix that policy/kumomta/egress.lua adds, and a message that moved to
+    another node has its first id."""
     meta = {name: value for name, value in logged.get("meta", {}).items() if name not in _LOCAL}
     pool = logged.get("egress_pool")
     named = {"egress_pool": pool.partition("#")[0]} if pool else {}
-    return {**logged, **named, "headers": meta, "meta": {}}
+    first = {"id": meta[FIRST_ID]} if FIRST_ID in meta else {}
+    return {**logged, **named, **first, "headers": meta, "meta": {}}
 
 
 def is_wanted(record: Mapping[str, Any], leave_out: Mapping[str, Any]) -> bool:
     """Not an event about an event or about no mail, nor a type that the settings leave out."""
     if record.get("reception_protocol") == LOG_RECORD or record.get("queue") in NO_MAIL:
+        return False
+    queue = str(record.get("queue"))
+    if record.get("type") in _OF_TRANSFER and queue.endswith(TRANSFER_QUEUE):
         return False
     return event_type(record) not in leave_out
 

@@ -21,6 +21,7 @@ KUMOD_UNIT = "kumomta.service"
 CERTIFICATE = "/usr/local/lib/ping8/certificate"
 _LIMIT = 120
 _FIX = "nothing was changed; correct the named settings, then push again"
+_POLICY_SAYS = "ping8: "
 _NOT_OURS = ("Unknown key name", "man page")
 _MASKED = hashlib.sha256(b"").hexdigest()
 """An empty unit file masks the unit, and `systemd-analyze verify` refuses masked units."""
@@ -128,10 +129,16 @@ def _must(
 ) -> None:
     code, output = _run(staged, command, environment)
     if code != 0:
-        lines = [line.strip() for line in output.splitlines() if line.strip()]
+        lines = _ours(output) or [line.strip() for line in output.splitlines() if line.strip()]
         for line in lines[-20:]:
             staged.host.report.say(f"{name}: {line}")
         raise AgentError(f"`{name}` refuses the release: {' | '.join(lines[-3:])[:600]}", _FIX)
+
+
+def _ours(output: str) -> list[str]:
+    """What the policy itself says, each once: around it are kumod's words and stack traces."""
+    found = (line.partition(_POLICY_SAYS) for line in output.splitlines())
+    return list(dict.fromkeys(said + text for _, said, text in found if said))
 
 
 def _run(

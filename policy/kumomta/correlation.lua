@@ -6,6 +6,7 @@ local kumo = require 'kumo'
 local environment = require 'environment'
 local headers_value = require('headers').value
 local report_text = require 'report_text'
+local FIRST_ID = require('transfer').FIRST_ID
 
 local mod = {}
 
@@ -42,13 +43,9 @@ for _, name in ipairs(mod.HEADERS) do
 end
 
 -- What an event has in its `headers`.
-mod.EVENT_FIELDS = table.move(
-  mod.HEADERS,
-  1,
-  #mod.HEADERS,
-  1,
-  { [#mod.HEADERS + 1] = mod.VERIFIED }
-)
+mod.EVENT_FIELDS = table.move(mod.HEADERS, 1, #mod.HEADERS, 1, {})
+table.insert(mod.EVENT_FIELDS, mod.VERIFIED)
+table.insert(mod.EVENT_FIELDS, FIRST_ID)
 
 local IN_TRACE =
   table.move(mod.TRACED, 1, #mod.TRACED, 1, { [#mod.TRACED + 1] = MAC })

@@ -18,7 +18,7 @@ mod.read = kumo.memoize(mod.load, {
   name = 'ping8_data',
   ttl = '1 hour',
   -- As many as are read: what an older epoch read goes when the new one is.
-  capacity = 9,
+  capacity = 10,
   invalidate_with_epoch = true,
 })
 

@@ -107,4 +107,7 @@ end
 -- such a source if it is missing.
 mod.proxy_password = os.getenv 'KUMOPROXY_PASSWORD'
 
+-- Only several nodes share limits.
+mod.limits_password = os.getenv 'PING8_LIMITS_PASSWORD' or ''
+
 return mod

@@ -2,6 +2,7 @@
 local kumo = require 'kumo'
 
 local data = require 'data'
+local transfer = require 'transfer'
 
 local mod = {}
 
@@ -23,6 +24,19 @@ local function moment(record)
   return record.event_time, record.timestamp
 end
 
+-- What happens to a message on its way to another node is nothing that a
+-- recipient's server said.
+local OF_TRANSFER =
+  { TransientFailure = true, Delayed = true, AdminRebind = true }
+
+local function is_of_transfer(record)
+  return OF_TRANSFER[record.type] and transfer.is_queue(record.queue)
+end
+
+local function first_id(record)
+  return record.meta and record.meta[transfer.FIRST_ID] or record.id
+end
+
 local function recipients(record)
   if type(record.recipient) == 'table' then
     return table.concat(record.recipient, ',')
@@ -37,7 +51,7 @@ function mod.id(record)
   local time = type(exact) == 'string' and exact
     or string.format('%d', whole or 0)
   local text = table.concat({
-    record.id or '',
+    first_id(record) or '',
     record.type,
     time,
     recipients(record),
@@ -55,7 +69,11 @@ end
 -- Never an event about an event, nor about what is no mail of PING8's. The reception of mail
 -- by SMTP has its own name in the settings, because scanners cause many.
 function mod.is_wanted(record)
-  if record.reception_protocol == 'LogRecord' or NO_MAIL[record.queue] then
+  if
+    record.reception_protocol == 'LogRecord'
+    or NO_MAIL[record.queue]
+    or is_of_transfer(record)
+  then
     return false
   end
   local kind = record.type

@@ -19,8 +19,11 @@ local queues = require 'queues'
 local reception = require 'reception'
 local reports = require 'reports'
 local server = require 'server'
+local transfer = require 'transfer'
 local validation = require 'validation'
 local webhook = require 'webhook'
+
+local several = data.load('server').several_nodes
 
 -- Starting.
 kumo.on('pre_init', server.pre_init)
@@ -36,8 +39,14 @@ kumo.on('smtp_server_message_received', reports.receive)
 kumo.on('get_queue_config', queues.config)
 kumo.on('get_egress_pool', egress.pool)
 kumo.on('get_egress_source', egress.source)
-kumo.on('get_egress_path_config', paths.setup(data.load 'warm_up'))
+kumo.on('get_egress_path_config', paths.setup(data.load 'warm_up', several))
 
 -- Events to PING8.
 kumo.on('should_enqueue_log_record', log_hook.should_enqueue)
 kumo.on(queues.SENDER, webhook.sender)
+
+-- From and to other nodes.
+if several then
+  kumo.on('get_acl_definition', transfer.access(several))
+  kumo.on('xfer_message_received', transfer.receive)
+end

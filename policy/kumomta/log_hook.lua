@@ -15,8 +15,10 @@ mod.EVENT_TIME = 'ping8_event_time'
 
 -- The record unchanged, with the correlation values where PING8 expects them.
 -- A template keeps JSON nulls, and is twice as fast as decoding in Lua. The pool is
--- named without the suffix that `egress` adds.
-mod.TEMPLATE = [[{{ dict(log_record, headers=meta, meta={},
+-- named without the suffix that `egress` adds; a message keeps its first id when it
+-- moves to another node (`transfer`).
+mod.TEMPLATE = [[{{ dict(log_record, id=(meta.first_id or log_record.id),
+  headers=meta, meta={},
   egress_pool=(log_record.egress_pool.split('#')[0]
     if log_record.egress_pool else none)) | tojson }}]]
 

@@ -5,6 +5,10 @@ local kumo = require 'kumo'
 local shaping = require 'policy-extras.shaping'
 
 local data = require 'data'
+local inbox = require 'inbox'
+local queues = require 'queues'
+local shared_limits = require 'shared_limits'
+local transfer = require 'transfer'
 
 local mod = {}
 
@@ -60,7 +64,7 @@ end
 -- selection, mail above it goes through another source; if there is none,
 -- that would be a failed attempt with growing delays, so then the mail waits
 -- for its turn by message rate.
-local function with_limit(params, source, messages, warm_up)
+local function with_limit(params, source, messages, warm_up, several)
   local field = 'additional_source_selection_rates'
   if no_other_source(warm_up.sources[source], warm_up.sources) then
     field = 'additional_message_rate_throttles'
@@ -69,18 +73,39 @@ local function with_limit(params, source, messages, warm_up)
   for name, rate in pairs(params[field] or {}) do
     rates[name] = rate
   end
-  rates['ping8-warm-up-' .. source] = mod.rate(messages)
+  local name, rate = 'ping8-warm-up-' .. source, mod.rate(messages)
+  if several then
+    name, rate = shared_limits.daily(name, messages, several.address, mod.rate)
+  end
+  rates[name] = rate
   params[field] = rates
   -- The helper only reloads when files change, and a new day changes
   -- none.
   params.refresh_strategy = 'Ttl'
-  params.refresh_interval = warm_up.refresh
+  params.refresh_interval = several and params.refresh_interval
+    or warm_up.refresh
   return params
 end
 
--- Returns the handler. Validation looks up the MX of the domains that shaping
--- rules roll up; one that does not resolve is a warning.
-function mod.setup(options)
+-- Queues of this node alone: nothing at the other end counts what all nodes send,
+-- and they must go on without the server of the shared limits.
+local function is_own(domain)
+  return domain == queues.WEBHOOK
+    or domain == inbox.QUEUE
+    or domain:match '%.tsa%.kumomta$' ~= nil
+end
+
+local function over_nodes(params, domain)
+  if is_own(domain) then
+    return shared_limits.by_itself(params, 1)
+  end
+  return shared_limits.apply(params)
+end
+
+-- Returns the handler; `several` is what several nodes share. Validation looks up
+-- the MX of the domains that shaping rules roll up; one that does not resolve is a
+-- warning.
+function mod.setup(options, several)
   local files = { data.path 'shaping.toml' }
   if options.community then
     table.insert(files, 1, '/opt/kumomta/share/community/shaping.toml')
@@ -92,12 +117,18 @@ function mod.setup(options)
     extra_files = files,
   }
   return function(domain, source, site)
+    if transfer.is_queue(domain) then
+      return kumo.make_egress_path(transfer.path())
+    end
     local params = shaper.get_egress_path_config(domain, source, site, true)
+    if several then
+      params = over_nodes(params, domain)
+    end
     local warm_up = data.read 'warm_up'
     local schedule = warm_up.sources[source]
     local messages = schedule and mod.messages_today(schedule)
     if messages then
-      params = with_limit(params, source, messages, warm_up)
+      params = with_limit(params, source, messages, warm_up, several)
     end
     return kumo.make_egress_path(params)
   end

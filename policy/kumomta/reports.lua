@@ -152,7 +152,7 @@ end
 -- The packet rules limit sessions (policy/limits.py); one peer's messages here.
 local function limit(peer)
   local name = 'reports-' .. tostring(peer):gsub(':%d+$', '')
-  local rate = data.read('reception').reports_per_peer
+  local rate = 'local:' .. data.read('reception').reports_per_peer
   if kumo.make_throttle(name, rate):throttle().throttled then
     kumo.reject(451, '4.7.1 too many messages from you; try again later')
   end

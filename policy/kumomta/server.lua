@@ -8,6 +8,8 @@ local data = require 'data'
 local egress = require 'egress'
 local log_hook = require 'log_hook'
 local outbox_log = require 'outbox_log'
+local shared_limits = require 'shared_limits'
+local transfer = require 'transfer'
 
 local mod = {}
 
@@ -110,9 +112,15 @@ function mod.init()
   -- Nothing else here is read again; to walk 100,000 folders of keys takes long.
   kumo.set_config_monitor_globs { '/opt/kumomta/etc/policy/**/*.{lua,json,toml}' }
   ask_for_mta_sts(server)
+  if server.several_nodes then
+    shared_limits.configure(server.several_nodes.shared_limits)
+  end
   define_spools()
   configure_logs(server)
   start_listeners(server)
+  if server.several_nodes then
+    transfer.listen(server.several_nodes.transfer)
+  end
 end
 
 return mod

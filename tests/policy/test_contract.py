@@ -33,6 +33,7 @@ OWN = {
     "inbox.QUEUE",
     "log_hook.EVENT_ID",
     "log_hook.EVENT_TIME",
+    "transfer.INJECT",
 }
 
 

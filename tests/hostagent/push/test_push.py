@@ -160,6 +160,23 @@ def test_a_refused_policy_leaves_everything_as_it_was(world: World) -> None:
     assert not (world.root / "opt/ping8/releases" / second.id).exists()
 
 
+def test_what_the_policy_says_is_the_reason_and_not_the_stack_trace_around_it(
+    world: World,
+) -> None:
+    world.push(release())
+    # Recorded from kumod, without the server of the shared limits.
+    said = "ping8: the server of the shared limits, rediss://10.8.0.120:6379, does not answer"
+    world.play.refuse["systemd-run"] = Result(
+        1,
+        f"ERROR problem initializing: call init callback: runtime error: {said}\n"
+        f"Error: Initialization raised an error: call init callback: runtime error: {said}\n"
+        "stack traceback:\n\t[C]: in function 'error'\n\nStack backtrace:\n   0: <unknown>\n"
+        "  14: __libc_start_call_main\n             at ./csu/sysdeps/x86/start.h:58:16\n",
+    )
+    with pytest.raises(AgentError, match=rf"refuses the release: {said}; nothing was changed"):
+        world.push(release(file(f"{POLICY}/init.lua", "-- other")))
+
+
 def test_an_unhealthy_release_is_rolled_back_and_the_cause_is_told(world: World) -> None:
     first = release()
     second = release(file("/etc/default/kumomta", "A=b\n", effects=("restart kumomta.service",)))

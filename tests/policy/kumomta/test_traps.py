@@ -122,7 +122,7 @@ def test_the_policy_goes_live_as_one_directory(mta: Mta) -> None:
 def test_the_log_hook_names_metadata_and_no_headers(mta: Mta) -> None:
     hook = mta.kumod.hooks["ping8"]
     assert not hook.get("headers")
-    assert len(hook["meta"]) == 8
+    assert {"X-PING8-Message-Id", "verified", "first_id"} < {*hook["meta"]}
     assert hook["per_record"]["Any"]["template"]
 
 
