@@ -82,7 +82,7 @@ def step(node: Node, options: argparse.Namespace) -> dict[str, Any]:
     try:
         held = node.counts()
     except WebError as error:
-        return _answer(node, None, waits=f"kumod: {error}", away=away)
+        return _answer(node, None, waits=f"kumod: {error}", done=False, away=away)
     age = time.time() - found.since
     todo = next_step(held, targets, refusing=found.refusing, age=age)
     _do(node, todo, found.reason)

@@ -166,12 +166,17 @@ def test_requests_in_flight_and_segments_of_the_outbox_hold_it(
     assert ask("step")["waits"] == "PING8 to take events"
 
 
-def test_a_kumod_that_restarts_is_waited_for(ask: Any, kumod: Kumod, node: Node) -> None:
+def test_a_kumod_that_restarts_is_waited_for(
+    ask: Any, kumod: Kumod, node: Node, capsys: pytest.CaptureFixture[str]
+) -> None:
     kumod.liveness, kumod.moments = b"waiting for spool startup", [EMPTY]
     ask("begin", "--at-once")
     assert ask("step")["waits"] == "kumod to open its spool"
     away = Node(node.layout, "http://127.0.0.1:9", node.nginx, node.outbox)
     assert main(["step"], away) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["done"], answer["counts"]) == (False, None)
+    assert "Connection refused" in answer["waits"]
 
 
 def test_taking_it_back_cancels_transfers_and_removes_the_marks(
