@@ -5,6 +5,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -138,20 +139,21 @@ def mta_host(deployment: Deployment, name: str) -> HostAccess:
 
 def ready(others: Sequence[HostAccess]) -> tuple[list[HostAccess], list[str]]:
     """The hosts that can take over, and why the others cannot."""
-    able, unable = [], []
-    for host in others:
-        try:
-            found = ssh_json(host, ["drain", "show"])
-        except UserError as error:
-            unable.append(str(error))
-            continue
-        if found["draining"]:
-            unable.append(f"{host.name} {since(found['draining'])}")
-        elif not found["healthy"]:
-            unable.append(f"{host.name} is unhealthy")
-        else:
-            able.append(host)
-    return able, unable
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        reasons = list(pool.map(_why_not, others))
+    able = [host for host, why in zip(others, reasons, strict=True) if not why]
+    return able, [why for why in reasons if why]
+
+
+def _why_not(host: HostAccess) -> str:
+    """Why a host cannot take over, or nothing."""
+    try:
+        found = ssh_json(host, ["drain", "show"])
+    except UserError as error:
+        return str(error)
+    if found["draining"]:
+        return f"{host.name} {since(found['draining'])}"
+    return "" if found["healthy"] else f"{host.name} is unhealthy"
 
 
 def since(mark: Mapping[str, Any]) -> str:

@@ -1,11 +1,14 @@
 """A push under a temporary root: what a host is afterwards, and what it was told."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from hostagent import draining
 from hostagent.commands import Result
 from hostagent.errors import AgentError
+from hostagent.layout import Layout
 from hostagent.push.push import push
 from hostagent.release.model import parse_bundle
 from policy.push import bundle_of
@@ -51,6 +54,14 @@ def test_the_same_release_again_changes_and_restarts_nothing(world: World) -> No
     assert world.play.changes() == []
     assert report["changed"] == report["restarted"] == []
     assert len(world.play.asked) == 1
+
+
+def test_a_push_leaves_a_draining_node_draining(world: World) -> None:
+    world.push(release())
+    begun = draining.begin(Layout(world.root), "ann", "resize")
+    draining.refuse(Layout(world.root))
+    world.push(release(file(f"{POLICY}/data/egress.json", "{}")))
+    assert draining.read(Layout(world.root)) == replace(begun, refusing=True)
 
 
 def test_changed_policy_data_restarts_nothing(world: World) -> None:
