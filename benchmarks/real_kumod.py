@@ -145,7 +145,7 @@ class World:
         addresses, secrets = example_addresses(chosen), throw_away_secrets(chosen)
         for source in addresses.sources.values():
             _ip("addr", "replace", f"{source.private}/32", "dev", "lo")
-        for file in (*data.policy_files(chosen, addresses), *dkim_files(secrets)):
+        for file in (*data.policy_files(chosen, "mta-1", addresses), *dkim_files(secrets)):
             path = Path(file.path)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.content)

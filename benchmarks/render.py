@@ -22,7 +22,7 @@ def main() -> None:
         settings = Settings.model_validate(SMALL | {"domains": domains})
         addresses, secrets = example_addresses(settings), throw_away_secrets(settings)
         began = time.process_time()
-        release = render_mta(settings, addresses, secrets)
+        release = render_mta(settings, "mta-1", addresses, secrets)
         print(f"{count:>14}  {len(release.files):<8}  {time.process_time() - began:.2f}")
 
 

@@ -195,7 +195,8 @@ class AccountChecks:
 
     async def _vcpus_needed(self) -> tuple[float | None, int | None]:
         """All hosts of the settings count, and what others run, so a replaced host counts once."""
-        hosts = (self._settings.mta, *self._settings.proxies)
+        settings = self._settings
+        hosts = (*[settings.mta] * settings.mta.nodes, *settings.proxies)
         quota, others = await asyncio.gather(self._quota(VCPUS), self._others())
         own = await asyncio.gather(*(self._vcpus(host.instance_type) for host in hosts))
         known = [number for number in (*own, *others) if number is not None]

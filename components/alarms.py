@@ -24,7 +24,7 @@ _EC2 = "AWS/EC2"
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmsArgs:
-    """Inputs of the alarms. `instance_ids` are by host; `role_name` is the MTA host's.
+    """Inputs of the alarms. `instance_ids` are by host, `role_names` by MTA host.
 
     `pushed` is every release: a host sends no metric before its first, and an alarm that treats
     missing data as a breach would wake people up.
@@ -33,7 +33,7 @@ class AlarmsArgs:
     settings: Settings
     instance_ids: Mapping[str, pulumi.Input[str]]
     pushed: Sequence[pulumi.Resource]
-    role_name: pulumi.Input[str]
+    role_names: Mapping[str, pulumi.Input[str]]
     tags: Mapping[str, str]
 
 
@@ -42,7 +42,7 @@ class Alarms(pulumi.ComponentResource):
 
     Creates:
     - an SNS topic with a subscription for each e-mail address, unless a topic is configured;
-      the MTA host may count who confirmed
+      the MTA hosts may count who confirmed
     - a CloudWatch alarm for each row of the table, on each host, volume, provider and source
     - the composite alarm for mail that is not flowing
     - the environment's dashboard
@@ -104,13 +104,14 @@ class Alarms(pulumi.ComponentResource):
         return topic.arn
 
     def _counted(self, name: str) -> pulumi.Output[str]:
-        """The topic, whose confirmed and pending subscriptions the MTA host may count."""
-        aws.iam.RolePolicy(
-            f"{name}-subscriptions",
-            role=self._args.role_name,
-            policy=self.topic_arn.apply(_may_count),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        """The topic, whose confirmed and pending subscriptions the MTA hosts may count."""
+        for host, role in self._args.role_names.items():
+            aws.iam.RolePolicy(
+                f"{name}-subscriptions-{host}",
+                role=role,
+                policy=self.topic_arn.apply(_may_count),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         return self.topic_arn
 
     def _alarm(self, planned: Planned) -> aws.cloudwatch.MetricAlarm:

@@ -1,6 +1,7 @@
-"""Permission to prove by DNS that the injection host is ours (ACME, DNS-01)."""
+"""Permission to prove by DNS that an MTA host's names are ours (ACME, DNS-01)."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -9,38 +10,43 @@ import pulumi_aws as aws
 
 @dataclass(frozen=True, kw_only=True)
 class CertificateArgs:
-    """Inputs of the permission."""
+    """Inputs of the permission; names and roles are by MTA host."""
 
-    host_name: str
+    injection_host: str
+    own_names: Mapping[str, str]
     zone_arn: pulumi.Input[str]
-    role_name: pulumi.Input[str]
+    role_names: Mapping[str, pulumi.Input[str]]
 
 
 class Certificate(pulumi.ComponentResource):
-    """Lets certbot's Route 53 plugin answer a challenge for one name, and change nothing else.
+    """Lets certbot's Route 53 plugin answer challenges for two names, and change nothing else.
 
     Creates:
-    - a policy of the MTA host's role: the two reads that certbot needs, and changes of the TXT
-      record `_acme-challenge.<host>` alone
+    - a policy of each MTA host's role: the two reads that certbot needs, and changes of the TXT
+      records `_acme-challenge.<name>` alone, of the injection name and the host's own
     """
 
     def __init__(
         self, name: str, args: CertificateArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("ping8:mail:Certificate", name, None, opts)
-        policy = aws.iam.RolePolicy(
-            f"{name}-dns-01",
-            role=args.role_name,
-            policy=pulumi.Output.from_input(args.zone_arn).apply(
-                lambda arn: json.dumps(_dns_01(args.host_name, arn))
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
+        self.policies = tuple(
+            aws.iam.RolePolicy(
+                f"{name}-dns-01-{host}",
+                role=role,
+                policy=_policy(args.zone_arn, args.injection_host, args.own_names[host]),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for host, role in args.role_names.items()
         )
-        self.policy = policy
         self.register_outputs({})
 
 
-def _dns_01(host_name: str, zone_arn: str) -> dict[str, object]:
+def _policy(zone_arn: pulumi.Input[str], *names: str) -> pulumi.Output[str]:
+    return pulumi.Output.from_input(zone_arn).apply(lambda arn: json.dumps(_dns_01(names, arn)))
+
+
+def _dns_01(names: tuple[str, ...], zone_arn: str) -> dict[str, object]:
     prefix = "route53:ChangeResourceRecordSets"
     return {
         "Version": "2012-10-17",
@@ -56,7 +62,9 @@ def _dns_01(host_name: str, zone_arn: str) -> dict[str, object]:
                 "Resource": zone_arn,
                 "Condition": {
                     "ForAllValues:StringEquals": {
-                        f"{prefix}NormalizedRecordNames": [f"_acme-challenge.{host_name}"],
+                        f"{prefix}NormalizedRecordNames": [
+                            f"_acme-challenge.{name}" for name in names
+                        ],
                         f"{prefix}RecordTypes": ["TXT"],
                     },
                     # ForAllValues alone also matches a request without these keys.

@@ -7,7 +7,7 @@ from typing import Any
 
 from policy.metrics import Planned, load, planned_alarms
 from policy.metrics.model import Alarm, Dimension, Widget
-from policy.metrics.plan import roles, threshold_of, values
+from policy.metrics.plan import threshold_of, values
 from policy.settings import Settings
 
 _COLUMNS, _HEIGHT = 24, 6
@@ -82,7 +82,7 @@ def _properties(widget: Widget, settings: Settings) -> Json:
 
 
 def _lines(widget: Widget, settings: Settings, statistic: str, period: int) -> Iterator[list[Any]]:
-    hosts = {host: role for host, role in roles(settings).items() if widget.host in ("any", role)}
+    hosts = {host: role for host, role in settings.roles.items() if widget.host in ("any", role)}
     for name in widget.metrics:
         metric = load().metric(name)
         for host, role in hosts.items():

@@ -42,7 +42,7 @@ class Rule:
 
 
 def rules(settings: Settings) -> tuple[Rule, ...]:
-    """The whole table. Everything else is refused, above all port 25 out of the MTA host."""
+    """The whole table. Everything else is refused, above all port 25 out of the MTA hosts."""
     return tuple(dict.fromkeys((*_mta(settings), *_proxy(settings))))
 
 
@@ -61,7 +61,7 @@ def _mta(settings: Settings) -> Iterable[Rule]:
 
 def _proxy(settings: Settings) -> Iterable[Rule]:
     for port in _socks_ports(settings):
-        yield _rule("proxy", "in", "mta", port, "SOCKS5 from the MTA host")
+        yield _rule("proxy", "in", "mta", port, "SOCKS5 from the MTA hosts")
     yield from _log_in(settings, "proxy")
     yield _rule("proxy", "out", INTERNET, 25, "mail to recipients")
     yield from _upkeep("proxy")
@@ -139,7 +139,7 @@ class Firewall(pulumi.ComponentResource):
     """One security group for each role.
 
     Creates:
-    - security groups of the MTA host and of the proxy hosts, without inline rules
+    - security groups of the MTA hosts and of the proxy hosts, without inline rules
     - one ingress or egress rule for each row of the table
     """
 

@@ -1,4 +1,4 @@
-"""The bucket for the MTA host's finished log segments, if the settings ask for it."""
+"""The bucket for the MTA hosts' finished log segments, if the settings ask for it."""
 
 import json
 from collections.abc import Mapping
@@ -19,21 +19,21 @@ _INFREQUENT_AFTER = 30
 
 @dataclass(frozen=True, kw_only=True)
 class LogArchiveArgs:
-    """Inputs of the archive. `role_name` is the MTA host's."""
+    """Inputs of the archive. `role_names` are by MTA host."""
 
     settings: Settings
-    role_name: pulumi.Input[str]
+    role_names: Mapping[str, pulumi.Input[str]]
     tags: Mapping[str, str]
 
 
 class LogArchive(pulumi.ComponentResource):
-    """A private bucket for log segments. The host may only put objects there; it can neither read,
-    change nor delete existing ones.
+    """A private bucket for log segments. Each MTA host may only put objects under its own name; it
+    can neither read, change nor delete existing ones.
 
     Creates:
     - an S3 bucket: encrypted, closed to the public, reached by TLS alone, with
       versions and a life cycle
-    - the right of the MTA host's role to put its segments there
+    - the right of each MTA host's role to put its segments there
     """
 
     def __init__(
@@ -87,12 +87,13 @@ class LogArchive(pulumi.ComponentResource):
             policy=json.dumps(_only_tls(arn)),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[closed]),
         )
-        aws.iam.RolePolicy(
-            f"{name}-put",
-            role=args.role_name,
-            policy=json.dumps(_may_put(f"{arn}/{settings.environment}/mta/*")),
-            opts=child,
-        )
+        for host, role in args.role_names.items():
+            aws.iam.RolePolicy(
+                f"{name}-put-{host}",
+                role=role,
+                policy=json.dumps(_may_put(f"{arn}/{settings.environment}/{host}/*")),
+                opts=child,
+            )
         self.register_outputs({})
 
 

@@ -1,4 +1,4 @@
-"""The host of KumoMTA and Nginx."""
+"""A host of KumoMTA and Nginx."""
 
 import pulumi
 
@@ -6,7 +6,7 @@ from components.host import Host, HostArgs
 
 
 class MtaHost(Host):
-    """The host where PING8 injects and KumoMTA queues.
+    """A host where PING8 injects and KumoMTA queues.
 
     Creates:
     - all of `Host`, with volumes for the spool and the logs

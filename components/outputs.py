@@ -6,7 +6,6 @@ import pulumi
 
 from components.platform import MailPlatform
 from policy.cloud_init import LOGIN_USER
-from policy.dns.plan import MTA
 from policy.dns.publish import in_short
 from policy.settings import Settings
 from policy.settings.export import exported
@@ -15,8 +14,9 @@ from policy.settings.export import exported
 def outputs(settings: Settings, platform: MailPlatform) -> dict[str, Any]:
     """The stack's outputs by name; the two tokens are secrets."""
     return {
-        "injection_url": f"https://{settings.mta_host}/api/inject/v1",
-        "hosts": {name: _host(platform, name) for name in platform.hosts},
+        "injection_url": f"https://{settings.injection_host}/api/inject/v1",
+        "injection_addresses": list(platform.injection.addresses),
+        "hosts": {name: _host(settings, platform, name) for name in platform.hosts},
         "egress": {
             source.name: _source(settings, platform, source.name) for source in settings.sources
         },
@@ -34,13 +34,12 @@ def outputs(settings: Settings, platform: MailPlatform) -> dict[str, Any]:
     }
 
 
-def _host(platform: MailPlatform, name: str) -> dict[str, Any]:
-    host = platform.hosts[name]
-    private = platform.private.mta if name == MTA else platform.private.proxies[name][0]
+def _host(settings: Settings, platform: MailPlatform, name: str) -> dict[str, Any]:
+    host, private = platform.hosts[name], platform.private
     return {
-        "role": "mta" if name == MTA else "proxy",
+        "role": settings.roles[name],
         "address": host.primary_address,
-        "private_address": private,
+        "private_address": private.mta.get(name) or private.proxies[name][0],
         "user": LOGIN_USER,
         "host_key": platform.credentials.host_keys[name].public,
         "instance_id": host.instance_id,

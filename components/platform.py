@@ -12,6 +12,7 @@ from components.credentials import Credentials, CredentialsArgs, Given
 from components.firewall import Firewall, FirewallArgs, rules
 from components.host import Host, HostArgs, Identity, VolumeArgs
 from components.host_release import HostRelease, HostReleaseArgs
+from components.injection import Injection, InjectionArgs, Node
 from components.log_archive import LogArchive, LogArchiveArgs
 from components.mail_dns import MailDns, MailDnsArgs
 from components.mta_host import MtaHost
@@ -42,7 +43,8 @@ class MailPlatform(pulumi.ComponentResource):
 
     Creates:
     - `Network`, `Firewall`, `Credentials`
-    - `MtaHost`, and a `ProxyHost` for each proxy host
+    - an `MtaHost` for each MTA host, and a `ProxyHost` for each proxy host
+    - `Injection`, the name that leads to the MTA hosts
     - `Certificate`, when it comes by ACME
     - `MailDns`
     - a `HostRelease` for each host
@@ -51,10 +53,11 @@ class MailPlatform(pulumi.ComponentResource):
 
     credentials: Credentials
     hosts: Mapping[str, Host]
-    """Hosts by name: `mta` and the proxy hosts."""
+    """Hosts by name: the MTA hosts and the proxy hosts."""
     releases: Mapping[str, HostRelease]
     addresses: Mapping[str, pulumi.Output[str]]
-    """Public address of each egress source, and of `mta`."""
+    """Public address of each egress source, and of each MTA host."""
+    injection: Injection
     private: PrivateAddresses
     alarm_topic: pulumi.Output[str] | None = None
     """The topic of the alarms, where it is ours and operators are subscribed."""
@@ -96,19 +99,20 @@ class MailPlatform(pulumi.ComponentResource):
             CredentialsArgs(
                 given=args.given,
                 dkim=settings.dkim_keys(),
-                hosts=("mta", *(proxy.name for proxy in settings.proxies)),
+                hosts=tuple(settings.roles),
                 proxy_password=any(proxy.authentication for proxy in settings.proxies),
                 tags=self._tags,
             ),
             child,
         )
         self._host_names = plan.host_names(settings)
-        mta = self._mta()
-        self.hosts = {"mta": mta, **{proxy.name: self._proxy(proxy) for proxy in settings.proxies}}
+        nodes = {host: self._mta(host) for host in settings.mta.host_names}
+        self.hosts = {**nodes, **{proxy.name: self._proxy(proxy) for proxy in settings.proxies}}
         self.addresses = {
             key: address for host in self.hosts.values() for key, address in host.addresses.items()
         }
-        self._certificate = self._acme(mta)
+        roles = {host: node.role_name for host, node in nodes.items()}
+        self._certificate = self._acme(roles)
         MailDns(
             f"{name}-dns",
             MailDnsArgs(
@@ -127,18 +131,19 @@ class MailPlatform(pulumi.ComponentResource):
         for host in self.hosts.values():
             for address in host.public:
                 address.set_reverse(hook, pushed)
-        self._watch(mta, pushed)
+        self.injection = self._injection(nodes, pushed)
+        self._watch(roles, pushed)
         self.register_outputs({})
 
-    def _mta(self) -> MtaHost:
+    def _mta(self, host: str) -> MtaHost:
         mta = self._settings.mta
         identity = Identity(
-            name=plan.MTA,
-            resource=f"{self._name}-address-mta",
-            private_address=self.private.mta,
-            names=self._host_names[plan.MTA],
-            reverse=False,
-            allocation_id=mta.allocation_id,
+            name=host,
+            resource=f"{self._name}-address-{host}",
+            private_address=self.private.mta[host],
+            names=self._host_names[host],
+            reverse=True,
+            allocation_id=mta.allocation_ids.get(host),
         )
         volumes = (
             VolumeArgs(
@@ -149,8 +154,33 @@ class MailPlatform(pulumi.ComponentResource):
             ),
             VolumeArgs(name="logs", gib=mta.log_gib),
         )
-        args = self._host_args("mta", mta, mta.instance_type, (identity,), volumes)
-        return MtaHost(f"{self._name}-mta", args, self._child)
+        args = self._host_args(host, mta, mta.subnet_of(host), (identity,), volumes)
+        return MtaHost(f"{self._name}-{host}", args, self._child)
+
+    def _injection(
+        self, nodes: Mapping[str, MtaHost], pushed: Sequence[pulumi.Resource]
+    ) -> Injection:
+        settings = self._settings
+        return Injection(
+            f"{self._name}-injection",
+            InjectionArgs(
+                host_name=settings.injection_host,
+                zone_id=self._zones[settings.zone].zone_id,
+                nodes={
+                    host: Node(private=self.private.mta[host], public=node.primary_address)
+                    for host, node in nodes.items()
+                },
+                vpc_id=self._network.vpc_id,
+                subnet_ids=self._network.subnet_ids,
+                protect=settings.protect,
+                tags=self._tags,
+                adopted=frozenset(settings.adopt_records),
+                checks=self._checks,
+                routed=self._network.routed,
+                pushed=pushed,
+            ),
+            self._child,
+        )
 
     def _proxy(self, proxy: ProxySettings) -> ProxyHost:
         identities = tuple(
@@ -164,14 +194,14 @@ class MailPlatform(pulumi.ComponentResource):
             )
             for source in self._settings.sources_of(proxy.name)
         )
-        args = self._host_args(proxy.name, proxy, proxy.instance_type, identities, ())
+        args = self._host_args(proxy.name, proxy, proxy.subnet, identities, ())
         return ProxyHost(f"{self._name}-{proxy.name}", args, self._child)
 
     def _host_args(
         self,
         name: str,
         host: HostSettings,
-        instance_type: str,
+        subnet: int,
         identities: tuple[Identity, ...],
         volumes: tuple[VolumeArgs, ...],
     ) -> HostArgs:
@@ -179,13 +209,13 @@ class MailPlatform(pulumi.ComponentResource):
         return HostArgs(
             identities=identities,
             volumes=volumes,
-            instance_type=instance_type,
+            instance_type=host.instance_type,
             ami=host.ami,
             newest_ami=image_parameter(os.release, host.processor, pro=os.pro),
             root_gib=host.root_gib,
-            subnet_id=self._network.subnet_ids[host.subnet],
-            zone=self._network.zones[host.subnet],
-            security_group_id=self._firewall.group_ids["mta" if name == "mta" else "proxy"],
+            subnet_id=self._network.subnet_ids[subnet],
+            zone=self._network.zones[subnet],
+            security_group_id=self._firewall.group_ids[self._settings.roles[name]],
             dns_zone_id=self._zones[self._settings.zone].zone_id,
             keys=self.credentials.host_keys[name],
             deploy_public_key=self.credentials.deploy.public,
@@ -197,20 +227,23 @@ class MailPlatform(pulumi.ComponentResource):
             checks=self._checks,
         )
 
-    def _acme(self, mta: MtaHost) -> Certificate | None:
+    def _acme(self, roles: Mapping[str, pulumi.Output[str]]) -> Certificate | None:
         if self._settings.certificate.kind != "acme":
             return None
         return Certificate(
             f"{self._name}-certificate",
             CertificateArgs(
-                host_name=self._settings.mta_host,
+                injection_host=self._settings.injection_host,
+                own_names={host: self._settings.full_name(host) for host in roles},
                 zone_arn=self._zones[self._settings.zone].arn,
-                role_name=mta.role_name,
+                role_names=roles,
             ),
             self._child,
         )
 
-    def _watch(self, mta: MtaHost, pushed: Sequence[pulumi.Resource]) -> None:
+    def _watch(
+        self, roles: Mapping[str, pulumi.Output[str]], pushed: Sequence[pulumi.Resource]
+    ) -> None:
         settings = self._settings
         if settings.alarms.enabled:
             ids = {name: host.instance_id for name, host in self.hosts.items()}
@@ -218,12 +251,12 @@ class MailPlatform(pulumi.ComponentResource):
                 settings=settings,
                 instance_ids=ids,
                 pushed=pushed,
-                role_name=mta.role_name,
+                role_names=roles,
                 tags=self._tags,
             )
             self.alarm_topic = Alarms(f"{self._name}-alarms", args, self._child).subscribed
         if settings.logs.ship:
-            archive = LogArchiveArgs(settings=settings, role_name=mta.role_name, tags=self._tags)
+            archive = LogArchiveArgs(settings=settings, role_names=roles, tags=self._tags)
             LogArchive(f"{self._name}-logs", archive, self._child)
 
     def _push(self) -> dict[str, HostRelease]:
@@ -237,13 +270,14 @@ class MailPlatform(pulumi.ComponentResource):
                 hosts=self.hosts,
             )
         )
-        certificate = (self._certificate.policy,) if self._certificate else ()
+        certificate = self._certificate.policies if self._certificate else ()
         pushed: dict[str, HostRelease] = {}
-        # The MTA host's health check includes its proxies, so it comes last.
-        for name in (*(proxy.name for proxy in self._settings.proxies), "mta"):
+        # An MTA host's health check includes the proxies, so they come first; then one MTA host
+        # after the other, so that a release that stops one of them reaches no other.
+        for name, role in sorted(self._settings.roles.items(), key=lambda host: host[1] == "mta"):
             host = self.hosts[name]
             waits = (*(release.command for release in pushed.values()), *certificate)
-            ready = (*host.ready, *waits) if name == "mta" else host.ready
+            ready = (*host.ready, *waits) if role == "mta" else host.ready
             pushed[name] = self._release(name, host, inputs[name], ready)
         return pushed
 

@@ -9,7 +9,6 @@ import pulumi
 
 from components.host import Host
 from policy.addresses import Address, Addresses
-from policy.dns.plan import MTA
 from policy.push import bundle_of, push_input
 from policy.release import HostFacts, Release
 from policy.render import render_mta, render_proxy
@@ -50,7 +49,10 @@ def known_addresses(
         for source in settings.sources
     }
     return Addresses(
-        mta=Address(private=private.mta, public=public[MTA]),
+        mta={
+            host: Address(private=private.mta[host], public=public[host])
+            for host in settings.mta.host_names
+        },
         proxies={
             proxy.name: sources[settings.sources_of(proxy.name)[0].name]
             for proxy in settings.proxies
@@ -79,7 +81,9 @@ def _push_input(
     return pulumi.Output.secret(
         pulumi.Output.all(
             addresses=addresses,
-            secrets=inputs.mta_secrets if name == MTA else inputs.proxy_secrets,
+            secrets=inputs.mta_secrets
+            if inputs.settings.roles[name] == "mta"
+            else inputs.proxy_secrets,
             instance_id=host.instance_id,
             volumes=dict(host.volume_ids),
             sizes=dict(host.volume_sizes),
@@ -89,5 +93,5 @@ def _push_input(
 
 def _release(settings: Settings, name: str, addresses: Addresses, secrets: ProxySecrets) -> Release:
     if isinstance(secrets, MtaSecrets):
-        return render_mta(settings, addresses, secrets)
+        return render_mta(settings, name, addresses, secrets)
     return render_proxy(settings, name, addresses, secrets)

@@ -26,6 +26,9 @@ DRAINING = "/opt/ping8/draining.json"
 REFUSING = "/opt/ping8/refusing"
 """While it exists, Nginx refuses injections with 503."""
 
+HEALTH_PATH = "/healthz"
+"""Where a balancer asks Nginx whether this node should get injections."""
+
 EVENT_QUEUE = "ping8.log-hook"
 """The queue of events for the webhook."""
 

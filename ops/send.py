@@ -59,7 +59,7 @@ def send(
     mark = f"ping8-send-{uuid.uuid4().hex[:12]}"
     answer = inject(deployment, letter(sender, recipient, mark), sender, recipient)
     if not as_json:
-        typer.echo(f"injected at https://{deployment.settings.mta_host}: {answer}")
+        typer.echo(f"injected at https://{deployment.settings.injection_host}: {answer}")
         typer.echo(_SLOW, err=True)
     message = follow(deployment, mark, started, seconds, pause)
     rows = seen(deployment, message, mark, domain) if message else {}
@@ -102,7 +102,7 @@ def inject(deployment: Deployment, content: str, sender: str, recipient: str) ->
     """Injects through Nginx, as PING8 does; returns the answer as one line."""
     token = secret_output(deployment.stack, "injection_token").get_secret_value()
     local = local_stack(deployment.stack)
-    name = deployment.settings.mta_host
+    name = deployment.settings.injection_host
     body = json.dumps(
         {
             "envelope_sender": sender,

@@ -7,7 +7,6 @@ from typing import Any
 from ops import engine
 from ops.stackfile import read_stack_file
 from policy.cloud_init import LOGIN_USER
-from policy.dns.plan import MTA
 from policy.errors import UserError
 from policy.settings import Settings
 from policy.settings.export import exported
@@ -76,7 +75,7 @@ def outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
         )
     settings = read_stack_file(stack)
     hosts = {}
-    for name in (MTA, *(proxy.name for proxy in settings.proxies)):
+    for name in settings.roles:
         if host := _host(name, settings, resources):
             hosts[name] = host
     return {
@@ -98,7 +97,8 @@ def outputs(stack: str, folder: Path | None = None) -> dict[str, Any]:
 
 def _host(name: str, settings: Settings, resources: Resources) -> dict[str, str] | None:
     """None if something needed to log in is still missing."""
-    first = name if name == MTA else settings.sources_of(name)[0].name
+    role = settings.roles[name]
+    first = name if role == "mta" else settings.sources_of(name)[0].name
     key = resources.get(("tls:index/privateKey:PrivateKey", f"mail-credentials-host-{name}"), {})
     release = resources.get(("ping8:mail:HostRelease", f"mail-release-{name}"), {})
     instance = resources.get(("aws:ec2/instance:Instance", f"mail-{name}-instance"), {})
@@ -111,7 +111,6 @@ def _host(name: str, settings: Settings, resources: Resources) -> dict[str, str]
     if not all(isinstance(value, str) and value for value in host.values()):
         return None
     known = str(release.get("outputs", {}).get("release_id", "none"))
-    role = "mta" if name == MTA else "proxy"
     return {**host, "role": role, "user": LOGIN_USER, "release_id": known}
 
 

@@ -16,10 +16,10 @@ class Address:
 class Addresses:
     """Addresses of one environment.
 
-    `proxies` maps a proxy host to its primary identity (the one of its first source);
-    `sources` maps an egress source to the identity that it sends from.
+    `mta` maps an MTA host to its identity, `proxies` a proxy host to its primary identity (the one
+    of its first source), `sources` an egress source to the identity that it sends from.
     """
 
-    mta: Address
+    mta: Mapping[str, Address]
     proxies: Mapping[str, Address]
     sources: Mapping[str, Address]

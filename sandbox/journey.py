@@ -88,7 +88,7 @@ class Ping8:
     """PING8's part: injects over HTTPS and trusts the authorities in `trusted` (PEM)."""
 
     def __init__(self, deployment: Deployment, token: str, trusted: str) -> None:
-        self._name = deployment.settings.mta_host
+        self._name = deployment.settings.injection_host
         self._token = token
         self._host = urllib3.HTTPSConnectionPool(
             deployment.mta.address,

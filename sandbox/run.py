@@ -132,7 +132,7 @@ def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox
     say(f"deployed: {_changes(result.summary.resource_changes or {})}")
     expect_token(layout.world, sandbox.outputs["webhook_token"])
     await_certificate(sandbox)
-    say(f"{sandbox.deployment.settings.mta_host} has its certificate from the ACME server")
+    say(f"{sandbox.deployment.settings.injection_host} has its certificate from the ACME server")
     return sandbox
 
 

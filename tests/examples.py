@@ -79,7 +79,7 @@ def stand_in_secrets(settings: Settings, **changes: Any) -> MtaSecrets:
 def mta_of(raw: dict[str, Any], **changes: Any) -> Release:
     """The MTA host's release of an example."""
     settings = settings_of(raw, **changes)
-    return render_mta(settings, example_addresses(settings), stand_in_secrets(settings))
+    return render_mta(settings, "mta-1", example_addresses(settings), stand_in_secrets(settings))
 
 
 def proxy_of(raw: dict[str, Any], name: str = "proxy-1", **changes: Any) -> Release:
@@ -93,7 +93,8 @@ def releases_of(settings: Settings) -> tuple[Release, ...]:
     addresses: Addresses = example_addresses(settings)
     secrets = stand_in_secrets(settings)
     proxies = (render_proxy(settings, p.name, addresses, secrets) for p in settings.proxies)
-    return (render_mta(settings, addresses, secrets), *proxies)
+    nodes = (render_mta(settings, host, addresses, secrets) for host in settings.mta.host_names)
+    return (*nodes, *proxies)
 
 
 def text_of(release: Release, path: str) -> str:

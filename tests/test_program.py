@@ -27,6 +27,7 @@ def test_the_outputs_are_these() -> None:
         "records_to_publish",
         "releases",
         "log_in",
+        "injection_addresses",
         "settings",
         "token_secrets",
         "webhook_token",
@@ -41,13 +42,13 @@ def test_only_the_tokens_are_secret_outputs(shape: str) -> None:
 
 def test_outputs_say_where_to_inject_and_how_to_log_in() -> None:
     outputs = shapes.program("minimal").outputs
-    address = public_address("mail-address-mta-eip")
+    address = public_address("mail-address-mta-1-eip")
     assert outputs["injection_url"] == "https://mta.mail.example.com/api/inject/v1"
-    assert outputs["log_in"]["mta"] == f"ssh ping8@{address}"
-    host = outputs["hosts"]["mta"]
+    assert outputs["log_in"]["mta-1"] == f"ssh ping8@{address}"
+    host = outputs["hosts"]["mta-1"]
     assert (host["role"], host["address"], host["user"]) == ("mta", address, "ping8")
     assert host["host_key"].startswith("ssh-ed25519 ")
-    assert outputs["releases"] == {"mta": host["release_id"], "proxy-1": host["release_id"]}
+    assert outputs["releases"] == {"mta-1": host["release_id"], "proxy-1": host["release_id"]}
 
 
 def test_outputs_say_which_address_each_source_has() -> None:
@@ -68,7 +69,7 @@ def test_records_to_publish_are_known_before_anything_exists(shape: str) -> None
 @every_shape
 def test_a_preview_leaves_open_only_what_aws_decides(shape: str) -> None:
     program = shapes.program(shape, preview=True)
-    assert unknown(program.outputs["log_in"]["mta"]) or shape in ("many-sources",)
+    assert unknown(program.outputs["log_in"]["mta-1"]) or shape in ("many-sources",)
     for item in program.of_type("NetworkInterface"):
         assert not unknown(item.inputs["privateIpLists"])
     for item in program.of_type("aws:route53/record:Record"):

@@ -25,7 +25,7 @@ def needs_of_a_push(
     def caa() -> Finding:
         if settings.certificate.kind != "acme":
             return passed("no certificate authority is used")
-        return zone.caa(settings.mta_host, settings, resolver, ca_file)
+        return zone.caa(settings.injection_host, settings, resolver, ca_file)
 
     looks: Mapping[str, Callable[[], Finding]] = {
         "delegation": lambda: zone.delegation(settings.zone, resolver),
@@ -78,7 +78,7 @@ def before_launch(
         stack=stack,
         region=settings.region,
         zone=settings.zone,
-        mta_host=settings.mta_host,
+        mta_host=settings.injection_host,
         version=settings.kumomta.version,
         cidrs=", ".join(str(network) for network in settings.operators.cidrs),
         webhook=settings.webhook.url,

@@ -111,9 +111,9 @@ def topology(findings: Sequence[Finding], deployment: Deployment) -> list[list[B
         ],
         [
             Box(
-                title=settings.mta_host,
+                title=settings.injection_host,
                 detail=f"MTA {mta.address}",
-                findings=about(mta.name, settings.mta_host),
+                findings=about(mta.name, settings.injection_host),
             )
         ],
         [

@@ -41,7 +41,7 @@ def _selectors(case: Case) -> list[Selector]:
 
 
 def _mta_name(case: Case) -> list[Endpoint]:
-    return [Endpoint(host=case.settings.mta_host, address=case.deployment.mta.address)]
+    return [Endpoint(host=case.settings.injection_host, address=case.deployment.mta.address)]
 
 
 def _issued(case: Case) -> list[Endpoint]:

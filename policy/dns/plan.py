@@ -17,9 +17,6 @@ from policy.settings.domains import SenderDomain
 from policy.settings.names import lies_in
 from policy.settings.spf_terms import VERSION
 
-MTA = "mta"
-"""The MTA host's name among the sources that have addresses."""
-
 TTL = 300
 KEY_TTL = 3600
 
@@ -68,16 +65,19 @@ class Conflict(ValueError):
 
 
 def host_names(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """The names whose A record has an address: of the MTA host, and of each source.
+    """The names whose A record has an address: of each MTA host, and of each source.
 
     A source's EHLO name comes first; the first source of a proxy host also has that host's name.
+    The name where PING8 injects is not among them.
     """
-    taken = {settings.ehlo(source) for source in settings.sources} | {settings.mta_host}
-    found: dict[str, tuple[str, ...]] = {MTA: (settings.mta_host,)}
+    taken = {settings.ehlo(source) for source in settings.sources} | {settings.injection_host}
+    found: dict[str, tuple[str, ...]] = {
+        host: (settings.full_name(host),) for host in settings.mta.host_names
+    }
     for source in settings.sources:
         found[source.name] = (settings.ehlo(source),)
     for proxy in settings.proxies:
-        name = f"{proxy.name}.{settings.zone}"
+        name = settings.full_name(proxy.name)
         if name not in taken:
             first = settings.sources_of(proxy.name)[0].name
             found[first] = (*found[first], name)
@@ -178,7 +178,7 @@ def _brand_targets(settings: Settings) -> Iterator[Record]:
 def _bounce_records(settings: Settings, name: str, brand: str, zone: str) -> Iterator[Record]:
     why = f"bounces of brand {brand}; SPF passes and aligns by it"
     include = names.brand_spf(brand, settings.zone)
-    yield Record(name=name, type="MX", content=_exchanger(settings), zone=zone, why=why)
+    yield Record(name=name, type="MX", content=_exchangers(settings), zone=zone, why=why)
     yield Record(
         name=name,
         type="TXT",
@@ -188,8 +188,10 @@ def _bounce_records(settings: Settings, name: str, brand: str, zone: str) -> Ite
     )
 
 
-def _exchanger(settings: Settings) -> Values:
-    return Values(values=(f"10 {settings.mta_host}",))
+def _exchangers(settings: Settings) -> Values:
+    """One for each MTA host: behind a balancer, kumod would not see who connects."""
+    hosts = settings.mta.host_names
+    return Values(values=tuple(f"10 {settings.full_name(host)}" for host in hosts))
 
 
 def _role(dkim: DkimKeys, selector: str) -> str:
@@ -242,7 +244,7 @@ def _returns(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
         yield Record(
             name=feedback,
             type="MX",
-            content=_exchanger(settings),
+            content=_exchangers(settings),
             zone=zone_of(settings, domain, feedback),
             why=f"abuse reports about {domain.name}",
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from policy.metrics.model import load
-from policy.metrics.plan import metrics_of, planned_alarms, roles, values
+from policy.metrics.plan import metrics_of, planned_alarms, values
 from policy.settings import Settings
 from policy.settings.base import seconds
 
@@ -46,7 +46,7 @@ def costs(settings: Settings) -> tuple[Cost, ...]:
             alarm_metrics=sum(one.metric_count for one in planned if one.host == host),
             requests=_MONTH // seconds(settings.alarms.interval),
         )
-        for host, role in roles(settings).items()
+        for host, role in settings.roles.items()
     )
 
 

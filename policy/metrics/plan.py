@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policy.dns.plan import MTA
 from policy.metrics.model import OTHER, Alarm, Dimension, Metric, Table, load
 from policy.release import Role
 from policy.settings import Settings
@@ -40,11 +39,6 @@ class Planned:
         return len(self.alarm.read)
 
 
-def roles(settings: Settings) -> dict[str, Role]:
-    """Every host by name."""
-    return {MTA: "mta", **{proxy.name: "proxy" for proxy in settings.proxies}}
-
-
 def metrics_of(role: Role, settings: Settings) -> tuple[Metric, ...]:
     """What a host of that role sends."""
     return tuple(
@@ -71,7 +65,7 @@ def planned_alarms(settings: Settings, table: Table | None = None) -> tuple[Plan
 
 
 def _planned(settings: Settings, table: Table) -> Iterator[Planned]:
-    for host, role in roles(settings).items():
+    for host, role in settings.roles.items():
         for alarm in table.alarms:
             if role in alarm.hosts and _wanted(alarm.only, settings):
                 for dimensions in values(alarm.by, role, settings):

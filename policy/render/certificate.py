@@ -14,7 +14,9 @@ KEPT = f"{SPOOL}/certificate"
 """Where an issued pair survives a replacement of the host."""
 
 
-def certificate_files(settings: Settings, secrets: MtaSecrets) -> tuple[ReleaseFile, ...]:
+def certificate_files(
+    settings: Settings, host: str, secrets: MtaSecrets
+) -> tuple[ReleaseFile, ...]:
     """A configured pair, or units that issue and renew one and self-sign until then."""
     certificate = settings.certificate
     if certificate.kind == "given":
@@ -25,7 +27,8 @@ def certificate_files(settings: Settings, secrets: MtaSecrets) -> tuple[ReleaseF
             "/usr/local/lib/ping8/certificate",
             mode=0o755,
             values={
-                "host_name": settings.mta_host,
+                "host_name": settings.injection_host,
+                "own_name": settings.full_name(host),
                 "directory": _quotable("certificate.directory", certificate.directory),
                 "contact": _contact(certificate.email),
                 "kept": KEPT,

@@ -18,7 +18,8 @@ def releases_with(settings: Settings, addresses: Addresses) -> tuple[Release, ..
     settings = throw_away_certificate(settings)
     secrets = throw_away_secrets(settings)
     proxies = (render_proxy(settings, proxy.name, addresses, secrets) for proxy in settings.proxies)
-    return (render_mta(settings, addresses, secrets), *proxies)
+    nodes = (render_mta(settings, host, addresses, secrets) for host in settings.mta.host_names)
+    return (*nodes, *proxies)
 
 
 def check(settings: Settings) -> None:

@@ -53,12 +53,12 @@ _DATA_READ_AT_START = (
 _DERIVED_FROM_RECEPTION = frozenset({"Reception", "InboundReception"})
 
 
-def policy_files(settings: Settings, addresses: Addresses) -> tuple[ReleaseFile, ...]:
+def policy_files(settings: Settings, host: str, addresses: Addresses) -> tuple[ReleaseFile, ...]:
     """Every Lua module and data file of the policy, by its live path, in order of paths."""
     contents = {path.name: path.read_bytes() for path in sorted(_LUA.glob("*.lua"))}
     at_start = {*_DATA_READ_AT_START, *read_at_start()}
     contents |= {
-        f"data/{name}": content for name, content in data_files(settings, addresses).items()
+        f"data/{name}": content for name, content in data_files(settings, host, addresses).items()
     }
     return tuple(
         ReleaseFile(
@@ -82,7 +82,7 @@ def read_at_start() -> frozenset[str]:
     return frozenset(found)
 
 
-def data_files(settings: Settings, addresses: Addresses) -> dict[str, bytes]:
+def data_files(settings: Settings, host: str, addresses: Addresses) -> dict[str, bytes]:
     """The data files by name."""
     return {
         "sources.json": _json(sources(settings, addresses)),
@@ -98,7 +98,7 @@ def data_files(settings: Settings, addresses: Addresses) -> dict[str, bytes]:
         "webhook.json": _json(webhook(settings)),
         "shaping.toml": shaping_toml(settings).encode(),
         "warm_up.json": _json(warm_up(settings)),
-        "server.json": _json(server(settings)),
+        "server.json": _json(server(settings, host)),
     }
 
 
@@ -243,7 +243,7 @@ def webhook(settings: Settings) -> dict[str, Any]:
     return content
 
 
-def server(settings: Settings) -> dict[str, Any]:
+def server(settings: Settings, host: str) -> dict[str, Any]:
     """What kumod reads only when it starts: a change restarts it.
 
     Receptions are left out later, record by record: bounces and complaints are derived from them,
@@ -251,7 +251,7 @@ def server(settings: Settings) -> dict[str, Any]:
     """
     left_out = set(settings.webhook.leave_out) - _DERIVED_FROM_RECEPTION
     return {
-        "hostname": settings.mta_host,
+        "hostname": settings.full_name(host),
         "request_body_limit": settings.reception.max_message_mib * 1024 * 1024,
         "takes_reports": settings.takes_reports(),
         "report_size_limit": report_size_limit(settings),

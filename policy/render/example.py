@@ -46,7 +46,7 @@ def example_addresses(settings: Settings) -> Addresses:
     def address(subnet: int) -> Address:
         return Address(private=next(private[subnet]), public=next(public))
 
-    mta = address(settings.mta.subnet)
+    mta = {host: address(settings.mta.subnet_of(host)) for host in settings.mta.host_names}
     sources = {
         source.name: address(proxy.subnet)
         for proxy in settings.proxies
@@ -87,13 +87,13 @@ def throw_away_certificate(settings: Settings) -> Settings:
     key = load_pem_private_key(_key("ec", 256).encode(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TypeError("the throw-away key is of the wrong kind")
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, settings.mta_host)])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, settings.injection_host)])
     certificate = (
         x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())
         .serial_number(1)
         .not_valid_before(_FIRST_DAY)
         .not_valid_after(_FIRST_DAY.replace(year=_FIRST_DAY.year + 10))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(settings.mta_host)]), False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(settings.injection_host)]), False)
         .sign(key, hashes.SHA256(), ecdsa_deterministic=True)
     )
     chain = certificate.public_bytes(Encoding.PEM).decode()

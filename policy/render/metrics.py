@@ -54,11 +54,11 @@ def metrics_files(
     )
 
 
-def shipping_files(settings: Settings) -> tuple[ReleaseFile, ...]:
+def shipping_files(settings: Settings, host: str) -> tuple[ReleaseFile, ...]:
     """The timer that copies finished segments to S3, if the settings ask for it."""
     if not settings.logs.ship:
         return ()
-    prefix = f"{settings.environment}/mta"
+    prefix = f"{settings.environment}/{host}"
     return (
         template_file(
             "mta",
@@ -107,7 +107,7 @@ def configuration(settings: Settings, role: Role, host: str, listener: str = "")
         "sources": [source.name for source in settings.sources],
         "kumod": KUMOD_API,
         "tls": "127.0.0.1:443",
-        "tls_name": settings.mta_host,
+        "tls_name": settings.injection_host,
         "transport": settings.webhook.transport,
         "outbox": OUTBOX,
         "life": LIFE,

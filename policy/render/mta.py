@@ -3,7 +3,6 @@
 from hostagent.contract import AUDIT
 from policy.addresses import Addresses
 from policy.contract import DKIM_KEYS, INBOX, KUMOD_API, LOGS, OUTBOX, POLICY, SPOOL
-from policy.dns.plan import MTA
 from policy.limits import SMTP_SESSIONS, SMTP_SESSIONS_PER_MINUTE
 from policy.release import Check, Directory, Mount, Release, ReleaseFile
 from policy.render import system
@@ -23,32 +22,33 @@ _SMTP = "127.0.0.1:25"
 _UNBOUND = ("restart unbound.service",)
 
 
-def render_mta(settings: Settings, addresses: Addresses, secrets: MtaSecrets) -> Release:
-    """The complete release of the MTA host."""
+def render_mta(settings: Settings, host: str, addresses: Addresses, secrets: MtaSecrets) -> Release:
+    """The complete release of the MTA host of that name."""
     return Release(
-        host=MTA,
+        host=host,
         role="mta",
         digest_key=secrets.digest_key,
         files=(
-            *policy_files(settings, addresses),
+            *policy_files(settings, host, addresses),
             *dkim_files(secrets),
             mta_environment(settings, addresses, secrets),
             template_file(
                 "mta",
                 f"{_SYSTEM}/kumomta.service.d/ping8.conf",
                 effects=("restart kumomta.service",),
+                values={"node_id": settings.node_id(host)},
             ),
             template_file("mta", "/etc/sysctl.d/61-ping8-mta.conf", effects=system.SYSCTL),
-            *nginx_files(settings, secrets),
-            *certificate_files(settings, secrets),
+            *nginx_files(settings, host, secrets),
+            *certificate_files(settings, host, secrets),
             *_resolver_files(),
             template_file(
                 "mta", f"{_SYSTEM}/ping8-outbox.service", effects=("restart ping8-outbox.service",)
             ),
             *_smtp_limits(settings),
             *_prune_files(settings),
-            *shipping_files(settings),
-            *metrics_files(settings, "mta", MTA, _SMTP if settings.takes_reports() else ""),
+            *shipping_files(settings, host),
+            *metrics_files(settings, "mta", host, _SMTP if settings.takes_reports() else ""),
             *system.system_files(settings, agent_effects=("restart ping8-outbox.service",)),
             *system.masked("kumo-tsa-daemon.service"),
         ),

@@ -14,7 +14,7 @@ TOKEN_FILE = "/etc/nginx/ping8/authorization"  # noqa: S105 - a path
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{20,256}")
 
 
-def nginx_files(settings: Settings, secrets: MtaSecrets) -> tuple[ReleaseFile, ...]:
+def nginx_files(settings: Settings, host: str, secrets: MtaSecrets) -> tuple[ReleaseFile, ...]:
     """Nginx's configuration, the site and its tokens."""
     self_signing = settings.certificate.kind != "given"
     wants = "ping8-self-signed.service" if self_signing else "network-online.target"
@@ -25,7 +25,7 @@ def nginx_files(settings: Settings, secrets: MtaSecrets) -> tuple[ReleaseFile, .
             "/etc/nginx/sites-enabled/ping8.conf",
             effects=RELOAD,
             values={
-                "host_name": settings.mta_host,
+                "host_names": f"{settings.injection_host} {settings.full_name(host)}",
                 "max_message_mib": settings.reception.max_message_mib,
                 "requests_per_second": settings.reception.requests_per_second,
                 "draining": DRAINING,

@@ -54,14 +54,6 @@ class Host(Model):
     root_gib: Annotated[int, unit("GiB")] = Field(
         default=20, ge=8, le=1000, description="Size of the root volume, in GiB."
     )
-    subnet: Annotated[int, unit("index")] = Field(
-        default=0, ge=0, le=1, description="Which of the two subnets: 0 or 1."
-    )
-    private_address: Address | None = Field(
-        default=None,
-        description="Primary private address; by default derived from the host's name.",
-        examples=["10.8.0.20"],
-    )
     architecture: Architecture | None = Field(
         default=None,
         description="Processor; needed for instance types that the table does not list.",
@@ -91,15 +83,35 @@ class Host(Model):
         return instance_types()[self.instance_type]["addresses"]
 
 
-class MtaHost(Host):
-    """The host of KumoMTA and Nginx."""
+class MtaHosts(Host):
+    """The hosts of KumoMTA and Nginx: equal nodes, named `mta-1`, `mta-2` and so on."""
 
-    host_name: Label = Field(default="mta", description="First label of its name in our zone.")
+    nodes: Annotated[int, unit("hosts")] = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="Number of MTA hosts. The last ones go first when it becomes smaller: drain "
+        "them before.",
+    )
+    host_name: Label = Field(
+        default="mta", description="First label of the name in our zone where PING8 injects."
+    )
+    subnet: Annotated[int, unit("index")] = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="Which of the two subnets has `mta-1`: 0 or 1. The others alternate.",
+    )
+    private_addresses: dict[Name, Address] = Field(
+        default={},
+        description="Private addresses by host; by default derived from the host's name.",
+        examples=[{"mta-1": "10.8.0.20"}],
+    )
     instance_type: InstanceType = Field(default="c7g.xlarge", description="EC2 instance type.")
-    allocation_id: AllocationId | None = Field(
-        default=None,
-        description="An existing Elastic IP.",
-        examples=["eipalloc-0123456789abcdef0"],
+    allocation_ids: dict[Name, AllocationId] = Field(
+        default={},
+        description="Existing Elastic IPs by host.",
+        examples=[{"mta-1": "eipalloc-0123456789abcdef0"}],
     )
     spool_gib: Annotated[int, unit("GiB")] = Field(
         default=100, ge=1, le=65536, description="Size of the spool volume, in GiB."
@@ -114,11 +126,20 @@ class MtaHost(Host):
         default=50, ge=1, le=65536, description="Size of the log volume, in GiB."
     )
     expected_backlog: Annotated[int, unit("messages")] = Field(
-        default=1_000_000, ge=1, description="Messages that the spool must have room for."
+        default=1_000_000, ge=1, description="Messages that each spool must have room for."
     )
     expected_message_kib: Annotated[int, unit("KiB")] = Field(
         default=50, ge=1, description="Size of an average message, in KiB."
     )
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The names of the MTA hosts; growing renames none of them."""
+        return tuple(f"mta-{number}" for number in range(1, self.nodes + 1))
+
+    def subnet_of(self, host: str) -> int:
+        """The index of an MTA host's subnet: neighbours are in different zones."""
+        return (self.subnet + self.host_names.index(host)) % 2
 
 
 class ProxyHost(Host):
@@ -128,6 +149,14 @@ class ProxyHost(Host):
         description="Name of the proxy host; its first label in our zone.", examples=["proxy-1"]
     )
     instance_type: InstanceType = Field(default="t4g.small", description="EC2 instance type.")
+    subnet: Annotated[int, unit("index")] = Field(
+        default=0, ge=0, le=1, description="Which of the two subnets: 0 or 1."
+    )
+    private_address: Address | None = Field(
+        default=None,
+        description="Primary private address; by default derived from the host's name.",
+        examples=["10.8.0.20"],
+    )
     port: Annotated[int, unit("port")] = Field(
         default=5000, ge=1024, le=65535, description="SOCKS5 port."
     )

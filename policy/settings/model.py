@@ -3,12 +3,14 @@
 Secrets are deliberately not here: `policy.secrets` has them.
 """
 
+import uuid
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hostagent.release.model import Role
 from policy.contract import DEFAULT_POOL, DEFAULT_SOURCE
 from policy.settings import names
 from policy.settings.base import (
@@ -25,7 +27,7 @@ from policy.settings.base import (
 from policy.settings.dkim import DkimKeys
 from policy.settings.domains import DomainDefaults, SenderDomain
 from policy.settings.egress import Brand, Pool, Source
-from policy.settings.hosts import KumoMTA, MtaHost, Network, OperatingSystem, ProxyHost
+from policy.settings.hosts import KumoMTA, MtaHosts, Network, OperatingSystem, ProxyHost
 from policy.settings.operation import Alarms, Doctor, Logs, Operators
 from policy.settings.reception import Certificate, Reception, Shaping
 from policy.settings.webhook import Webhook
@@ -88,7 +90,7 @@ class Settings(Model):
     proxies: tuple[ProxyHost, ...] = Field(
         default=(ProxyHost(name="proxy-1"),), description="Proxy hosts."
     )
-    mta: MtaHost = Field(default=MtaHost(), description="The MTA host.")
+    mta: MtaHosts = Field(default=MtaHosts(), description="The MTA hosts.")
     network: Network = Field(default=Network(), description="The VPC.")
     os: OperatingSystem = Field(
         default=OperatingSystem(), description="The hosts' operating system."
@@ -121,9 +123,23 @@ class Settings(Model):
     )
 
     @property
-    def mta_host(self) -> str:
-        """The MTA host's full name, for the injection URL, bounce MX and log-in."""
+    def injection_host(self) -> str:
+        """The full name where PING8 injects, whichever MTA host answers."""
         return f"{self.mta.host_name}.{self.zone}"
+
+    def full_name(self, host: str) -> str:
+        """A host's own name in our zone."""
+        return f"{host}.{self.zone}"
+
+    def node_id(self, host: str) -> str:
+        """KumoMTA's id of an MTA host, which each of its events carries as `nodeid`."""
+        return str(uuid.uuid5(uuid.NAMESPACE_DNS, self.full_name(host)))
+
+    @cached_property
+    def roles(self) -> Mapping[str, Role]:
+        """Every host by name, the MTA hosts first."""
+        proxies = (proxy.name for proxy in self.proxies)
+        return {**dict.fromkeys(self.mta.host_names, "mta"), **dict.fromkeys(proxies, "proxy")}
 
     def source(self, name: str) -> Source:
         """The egress source of that name."""
@@ -169,6 +185,11 @@ class Settings(Model):
     def dkim_keys(self) -> dict[str, DkimKeys]:
         """All DKIM keys by their owner: a brand or a sender domain."""
         return {domain.key_owner: self.dkim_of(domain) for domain in self.domains}
+
+    def elastic_ips(self) -> int:
+        """How many Elastic IPs are needed: a load balancer has one in each subnet."""
+        balancer = len(self.network.subnets) if self.mta.nodes > 1 else 0
+        return self.mta.nodes + len(self.sources) + balancer
 
     def takes_reports(self) -> bool:
         """Whether any bounce or feedback domain exists; only then is port 25 of the MTA open."""

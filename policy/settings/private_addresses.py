@@ -23,7 +23,7 @@ Path = tuple[str | int, ...]
 class PrivateAddresses:
     """`proxies` has the addresses of each proxy host's interface, the primary one first."""
 
-    mta: str
+    mta: Mapping[str, str]
     proxies: Mapping[str, tuple[str, ...]]
     sources: Mapping[str, str]
 
@@ -45,10 +45,10 @@ def private_addresses(settings: Settings) -> PrivateAddresses:
     proxies: dict[str, tuple[str, ...]] = {}
     for i, proxy in enumerate(settings.proxies):
         rest = settings.sources_of(proxy.name)[1:]
-        secondary = (found["sources", index[source.name]] for source in rest)
-        proxies[proxy.name] = (found["proxies", i], *secondary)
+        secondary = (found["sources", index[source.name], "privateAddress"] for source in rest)
+        proxies[proxy.name] = (found["proxies", i, "privateAddress"], *secondary)
     return PrivateAddresses(
-        mta=found["mta",],
+        mta={host: found["mta", "privateAddresses", host] for host in settings.mta.host_names},
         proxies=proxies,
         sources={
             source.name: address
@@ -63,18 +63,21 @@ def private_addresses(settings: Settings) -> PrivateAddresses:
 def places(settings: Settings) -> Iterator[Place]:
     """Every assigned address; a proxy's first source has none of its own."""
     subnets, mta = settings.network.subnets, settings.mta
-    yield _place(("mta",), subnets[mta.subnet], "mta", mta.private_address)
+    for host in mta.host_names:
+        subnet, pinned = subnets[mta.subnet_of(host)], mta.private_addresses.get(host)
+        yield _place(("mta", "privateAddresses", host), subnet, host, pinned)
     proxies = {proxy.name: proxy for proxy in settings.proxies}
     for i, proxy in enumerate(settings.proxies):
         subnet = subnets[proxy.subnet]
-        yield _place(("proxies", i), subnet, f"proxy {proxy.name}", proxy.private_address)
+        path = ("proxies", i, "privateAddress")
+        yield _place(path, subnet, f"proxy {proxy.name}", proxy.private_address)
     for i, source in enumerate(settings.sources):
         if source.proxy not in proxies or settings.sources_of(source.proxy)[0] == source:
             continue
         # The key includes the proxy: a source that moves must not need its old host's address.
         key = f"source {source.name} on {source.proxy}"
         subnet = subnets[proxies[source.proxy].subnet]
-        yield _place(("sources", i), subnet, key, source.private_address)
+        yield _place(("sources", i, "privateAddress"), subnet, key, source.private_address)
 
 
 def free_address(settings: Settings, subnet: str) -> str | None:

@@ -56,7 +56,7 @@ Pulumi generates each secret that is not set, except `previousInjectionToken` an
 _SECRET_EXAMPLES = {
     "certificateKey": "pulumi config set --secret certificateKey < privkey.pem",
     "deployKey": "pulumi config set --secret deployKey < deploy_ed25519",
-    "hostKeys": "pulumi config set --secret --path 'hostKeys[\"mta\"]' < host_ed25519",
+    "hostKeys": "pulumi config set --secret --path 'hostKeys[\"mta-1\"]' < host_ed25519",
     "dkimKeys": "pulumi config set --secret --path 'dkimKeys[\"example.com/s1\"]' < s1.pem",
 }
 

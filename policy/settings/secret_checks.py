@@ -123,7 +123,7 @@ def _chain_key(chain: str | None) -> bytes | None:
 
 
 def _ssh_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem]:
-    hosts = ["mta", *(proxy.name for proxy in settings.proxies)]
+    hosts = list(settings.roles)
     given = {f'hostKeys["{host}"]': secret for host, secret in secrets.host_keys.items()}
     for host in secrets.host_keys:
         if host not in hosts:

@@ -16,7 +16,7 @@ from policy.settings.problems import HIDDEN, PROJECT, Problem
 SECRET_KEYS: Mapping[str, str] = {
     **{text.key: text.meaning for text in TEXTS},
     "deployKey": "Private SSH key (Ed25519) with which Pulumi logs in to the hosts.",
-    "hostKeys": "Private SSH host keys (Ed25519) by host: `mta`, or a proxy's name.",
+    "hostKeys": "Private SSH host keys (Ed25519) by host: `mta-1`, or a proxy's name.",
     "dkimKeys": "Private DKIM keys in PEM by `<domain>/<selector>` or `<brand>/<selector>`.",
 }
 """Keys of a stack file whose values are secrets, with their meaning."""

@@ -61,7 +61,10 @@ MANY_SOURCES: dict[str, Any] = MINIMAL | {
             "sources": {"proxy-default": 5, "out-2": 3, "out-3": 1, "out-4": 1},
         }
     ],
-    "mta": {"ami": "ami-0123456789abcdef0", "allocationId": "eipalloc-0fedcba9876543210"},
+    "mta": {
+        "ami": "ami-0123456789abcdef0",
+        "allocationIds": {"mta-1": "eipalloc-0fedcba9876543210"},
+    },
     "tags": {"CostCentre": "mail"},
 }
 
@@ -108,6 +111,13 @@ EXTERNAL_DNS: dict[str, Any] = MINIMAL | {
     ],
 }
 
+TWO_NODES: dict[str, Any] = MINIMAL | {
+    "elasticIpQuota": 20,
+    "mta": {"nodes": 2},
+    "logs": {"ship": True, "bucket": "example-mail-logs"},
+    "operators": {"cidrs": ["198.51.100.0/28"], "emails": ["ops@example.com"]},
+}
+
 OUTBOX: dict[str, Any] = MINIMAL | {
     "webhook": {
         "url": "https://app.example.com/events",
@@ -147,7 +157,7 @@ def _given_secrets() -> Mapping[str, Any]:
         "injectionToken": "given-injection-token-0123456789abcdefgh",
         "previousInjectionToken": "given-previous-token-0123456789abcdefghi",
         "deployKey": keys["deploy"],
-        "hostKeys": {"mta": keys["host"]},
+        "hostKeys": {"mta-1": keys["host"]},
         "dkimKeys": {"example.com/s1": keys["dkim"]},
     }
 
@@ -160,6 +170,7 @@ def shapes() -> dict[str, Shape]:
         "many-brands": Shape(config=MANY_BRANDS),
         "external-dns": Shape(config=EXTERNAL_DNS),
         "given-secrets": Shape(config=MINIMAL, secrets=_given_secrets()),
+        "two-nodes": Shape(config=TWO_NODES),
         "outbox": Shape(config=OUTBOX),
         **{
             name: example_stack(name)

@@ -164,7 +164,7 @@ def test_an_elastic_ip_is_not_taken_from_what_uses_it(held: Any, refused: bool) 
 def test_only_an_address_of_the_settings_can_be_in_use() -> None:
     made = shapes.program("many-sources").of_type("EipAssociation")
     hooked = {item.name for item in made if item.before_create == ("mail-address-in-use",)}
-    assert hooked == {"mail-address-mta-association", "mail-address-out-3-association"}
+    assert hooked == {"mail-address-mta-1-association", "mail-address-out-3-association"}
 
 
 def test_without_the_right_to_read_nothing_is_checked() -> None:

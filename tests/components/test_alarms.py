@@ -41,7 +41,7 @@ def test_each_row_of_the_plan_is_one_alarm_with_its_numbers() -> None:
 
 
 def test_an_alarm_reads_a_metric_as_its_host_sends_it() -> None:
-    item = alarms(shapes.program("minimal"))["mta-disk-critical-spool"]
+    item = alarms(shapes.program("minimal"))["mta-1-disk-critical-spool"]
     space, inodes, outcome = item.inputs["metricQueries"]
     assert space["metric"]["metricName"] == "disk_free_percent"
     assert inodes["metric"]["metricName"] == "inodes_free_percent"
@@ -49,7 +49,7 @@ def test_an_alarm_reads_a_metric_as_its_host_sends_it() -> None:
         assert query["metric"]["namespace"] == "PING8/Mail"
         assert query["metric"]["dimensions"] == {
             "Environment": "minimal",
-            "Host": "mta",
+            "Host": "mta-1",
             "Volume": "spool",
         }
         assert query["returnData"] is False
@@ -59,7 +59,7 @@ def test_an_alarm_reads_a_metric_as_its_host_sends_it() -> None:
 def test_a_failed_system_is_recovered_and_a_hung_one_rebooted_by_ec2() -> None:
     program = shapes.program("minimal")
     found = alarms(program)
-    for host in ("mta", "proxy-1"):
+    for host in ("mta-1", "proxy-1"):
         for check, action in (("system", "recover"), ("instance", "reboot")):
             inputs = found[f"{host}-{check}-check"].inputs
             assert f"arn:aws:automate:eu-central-1:ec2:{action}" in inputs["alarmActions"]
@@ -84,14 +84,14 @@ def test_the_mta_host_may_count_the_subscriptions_of_our_topic_alone() -> None:
     operators = {**shapes.MINIMAL["operators"], "emails": ["night@example.com"]}
     program = with_settings(operators=operators)
     (topic,) = program.of_type("aws:sns/topic:Topic")
-    policy = program.one("RolePolicy", "mail-alarms-subscriptions")
+    policy = program.one("RolePolicy", "mail-alarms-subscriptions-mta-1")
     assert policy.property_dependencies["policy"] == {topic.urn}
     (statement,) = json.loads(policy.inputs["policy"])["Statement"]
     allowed = {"Effect": "Allow", "Action": "sns:GetTopicAttributes"}
     assert statement == {**allowed, "Resource": program.outputs["alarm_topic"]}
     given = {"topic": "arn:aws:sns:eu-central-1:123456789012:operators"}
     theirs = with_settings(operators=operators, alarms=given)
-    assert not [item for item in theirs if item.name == "mail-alarms-subscriptions"]
+    assert not [item for item in theirs if item.name == "mail-alarms-subscriptions-mta-1"]
     assert "alarm_topic" not in theirs.outputs
 
 
@@ -129,7 +129,7 @@ def test_mail_is_not_flowing_when_any_of_its_parts_says_so() -> None:
     assert composite.inputs["alarmRule"] == " OR ".join(f'ALARM("{name}")' for name in named)
     by_name = {item.inputs["name"]: item for item in program.of_type("MetricAlarm")}
     assert {by_name[name].urn for name in named} <= composite.dependencies
-    assert {"mta-kumod-down", "mta-no-data", "proxy-1-proxy-down", "proxy-2-proxy-down"} <= {
+    assert {"mta-1-kumod-down", "mta-1-no-data", "proxy-1-proxy-down", "proxy-2-proxy-down"} <= {
         name.removeprefix("ping8-many-sources-") for name in named
     }
 
@@ -224,7 +224,7 @@ def test_shipped_logs_go_to_a_closed_encrypted_bucket_and_expire() -> None:
     assert life.inputs["rules"][0]["noncurrentVersionExpiration"] == {"noncurrentDays": 90}
     (versions,) = program.of_type("BucketVersioning")
     assert versions.inputs["versioningConfiguration"] == {"status": "Enabled"}
-    (right,) = [role for role in program.of_type("RolePolicy") if role.name.endswith("-put")]
+    (right,) = [role for role in program.of_type("RolePolicy") if role.name.endswith("-put-mta-1")]
     assert "Delete" not in right.inputs["policy"]
     (policy,) = program.of_type("BucketPolicy")
     (statement,) = json.loads(policy.inputs["policy"])["Statement"]
@@ -241,12 +241,12 @@ def test_without_protection_a_destroy_takes_the_segments_along() -> None:
 
 def test_the_mta_host_may_put_its_segments_and_nothing_else() -> None:
     program = with_settings(**SHIPPING)
-    policy = program.one("RolePolicy", "mail-logs-put")
+    policy = program.one("RolePolicy", "mail-logs-put-mta-1")
     (statement,) = json.loads(policy.inputs["policy"])["Statement"]
     assert statement == {
         "Effect": "Allow",
         "Action": "s3:PutObject",
-        "Resource": "arn:aws:s3:::example-mail-logs/minimal/mta/*",
+        "Resource": "arn:aws:s3:::example-mail-logs/minimal/mta-1/*",
     }
 
 

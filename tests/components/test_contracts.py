@@ -105,7 +105,7 @@ def test_no_secret_stands_outside_a_secret(shape: str) -> None:
 def _secret_texts(program: Program) -> set[str]:
     """Everything that would tell a secret: tokens, and a line of each private key."""
     found = {str(program.outputs[key]) for key in ("webhook_token", "injection_token")}
-    stdin = pushed(program.one("Command", "mail-release-mta-push"))
+    stdin = pushed(program.one("Command", "mail-release-mta-1-push"))
     texts = [json.dumps(content) for content in stdin["contents"].values()]
     texts += [str(item.inputs["userData"]) for item in program.of_type("Instance")]
     texts += [str(item.inputs["connection"]["privateKey"]) for item in program.of_type("Command")]
@@ -156,7 +156,7 @@ def test_a_push_waits_for_attachments_and_addresses_and_changes_with_the_instanc
             if interface.urn in item.property_dependencies["networkInterfaceId"]
         ]
         assert associations
-        assert bool(attachments) == (host == "mta")
+        assert bool(attachments) == host.startswith("mta-")
         waits = {item.urn for item in (instance, *attachments, *associations)}
         assert waits <= command.dependencies
         assert instance.urn in command.property_dependencies["stdin"]
@@ -166,7 +166,7 @@ def test_a_push_waits_for_attachments_and_addresses_and_changes_with_the_instanc
 
 def test_the_mta_host_is_pushed_to_after_its_proxies() -> None:
     program = shapes.program("many-sources")
-    mta = program.one("Command", "mail-release-mta-push")
+    mta = program.one("Command", "mail-release-mta-1-push")
     for proxy in ("proxy-1", "proxy-2"):
         assert program.one("Command", f"mail-release-{proxy}-push").urn in mta.dependencies
 
@@ -205,7 +205,7 @@ def test_every_volume_is_an_encrypted_gp3(shape: str) -> None:
 def test_an_image_that_the_settings_leave_open_is_kept_once_chosen() -> None:
     instances = shapes.program("many-sources").of_type("Instance")
     ignored = {item.name: item.ignore_changes for item in instances}
-    assert ignored["mail-mta-instance"] == ()
+    assert ignored["mail-mta-1-instance"] == ()
     assert ignored["mail-proxy-1-instance"] == ("ami",)
 
 
@@ -223,7 +223,8 @@ def test_the_image_fits_the_processor_of_the_instance_type() -> None:
 def test_a_ptr_comes_after_its_address_record_and_after_every_release(shape: str) -> None:
     program = shapes.program(shape)
     pointers = program.of_type("EipDomainName")
-    assert len(pointers) == len(program.outputs["egress"])
+    nodes = [host for host in program.outputs["hosts"].values() if host["role"] == "mta"]
+    assert len(pointers) == len(program.outputs["egress"]) + len(nodes)
     releases = {item.urn for item in program.of_type("command:remote:Command")}
     for pointer in pointers:
         assert releases <= pointer.dependencies
@@ -240,7 +241,11 @@ def test_a_ptr_comes_after_its_address_record_and_after_every_release(shape: str
 def test_an_elastic_ip_leads_to_the_private_address_that_the_policy_binds(shape: str) -> None:
     program = shapes.program(shape)
     bound = {source["private"] for source in program.outputs["egress"].values()}
-    bound.add(program.outputs["hosts"]["mta"]["private_address"])
+    bound |= {
+        host["private_address"]
+        for host in program.outputs["hosts"].values()
+        if host["role"] == "mta"
+    }
     led = [item.inputs["privateIpAddress"] for item in program.of_type("EipAssociation")]
     assert sorted(led) == sorted(bound)
     on_interfaces = [
@@ -255,7 +260,7 @@ def test_an_existing_elastic_ip_is_read_and_never_made() -> None:
     program = shapes.program("many-sources")
     read = {item.name: item.inputs["id"] for item in program.of_type("Eip") if item.read}
     assert read == {
-        "mail-address-mta-eip": "eipalloc-0fedcba9876543210",
+        "mail-address-mta-1-eip": "eipalloc-0fedcba9876543210",
         "mail-address-out-3-eip": "eipalloc-0123456789abcdef0",
     }
 

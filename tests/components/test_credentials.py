@@ -9,7 +9,7 @@ GENERATED = {
     "mail-credentials-webhook-token",
     "mail-credentials-injection-token",
     "mail-credentials-deploy",
-    "mail-credentials-host-mta",
+    "mail-credentials-host-mta-1",
     "mail-credentials-dkim-example.com-s1",
 }
 
@@ -21,7 +21,7 @@ def made(program: Program) -> set[str]:
     }
 
 
-def files(program: Program, host: str = "mta") -> dict[str, str]:
+def files(program: Program, host: str = "mta-1") -> dict[str, str]:
     """Files of a host's release, by path."""
     stdin = pushed(program.one("Command", f"mail-release-{host}-push"))
     return {path: content.get("text", "") for path, content in stdin["contents"].items()}
@@ -98,4 +98,4 @@ def test_dkim_keys_have_the_size_and_kind_of_the_settings() -> None:
 
 def test_every_host_has_a_host_key_of_its_own() -> None:
     names = made(shapes.program("many-sources"))
-    assert {f"mail-credentials-host-{host}" for host in ("mta", "proxy-1", "proxy-2")} <= names
+    assert {f"mail-credentials-host-{host}" for host in ("mta-1", "proxy-1", "proxy-2")} <= names

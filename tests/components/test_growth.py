@@ -61,7 +61,7 @@ def test_a_new_sender_domain_touches_its_own_resources_and_the_mta_release(
     after = run(BEFORE | {"domains": [*BEFORE["domains"], domain]}, environment="many-brands")
     added, removed, changed = difference(before, after)
     assert removed == set()
-    assert changed == {"mail-release-mta-push"}
+    assert changed == {"mail-release-mta-1-push"}
     assert all(domain["name"] in name for name in added)
     packages = kinds(after.registrations, added)
     assert packages.count("aws:route53") <= 7
@@ -96,14 +96,14 @@ def test_the_same_settings_again_change_nothing() -> None:
 )
 def test_a_change_of_mail_settings_touches_the_mta_release_alone(change: Inputs) -> None:
     added, removed, changed = changes(**change)
-    assert (added, removed, changed) == (set(), set(), {"mail-release-mta-push"})
+    assert (added, removed, changed) == (set(), set(), {"mail-release-mta-1-push"})
 
 
 def test_a_changed_token_touches_its_secret_and_the_mta_release_alone() -> None:
     tokens = ["a-Token-of-0123456789-characters-enough", "b-Token-of-0123456789-characters-enough"]
     before, after = (run(BEFORE, {"webhookToken": token}) for token in tokens)
     _, _, changed = difference(before, after)
-    assert changed == {"mail-release-mta-push", "mail-credentials-webhook-token-version"}
+    assert changed == {"mail-release-mta-1-push", "mail-credentials-webhook-token-version"}
 
 
 def test_a_new_source_moves_no_other_source() -> None:
@@ -123,7 +123,7 @@ def test_a_new_source_moves_no_other_source() -> None:
         "mail-proxy-1-interface",
         "mail-dns-txt-shop._spf.mail.example.com",
         "mail-release-proxy-1-push",
-        "mail-release-mta-push",
+        "mail-release-mta-1-push",
         "mail-alarms-dashboard",
     }
 
@@ -177,17 +177,17 @@ def test_a_replaced_instance_is_pushed_to(monkeypatch: pytest.MonkeyPatch) -> No
     shapes.program("many-brands")
     monkeypatch.setattr("tests.components.cloud.SEED", "another instance")
     _, _, changed = changes()
-    assert {"mail-release-mta-push", "mail-release-proxy-1-push"} <= changed
+    assert {"mail-release-mta-1-push", "mail-release-proxy-1-push"} <= changed
 
 
 def test_push_always_pushes_each_time() -> None:
     program = BEFORE | {"push": "always"}
     _, _, changed = difference(run(program), run(program))
-    assert changed == {"mail-release-mta-push", "mail-release-proxy-1-push"}
+    assert changed == {"mail-release-mta-1-push", "mail-release-proxy-1-push"}
 
 
 def test_operators_keys_change_releases_and_replace_no_host() -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAzBrkHjQgVeDMuaBvkmQddm5yqCoicEIMlMoXu8KWiy me"
     operators = BEFORE["operators"] | {"sshKeys": [key]}
     _, _, changed = changes(operators=operators)
-    assert changed == {"mail-release-mta-push", "mail-release-proxy-1-push"}
+    assert changed == {"mail-release-mta-1-push", "mail-release-proxy-1-push"}

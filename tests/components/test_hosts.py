@@ -19,7 +19,7 @@ def policy(program: Program, name: str) -> list[dict[str, Any]]:
 
 
 def test_a_host_may_send_metrics_of_our_namespace_and_look_at_images_alone() -> None:
-    for host in ("mta", "proxy-1"):
+    for host in ("mta-1", "proxy-1"):
         metrics, images = policy(shapes.program("minimal"), f"mail-{host}-metrics")
         assert metrics["Action"] == "cloudwatch:PutMetricData"
         assert metrics["Condition"] == {"StringEquals": {"cloudwatch:namespace": "PING8/Mail"}}
@@ -29,17 +29,18 @@ def test_a_host_may_send_metrics_of_our_namespace_and_look_at_images_alone() -> 
 def test_every_host_has_a_profile_of_its_own() -> None:
     instances = shapes.program("many-sources").of_type("Instance")
     profiles = {item.inputs["iamInstanceProfile"] for item in instances}
-    assert profiles == {"mail-mta-profile", "mail-proxy-1-profile", "mail-proxy-2-profile"}
+    assert profiles == {"mail-mta-1-profile", "mail-proxy-1-profile", "mail-proxy-2-profile"}
 
 
-def test_certbot_may_change_the_challenge_of_the_injection_host_alone() -> None:
-    reads, change = policy(shapes.program("minimal"), "mail-certificate-dns-01")
+def test_certbot_may_change_the_challenges_of_its_two_names_alone() -> None:
+    reads, change = policy(shapes.program("minimal"), "mail-certificate-dns-01-mta-1")
     assert reads["Action"] == ["route53:ListHostedZones", "route53:GetChange"]
     assert change["Action"] == "route53:ChangeResourceRecordSets"
     assert change["Resource"].startswith("arn:aws:route53:::hostedzone/Z")
     assert change["Condition"]["ForAllValues:StringEquals"] == {
         "route53:ChangeResourceRecordSetsNormalizedRecordNames": [
-            "_acme-challenge.mta.mail.example.com"
+            "_acme-challenge.mta.mail.example.com",
+            "_acme-challenge.mta-1.mail.example.com",
         ],
         "route53:ChangeResourceRecordSetsRecordTypes": ["TXT"],
     }
@@ -47,8 +48,8 @@ def test_certbot_may_change_the_challenge_of_the_injection_host_alone() -> None:
 
 def test_only_the_mta_host_may_answer_challenges() -> None:
     program = shapes.program("minimal")
-    rule = program.one("RolePolicy", "mail-certificate-dns-01")
-    role = program.one("Role", "mail-mta-role")
+    rule = program.one("RolePolicy", "mail-certificate-dns-01-mta-1")
+    role = program.one("Role", "mail-mta-1-role")
     assert rule.property_dependencies["role"] == {role.urn}
 
 
@@ -65,8 +66,8 @@ def test_no_policy_grants_more_than_one_kind_of_thing() -> None:
 
 def test_a_host_boots_only_when_its_way_to_the_internet_stands() -> None:
     program = shapes.program("minimal")
-    instance = program.one("Instance", "mail-mta-instance")
-    association = program.one("EipAssociation", "mail-address-mta-association")
+    instance = program.one("Instance", "mail-mta-1-instance")
+    association = program.one("EipAssociation", "mail-address-mta-1-association")
     route = program.one("aws:ec2/route:Route", "mail-network-internet")
     rules = {item.urn for item in program.of_type("SecurityGroupEgressRule")}
     assert {association.urn, route.urn, *rules} <= instance.dependencies
@@ -88,8 +89,8 @@ def test_zones_that_aws_adds_later_move_no_subnet() -> None:
 def test_spool_and_logs_lie_on_volumes_of_the_size_and_speed_of_the_settings() -> None:
     mta = {"spoolGib": 400, "spoolIops": 6000, "spoolThroughput": 500, "logGib": 70}
     program = run(shapes.MINIMAL | {"mta": mta})
-    spool = program.one("aws:ebs/volume:Volume", "mail-mta-spool").inputs
-    logs = program.one("aws:ebs/volume:Volume", "mail-mta-logs").inputs
+    spool = program.one("aws:ebs/volume:Volume", "mail-mta-1-spool").inputs
+    logs = program.one("aws:ebs/volume:Volume", "mail-mta-1-logs").inputs
     assert (spool["size"], spool["iops"], spool["throughput"]) == (400, 6000, 500)
     assert logs["size"] == 70
 
@@ -98,10 +99,10 @@ def test_a_volume_that_grows_touches_itself_and_the_push_that_grows_its_file_sys
     after = run(shapes.MINIMAL | {"mta": {"spoolGib": 300}}, environment="minimal")
     added, removed, changed = difference(shapes.program("minimal"), after)
     assert (added, removed) == (set(), set())
-    assert {"mail-mta-spool", "mail-release-mta-push"} <= changed
-    push = after.one("Command", "mail-release-mta-push")
+    assert {"mail-mta-1-spool", "mail-release-mta-1-push"} <= changed
+    push = after.one("Command", "mail-release-mta-1-push")
     assert pushed(push)["facts"]["sizes"] == {"spool": 300, "logs": 50}
-    spool = after.one("aws:ebs/volume:Volume", "mail-mta-spool")
+    spool = after.one("aws:ebs/volume:Volume", "mail-mta-1-spool")
     assert spool.urn in push.property_dependencies["stdin"]
 
 
@@ -117,7 +118,7 @@ def test_protection_is_lifted_in_place_so_that_a_host_can_be_replaced() -> None:
     after = run(shapes.MINIMAL | {"protect": False}, environment="minimal")
     added, removed, changed = difference(before, after)
     assert (added, removed) == (set(), set())
-    assert changed == {"mail-mta-instance", "mail-proxy-1-instance"}
+    assert changed == {"mail-mta-1-instance", "mail-proxy-1-instance"}
     for instance in after.of_type("Instance"):
         old = before.one("Instance", instance.name).inputs
         assert instance.inputs == {**old, "disableApiTermination": False}
@@ -130,7 +131,7 @@ def test_a_replaced_host_keeps_its_addresses_and_volumes(key: str) -> None:
     after = run(shapes.MINIMAL | {"mta": {key: value}}, environment="minimal")
     added, removed, changed = difference(shapes.program("minimal"), after)
     assert (added, removed) == (set(), set())
-    assert changed <= {"mail-mta-instance", "mail-release-mta-push"}
+    assert changed <= {"mail-mta-1-instance", "mail-release-mta-1-push"}
 
 
 def test_ubuntu_pro_and_another_release_are_other_images() -> None:
@@ -152,4 +153,4 @@ def test_an_instance_type_that_the_table_lacks_gets_the_image_of_its_stated_proc
     program = run(shapes.MINIMAL | {"mta": mta})
     asked = {str(call.args.get("name")) for call in program.invocations}
     assert any("/22.04/stable/current/arm64/" in name for name in asked)
-    assert program.one("Instance", "mail-mta-instance").inputs["instanceType"] == "x99g.large"
+    assert program.one("Instance", "mail-mta-1-instance").inputs["instanceType"] == "x99g.large"

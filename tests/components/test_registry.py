@@ -6,7 +6,7 @@ from syrupy.assertion import SnapshotAssertion
 from tests.components import shapes
 
 
-@pytest.mark.parametrize("shape", ["minimal", "many-sources", "external-dns"])
+@pytest.mark.parametrize("shape", ["minimal", "many-sources", "external-dns", "two-nodes"])
 def test_urns_stay_as_they_are(shape: str, snapshot: SnapshotAssertion) -> None:
     prefix = f"urn:pulumi:{shape}::ping8-mail::"
     assert sorted(item.urn.removeprefix(prefix) for item in shapes.program(shape)) == snapshot

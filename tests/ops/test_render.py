@@ -39,14 +39,14 @@ def test_each_stack_of_the_repository_renders_to_files_at_their_live_paths(
 ) -> None:
     output = run("--stack", stack, "--out", str(tmp_path / "out"))
     out = tmp_path / "out"
-    assert (out / "mta/opt/kumomta/etc/policy/init.lua").is_file()
-    assert (out / "mta/etc/default/kumomta").stat().st_mode & 0o777 == 0o600
+    assert (out / "mta-1/opt/kumomta/etc/policy/init.lua").is_file()
+    assert (out / "mta-1/etc/default/kumomta").stat().st_mode & 0o777 == 0o600
     assert (out / "proxy-1/opt/kumomta/etc/proxy/init.lua").is_file()
-    described = json.loads((out / "mta.json").read_text())
+    described = json.loads((out / "mta-1.json").read_text())
     for file in described["files"]:
-        path = out / "mta" / file["path"].lstrip("/")
+        path = out / "mta-1" / file["path"].lstrip("/")
         assert f"{path.stat().st_mode & 0o7777:04o}" == file["mode"]
-    assert "mta: " in output
+    assert "mta-1: " in output
 
 
 def test_keys_are_valid_and_two_renders_are_the_same_bytes(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_change_of_the_settings_is_shown_as_a_difference(tmp_path: Path) -> No
     run("--stack", "dev", "--out", str(out))
     assert "--- before" not in run("--stack", "dev", "--out", str(out), "--diff")
     shown = run("--stack", "staging", "--out", str(out), "--diff")
-    assert "+++ now/mta/" in shown
+    assert "+++ now/mta-1/" in shown
     assert "staging.example.com" in shown
 
 
@@ -112,11 +112,11 @@ def test_a_damaged_mark_removes_nothing(tmp_path: Path, text: str) -> None:
 
 def test_what_is_printed_holds_no_content(tmp_path: Path) -> None:
     output = run("--stack", "dev", "--out", str(tmp_path / "out"))
-    environment = (tmp_path / "out/mta/etc/default/kumomta").read_text()
+    environment = (tmp_path / "out/mta-1/etc/default/kumomta").read_text()
     token = re.search('PING8_WEBHOOK_TOKEN="([^"]+)"', environment)
     assert token is not None
     assert token[1] not in output
-    assert token[1] not in (tmp_path / "out/mta.json").read_text()
+    assert token[1] not in (tmp_path / "out/mta-1.json").read_text()
 
 
 def test_a_folder_that_holds_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_rendering_again_replaces_what_was_rendered_and_nothing_else(tmp_path: P
     write(example_releases(settings_of(SMALL)), tmp_path)
     assert (tmp_path / "notes").read_text() == "mine"
     assert not (tmp_path / "proxy-2").exists()
-    assert not (tmp_path / "mta/etc/systemd/system/ping8-logs-ship.service").exists()
+    assert not (tmp_path / "mta-1/etc/systemd/system/ping8-logs-ship.service").exists()
 
 
 def test_an_unknown_stack_is_refused_by_name(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_given_certificate_is_replaced_by_one_that_goes_with_the_throw_away_ke
     tmp_path: Path,
 ) -> None:
     write(example_releases(settings_of(LARGE)), tmp_path)
-    tls = tmp_path / "mta/etc/ping8/tls"
+    tls = tmp_path / "mta-1/etc/ping8/tls"
     public = [
         subprocess.run(["openssl", *command], check=True, capture_output=True).stdout
         for command in (
@@ -179,12 +179,12 @@ def test_without_a_folder_the_difference_is_from_what_is_live_on_each_host(
 
     monkeypatch.setattr(render, "ssh_json", ssh_json)
     lines = list(since_release(settings, only_mta(deployment)))
-    assert lines[:2] == ["proxy-1: a new host", "mta: against release 0123456789abcdef"]
+    assert lines[:2] == ["proxy-1: a new host", "mta-1: against release 0123456789abcdef"]
     assert "files with secrets are not compared" in lines[2]
     heads = [line for line in lines if line.startswith("--- ")]
     assert heads == ["--- mta/etc/nginx/sites-enabled/ping8.conf"]
     assert "-an older one" in lines
-    assert f"mta{AGENT}: another program" in lines
+    assert f"mta-1{AGENT}: another program" in lines
 
 
 def shown(file: ReleaseFile) -> dict[str, object]:
@@ -198,4 +198,4 @@ def shown(file: ReleaseFile) -> dict[str, object]:
 
 
 def only_mta(deployment: Deployment) -> Deployment:
-    return replace(deployment, hosts={"mta": deployment.mta})
+    return replace(deployment, hosts={"mta-1": deployment.mta})

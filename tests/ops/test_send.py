@@ -24,7 +24,7 @@ from tests.ops.doctor.tls_server import HOST, Authority
 NO_SERVER = "127.0.0.1:1"
 TOKEN = "the-injection-token-of-this-test"
 DEPLOYED = deployment_of(SMALL)
-NAME = DEPLOYED.settings.mta_host
+NAME = DEPLOYED.settings.injection_host
 
 
 @dataclass

@@ -58,9 +58,9 @@ def test_after_a_first_update_that_failed_the_hosts_are_those_of_the_state(
     told: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     told["history"] = [FAILED]
-    told["export"] = exported(without=("mail-release-mta", "mail-release-mta-push"))
+    told["export"] = exported(without=("mail-release-mta-1", "mail-release-mta-1-push"))
     found = stack.read_deployment("dev")
-    assert set(found.hosts) == {"mta", "proxy-1"}
+    assert set(found.hosts) == {"mta-1", "proxy-1"}
     assert found.mta.address == "203.0.113.7"
     assert found.mta.private_address.startswith("10.")
     assert found.mta.release_id == "none"
@@ -68,12 +68,12 @@ def test_after_a_first_update_that_failed_the_hosts_are_those_of_the_state(
     assert found.egress["proxy-default"].public == "203.0.113.7"
     said = capsys.readouterr().err
     assert said.startswith("ping8: warning: the last update of dev failed (2026-11-28T23:00Z): ")
-    assert "mta has no release yet; nothing was changed before it. " in said
+    assert "mta-1 has no release yet; nothing was changed before it. " in said
 
 
 def test_hosts_that_cannot_be_logged_in_to_yet_are_left_out(told: dict[str, Any]) -> None:
     told["export"] = exported(without=("mail-proxy-1-instance",))
-    assert set(stack.read_deployment("dev").hosts) == {"mta"}
+    assert set(stack.read_deployment("dev").hosts) == {"mta-1"}
 
 
 def test_before_any_host_exists_the_operator_gets_the_command_to_continue(
@@ -88,15 +88,14 @@ def test_what_was_interrupted_and_what_came_last_is_said(
     told: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     told["history"] = [FAILED]
-    urn = (
-        "urn:pulumi:dev::ping8-mail::ping8:mail:MailPlatform$aws:ec2/eip:Eip::mail-address-mta-eip"
-    )
+    kind = "ping8:mail:MailPlatform$aws:ec2/eip:Eip"
+    urn = f"urn:pulumi:dev::ping8-mail::{kind}::mail-address-mta-1-eip"
     told["export"] = exported(pending_operations=[{"type": "creating", "resource": {"urn": urn}}])
     newest = told["export"]["deployment"]["resources"][5]
     newest["modified"] = "2026-11-28T23:00:50.000Z"
     stack.read_deployment("dev")
     said = capsys.readouterr().err
-    assert "interrupted while creating mail-address-mta-eip" in said
+    assert "interrupted while creating mail-address-mta-1-eip" in said
     assert f"the last change before it was {newest['urn'].rpartition('::')[2]}" in said
 
 

@@ -81,7 +81,7 @@ def test_a_change_of_any_secret_changes_the_id_of_the_mta_host() -> None:
     addresses = example_addresses(settings)
 
     def rendered(**changes: object) -> str:
-        return render_mta(settings, addresses, stand_in_secrets(settings, **changes)).id
+        return render_mta(settings, "mta-1", addresses, stand_in_secrets(settings, **changes)).id
 
     key = dict(stand_in_secrets(settings).dkim_keys)
     key["example.com", "s1"] = "another key"

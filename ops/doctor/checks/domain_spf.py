@@ -100,7 +100,7 @@ def bounce_domain(domain: SenderDomain, case: Case) -> Finding:
     if bad:
         return failed(
             "; ".join(saw),
-            expected=f"MX {deployment.settings.mta_host} → {address}",
+            expected=f"MX {deployment.settings.injection_host} → {address}",
             fix=fixes.record(deployment, domain.name, bad[0]),
         )
     return passed("; ".join(saw))

@@ -55,21 +55,22 @@ def chain_is_for_our_host(settings: Settings) -> Iterator[Finding]:
             "-----BEGIN CERTIFICATE----- and so on",
         )
         return
-    if not covers(leaf, settings.mta_host):
+    if not covers(leaf, settings.injection_host):
         yield Finding(
             path=path,
-            fix=f"its first certificate does not name {settings.mta_host}: use that host's chain",
+            fix=f"its first certificate does not name {settings.injection_host}: use the chain of "
+            "that name",
         )
 
 
 @check("certificate", "zone", "mta")
 def common_name_fits(settings: Settings) -> Iterator[Finding]:
     """A certificate's first name has at most 64 characters (RFC 5280, ub-common-name)."""
-    longest = 64
-    if settings.certificate.kind == "acme" and len(settings.mta_host) > longest:
+    longest, name = 64, settings.injection_host
+    if settings.certificate.kind == "acme" and len(name) > longest:
         yield Finding(
             path=("mta", "hostName"),
             value=settings.mta.host_name,
-            fix=f"{settings.mta_host[: names.LONGEST_LABEL]}... has {len(settings.mta_host)} "
-            f"characters; a common name has at most {longest}: shorten it or the zone",
+            fix=f"{name[: names.LONGEST_LABEL]}... has {len(name)} characters; a common name has "
+            f"at most {longest}: shorten it or the zone",
         )

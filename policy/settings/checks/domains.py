@@ -106,9 +106,10 @@ def domains_are_no_hosts(settings: Settings) -> Iterator[Finding]:
 
 
 def _host_names(settings: Settings) -> dict[str, str]:
-    hosts = {f"{proxy.name}.{settings.zone}": "a proxy host" for proxy in settings.proxies}
+    kinds = {"mta": "an MTA host", "proxy": "a proxy host"}
+    hosts = {settings.full_name(name): kinds[role] for name, role in settings.roles.items()}
     hosts |= {settings.ehlo(source): f"source {source.name}" for source in settings.sources}
-    return hosts | {settings.mta_host: "the MTA host"}
+    return hosts | {settings.injection_host: "the name where PING8 injects"}
 
 
 @check("domains")

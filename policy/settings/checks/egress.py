@@ -1,5 +1,6 @@
 """Sources, pools and proxies: every name is defined, and defined once."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from policy.contract import DEFAULT_POOL, DEFAULT_SOURCE
@@ -8,9 +9,6 @@ from policy.settings.checks.rule import check
 from policy.settings.model import Settings
 from policy.settings.plain_secrets import Path
 from policy.settings.problems import Finding, one_of
-
-MTA = "mta"
-"""The name of the MTA host among the hosts of an environment."""
 
 MOST_TURNS = 64
 """The maximum length of a pool's list of turns: each queue keeps one."""
@@ -114,18 +112,21 @@ def ehlo_names_are_used_once(settings: Settings) -> Iterator[Finding]:
 @check("zone", "mta", "sources", "proxies")
 def host_names_are_used_once(settings: Settings) -> Iterator[Finding]:
     """A name has one A record; a proxy's first source has the proxy's own address."""
-    taken = {settings.mta_host: "the MTA host"}
+    taken = {settings.injection_host: "where PING8 injects"}
+    for host in settings.mta.host_names:
+        taken.setdefault(settings.full_name(host), f"MTA host {host}")
+    ours = frozenset(taken)
     for i, proxy in enumerate(settings.proxies):
-        name = f"{proxy.name}.{settings.zone}"
-        if name == settings.mta_host or proxy.name == MTA:
+        name = settings.full_name(proxy.name)
+        if name in ours or re.fullmatch(r"mta(-[0-9]+)?", proxy.name):
             yield Finding(
                 path=("proxies", i, "name"),
                 value=proxy.name,
-                fix="this is the MTA host: choose another name",
+                fix="this name belongs to the MTA hosts: choose another name",
             )
         taken.setdefault(name, f"proxy host {proxy.name}")
     own = {
-        f"{proxy.name}.{settings.zone}": settings.sources_of(proxy.name)[:1]
+        settings.full_name(proxy.name): settings.sources_of(proxy.name)[:1]
         for proxy in settings.proxies
     }
     for i, source in enumerate(settings.sources):
@@ -134,7 +135,7 @@ def host_names_are_used_once(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 path=("sources", i, "ehlo"),
                 value=source.ehlo,
-                fix=f"{name} is the name of {taken[name]}: choose another EHLO name",
+                fix=f"{name} is {taken[name]}: choose another EHLO name",
             )
 
 
@@ -214,8 +215,14 @@ def proxies_are_used(settings: Settings) -> Iterator[Finding]:
 def elastic_ips_are_used_once(settings: Settings) -> Iterator[Finding]:
     """One Elastic IP belongs to one interface."""
     taken: dict[str, str] = {}
-    if settings.mta.allocation_id is not None:
-        taken[settings.mta.allocation_id] = "the MTA host"
+    for host, allocation_id in settings.mta.allocation_ids.items():
+        if allocation_id in taken:
+            yield Finding(
+                path=("mta", "allocationIds", host),
+                value=allocation_id,
+                fix=f"{taken[allocation_id]} already has this Elastic IP: use another",
+            )
+        taken.setdefault(allocation_id, f"MTA host {host}")
     for i, source in enumerate(settings.sources):
         if source.allocation_id is None:
             continue
@@ -228,14 +235,15 @@ def elastic_ips_are_used_once(settings: Settings) -> Iterator[Finding]:
         taken.setdefault(source.allocation_id, f"source {source.name}")
 
 
-@check("sources", "elastic_ip_quota")
+@check("mta", "sources", "elastic_ip_quota")
 def elastic_ips_fit_the_quota(settings: Settings) -> Iterator[Finding]:
     """Existing addresses count too: they are already in the region."""
-    needed = 1 + len(settings.sources)
+    needed = settings.elastic_ips()
+    balancer = " and two for the load balancer" if settings.mta.nodes > 1 else ""
     if needed > settings.elastic_ip_quota:
         yield Finding(
             path=("elasticIpQuota",),
             value=settings.elastic_ip_quota,
-            fix=f"{needed} are needed, the MTA's and one for each source: ask AWS for a higher "
-            f"quota (EC2-VPC Elastic IPs), then set it to {needed} or more",
+            fix=f"{needed} are needed, one for each MTA host and each source{balancer}: ask AWS "
+            f"for a higher quota (EC2-VPC Elastic IPs), then set it to {needed} or more",
         )

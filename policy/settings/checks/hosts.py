@@ -7,7 +7,7 @@ from policy.settings.hosts import Host
 from policy.settings.instances import instance_types
 from policy.settings.model import Settings
 from policy.settings.plain_secrets import Path
-from policy.settings.problems import Finding, nearest
+from policy.settings.problems import Finding, nearest, one_of
 
 SPOOL_USABLE = 0.90
 """kumod refuses mail if less than a tenth of the spool is free."""
@@ -82,6 +82,21 @@ def interfaces_hold_their_addresses(settings: Settings) -> Iterator[Finding]:
                 fix=f"it has at most {proxy.address_limit} addresses and {proxy.name} has {count} "
                 "sources: choose a larger type, or spread the sources over more proxies",
             )
+
+
+@check("mta")
+def mta_tables_name_mta_hosts(settings: Settings) -> Iterator[Finding]:
+    """An address for a host that does not exist would be ignored."""
+    known = settings.mta.host_names
+    tables = {
+        "allocationIds": settings.mta.allocation_ids,
+        "privateAddresses": settings.mta.private_addresses,
+    }
+    for key, table in tables.items():
+        for host, value in table.items():
+            if host not in known:
+                fix = f"no MTA host has this name: {one_of(known, host)}"
+                yield Finding(path=("mta", key, host), value=value, fix=fix)
 
 
 @check("mta")

@@ -70,7 +70,8 @@ def subnets_do_not_overlap(settings: Settings) -> Iterator[Finding]:
 def subnets_hold_their_hosts(settings: Settings) -> Iterator[Finding]:
     """Each host needs an address, and a proxy needs one per source."""
     needed = [0, 0]
-    needed[settings.mta.subnet] += 1
+    for host in settings.mta.host_names:
+        needed[settings.mta.subnet_of(host)] += 1
     for proxy in settings.proxies:
         needed[proxy.subnet] += max(1, len(settings.sources_of(proxy.name)))
     for i, text in enumerate(settings.network.subnets):
@@ -114,7 +115,7 @@ def private_addresses_differ(settings: Settings) -> Iterator[Finding]:
         if other is not place:
             free = free_address(settings, place.subnet)
             yield Finding(
-                path=(*place.path, "privateAddress"),
+                path=place.path,
                 value=place.address,
                 fix=f"{key_of(other.path)} has it too. "
                 + (
@@ -133,7 +134,7 @@ def pinned_addresses_are_of_the_subnet(settings: Settings) -> Iterator[Finding]:
         offset = int(ipaddress.IPv4Address(place.address)) - int(network.network_address)
         if not 4 <= offset < network.num_addresses - 1:
             yield Finding(
-                path=(*place.path, "privateAddress"),
+                path=place.path,
                 value=place.address,
                 fix=f"choose one of its subnet {place.subnet}, without the first four and the last",
             )

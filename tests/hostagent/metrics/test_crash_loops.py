@@ -20,7 +20,7 @@ SETTINGS = settings_of(LARGE, logs={"ship": True, "bucket": "example-logs"})
 ADDRESSES = example_addresses(SETTINGS)
 SECRETS = throw_away_secrets(SETTINGS)
 UNITS = {
-    *render_mta(SETTINGS, ADDRESSES, SECRETS).units,
+    *render_mta(SETTINGS, "mta-1", ADDRESSES, SECRETS).units,
     *render_proxy(SETTINGS, "proxy-1", ADDRESSES, SECRETS).units,
 }
 

@@ -56,7 +56,7 @@ def zone_of(deployed: Deployment) -> Zone:
             "MX": "10 mta.mail.example.com.",
         }.items()
     }
-    zone[settings.mta_host, "A"] = [MTA_ADDRESS]
+    zone[settings.injection_host, "A"] = [MTA_ADDRESS]
     for record in plan.mail_records(settings):
         zone[record.name, record.type] = _values(record, deployed)
     for source in deployed.egress.values():

@@ -275,7 +275,7 @@ def test_many_differences_show_the_first_and_a_number() -> None:
 def webhook_of(**changes: Any) -> Finding:
     reached = {"url": "https://app.example.com/e", "reachable": True, "error": "", "status": None}
     case = case_of(DEPLOYED, answers={"webhook": reached | changes}, only=("mta.webhook",))
-    return found(case, DEPLOYED.settings.mta_host)["mta.webhook"]
+    return found(case, DEPLOYED.settings.injection_host)["mta.webhook"]
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_a_network_that_answers_in_place_of_all_servers_trusts_the_resolver() ->
 
 # CAA --------------------------------------------------------------------------
 
-HOST = DEPLOYED.settings.mta_host
+HOST = DEPLOYED.settings.injection_host
 CA = "acme.example.net"
 
 

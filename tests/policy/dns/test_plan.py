@@ -48,7 +48,7 @@ TWO_BRANDS: dict[str, Any] = {
 
 def test_every_host_and_ehlo_name_has_an_address() -> None:
     assert plan.host_names(settings(**TWO_BRANDS)) == {
-        "mta": ("mta.mail.example.com",),
+        "mta-1": ("mta-1.mail.example.com",),
         "proxy-default": ("out1.mail.example.com", "proxy-1.mail.example.com"),
         "shop-1": ("out2.mail.example.com",),
     }
@@ -101,7 +101,7 @@ def test_an_owner_elsewhere_points_at_keys_and_bounces_in_our_zone() -> None:
     target = "default.bounce.mail.example.com"
     assert alias.content == Values(values=(target,))
     exchanger = found(records, target, "MX")
-    assert exchanger.content == Values(values=("10 mta.mail.example.com",))
+    assert exchanger.content == Values(values=("10 mta-1.mail.example.com",))
     spf = found(records, target, "TXT")
     assert spf.content == Values(values=("v=spf1 include:default._spf.mail.example.com -all",))
     assert exchanger.zone == spf.zone == "mail.example.com"
@@ -169,7 +169,7 @@ def test_the_spf_record_that_a_domain_has_stays_whole_beside_ours() -> None:
 def test_a_feedback_domain_of_its_own_takes_mail_too() -> None:
     domain = {"name": "example.net", "zone": "example.net", "feedback": "fbl.example.net"}
     record = found(plan.mail_records(settings(domain)), "fbl.example.net", "MX")
-    assert record.content == Values(values=("10 mta.mail.example.com",))
+    assert record.content == Values(values=("10 mta-1.mail.example.com",))
 
 
 def test_two_records_that_contradict_each_other_are_refused() -> None:

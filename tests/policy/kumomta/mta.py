@@ -82,7 +82,10 @@ class Mta:
 
     def write_files(self) -> None:
         """What a push would put on the host."""
-        files = (*data.policy_files(self.settings, self.addresses), *dkim_files(self.secrets))
+        files = (
+            *data.policy_files(self.settings, "mta-1", self.addresses),
+            *dkim_files(self.secrets),
+        )
         for file in files:
             path = self.path(file.path)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ Host = Callable[..., Mta]
 
 def rendered(mta: Mta, path: str) -> str:
     """A file of the MTA host's release."""
-    release = render_mta(mta.settings, mta.addresses, mta.secrets)
+    release = render_mta(mta.settings, "mta-1", mta.addresses, mta.secrets)
     return next(file.content.decode() for file in release.files if file.path == path)
 
 
@@ -108,14 +108,14 @@ def test_the_service_manager_reads_the_environment_file(mta: Mta) -> None:
 
 
 def test_what_kumod_reads_once_asks_for_a_restart_since_it_knows_no_reload(mta: Mta) -> None:
-    release = render_mta(mta.settings, mta.addresses, mta.secrets)
+    release = render_mta(mta.settings, "mta-1", mta.addresses, mta.secrets)
     effects = {effect for file in release.files for effect in file.effects}
     assert "restart kumomta.service" in effects
     assert "reload kumomta.service" not in effects
 
 
 def test_the_policy_goes_live_as_one_directory(mta: Mta) -> None:
-    release = render_mta(mta.settings, mta.addresses, mta.secrets)
+    release = render_mta(mta.settings, "mta-1", mta.addresses, mta.secrets)
     assert "/opt/kumomta/etc/policy" in release.linked_directories
 
 

@@ -129,9 +129,11 @@ def test_no_period_is_shorter_than_hosts_send(interval: str) -> None:
 def test_each_volume_provider_and_source_has_alarms_of_its_own() -> None:
     keys = [planned.key for planned in planned_alarms(settings_of(LARGE))]
     assert len(set(keys)) == len(keys)
-    assert {"mta-disk-critical-spool", "mta-disk-critical-logs", "mta-disk-critical-root"} <= {
-        *keys
-    }
+    assert {
+        "mta-1-disk-critical-spool",
+        "mta-1-disk-critical-logs",
+        "mta-1-disk-critical-root",
+    } <= {*keys}
     shares = [key for key in keys if "bounce-share" in key]
     assert len(shares) == 3 * (len(load().providers) + 1)
 
@@ -151,7 +153,7 @@ def test_the_forecast_that_stands_for_no_growth_is_over_every_limit() -> None:
 
 
 def test_a_host_reads_what_is_rendered_for_it(tmp_path: Path) -> None:
-    for role, host in (("mta", "mta"), ("proxy", "proxy-1")):
+    for role, host in (("mta", "mta-1"), ("proxy", "proxy-1")):
         path = tmp_path / f"{host}.json"
         path.write_text(json.dumps(configuration(settings_of(LARGE), role, host)))  # type: ignore[arg-type]
         config = host_configuration.read(path)

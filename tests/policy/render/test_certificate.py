@@ -42,13 +42,16 @@ class HostStandIn:
         # A directory of the release.
         (root / KEPT.lstrip("/")).mkdir(mode=0o700, parents=True)
 
-    def issue(self, days: int = 90, name: str = "mta.mail.example.com") -> None:
+    def issue(
+        self, days: int = 90, names: str = "mta.mail.example.com mta-1.mail.example.com"
+    ) -> None:
         """The authority has a new pair."""
+        stated = ",".join(f"DNS:{name}" for name in names.split())
         self.authority.mkdir(exist_ok=True)
         subprocess.run(
             [
                 *("openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-subj", "/CN=issued"),
-                *("-days", str(days), "-addext", f"subjectAltName=DNS:{name}"),
+                *("-days", str(days), "-addext", f"subjectAltName={stated}"),
                 *("-pkeyopt", "ec_paramgen_curve:prime256v1"),
                 *("-keyout", self.authority / "privkey.pem"),
                 *("-out", self.authority / "fullchain.pem"),
@@ -175,7 +178,11 @@ def test_a_replaced_host_has_the_issued_pair_at_once_and_asks_for_no_other(
 def test_a_kept_pair_that_will_not_do_is_not_taken(host: HostStandIn, change: str) -> None:
     host.issue(
         days=20 if change == "soon over" else 90,
-        name="other.example.com" if change == "other name" else "mta.mail.example.com",
+        **(
+            {"names": "mta.mail.example.com mta-2.mail.example.com"}
+            if change == "other name"
+            else {}
+        ),
     )
     host.run("renew")
     before = host.live()
@@ -227,4 +234,4 @@ def test_a_given_certificate_without_its_key_is_refused() -> None:
     settings = settings_of(LARGE)
     secrets = stand_in_secrets(settings, certificate_key=None)
     with pytest.raises(UserError, match="certificateKey"):
-        render_mta(settings, example_addresses(settings), secrets)
+        render_mta(settings, "mta-1", example_addresses(settings), secrets)

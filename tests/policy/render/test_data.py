@@ -18,20 +18,20 @@ LUA = Path(data.__file__).parents[1] / "kumomta"
 
 
 def load(chosen: Settings, name: str) -> Any:
-    return json.loads(data.data_files(chosen, example_addresses(chosen))[name])
+    return json.loads(data.data_files(chosen, "mta-1", example_addresses(chosen))[name])
 
 
 def test_the_same_settings_give_the_same_bytes() -> None:
     first, second = settings(), settings()
-    assert data.policy_files(first, example_addresses(first)) == data.policy_files(
-        second, example_addresses(second)
+    assert data.policy_files(first, "mta-1", example_addresses(first)) == data.policy_files(
+        second, "mta-1", example_addresses(second)
     )
 
 
 def test_no_file_of_the_policy_holds_a_secret() -> None:
     chosen = settings()
     secrets = throw_away_secrets(chosen)
-    for file in data.policy_files(chosen, example_addresses(chosen)):
+    for file in data.policy_files(chosen, "mta-1", example_addresses(chosen)):
         assert not file.secret
         assert (file.mode, file.owner) == (0o644, "root")
         for secret in (secrets.webhook_token, secrets.injection_token, *secrets.dkim_keys.values()):
@@ -45,7 +45,7 @@ def test_lua_is_the_same_in_every_environment() -> None:
 
 
 def _lua(chosen: Settings) -> list[tuple[str, bytes]]:
-    files = data.policy_files(chosen, example_addresses(chosen))
+    files = data.policy_files(chosen, "mta-1", example_addresses(chosen))
     return [(file.path, file.content) for file in files if file.path.endswith(".lua")]
 
 
@@ -126,14 +126,14 @@ def test_shaping_opens_the_webhook_queue_and_layers_the_settings_over_the_defaul
 
 
 def _shaping(chosen: Settings) -> str:
-    return data.data_files(chosen, example_addresses(chosen))["shaping.toml"].decode()
+    return data.data_files(chosen, "mta-1", example_addresses(chosen))["shaping.toml"].decode()
 
 
 def test_a_change_of_sender_domains_restarts_nothing_and_one_of_the_server_does() -> None:
     chosen = settings()
     effects = {
         file.path.rpartition("/")[2]: file.effects
-        for file in data.policy_files(chosen, example_addresses(chosen))
+        for file in data.policy_files(chosen, "mta-1", example_addresses(chosen))
     }
     for name in ("sender_domains.json", "egress.json", "shaping.toml", "reception.lua"):
         assert effects[name] == ()
@@ -156,7 +156,7 @@ def test_reports_are_taken_at_every_name_that_has_our_mx() -> None:
 def test_one_more_sender_domain_with_keys_of_its_brand_is_one_line_of_data() -> None:
     def files(*names: str) -> dict[str, bytes]:
         chosen = settings(domains=[{"name": name, "dkim": {"keys": "brand"}} for name in names])
-        return data.data_files(chosen, example_addresses(chosen))
+        return data.data_files(chosen, "mta-1", example_addresses(chosen))
 
     before, after = files("a.example"), files("a.example", "b.example")
     assert [name for name in after if after[name] != before[name]] == ["sender_domains.json"]

@@ -90,4 +90,4 @@ def test_a_proxy_that_asks_for_a_password_without_one_is_refused() -> None:
     with pytest.raises(UserError, match="proxyPassword"):
         render_proxy(settings, "proxy-1", addresses, secrets)
     with pytest.raises(UserError, match="proxyPassword"):
-        render_mta(settings, addresses, secrets)
+        render_mta(settings, "mta-1", addresses, secrets)

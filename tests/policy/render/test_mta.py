@@ -69,7 +69,7 @@ def test_every_secret_file_says_so() -> None:
 def test_many_sender_domains_share_one_throw_away_key_so_that_rendering_stays_quick() -> None:
     settings = settings_of(SMALL, domains=[{"name": f"d{n}.example"} for n in range(2000)])
     secrets = throw_away_secrets(settings)
-    release = render_mta(settings, example_addresses(settings), secrets)
+    release = render_mta(settings, "mta-1", example_addresses(settings), secrets)
     assert len(set(secrets.dkim_keys.values())) == 1
     assert sum(file.path.startswith(f"{DKIM}/") for file in release.files) == 4000
 

@@ -68,6 +68,6 @@ def test_a_token_that_no_bearer_header_can_carry_is_refused_without_showing_it(t
     settings = settings_of(SMALL)
     secrets = stand_in_secrets(settings, injection_token=token)
     with pytest.raises(UserError) as refusal:
-        render_mta(settings, example_addresses(settings), secrets)
+        render_mta(settings, "mta-1", example_addresses(settings), secrets)
     assert "injectionToken" in str(refusal.value)
     assert token not in str(refusal.value)

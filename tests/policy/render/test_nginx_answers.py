@@ -128,7 +128,7 @@ def test_characters_of_a_token_that_mean_something_to_a_pattern_mean_themselves(
     settings = settings_of(SMALL)
     token = "a.b+c/d=e~f-0123456789"
     secrets = stand_in_secrets(settings, injection_token=token)
-    release = render_mta(settings, example_addresses(settings), secrets)
+    release = render_mta(settings, "mta-1", example_addresses(settings), secrets)
     with running_nginx(release, tmp_path, upstream.port) as nginx:
         assert nginx.ask(token=token).status == 200
         assert nginx.ask(token=token.replace(".", "x")).status == 401
@@ -147,7 +147,7 @@ def test_while_a_token_is_rotated_the_old_and_the_new_one_are_valid(
 ) -> None:
     settings = settings_of(SMALL)
     secrets = stand_in_secrets(settings, previous_injection_token="the-token-before-0123456789")
-    release = render_mta(settings, example_addresses(settings), secrets)
+    release = render_mta(settings, "mta-1", example_addresses(settings), secrets)
     with running_nginx(release, tmp_path, upstream.port) as nginx:
         assert nginx.ask().status == 200
         assert nginx.ask(token="the-token-before-0123456789").status == 200

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+import uuid
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from hostagent.system import units
 from policy.release import Release
 from policy.render.shaping import shaping_toml
-from tests.examples import LARGE, SMALL, mta_of, proxy_of, settings_of, text_of
+from tests.examples import LARGE, SMALL, mta_of, proxy_of, releases_of, settings_of, text_of
 
 UNITS = "/etc/systemd/system/"
 PACKAGED = {
@@ -180,14 +181,15 @@ def test_every_program_of_kumomta_can_write_its_node_id(release: Release) -> Non
     assert len(node_ids) == len(expected)
 
 
-def test_the_node_id_of_kumod_is_on_the_volume_that_outlives_the_instance() -> None:
-    release = mta_of(SMALL)
-    text = text_of(release, f"{UNITS}kumomta.service.d/ping8.conf")
-    (node_id,) = re.findall("^Environment=KUMO_NODE_ID_PATH=(.+)$", text, re.M)
-    assert "/var/spool/kumomta" in {mount.path for mount in release.mounts}
-    (folder,) = [one for one in release.directories if one.path == str(Path(node_id).parent)]
-    assert folder.path.startswith("/var/spool/kumomta/")
-    assert (folder.owner, folder.mode) == ("kumod", 0o2770)
+def test_each_node_has_an_id_of_its_own_that_follows_from_its_name() -> None:
+    settings = settings_of(SMALL, mta={"nodes": 2}, elasticIpQuota=9)
+    ids = []
+    for host, release in zip(settings.mta.host_names, releases_of(settings), strict=False):
+        text = text_of(release, f"{UNITS}kumomta.service.d/ping8.conf")
+        (found,) = re.findall("^Environment=KUMO_NODE_ID=(.+)$", text, re.M)
+        assert str(uuid.UUID(found)) == found == settings.node_id(host)
+        ids.append(found)
+    assert len(set(ids)) == 2
 
 
 def test_the_proxy_runs_as_nobody_special_and_never_sees_the_metadata_address() -> None:

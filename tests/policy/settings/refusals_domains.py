@@ -66,7 +66,12 @@ REFUSALS: Refusals = {
     "bounce domain that is a host of ours": (
         {"domains[0].bounce": "mta.mail.example.com"},
         "domains[0].bounce",
-        "the MTA host",
+        "the name where PING8 injects",
+    ),
+    "bounce domain that is an MTA host": (
+        {"domains[0].bounce": "mta-1.mail.example.com"},
+        "domains[0].bounce",
+        "an MTA host",
     ),
     "feedback domain that is a whole domain": (
         {"domains[0].feedback": "example.org"},

@@ -28,7 +28,7 @@ REFUSALS: Refusals = {
         "sources[1].ehlo",
         "source proxy-default already uses this EHLO name",
     ),
-    "EHLO name of the MTA": ({"sources[1].ehlo": "mta"}, "sources[1].ehlo", "the MTA host"),
+    "EHLO name of the MTA": ({"sources[1].ehlo": "mta"}, "sources[1].ehlo", "where PING8 injects"),
     "EHLO name of a proxy's other address": (
         {"sources[1].ehlo": "proxy-1"},
         "sources[1].ehlo",
@@ -86,7 +86,7 @@ REFUSALS: Refusals = {
         "no source uses this proxy",
     ),
     "unknown proxy": ({"sources[1].proxy": "proxy-9"}, "sources[1].proxy", "did you mean proxy-1"),
-    "proxy with the MTA's name": ({"proxies[1]": {"name": "mta"}}, "proxies[1].name", "MTA host"),
+    "proxy with the MTA's name": ({"proxies[1]": {"name": "mta"}}, "proxies[1].name", "MTA hosts"),
     "no source of the contract": ({"sources[0].name": "first"}, "sources", "proxy-default"),
     "no pool of the contract": ({"pools[0].name": "shared"}, "pools", "shared-default"),
     "Elastic IP twice": (
@@ -95,9 +95,19 @@ REFUSALS: Refusals = {
         "source proxy-default already has this Elastic IP",
     ),
     "Elastic IP of the MTA": (
-        {"mta.allocationId": EIP, "sources[1].allocationId": EIP},
+        {"mta.allocationIds": {"mta-1": EIP}, "sources[1].allocationId": EIP},
         "sources[1].allocationId",
-        "the MTA host already has this Elastic IP",
+        "MTA host mta-1 already has this Elastic IP",
+    ),
+    "one Elastic IP for two MTA hosts": (
+        {"mta.nodes": 2, "elasticIpQuota": 9, "mta.allocationIds": {"mta-1": EIP, "mta-2": EIP}},
+        "mta.allocationIds.mta-2",
+        "MTA host mta-1 already has this Elastic IP",
+    ),
+    "more Elastic IPs than the quota with two MTA hosts": (
+        {"mta.nodes": 2},
+        "elasticIpQuota",
+        "6 are needed, one for each MTA host and each source and two for the load balancer",
     ),
     "more Elastic IPs than the quota": ({"elasticIpQuota": 2}, "elasticIpQuota", "3 are needed"),
     "more existing Elastic IPs than the quota": (

@@ -48,15 +48,15 @@ REFUSALS: Refusals = {
         "room for 11 addresses and needs 13",
     ),
     "two names that mean one private address": (
-        {"sources[1].privateAddress": "10.8.0.77", "mta.privateAddress": "10.8.0.77"},
+        {"sources[1].privateAddress": "10.8.0.77", "mta.privateAddresses": {"mta-1": "10.8.0.77"}},
         "sources[1].privateAddress",
-        "mta has it too. Set another one for the newer of the two, such as 10.8.0.10",
+        "mta.privateAddresses.mta-1 has it too. Set another one for the newer of the two",
     ),
     "two names with one private address in a full subnet": (
         {
             "network.subnets": ["10.8.0.0/28", "10.8.1.0/28"],
             "elasticIpQuota": 20,
-            "mta.privateAddress": "10.8.0.4",
+            "mta.privateAddresses": {"mta-1": "10.8.0.4"},
             "proxies[0].instanceType": "c7g.xlarge",
             "proxies[0].privateAddress": "10.8.0.5",
             "sources": [source("proxy-default", "out1")]
@@ -70,15 +70,21 @@ REFUSALS: Refusals = {
         "The subnet is full: make it larger",
     ),
     "private address that is none": (
-        {"mta.privateAddress": "10.8.0"},
-        "mta.privateAddress",
+        {"mta.privateAddresses": {"mta-1": "10.8.0"}},
+        "mta.privateAddresses.mta-1",
         "IPv4 address such as",
     ),
     "private address of another subnet": (
-        {"mta.privateAddress": "10.8.64.20"},
-        "mta.privateAddress",
+        {"mta.privateAddresses": {"mta-1": "10.8.64.20"}},
+        "mta.privateAddresses.mta-1",
         "one of its subnet 10.8.0.0/18",
     ),
+    "Elastic IP of an MTA host that does not exist": (
+        {"mta.allocationIds": {"mta-2": "eipalloc-0123456789abcdef0"}},
+        "mta.allocationIds.mta-2",
+        "no MTA host has this name",
+    ),
+    "more MTA hosts than fit": ({"mta.nodes": 101}, "mta.nodes", "100 or less"),
     "private address of a first source": (
         {"sources[0].privateAddress": "10.8.0.20"},
         "sources[0].privateAddress",

@@ -28,7 +28,7 @@ def keys(raw: Raw, directory: Path = Path("nowhere")) -> set[str]:
 
 def test_five_settings_are_enough() -> None:
     settings = read(SMALLEST)
-    assert settings.mta_host == "mta.mail.example.com"
+    assert settings.injection_host == "mta.mail.example.com"
     assert settings.ehlo(settings.source("proxy-default")) == "out1.mail.example.com"
     assert settings.brand("default").pool == "shared-default"
     assert settings.takes_reports()
@@ -52,7 +52,7 @@ def test_every_problem_is_reported_together() -> None:
         setting("domains[2]", "EXAMPLE.com"),
         setting("domains[3]", {"name": "b.example", "brnd": "x"}),
         setting("operators.cidrs", ["0.0.0.0/0"]),
-        setting("mta", {"spoolGib": "x"}),
+        setting("logs", {"keepGib": "x"}),
         setting("network", {"subnets": ["10.8.0.0/24", "10.8.0.0/24"]}),
         setting("elasticIpQuota", 1),
         setting("zon", 1),
@@ -64,7 +64,7 @@ def test_every_problem_is_reported_together() -> None:
         "ping8-mail:domains[2].name",
         "ping8-mail:domains[3].brnd",
         "ping8-mail:operators.cidrs[0]",
-        "ping8-mail:mta.spoolGib",
+        "ping8-mail:logs.keepGib",
         "ping8-mail:network.subnets[1]",
         "ping8-mail:elasticIpQuota",
         "ping8-mail:zon",

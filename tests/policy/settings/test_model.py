@@ -9,7 +9,7 @@ import pytest
 
 from policy.settings import SettingsError, load
 from policy.settings.base import regions, seconds
-from policy.settings.hosts import MtaHost, ProxyHost
+from policy.settings.hosts import MtaHosts, ProxyHost
 from policy.settings.instances import instance_types
 from tests.policy.settings.good import GOOD, NOWHERE, changed, read, setting
 
@@ -18,7 +18,7 @@ from tests.policy.settings.good import GOOD, NOWHERE, changed, read, setting
     ("instance_type", "processor"), [("c7g.xlarge", "arm64"), ("c7i.xlarge", "amd64")]
 )
 def test_the_processor_follows_from_the_instance_type(instance_type: str, processor: str) -> None:
-    assert MtaHost(instance_type=instance_type).processor == processor
+    assert MtaHosts(instance_type=instance_type).processor == processor
 
 
 def test_an_unlisted_instance_type_has_what_the_settings_state() -> None:

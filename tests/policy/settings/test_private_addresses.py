@@ -152,7 +152,7 @@ def test_every_address_is_one_that_aws_leaves_and_that_only_one_has_or_it_is_rej
 ) -> None:
     checked = settings(given_lists)
     found = private_addresses(checked)
-    every = [found.mta, *(address for held in found.proxies.values() for address in held)]
+    every = [*found.mta.values(), *(address for held in found.proxies.values() for address in held)]
     twice = len(every) - len(set(every))
     assert len(list(private_addresses_differ(checked))) == twice
     networks = [ipaddress.ip_network(text) for text in checked.network.subnets]
@@ -169,8 +169,8 @@ def test_a_pinned_address_is_taken_and_moves_nobody() -> None:
     before = private_addresses(settings(plain))
     pinned = copy.deepcopy(plain)
     pinned["sources"][1]["privateAddress"] = "10.8.0.21"
-    after = private_addresses(settings(pinned, mta={"privateAddress": "10.8.0.20"}))
-    assert (after.mta, after.sources["two"]) == ("10.8.0.20", "10.8.0.21")
+    after = private_addresses(settings(pinned, mta={"privateAddresses": {"mta-1": "10.8.0.20"}}))
+    assert (after.mta["mta-1"], after.sources["two"]) == ("10.8.0.20", "10.8.0.21")
     assert {after.sources[name] for name in ("one", "three")} == {
         before.sources[name] for name in ("one", "three")
     }

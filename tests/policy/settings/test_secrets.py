@@ -56,7 +56,7 @@ def test_good_secrets_are_accepted() -> None:
         injectionToken=secret(OTHER),
         proxyPassword=secret(TOKEN[:20]),
         deployKey=secret(pem(ED, "OpenSSH")),
-        hostKeys={"mta": secret(pem(ed25519.Ed25519PrivateKey.generate(), "OpenSSH"))},
+        hostKeys={"mta-1": secret(pem(ed25519.Ed25519PrivateKey.generate(), "OpenSSH"))},
         dkimKeys={
             "Example.com./S1": secret(pem(RSA, "TraditionalOpenSSL")),
             "example.com/s1-ed": secret(pem(ED)),
@@ -173,12 +173,12 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
         "did you mean proxy-1?",
     ),
     "host key that is not Ed25519": (
-        {"hostKeys": {"mta": secret(pem(RSA))}},
-        'hostKeys["mta"]',
+        {"hostKeys": {"mta-1": secret(pem(RSA))}},
+        'hostKeys["mta-1"]',
         "Ed25519",
     ),
     "one SSH key for two purposes": (
-        {"deployKey": secret(pem(ED)), "hostKeys": {"mta": secret(pem(ED, "OpenSSH"))}},
+        {"deployKey": secret(pem(ED)), "hostKeys": {"mta-1": secret(pem(ED, "OpenSSH"))}},
         "deployKey",
         "each key has one purpose",
     ),

@@ -65,7 +65,7 @@ def test_a_stack_comes_up_stays_as_it_is_and_goes(
     )
     stack.set_config("ping8-mail:protect", automation.ConfigValue("false"))
     stack.up()
-    assert set(hosts.releases) == {"mta", *(proxy.name for proxy in settings.proxies)}
+    assert set(hosts.releases) == {"mta-1", *(proxy.name for proxy in settings.proxies)}
     stack.preview(expect_no_changes=True)
     stack.destroy()
     assert _zones(service) == before

@@ -1,0 +1,127 @@
+"""Several MTA hosts: what each gets, the way in, and what a change of their number touches."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from tests.components import shapes
+from tests.components.cloud import public_address
+from tests.components.program import Program, run
+from tests.components.test_growth import difference
+
+CONFIG = shapes.MINIMAL | {"elasticIpQuota": 20}
+
+
+def nodes(count: int, **mta: Any) -> Program:
+    """The smallest environment with so many MTA hosts."""
+    return run(CONFIG | {"mta": {"nodes": count, **mta}}, environment="nodes")
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_every_node_has_its_own_of_everything_and_the_zones_alternate(count: int) -> None:
+    program = nodes(count)
+    hosts = [f"mta-{number}" for number in range(1, count + 1)]
+    found = program.outputs["hosts"]
+    assert {name for name, host in found.items() if host["role"] == "mta"} == {*hosts}
+    for number, host in enumerate(hosts):
+        subnet = program.one("Subnet", f"mail-network-subnet-{number % 2}")
+        interface = program.one("NetworkInterface", f"mail-{host}-interface")
+        assert interface.property_dependencies["subnetId"] == {subnet.urn}
+        zones = {
+            program.one("Volume", f"mail-{host}-{volume}").inputs["availabilityZone"]
+            for volume in ("spool", "logs")
+        }
+        assert zones == {subnet.inputs["availabilityZone"]}
+        pointer = program.one("EipDomainName", f"mail-address-{host}-ptr")
+        assert pointer.inputs["domainName"] == f"{host}.mail.example.com"
+    assert len({found[host]["address"] for host in hosts}) == count
+    exchangers = [
+        item.inputs["records"]
+        for item in program.of_type("aws:route53/record:Record")
+        if item.inputs["type"] == "MX"
+    ]
+    assert exchangers == [[f"10 {host}.mail.example.com" for host in hosts]]
+
+
+def test_one_node_is_reached_by_its_own_address() -> None:
+    program = nodes(1)
+    record = program.one("aws:route53/record:Record", "mail-injection-a")
+    address = public_address("mail-address-mta-1-eip")
+    assert (record.inputs["records"], record.inputs["ttl"]) == ([address], 300)
+    assert program.outputs["injection_addresses"] == [address]
+    assert not [item for item in program if item.type.startswith("aws:lb/")]
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_several_nodes_are_behind_a_balancer_that_passes_tls_and_addresses(count: int) -> None:
+    program = nodes(count)
+    balancer = program.one("LoadBalancer", "mail-injection-balancer")
+    assert balancer.inputs["loadBalancerType"] == "network"
+    assert balancer.inputs["enableCrossZoneLoadBalancing"] is True
+    mappings = balancer.inputs["subnetMappings"]
+    subnets = {item.urn for item in program.of_type("Subnet")}
+    assert subnets <= balancer.property_dependencies["subnetMappings"]
+    assert len({each["allocationId"] for each in mappings}) == 2
+    listener = program.one("Listener", "mail-injection-listener")
+    assert (listener.inputs["port"], listener.inputs["protocol"]) == (443, "TCP")
+    group = program.one("TargetGroup", "mail-injection-hosts").inputs
+    assert (group["targetType"], group["preserveClientIp"]) == ("ip", "true")
+    assert group["healthCheck"]["path"] == "/healthz"
+    assert group["targetHealthStates"] == [{"enableUnhealthyConnectionTermination": False}]
+    targets = {item.inputs["targetId"] for item in program.of_type("TargetGroupAttachment")}
+    hosts = program.outputs["hosts"].values()
+    assert targets == {host["private_address"] for host in hosts if host["role"] == "mta"}
+    record = program.one("aws:route53/record:Record", "mail-injection-a")
+    assert len(record.inputs["aliases"]) == 1
+    assert not {"records", "ttl"} & set(record.inputs)
+    assert len(program.outputs["injection_addresses"]) == 2
+
+
+def test_the_name_moves_to_the_balancer_after_every_release() -> None:
+    program = nodes(2)
+    record = program.one("aws:route53/record:Record", "mail-injection-a")
+    assert {item.urn for item in program.of_type("Command")} <= record.dependencies
+
+
+def test_a_release_reaches_one_node_after_the_other() -> None:
+    program = nodes(5)
+    pushes = [program.one("Command", f"mail-release-mta-{number}-push") for number in range(1, 6)]
+    for earlier, later in itertools.pairwise(pushes):
+        assert earlier.urn in later.dependencies
+
+
+def touched_hosts(names: set[str]) -> set[str]:
+    """The MTA hosts among names of resources, but for their place behind the balancer."""
+    own = {name for name in names if not name.startswith("mail-injection-target-")}
+    return {f"mta-{n}" for n in range(1, 9) for name in own if f"mta-{n}" in name}
+
+
+def test_another_node_touches_no_other_host() -> None:
+    added, removed, changed = difference(nodes(2), nodes(3))
+    assert removed == set()
+    assert touched_hosts(added) == {"mta-3"}
+    mx = {name for name in changed if name.startswith("mail-dns-mx-")}
+    assert changed == mx | {"mail-alarms-dashboard", "mail-alarms-mail-is-not-flowing"}
+
+
+def test_the_second_node_brings_the_balancer_and_replaces_nothing() -> None:
+    added, removed, changed = difference(nodes(1), nodes(2))
+    assert removed == set()
+    assert touched_hosts(added) == {"mta-2"}
+    assert "mail-injection-balancer" in added
+    assert touched_hosts(changed) == set()
+    assert "mail-injection-a" in changed
+
+
+def test_a_removed_node_takes_only_its_own_along() -> None:
+    added, removed, changed = difference(nodes(3), nodes(2))
+    assert added == set()
+    assert touched_hosts(removed) == {"mta-3"}
+    assert touched_hosts(changed) == set()
+
+
+def test_a_larger_type_changes_the_instances_alone() -> None:
+    added, removed, changed = difference(nodes(2), nodes(2, instanceType="c7g.2xlarge"))
+    assert (added, removed) == (set(), set())
+    assert changed == {"mail-mta-1-instance", "mail-mta-2-instance"}
