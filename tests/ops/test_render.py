@@ -182,7 +182,7 @@ def test_without_a_folder_the_difference_is_from_what_is_live_on_each_host(
     assert lines[:2] == ["proxy-1: a new host", "mta-1: against release 0123456789abcdef"]
     assert "files with secrets are not compared" in lines[2]
     heads = [line for line in lines if line.startswith("--- ")]
-    assert heads == ["--- mta/etc/nginx/sites-enabled/ping8.conf"]
+    assert heads == ["--- mta-1/etc/nginx/sites-enabled/ping8.conf"]
     assert "-an older one" in lines
     assert f"mta-1{AGENT}: another program" in lines
 

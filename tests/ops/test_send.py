@@ -75,7 +75,7 @@ def nginx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nginx]:
     monkeypatch.setattr(send, "_PORT", server.server_port)
     monkeypatch.setattr(send, "secret_output", lambda _stack, name: SecretStr(TOKEN))
     mta = replace(DEPLOYED.mta, address="127.0.0.1")
-    deployed = replace(DEPLOYED, hosts={**DEPLOYED.hosts, "mta": mta})
+    deployed = replace(DEPLOYED, hosts={**DEPLOYED.hosts, "mta-1": mta})
     monkeypatch.setattr(send, "read_deployment", lambda _stack: deployed)
     yield state
     server.shutdown()

@@ -16,7 +16,7 @@ def deployment_of(raw: dict[str, Any] = LARGE, **changes: Any) -> Deployment:
         stack=settings.environment,
         settings=settings,
         hosts={
-            "mta": _host("mta", "mta", MTA_ADDRESS, 4),
+            "mta-1": _host("mta-1", "mta", MTA_ADDRESS, 4),
             **{
                 proxy.name: _host(proxy.name, "proxy", f"198.51.100.{20 + number}", 20 + number)
                 for number, proxy in enumerate(settings.proxies)

@@ -22,7 +22,7 @@ TOPIC = "ping8-small-alarms"
 
 def image(answer: dict[str, Any]) -> Finding:
     return found(
-        case_of(DEPLOYED, answers={"cloud": {"image": answer}}, only=("host.image",)), "mta"
+        case_of(DEPLOYED, answers={"cloud": {"image": answer}}, only=("host.image",)), "mta-1"
     )["host.image"]
 
 

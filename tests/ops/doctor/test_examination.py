@@ -115,7 +115,7 @@ def test_one_question_to_a_host_is_asked_once_and_its_failure_is_shared() -> Non
     for _ in range(2):
         with pytest.raises(UserError):
             answers(mta, "drift")
-    assert asked == [("mta", "status"), ("mta", "drift")]
+    assert asked == [("mta-1", "status"), ("mta-1", "drift")]
 
 
 def test_at_most_four_log_ins_to_a_host_are_under_way() -> None:

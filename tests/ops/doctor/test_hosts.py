@@ -50,7 +50,7 @@ TOLD = (
 )
 
 
-def told(status: dict[str, Any], name: str = "mta") -> dict[str, Finding]:
+def told(status: dict[str, Any], name: str = "mta-1") -> dict[str, Finding]:
     """Findings by check, the subject's volume added."""
     return found(case_of(DEPLOYED, answers={"status": status}, only=TOLD), name)
 
@@ -68,7 +68,7 @@ def test_a_drain_that_nobody_took_back_is_a_warning() -> None:
     found = told(answer(draining=mark))
     assert troubles(found) == {"host.draining": Status.WARN}
     assert "by ann: resize" in found["host.draining"].saw
-    assert found["host.draining"].fix == "ping8 drain mta --back --stack small"
+    assert found["host.draining"].fix == "ping8 drain mta-1 --back --stack small"
 
 
 def test_a_proxy_is_not_asked_for_what_the_mta_knows() -> None:
@@ -224,7 +224,7 @@ def test_a_kumomta_with_known_faults_fails_and_names_them() -> None:
 
 
 def test_a_host_that_refuses_us_fails_by_log_in_and_leaves_the_rest_unknown() -> None:
-    seen = found(case_of(DEPLOYED, only=TOLD), "mta")
+    seen = found(case_of(DEPLOYED, only=TOLD), "mta-1")
     statuses = {check: finding.status for check, finding in seen.items()}
     assert statuses.pop("host.login") is Status.FAIL
     assert set(statuses) == set(TOLD) - {"host.login"}
@@ -237,7 +237,7 @@ def test_a_host_that_refuses_us_fails_by_log_in_and_leaves_the_rest_unknown() ->
 def drift_of(*differences: dict[str, str], **status: Any) -> dict[str, Finding]:
     drift = {"release": "0123456789abcdef", "differences": list(differences)}
     answers = {"status": answer(**status), "drift": drift}
-    return found(case_of(DEPLOYED, answers=answers, only=("host.drift", "host.modes")), "mta")
+    return found(case_of(DEPLOYED, answers=answers, only=("host.drift", "host.modes")), "mta-1")
 
 
 def test_a_host_that_matches_its_release_has_no_drift() -> None:

@@ -170,7 +170,7 @@ def test_each_part_has_the_colour_of_its_worst_finding() -> None:
 
 def test_one_cause_of_many_findings_is_one_article_that_boxes_lead_to() -> None:
     silent = unknown("could not check", fix="look at the route", cause="no TCP")
-    found = [silent.of(check, "mta") for check in ("host.login", "host.units", "host.disk")]
+    found = [silent.of(check, "mta-1") for check in ("host.login", "host.units", "host.disk")]
     text = page(found, DEPLOYED, when=WHEN)
     assert text.count("<article") == 1
     assert "<b>no TCP</b>" in text and "look at the route" in text

@@ -31,8 +31,8 @@ def no_dns(cause: str = NO_DNS) -> list[Finding]:
 def no_ssh() -> list[Finding]:
     silent = unknown(f"could not check: {SSH}", cause=SSH)
     return [
-        failed(SSH, expected="a log-in", fix="look at the instance").of("host.login", "mta"),
-        *(silent.of(f"host.{what}", "mta") for what in ("units", "disk")),
+        failed(SSH, expected="a log-in", fix="look at the instance").of("host.login", "mta-1"),
+        *(silent.of(f"host.{what}", "mta-1") for what in ("units", "disk")),
         silent.of("mta.webhook", "mta.example"),
     ]
 
@@ -61,6 +61,6 @@ def test_a_failed_login_is_shown_with_the_checks_that_need_it() -> None:
 
 
 def test_what_has_a_cause_of_its_own_is_shown_as_before() -> None:
-    single = unknown("chronyc says nothing").of("host.clock", "mta")
+    single = unknown("chronyc says nothing").of("host.clock", "mta-1")
     assert roots([single]) == {}
     assert "chronyc says nothing" in shown([single, *no_dns()])
