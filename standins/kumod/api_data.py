@@ -16,7 +16,7 @@ from standins.kumod.objects import DataObject, Held, api, method
 
 
 class Fields(DataObject):
-    """Some fields of an object of kumod's; the others are refused by name."""
+    """Some fields of a kumod object; the others are refused by name."""
 
     def field(self, name: str) -> Any:
         return self.data[name] if name in self.data else super().field(name)
@@ -76,7 +76,7 @@ def json_parse(_ctx: LuaContext, text: Any) -> Any:
 
 
 def _parse(text: str, name: str) -> Any:
-    """As kumod parses: no NaN, no number without bounds, no half of a surrogate pair."""
+    """As kumod parses: no NaN, no infinity, no half of a surrogate pair."""
     try:
         value = json.loads(text)
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
