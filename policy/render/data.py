@@ -6,7 +6,7 @@ Lua is the same in every environment; what differs is data in `data/`:
 |---|---|---|
 | `sources.json` | at run time | source -> `ehlo_domain`, `proxy` (`ip:port`), `private`, `public`, `authentication` |
 | `egress.json` | at run time | `pools`: name -> list of sources, each as often as it weighs; `default_source`, `default_pool` |
-| `sender_domains.json` | at run time | domain -> `brand`; `bounce` (envelope sender domain) unless it is `bounce.<domain>`; `signers` (keys of its own that sign: `selector`, `algorithm`: `rsa` or `ed25519`) unless the brand's sign |
+| `sender_domains.json` | at run time | domain -> `brand`; `bounce` (envelope sender domain) unless it is `bounce.<domain>`; `held` if its mail is refused for now; `signers` (keys of its own that sign: `selector`, `algorithm`: `rsa` or `ed25519`) unless the brand's sign |
 | `brands.json` | at run time | brand -> `pool`, `retry_interval`, `max_retry_interval`, `max_age`, `signers` |
 | `listener_domains.json` | at run time | a domain that takes reports, and is no `bounce.<sender domain>` -> true |
 | `inbox.json` | at run time | whose mail to people is kept: `local_parts`, `addresses` |
@@ -88,7 +88,8 @@ def data_files(settings: Settings, addresses: Addresses) -> dict[str, bytes]:
         "sources.json": _json(sources(settings, addresses)),
         "egress.json": _json(egress(settings)),
         "sender_domains.json": _lines(
-            (domain.name, sender_domain(domain)) for domain in settings.domains
+            (domain.name, sender_domain(domain, held=settings.is_held(domain)))
+            for domain in settings.domains
         ),
         "brands.json": _json(brands(settings)),
         "listener_domains.json": _lines((name, True) for name in listener_domains(settings)),
@@ -168,11 +169,13 @@ def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
     }
 
 
-def sender_domain(domain: SenderDomain) -> dict[str, Any]:
+def sender_domain(domain: SenderDomain, *, held: bool) -> dict[str, Any]:
     """What reception must know of one sender domain, as short as 100,000 of them ask for."""
     content: dict[str, Any] = {"brand": domain.brand}
     if domain.bounce_domain != default_bounce(domain.name):
         content["bounce"] = domain.bounce_domain
+    if held:
+        content["held"] = True
     if domain.has_own_keys:
         content["signers"] = _signers(domain.dkim)
     return content

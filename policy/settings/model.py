@@ -73,6 +73,10 @@ class Settings(Model):
         default=DomainDefaults(),
         description="Defaults of sender domains; each domain may override them.",
     )
+    unpublished: frozenset[str] = Field(
+        default=frozenset(),
+        description="Sender domains whose needed records are not in DNS; the program fills it in.",
+    )
     brands: tuple[Brand, ...] = Field(
         default=(Brand(name="default", pool=DEFAULT_POOL),),
         description="Brands: each isolates the reputation of its sender domains.",
@@ -169,6 +173,10 @@ class Settings(Model):
     def dkim_keys(self) -> dict[str, DkimKeys]:
         """All DKIM keys by their owner: a brand or a sender domain."""
         return {domain.key_owner: self.dkim_of(domain) for domain in self.domains}
+
+    def is_held(self, domain: SenderDomain) -> bool:
+        """Whether injection is refused for now, until its owner has published its records."""
+        return domain.when_unpublished == "hold" and domain.name in self.unpublished
 
     def takes_reports(self) -> bool:
         """Whether any bounce or feedback domain exists; only then is port 25 of the MTA open."""

@@ -38,6 +38,22 @@ def test_no_file_of_the_policy_holds_a_secret() -> None:
             assert secret.encode() not in file.content
 
 
+def test_a_held_domain_that_is_ready_changes_one_line_and_restarts_nothing() -> None:
+    domains = [{"name": "a.example.com"}, {"name": "b.example.com"}, {"name": "c.example.com"}]
+    before = settings(domains=domains, unpublished=["a.example.com", "b.example.com"])
+    after = settings(domains=domains, unpublished=["a.example.com"])
+    old, new = (data.policy_files(one, example_addresses(one)) for one in (before, after))
+    changed = [(one, other) for one, other in zip(old, new, strict=True) if one != other]
+    ((one, other),) = changed
+    assert one.path.endswith("/sender_domains.json")
+    assert other.effects == ()
+    lines = zip(one.content.splitlines(), other.content.splitlines(), strict=True)
+    assert [line for line, now in lines if line != now] == [
+        b'  "b.example.com": {"brand": "default", "held": true, '
+        b'"signers": [{"algorithm": "rsa", "selector": "s1"}]},'
+    ]
+
+
 def test_lua_is_the_same_in_every_environment() -> None:
     one = settings()
     other = settings(zone="mail.example.org", webhook={"url": "https://other.example.org/events"})

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from policy.settings import Settings, advice
+from policy.settings import Settings, SettingsError, advice
 from tests.policy.settings.good import changed, read, setting
 
 TODAY = datetime.date(2026, 11, 28)
@@ -117,3 +117,34 @@ def test_what_is_probably_forgotten_is_a_warning(path: str, value: object, words
 def test_a_warm_up_that_runs_is_no_warning() -> None:
     plan = {"out-2": {"start": "2026-11-20", "daily": [1] * 9}}
     assert advice.warnings(with_own({"shaping.warmUp": plan}), TODAY) == ()
+
+
+def unpublished(count: int, when: str) -> Settings:
+    names = [f"d{number}.ping8.app" for number in range(count)]
+    domains = [{"name": name, "whenUnpublished": when} for name in names]
+    settings = with_own({"domains": [*domains, {"name": "ready.ping8.app", "brand": "news"}]})
+    return settings.model_copy(update={"unpublished": frozenset(names)})
+
+
+@pytest.mark.parametrize(
+    ("when", "effect"),
+    [("hold", "injection is refused for now"), ("sign-anyway", "receivers cannot verify mail")],
+)
+def test_domains_that_dns_does_not_have_are_named_and_counted(when: str, effect: str) -> None:
+    (line,) = advice.warnings(unpublished(12, when), TODAY)
+    assert f"whenUnpublished = {when}: {effect}" in line
+    assert "d9.ping8.app and 2 more, as DNS does not have" in line
+    assert "run `ping8 domains check`" in line
+    assert "ready.ping8.app" not in line
+    advice.refuse_unpublished(unpublished(12, when))
+
+
+def test_an_update_is_refused_for_domains_that_dns_does_not_have() -> None:
+    with pytest.raises(SettingsError) as refused:
+        advice.refuse_unpublished(unpublished(10, "refuse"))
+    (problem,) = refused.value.problems
+    assert (problem.key, problem.value) == ("ping8-mail:domains[].whenUnpublished", "refuse")
+    assert "d9.ping8.app: run `ping8 domains check`" in problem.fix
+    with pytest.raises(SettingsError, match=r"d9\.ping8\.app and 1,991 more: run"):
+        advice.refuse_unpublished(unpublished(2001, "refuse"))
+    assert advice.warnings(unpublished(10, "refuse"), TODAY) == ()
