@@ -31,6 +31,7 @@ COMMANDS = {
         "Pins version, key and digests of the KumoMTA that hosts install.",
     ),
     "dns": ("ops.cli.dns", "Lists the records that domain owners must publish, and checks them."),
+    "domains": ("ops.cli.domains", "Asks DNS which sender domains are ready to send."),
     "init": ("ops.cli.init", "Asks for the required settings and writes a new stack file."),
     "render": ("ops.cli.render", "Writes every host's files, to read and to validate."),
     "sandbox": ("sandbox.cli", "Runs the platform on this machine, without AWS."),

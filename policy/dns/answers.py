@@ -70,12 +70,12 @@ def read(path: Path) -> dict[str, Answer]:
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not in UTF-8"
         raise UserError(
-            f"{_place(path)}: {why}: restore the file, or remove it and run `ping8 domains check`"
+            f"{place_of(path)}: {why}: restore the file, or remove it and run `ping8 domains check`"
         ) from None
     found: dict[str, Answer] = {}
-    place = _place(path)
+    place = place_of(path)
     for number, line in enumerate(lines, 1):
-        answer = _parsed(line, f"{place} line {number}")
+        answer = parsed(line, f"{place} line {number}")
         if answer.domain in found:
             raise UserError(
                 f"{place} line {number} = {answer.domain}: it is listed twice: keep the newer line"
@@ -84,11 +84,13 @@ def read(path: Path) -> dict[str, Answer]:
     return found
 
 
-def _place(path: Path) -> str:
+def place_of(path: Path) -> str:
+    """A file as messages name it."""
     return f"{path.parent.name}/{path.name}"
 
 
-def _parsed(line: str, place: str) -> Answer:
+def parsed(line: str, place: str) -> Answer:
+    """The answer in a line. Raises `UserError` that names the place."""
     try:
         return _LINE.validate_json(line, strict=True)
     except ValidationError as error:
