@@ -4,7 +4,7 @@ Lua is the same in every environment; what differs is data in `data/`:
 
 | file | read | content |
 |---|---|---|
-| `sources.json` | at run time | source -> `ehlo_domain`, `proxy` (`ip:port`), `private`, `public`, `authentication` |
+| `sources.json` | at run time | source -> `ehlo_domain`, `proxy` (`ip:port`), `private`, `public`, `authentication`, `proxy_suspension` (how long it pauses when its proxy does not answer; only if a pool has another proxy) |
 | `egress.json` | at run time | `pools`: name -> list of sources, each as often as it weighs; `default_source`, `default_pool` |
 | `sender_domains.json` | at run time | domain -> `brand`; `bounce` (envelope sender domain) unless it is `bounce.<domain>`; `held` if its mail is refused for now; `signers` (keys of its own that sign: `selector`, `algorithm`: `rsa` or `ed25519`) unless the brand's sign |
 | `brands.json` | at run time | brand -> `pool`, `retry_interval`, `max_retry_interval`, `max_age`, `signers` |
@@ -50,6 +50,8 @@ _DATA_READ_AT_START = (
     # A busy ready queue keeps its source as it was when the queue was created.
     "sources.json",
 )
+_PROXY_SUSPENSION = "2m"
+"""Each time that it ends, some mail waits for `connect_timeout` if the host is still silent."""
 _DERIVED_FROM_RECEPTION = frozenset({"Reception", "InboundReception"})
 
 
@@ -121,6 +123,7 @@ def reception(settings: Settings) -> dict[str, Any]:
 
 def sources(settings: Settings, addresses: Addresses) -> dict[str, Any]:
     """Egress sources. A source binds its private address; AWS translates it."""
+    covered = _covered(settings)
     return {
         source.name: {
             "ehlo_domain": settings.ehlo(source),
@@ -130,8 +133,22 @@ def sources(settings: Settings, addresses: Addresses) -> dict[str, Any]:
             "authentication": any(
                 proxy.authentication for proxy in settings.proxies if proxy.name == source.proxy
             ),
+            **({"proxy_suspension": _PROXY_SUSPENSION} if source.name in covered else {}),
         }
         for source in settings.sources
+    }
+
+
+def _covered(settings: Settings) -> set[str]:
+    """Sources beside which a pool has one on another proxy: that one can take over.
+
+    Suspending any other source only makes its mail wait longer than the proxy is away.
+    """
+    return {
+        name
+        for pool in settings.pools
+        if len(settings.proxies_of(pool)) > 1
+        for name in pool.sources
     }
 
 

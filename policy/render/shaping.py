@@ -10,6 +10,8 @@ from policy.settings import Settings
 _DEFAULT_PATH = EGRESS_PATH | {
     # Below the TimeoutStopSec of 300 s: then comes SIGKILL, and the last events are lost.
     "system_shutdown_timeout": "240s",
+    # A proxy host that is gone does not refuse, and only then its sources pause.
+    "connect_timeout": "30s",
     # A message that finds it full waits up to a minute: at a large provider's 100 messages/s,
     # a lower limit would leave the connections idle.
     "max_ready": 8192,

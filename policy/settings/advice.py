@@ -153,10 +153,30 @@ def _warnings(settings: Settings, today: datetime.date) -> Iterator[str]:
     for name, plan in warm_up.items():
         if plan.start + datetime.timedelta(days=len(plan.daily)) <= today:
             yield f"{PROJECT}:shaping.warmUp.{name}: it has ended; remove it"
+    yield from _brands_in_one_zone(settings)
     for i, text in enumerate(settings.operators.cidrs):
         network = ipaddress.IPv4Network(text)
         if any(network.subnet_of(private) for private in PRIVATE_NETWORKS):
             yield (
                 f"{PROJECT}:operators.cidrs[{i}] = {text}: a private network can reach the hosts "
                 "only through a VPN or peering, which this program does not create"
+            )
+
+
+def _brands_in_one_zone(settings: Settings) -> Iterator[str]:
+    """Only where there are several proxy hosts: with one, nothing else was meant."""
+    if len(settings.proxies) < 2:
+        return
+    for brand in settings.brands:
+        used = settings.proxies_of(settings.pool(brand.pool))
+        names_used = ", ".join(proxy.name for proxy in used)
+        if len(used) == 1:
+            yield (
+                f"{PROJECT}:brands.{brand.name}: its mail waits while {names_used} is down; add a "
+                f"source on another proxy host to pool {brand.pool}"
+            )
+        elif len({proxy.subnet for proxy in used}) == 1:
+            yield (
+                f"{PROJECT}:brands.{brand.name}: {names_used} are in one availability zone; add a "
+                f"source on a proxy host with subnet {1 - used[0].subnet} to pool {brand.pool}"
             )

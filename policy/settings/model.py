@@ -160,6 +160,11 @@ class Settings(Model):
         """The egress pool of that name."""
         return named(self.pools, name)
 
+    def proxies_of(self, pool: Pool) -> tuple[ProxyHost, ...]:
+        """The proxy hosts that a pool's mail leaves through, in the order of `proxies`."""
+        used = {self.source(name).proxy for name in pool.sources}
+        return tuple(proxy for proxy in self.proxies if proxy.name in used)
+
     def zone_of(self, domain: SenderDomain) -> str | None:
         """The Route 53 zone of a sender domain's records; None if its DNS is elsewhere."""
         if domain.zone is not None:

@@ -173,6 +173,19 @@ def test_a_source_that_moves_to_another_proxy_host_keeps_its_elastic_ip() -> Non
     assert {name for name in added | removed if name.endswith("-eip")} == set()
 
 
+def test_the_sources_of_a_dead_proxy_host_move_with_their_elastic_ips_when_it_is_removed() -> None:
+    second = {"proxies": [*BEFORE["proxies"], {"name": "proxy-2", "subnet": 1}]}
+    spare = {"name": "spare", "proxy": "proxy-2", "ehlo": "spare"}
+    pools = [{"name": "shared-default", "sources": {"proxy-default": 1, "spare": 1}}]
+    common = BEFORE | {"pools": [*pools, *BEFORE["pools"][1:]]}
+    before = run(common | second | {"sources": [*BEFORE["sources"], spare]})
+    moved = [source | {"proxy": "proxy-2"} for source in BEFORE["sources"]]
+    alone = {"proxies": second["proxies"][1:], "sources": [spare, *moved]}
+    added, removed, _ = difference(before, run(common | alone))
+    assert "mail-proxy-1-instance" in removed
+    assert {name for name in added | removed if name.endswith(("-eip", "-ptr"))} == set()
+
+
 def test_a_replaced_instance_is_pushed_to(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes.program("many-brands")
     monkeypatch.setattr("tests.components.cloud.SEED", "another instance")

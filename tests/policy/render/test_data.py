@@ -88,6 +88,28 @@ def test_a_source_binds_its_private_address_behind_its_proxy() -> None:
     assert second["ehlo_domain"] == "out2.mail.example.com"
 
 
+def test_only_a_source_that_another_proxy_can_stand_in_for_pauses_with_its_proxy() -> None:
+    chosen = settings(
+        proxies=[{"name": "proxy-1"}, {"name": "proxy-2"}],
+        sources=[
+            {"name": "proxy-default", "proxy": "proxy-1", "ehlo": "out1"},
+            {"name": "second", "proxy": "proxy-2", "ehlo": "out2"},
+            {"name": "third", "proxy": "proxy-2", "ehlo": "out3"},
+            {"name": "fourth", "proxy": "proxy-2", "ehlo": "out4"},
+        ],
+        pools=[
+            {"name": "shared-default", "sources": {"proxy-default": 1, "second": 1}},
+            {"name": "alone", "sources": {"third": 1, "fourth": 1}},
+        ],
+    )
+    pausing = [
+        name
+        for name, source in load(chosen, "sources.json").items()
+        if "proxy_suspension" in source
+    ]
+    assert pausing == ["proxy-default", "second"]
+
+
 def test_every_active_key_signs_and_the_next_one_does_not() -> None:
     chosen = settings(
         domains=[{"name": "example.com", "dkim": {"active": "s2", "ed25519": True}}],
@@ -134,6 +156,7 @@ def test_shaping_opens_the_webhook_queue_and_layers_the_settings_over_the_defaul
         "ip_lookup_strategy": "Ipv4Only",
         "smtp_port": 25,
         "system_shutdown_timeout": "240s",
+        "connect_timeout": "30s",
         "connection_limit": 3,
     }
     assert tables["gmail.com"] == {"max_ready": 10}

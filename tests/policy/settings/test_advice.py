@@ -148,3 +148,27 @@ def test_an_update_is_refused_for_domains_that_dns_does_not_have() -> None:
     with pytest.raises(SettingsError, match=r"d9\.ping8\.app and 1,991 more: run"):
         advice.refuse_unpublished(unpublished(2001, "refuse"))
     assert advice.warnings(unpublished(10, "refuse"), TODAY) == ()
+
+
+def brands_warned(*proxies: dict[str, Any]) -> tuple[str, ...]:
+    """Advice for two brands, whose pools have two sources on the first and the last proxy."""
+    changes = {
+        "proxies": list(proxies),
+        "sources[1].proxy": proxies[-1]["name"],
+        "pools[0].sources": {"proxy-default": 1, "out-2": 1},
+        "brands[1].isolated": False,
+    }
+    return warned(changes)
+
+
+def test_a_brand_whose_mail_leaves_through_one_proxy_host_is_named_if_there_are_others() -> None:
+    first, second = {"name": "proxy-1"}, {"name": "proxy-2", "subnet": 1}
+    assert brands_warned(first) == ()
+    (line,) = brands_warned(first, second)
+    assert "brands.news: its mail waits while proxy-2 is down" in line
+
+
+def test_a_brand_whose_proxy_hosts_share_a_zone_is_named() -> None:
+    lines = brands_warned({"name": "proxy-1"}, {"name": "proxy-2"})
+    assert "brands.default: proxy-1, proxy-2 are in one availability zone" in lines[0]
+    assert "subnet 1 to pool shared-default" in lines[0]
