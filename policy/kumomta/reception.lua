@@ -194,7 +194,7 @@ function mod.receive(msg)
   text = message_form.write_domains_in_ascii(msg, text)
   local headers = headers_of(msg, text, refuse_repeated)
   local domain = from_domain(msg)
-  local known = data.read('sender_domains')[domain]
+  local known = data.sender_domain(domain)
   if not known and rules.unknown_senders ~= 'accept' then
     refuse_unknown(domain)
   end

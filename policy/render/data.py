@@ -6,7 +6,7 @@ Lua is the same in every environment; what differs is data in `data/`:
 |---|---|---|
 | `sources.json` | at run time | source -> `ehlo_domain`, `proxy` (`ip:port`), `private`, `public`, `authentication`, `proxy_suspension` (how long it pauses when its proxy does not answer; only if a pool has another proxy) |
 | `egress.json` | at run time | `pools`: name -> list of sources, each as often as it weighs; `default_source`, `default_pool` |
-| `sender_domains.json` | at run time | domain -> `brand`; `bounce` (envelope sender domain) unless it is `bounce.<domain>`; `held` if its mail is refused for now; `signers` (keys of its own that sign: `selector`, `algorithm`: `rsa` or `ed25519`) unless the brand's sign |
+| `sender_domains/0.json` to `f.json` | at run time | domain -> its brand, or `brand` with `bounce` (envelope sender domain) unless it is `bounce.<domain>`, `held` if its mail is refused for now, and `signers` (keys of its own that sign: `selector`, `algorithm`: `rsa` or `ed25519`) unless the brand's sign. A domain is in the file of the first digit of its CRC-32 |
 | `brands.json` | at run time | brand -> `pool`, `retry_interval`, `max_retry_interval`, `max_age`, `signers` |
 | `listener_domains.json` | at run time | a domain that takes reports, and is no `bounce.<sender domain>` -> true |
 | `inbox.json` | at run time | whose mail to people is kept: `local_parts`, `addresses` |
@@ -22,6 +22,7 @@ Lua is the same in every environment; what differs is data in `data/`:
 
 import json
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -89,10 +90,7 @@ def data_files(settings: Settings, addresses: Addresses) -> dict[str, bytes]:
     return {
         "sources.json": _json(sources(settings, addresses)),
         "egress.json": _json(egress(settings)),
-        "sender_domains.json": _lines(
-            (domain.name, sender_domain(domain, held=settings.is_held(domain)))
-            for domain in settings.domains
-        ),
+        **sender_domains(settings),
         "brands.json": _json(brands(settings)),
         "listener_domains.json": _lines((name, True) for name in listener_domains(settings)),
         "inbox.json": _json(inbox(settings)),
@@ -186,7 +184,24 @@ def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
     }
 
 
-def sender_domain(domain: SenderDomain, *, held: bool) -> dict[str, Any]:
+def sender_domains(settings: Settings) -> dict[str, bytes]:
+    """The sender domains in 16 files: a message waits for one of them, if it is the first."""
+    entries: dict[str, list[tuple[str, Any]]] = {
+        f"sender_domains/{digit:x}.json": [] for digit in range(16)
+    }
+    for domain in settings.domains:
+        entries[sender_domain_file(domain.name)].append(
+            (domain.name, sender_domain(domain, held=settings.is_held(domain)))
+        )
+    return {name: _lines(each) for name, each in entries.items()}
+
+
+def sender_domain_file(name: str) -> str:
+    """The file that a sender domain is in, where the policy looks it up."""
+    return f"sender_domains/{zlib.crc32(name.encode()):08x}"[:-7] + ".json"
+
+
+def sender_domain(domain: SenderDomain, *, held: bool) -> str | dict[str, Any]:
     """What reception must know of one sender domain, as short as 100,000 of them ask for."""
     content: dict[str, Any] = {"brand": domain.brand}
     if domain.bounce_domain != default_bounce(domain.name):
@@ -195,7 +210,7 @@ def sender_domain(domain: SenderDomain, *, held: bool) -> dict[str, Any]:
         content["held"] = True
     if domain.has_own_keys:
         content["signers"] = _signers(domain.dkim)
-    return content
+    return content if len(content) > 1 else domain.brand
 
 
 def _signers(dkim: DkimKeys) -> list[dict[str, str]]:

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import sqlite3
+import zlib
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -49,6 +50,11 @@ def psl_domain(_ctx: LuaContext, domain: str) -> str | None:
 @api("kumo.digest.sha256")
 def sha256(_ctx: LuaContext, value: Any) -> Fields:
     return Fields("Digest", {"hex": hashlib.sha256(_bytes(value)).hexdigest()})
+
+
+@api("kumo.digest.crc32")
+def crc32(_ctx: LuaContext, value: Any) -> Fields:
+    return Fields("Digest", {"hex": f"{zlib.crc32(_bytes(value)):08x}"})
 
 
 @api("kumo.digest.hmac_sha256")

@@ -267,7 +267,7 @@ def test_validation_names_a_brand_whose_pool_does_not_exist(host: Host) -> None:
 
 def test_validation_names_a_sender_domain_whose_brand_does_not_exist(host: Host) -> None:
     mta = host()
-    edit(mta, "sender_domains.json", lambda data: data["example.com"].update(brand="nobody"))
+    edit(mta, "sender_domains/b.json", lambda data: data["example.com"].update(brand="nobody"))
     assert "sender domain example.com: names brand nobody" in mta.kumod.validate().output
 
 

@@ -45,12 +45,12 @@ def test_a_held_domain_that_is_ready_changes_one_line_and_restarts_nothing() -> 
     old, new = (data.policy_files(one, example_addresses(one)) for one in (before, after))
     changed = [(one, other) for one, other in zip(old, new, strict=True) if one != other]
     ((one, other),) = changed
-    assert one.path.endswith("/sender_domains.json")
+    assert "/sender_domains/" in one.path
     assert other.effects == ()
     lines = zip(one.content.splitlines(), other.content.splitlines(), strict=True)
     assert [line for line, now in lines if line != now] == [
         b'  "b.example.com": {"brand": "default", "held": true, '
-        b'"signers": [{"algorithm": "rsa", "selector": "s1"}]},'
+        b'"signers": [{"algorithm": "rsa", "selector": "s1"}]}'
     ]
 
 
@@ -114,7 +114,7 @@ def test_every_active_key_signs_and_the_next_one_does_not() -> None:
     chosen = settings(
         domains=[{"name": "example.com", "dkim": {"active": "s2", "ed25519": True}}],
     )
-    assert load(chosen, "sender_domains.json")["example.com"]["signers"] == [
+    assert load(chosen, "sender_domains/b.json")["example.com"]["signers"] == [
         {"selector": "s2", "algorithm": "rsa"},
         {"selector": "s2-ed", "algorithm": "ed25519"},
     ]
@@ -171,10 +171,10 @@ def _shaping(chosen: Settings) -> str:
 def test_a_change_of_sender_domains_restarts_nothing_and_one_of_the_server_does() -> None:
     chosen = settings()
     effects = {
-        file.path.rpartition("/")[2]: file.effects
+        file.path.removeprefix(f"{POLICY}/").removeprefix("data/"): file.effects
         for file in data.policy_files(chosen, example_addresses(chosen))
     }
-    for name in ("sender_domains.json", "egress.json", "shaping.toml", "reception.lua"):
+    for name in ("sender_domains/b.json", "egress.json", "shaping.toml", "reception.lua"):
         assert effects[name] == ()
     for name in ("server.json", "server.lua", "correlation.lua", "log_hook.lua", "sources.json"):
         assert effects[name] == ("restart kumomta.service",)
@@ -198,12 +198,10 @@ def test_one_more_sender_domain_with_keys_of_its_brand_is_one_line_of_data() -> 
         return data.data_files(chosen, example_addresses(chosen))
 
     before, after = files("a.example"), files("a.example", "b.example")
-    assert [name for name in after if after[name] != before[name]] == ["sender_domains.json"]
-    added = set(after["sender_domains.json"].splitlines())
-    assert added - set(before["sender_domains.json"].splitlines()) <= {
-        b'  "a.example": {"brand": "default"},',
-        b'  "b.example": {"brand": "default"}',
-    }
+    file = data.sender_domain_file("b.example")
+    assert [name for name in after if after[name] != before[name]] == [file]
+    assert json.loads(before[file]) == {}
+    assert after[file].splitlines()[1:-1] == [b'  "b.example": "default"']
 
 
 def test_kumod_restarts_for_every_module_that_its_start_runs(tmp_path: Path) -> None:
