@@ -60,6 +60,7 @@ def dns(
         typer.echo(zone_text(records), nl=False)
     elif page is None:
         _show(records, states)
+        _say_who_is_held(settings, domains)
     if any(state != "published" for state in states.values()):
         raise typer.Exit(1)
 
@@ -142,6 +143,20 @@ def _show(records: Sequence[Publication], states: Mapping[Publication, str]) -> 
         row = (states.get(record, ""), record.name, record.type, record.value)
         table.add_row(*map(Text, row))
     console().print(table)
+
+
+def _say_who_is_held(settings: Settings, domains: Sequence[str]) -> None:
+    held = [
+        domain.name
+        for domain in settings.domains
+        if settings.is_held(domain) and (not domains or domain.name in domains)
+    ]
+    if held:
+        more = f" and {len(held) - 1:,} more" if held[1:] else ""
+        typer.echo(
+            f"{held[0]}{more} cannot send until `ping8 domains check` has seen the records",
+            err=True,
+        )
 
 
 def page_text(

@@ -50,15 +50,26 @@ def test_an_unknown_sender_domain_is_refused_with_a_5xx_that_names_it(mta: Mta) 
     assert mta.sent == []
 
 
+RECORDED = {
+    "success_count": 0,
+    "fail_count": 1,
+    "failed_recipients": ["u@[203.0.113.25]"],
+    "errors": [
+        "u@[203.0.113.25]: 451 4.7.1 sender domain example.com is held until its DNS records are "
+        "published: see `ping8 domains check`; try again later"
+    ],
+}
+"""What the kumod of August 2026 answered, with status 200, for this policy with this domain held.
+
+Lua's stack trace follows in the lines after the first.
+"""
+
+
 def test_a_held_sender_domain_is_refused_for_now_and_nothing_leaves_unsigned(host: Host) -> None:
     mta = host(settings=settings(unpublished=["example.com"])).start()
-    result = mta.inject()
-    assert (result["success_count"], result["fail_count"]) == (0, 1)
-    assert result["failed_recipients"] == ["u@example.net"]
-    assert (
-        "451 4.7.1 sender domain example.com is held until its DNS records are published"
-        in result["errors"][0]
-    )
+    result = mta.inject(recipients=("u@[203.0.113.25]",))
+    first_lines = [error.partition("\n")[0] for error in result["errors"]]
+    assert {**result, "errors": first_lines} == RECORDED
     mta.kumod.run()
     assert mta.sent == []
 
