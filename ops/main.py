@@ -26,6 +26,7 @@ COMMANDS = {
     "inbox": ("ops.cli.inbox", "Shows mail to postmaster, abuse and report addresses."),
     "drift": ("ops.cli.drift", "Lists how hosts differ from their releases."),
     "rollback": ("ops.cli.rollback", "Switches a host back to a release that it kept."),
+    "rotate": ("ops.cli.rotate", "Rotates DKIM keys and tokens in safe steps."),
     "kumomta": (
         "ops.cli.kumomta",
         "Pins version, key and digests of the KumoMTA that hosts install.",

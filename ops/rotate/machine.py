@@ -130,9 +130,7 @@ def _replace(keys: DkimKeys, seen: Seen, wish: Wish) -> Step | Wait:
         )
     until = since + wish.max_age + MARGIN if since else seen.now
     if seen.now < until and not wish.leaked:
-        return Wait(
-            kind="mail", why=f"mail that {idle} signed may still be in flight", until=until
-        )
+        return Wait(kind="mail", why=f"mail that {idle} signed may still be in flight", until=until)
     return Step(
         kind="make",
         why=f"{idle} gets a new key",

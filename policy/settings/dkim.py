@@ -66,9 +66,13 @@ class DkimKeys(Model):
         first, second = self.selectors
         return first if self.active_selector == second else second
 
+    def base(self, selector: str) -> str:
+        """The selector that one of `published` is made of."""
+        return selector if selector in self.selectors else selector.removesuffix(ED25519_SUFFIX)
+
     def generation(self, selector: str) -> tuple[str, ...]:
         """What distinguishes its key from earlier ones of the selector; nothing for the first."""
-        made = self.made.get(selector) or self.made.get(selector.removesuffix(ED25519_SUFFIX))
+        made = self.made.get(self.base(selector))
         return (re.sub("[-:]", "", made),) if made else ()
 
     def published(self) -> tuple[tuple[str, Algorithm], ...]:

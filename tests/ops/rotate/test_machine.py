@@ -128,9 +128,7 @@ class World:
     def rotate(self, *, leaked: bool) -> Step | Wait:
         """Runs the command once."""
         lacking = {s for s in self.keys if set(self.served[s]) != {self.keys[s]}}
-        seen = Seen(
-            now=self.now, applied=self.written == self.running, lacking=frozenset(lacking)
-        )
+        seen = Seen(now=self.now, applied=self.written == self.running, lacking=frozenset(lacking))
         done = next_step(self.written, seen, Wish(max_age=MAX_AGE, leaked=leaked))
         if isinstance(done, Step):
             self.written = self.written.model_copy(update=dict(done.writes))
@@ -163,16 +161,12 @@ EVENTS = st.one_of(
     st.just(("up",)),
     st.just(("all",)),
     st.tuples(st.just("publish"), st.sampled_from(["s1", "s2"]), st.sampled_from([0, 1])),
-    st.tuples(
-        st.just("wait"), st.sampled_from([1, 1800, 3600, 86_400, 7 * 86_400, 8 * 86_400])
-    ),
+    st.tuples(st.just("wait"), st.sampled_from([1, 1800, 3600, 86_400, 7 * 86_400, 8 * 86_400])),
 )
 
 
-def play(
-    runs: int, events: list[tuple[Any, ...]], *, leaks: frozenset[int] = frozenset()
-) -> World:
-    """Lets it all happen in the middle of a rotation, with mail all the time; checks every moment."""
+def play(runs: int, events: list[tuple[Any, ...]], *, leaks: frozenset[int] = frozenset()) -> World:
+    """Lets it happen in the middle of a rotation, with mail all the time; checks every moment."""
     world, _ = rotated(runs)
     for number, event in enumerate(events):
         match event:
