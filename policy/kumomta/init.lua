@@ -22,6 +22,10 @@ local server = require 'server'
 local validation = require 'validation'
 local webhook = require 'webhook'
 
+-- First of all: KumoMTA's helper answers for its queues of automation, and
+-- `queues` for every other.
+local path_config = paths.setup(data.load 'warm_up')
+
 -- Starting.
 kumo.on('pre_init', server.pre_init)
 kumo.on('init', server.init)
@@ -36,7 +40,7 @@ kumo.on('smtp_server_message_received', reports.receive)
 kumo.on('get_queue_config', queues.config)
 kumo.on('get_egress_pool', egress.pool)
 kumo.on('get_egress_source', egress.source)
-kumo.on('get_egress_path_config', paths.setup(data.load 'warm_up'))
+kumo.on('get_egress_path_config', path_config)
 
 -- Events to PING8.
 kumo.on('should_enqueue_log_record', log_hook.should_enqueue)

@@ -8,6 +8,7 @@ local data = require 'data'
 local egress = require 'egress'
 local log_hook = require 'log_hook'
 local outbox_log = require 'outbox_log'
+local paths = require 'paths'
 
 local mod = {}
 
@@ -112,6 +113,7 @@ function mod.init()
   ask_for_mta_sts(server)
   define_spools()
   configure_logs(server)
+  paths.publish()
   start_listeners(server)
 end
 

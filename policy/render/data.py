@@ -14,7 +14,8 @@ Lua is the same in every environment; what differs is data in `data/`:
 | `webhook.json` | at run time | `batch_size`, `leave_out`, `failure_field`, `timeout`, and in seconds `retry_interval`, `max_retry_interval`, `max_event_age` |
 | `shaping.toml` | at run time | KumoMTA's shaping tables |
 | `bounces.toml` | by `init` | classes of answers, the same in every environment: `policy/kumomta/data/` |
-| `warm_up.json` | at run time | `refresh`, `community`; `sources`: source -> `start` (date), `daily` (messages of each day), `pools` (the sources of each of its pools) |
+| `automation.json` | by `init`, and by tsa-daemon | `listen`, `trusted_hosts`; `publish` and `subscribe` (URLs of tsa-daemons) |
+| `warm_up.json` | at run time | `refresh`, `files` (shaping files, for tsa-daemon too); `sources`: source -> `start` (date), `daily` (messages of each day), `pools` (the sources of each of its pools) |
 | `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `report_size_limit`, `transport`, `disabled_records`, `community_bounces`, `log_delayed`, `mta_sts`, `signers` (how many at most) |
 
 `ping8-outbox.service` reads `webhook.json` too, each time that it looks for events.
@@ -23,7 +24,7 @@ Lua is the same in every environment; what differs is data in `data/`:
 import json
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,14 @@ from policy.contract import DEFAULT_POOL, DEFAULT_SOURCE, POLICY
 from policy.limits import SMTP_MESSAGES_PER_MINUTE, SMTP_MESSAGES_PER_SESSION
 from policy.record_names import bounce_target
 from policy.release import ReleaseFile
-from policy.render.shaping import shaping_toml, warm_up
+from policy.render.shaping import automation, shaping_toml, warm_up
 from policy.settings import Settings
 from policy.settings.base import named, seconds
 from policy.settings.dkim import DkimKeys
 from policy.settings.domains import SenderDomain, default_bounce
 
 RESTART = ("restart kumomta.service",)
+RESTART_TSA = ("restart tsa-daemon.service",)
 
 INBOX_LOCAL_PARTS = ("abuse", "postmaster")
 
@@ -46,6 +48,7 @@ _LUA = Path(__file__).parents[1] / "kumomta"
 BOUNCES = _LUA / "data/bounces.toml"
 _REQUIRE = re.compile(r"require ?\(?'(\w+)'")
 _DATA_READ_AT_START = (
+    "automation.json",
     "bounces.toml",
     "server.json",
     # A busy ready queue keeps its source as it was when the queue was created.
@@ -67,10 +70,16 @@ def policy_files(settings: Settings, addresses: Addresses) -> tuple[ReleaseFile,
         ReleaseFile(
             path=f"{POLICY}/{name}",
             content=content,
-            effects=RESTART if name.removeprefix("data/") in at_start else (),
+            effects=_effects(settings, name.removeprefix("data/"), at_start),
         )
         for name, content in sorted(contents.items())
     )
+
+
+def _effects(settings: Settings, name: str, at_start: Container[str]) -> tuple[str, ...]:
+    if name == "automation.json" and settings.shaping.automation:
+        return (*RESTART_TSA, *RESTART)
+    return RESTART if name in at_start else ()
 
 
 def read_at_start() -> frozenset[str]:
@@ -98,6 +107,7 @@ def data_files(settings: Settings, addresses: Addresses) -> dict[str, bytes]:
         "reception.json": _json(reception(settings)),
         "webhook.json": _json(webhook(settings)),
         "shaping.toml": shaping_toml(settings).encode(),
+        "automation.json": _json(automation(settings)),
         "warm_up.json": _json(warm_up(settings)),
         "server.json": _json(server(settings)),
     }

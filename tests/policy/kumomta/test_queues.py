@@ -243,7 +243,7 @@ def test_validation_names_a_warm_up_of_an_unknown_source(host: Host) -> None:
     mta = host()
     path = mta.path("/opt/kumomta/etc/policy/data/warm_up.json")
     path.write_text(
-        '{"community": true, "refresh": "1h", '
+        '{"files": [], "refresh": "1h", '
         '"sources": {"typo": {"start": "2026-12-01", "daily": [1], "pools": []}, '
         '"proxy-default": {"start": "soon", "daily": [1], "pools": []}}}'
     )

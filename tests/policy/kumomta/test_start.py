@@ -315,3 +315,10 @@ def test_a_proxy_that_asks_for_a_password_gets_it_from_the_environment(host: Hos
     mta.inject()
     mta.kumod.run()
     assert mta.kumod.smtp.connections[0].socks5_credentials == ("ping8", "secret-of-the-proxy")
+
+
+def test_a_policy_with_automation_starts_where_there_is_no_daemon(host: Host) -> None:
+    mta = host(settings=settings(shaping={"automation": True})).start()
+    mta.inject()
+    mta.kumod.run()
+    assert len(mta.events("Delivery")) == 1

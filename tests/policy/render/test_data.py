@@ -10,6 +10,7 @@ from policy.dns.plan import mail_records
 from policy.render import data
 from policy.render.environment import mta_environment
 from policy.render.example import example_addresses, throw_away_secrets
+from policy.render.shaping import automation
 from policy.settings import Settings
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import Mta
@@ -108,6 +109,41 @@ def test_only_a_source_that_another_proxy_can_stand_in_for_pauses_with_its_proxy
         if "proxy_suspension" in source
     ]
     assert pausing == ["proxy-default", "second"]
+
+
+def test_kumod_and_tsa_daemon_read_the_same_shaping_files() -> None:
+    daemon = (LUA.parent / "tsa" / "init.lua").read_text()
+    paths = (LUA / "paths.lua").read_text()
+    assert "load('warm_up').files" in daemon
+    assert "extra_files = options.files" in paths
+    assert "no_default_files = true" in paths
+    own = f"{POLICY}/data/shaping.toml"
+    assert load(settings(shaping={"community": False}), "warm_up.json")["files"] == [own]
+    stock, community, last = load(settings(), "warm_up.json")["files"]
+    assert (stock.split("/")[-2], community.split("/")[-2], last) == (
+        "policy-extras",
+        "community",
+        own,
+    )
+
+
+def test_records_for_each_tsa_daemon_have_a_path_of_their_own() -> None:
+    chosen = settings(shaping={"automation": True})
+    found = load(chosen, "automation.json")
+    assert found == {
+        "listen": ["127.0.0.1:8008"],
+        "trusted_hosts": ["127.0.0.1"],
+        "publish": ["http://127.0.0.1:8008"],
+        "subscribe": ["http://127.0.0.1:8008"],
+    }
+    tables = tomllib.loads(
+        data.data_files(chosen, example_addresses(chosen))["shaping.toml"].decode()
+    )
+    assert tables["http://127.0.0.1:8008.tsa.kumomta"]["connection_limit"] == "local:5"
+    assert automation(chosen, ("10.8.0.10", "10.8.64.10"))["publish"] == [
+        "http://10.8.0.10:8008",
+        "http://10.8.64.10:8008",
+    ]
 
 
 def test_every_active_key_signs_and_the_next_one_does_not() -> None:
