@@ -144,16 +144,12 @@ class World:
     def _install(self, chosen: Settings, domains: int) -> None:
         addresses, secrets = example_addresses(chosen), throw_away_secrets(chosen)
         for source in addresses.sources.values():
-            _ip("addr", "replace", f"{source.private}/32", "dev", "lo")
+            ip("addr", "replace", f"{source.private}/32", "dev", "lo")
         for file in (*data.policy_files(chosen, "mta-1", addresses), *dkim_files(secrets)):
             path = Path(file.path)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.content)
-        table = Path("/opt/kumomta/etc/policy/data/sender_domains.json")
-        content = json.loads(table.read_text())
-        for number in range(domains - len(content) if content else 0):
-            content[f"d{number}.example"] = content["example.com"]
-        table.write_text(json.dumps(content))
+        write_domains(Path("/opt/kumomta/etc/policy/data"), domains)
         Path("/var/spool/kumomta/ping8/outbox").mkdir(parents=True)
         written = mta_environment(chosen, addresses, secrets).content.decode()
         self.environment |= dict(line.split("=", 1) for line in shlex.split(written)) | {
@@ -165,7 +161,7 @@ class World:
             self._proxy(addresses.proxies[proxy.name].private, proxy.port)
 
     def _proxy(self, address: str, port: int) -> None:
-        _ip("addr", "replace", f"{address}/32", "dev", "lo")
+        ip("addr", "replace", f"{address}/32", "dev", "lo")
         self._start(["/opt/kumomta/sbin/proxy-server", "--listen", f"{address}:{port}"])
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
@@ -213,6 +209,17 @@ class World:
             server.server_close()
 
 
+def write_domains(folder: Path, count: int) -> None:
+    """Give the host so many sender domains that are like example.com."""
+    tables = {path: json.loads(path.read_text()) for path in folder.glob("sender_domains/*.json")}
+    one = tables[folder / data.sender_domain_file("example.com")].get("example.com")
+    for number in range(count - 1 if one else 0):
+        name = f"d{number}.example"
+        tables[folder / data.sender_domain_file(name)][name] = one
+    for path, content in tables.items():
+        path.write_text(json.dumps(content))
+
+
 @contextlib.contextmanager
 def world(variant: Variant, *, domains: int = 1) -> Iterator[World]:
     """A running world; its programs end with it."""
@@ -225,7 +232,7 @@ def world(variant: Variant, *, domains: int = 1) -> Iterator[World]:
         made.stop()
 
 
-def _ip(*words: str) -> None:
+def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True)
 
 
@@ -312,7 +319,7 @@ def measure(variant: Variant, *, domains: int = 1) -> tuple[float, float]:
 
 def inside() -> None:
     """In the namespaces: measure in turn, several times, and print the least disturbed of each."""
-    _ip("addr", "add", f"{SINK}/32", "dev", "lo")
+    ip("addr", "add", f"{SINK}/32", "dev", "lo")
     runs = [(name, variant, 1) for name, variant in VARIANTS.items()]
     runs += [
         (f"signed, {domains:,} sender domains", VARIANTS[_SIGNED], domains) for domains in GROWTH

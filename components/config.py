@@ -12,6 +12,7 @@ from pulumi.runtime import config as stack_config
 from pydantic import SecretStr
 
 from components.credentials import Given, KeyPair
+from policy.dns.answers import with_answers
 from policy.errors import UserError
 from policy.render.check import check
 from policy.secrets import TEXTS
@@ -45,6 +46,8 @@ def read() -> Configuration:
     region = values.get("aws:region", "")
     try:
         settings = load(raw, environment=pulumi.get_stack(), region=region, directory=STACKS)
+        settings = with_answers(settings, STACKS)
+        advice.refuse_unpublished(settings)
         check(settings)
     except UserError as error:
         raise pulumi.RunError(str(error)) from None

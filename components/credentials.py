@@ -139,7 +139,8 @@ class Credentials(pulumi.ComponentResource):
             for selector, kind in dkim.published():
                 which = (owner, selector)
                 keys[which] = args.given.dkim_keys.get(which) or self._dkim_key(
-                    f"dkim-{owner}-{selector}", dkim.bits if kind == "rsa" else None
+                    "-".join(("dkim", owner, selector, *dkim.generation(selector))),
+                    dkim.bits if kind == "rsa" else None,
                 )
         return keys
 

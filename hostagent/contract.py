@@ -36,6 +36,12 @@ KUMOD_PORT = 8000
 KUMOD_API = f"http://127.0.0.1:{KUMOD_PORT}"
 """kumod's HTTP listener: injection behind Nginx, metrics and the admin API."""
 
+TSA_PORT = 8008
+TSA = f"http://127.0.0.1:{TSA_PORT}"
+"""tsa-daemon's HTTP listener."""
+AUTOMATION_QUEUE = ".tsa.kumomta"
+"""How the queues of records for a tsa-daemon end, after its URL."""
+
 FORWARDER_PORT = 8010
 FORWARDER = f"http://127.0.0.1:{FORWARDER_PORT}/"
 """Where the log hook posts; `hostagent.events.forwarder` forwards each event to PING8."""

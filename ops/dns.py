@@ -2,10 +2,12 @@
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 from rich.console import Console
@@ -17,6 +19,7 @@ from ops.doctor.resolver import LookupFailed, Resolver
 from ops.local import local_stack
 from ops.output import console
 from ops.stackfile import read_stack_file
+from policy.dns.answers import is_published
 from policy.dns.publish import Publication, records_to_publish, zone_text
 from policy.errors import UsageError
 from policy.settings import Settings, names
@@ -24,6 +27,11 @@ from policy.settings.problems import nearest
 
 _AT_ONCE = 64
 """Questions to DNS at a time."""
+_PART = 2048
+"""Questions that wait in memory."""
+
+_Item = TypeVar("_Item")
+_Answer = TypeVar("_Answer")
 
 
 def dns(
@@ -44,7 +52,7 @@ def dns(
         local = local_stack(stack)
         states = published(records, resolvers or ([local.resolver] if local else ()))
     if page is not None:
-        page.write_text(_page(records, domains), "utf-8")
+        page.write_text(page_text(records, domains, states), "utf-8")
     if as_json:
         rows = [{**one.as_dict(), "published": states.get(one)} for one in records]
         typer.echo(json.dumps(rows))
@@ -52,6 +60,7 @@ def dns(
         typer.echo(zone_text(records), nl=False)
     elif page is None:
         _show(records, states)
+        _say_who_is_held(settings, domains)
     if any(state != "published" for state in states.values()):
         raise typer.Exit(1)
 
@@ -76,31 +85,53 @@ def chosen(settings: Settings, domains: Sequence[str]) -> tuple[Publication, ...
 
 def published(records: Sequence[Publication], resolvers: Sequence[str]) -> dict[Publication, str]:
     """The state of each record: published, missing, another value, or why it is unknown."""
-    resolver = Resolver(tuple(resolvers))
+    states = asked(records, partial(_state, Resolver(tuple(resolvers))))
+    return dict(zip(records, states, strict=True))
+
+
+def asked(items: Sequence[_Item], question: Callable[[_Item], _Answer]) -> Iterator[_Answer]:
+    """Answers in order, asked side by side, with a progress bar on a terminal.
+
+    Whoever stops waiting for answers also ends the questions that have not begun.
+    """
     progress = Console(stderr=True)
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        states = track(
-            pool.map(partial(_state, resolver), records),
+    pool = ThreadPoolExecutor(max_workers=_AT_ONCE)
+    try:
+        yield from track(
+            chain.from_iterable(pool.map(question, part) for part in _parts(items)),
             description="Asking DNS",
-            total=len(records),
+            total=len(items),
             console=progress,
             disable=not progress.is_terminal,
             transient=True,
         )
-        return dict(zip(records, states, strict=True))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _parts(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    return (items[start : start + _PART] for start in range(0, len(items), _PART))
+
+
+def values(resolver: Resolver, record: Publication) -> list[str]:
+    """What DNS has for the name and type of a record. Raises `LookupFailed`."""
+    if record.type == "TXT":
+        return resolver.txt(record.name)
+    return resolver.texts(record.name, record.type)
+
+
+def state(record: Publication, found: Sequence[str]) -> str:
+    """Whether a record is among what DNS has, in words."""
+    if is_published(record, found):
+        return "published"
+    return f"another value: {found[0]}" if found else "missing"
 
 
 def _state(resolver: Resolver, record: Publication) -> str:
     try:
-        if record.type == "TXT":
-            values = resolver.txt(record.name)
-        else:
-            values = resolver.texts(record.name, record.type)
+        return state(record, values(resolver, record))
     except LookupFailed as error:
         return f"not known: {error}"
-    if record.value.rstrip(".").lower() in (value.lower() for value in values):
-        return "published"
-    return f"another value: {values[0]}" if values else "missing"
 
 
 def _show(records: Sequence[Publication], states: Mapping[Publication, str]) -> None:
@@ -114,20 +145,38 @@ def _show(records: Sequence[Publication], states: Mapping[Publication, str]) -> 
     console().print(table)
 
 
-def _page(records: Sequence[Publication], domains: Sequence[str]) -> str:
+def _say_who_is_held(settings: Settings, domains: Sequence[str]) -> None:
+    held = [
+        domain.name
+        for domain in settings.domains
+        if settings.is_held(domain) and (not domains or domain.name in domains)
+    ]
+    if held:
+        more = f" and {len(held) - 1:,} more" if held[1:] else ""
+        typer.echo(
+            f"{held[0]}{more} cannot send until `ping8 domains check` has seen the records",
+            err=True,
+        )
+
+
+def page_text(
+    records: Sequence[Publication], domains: Sequence[str], states: Mapping[Publication, str]
+) -> str:
     """One self-contained page for a domain's owner, who does not know ping8."""
     rows = "".join(
         "<tr>"
         + "".join(f"<td>{html.escape(str(text))}</td>" for text in (r.name, r.type, r.ttl, r.value))
-        + f"</tr><tr class=why><td colspan=4>{html.escape(r.why)}</td></tr>"
+        + (f"<td>{html.escape(states.get(r, 'not known'))}</td>" if states else "")
+        + f"</tr><tr class=why><td colspan=5>{html.escape(r.why)}</td></tr>"
         for r in records
     )
     title = html.escape(f"DNS records for {', '.join(domains) or 'your domains'}")
+    today = "<th>in DNS" if states else ""
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
         "<style>body{font:16px system-ui;margin:2em;max-width:70em}td,th{padding:.3em .8em;"
         "text-align:left;word-break:break-all}.why td{color:#555;border-bottom:1px solid #ccc}"
         f"</style><h1>{title}</h1><p>Please add these records to the domain's DNS. Names are "
         "given in full. You do not have to remove anything.</p>"
-        f"<table><tr><th>name<th>type<th>TTL<th>value</tr>{rows}</table></html>\n"
+        f"<table><tr><th>name<th>type<th>TTL<th>value{today}</tr>{rows}</table></html>\n"
     )

@@ -27,7 +27,7 @@ QUESTIONS: Mapping[str, str] = {
 }
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _OPTIONAL = ("ssh_keys",)
-_FILL_IN = ("environment", "region", "domains")
+_FILL_IN = ("environment", "region", "domains", "unpublished")
 
 
 def init(stack: str, answers: Mapping[str, str | None], directory: Path = STACKS) -> Path:

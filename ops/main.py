@@ -28,11 +28,13 @@ COMMANDS = {
     "inbox": ("ops.cli.inbox", "Shows mail to postmaster, abuse and report addresses."),
     "drift": ("ops.cli.drift", "Lists how hosts differ from their releases."),
     "rollback": ("ops.cli.rollback", "Switches a host back to a release that it kept."),
+    "rotate": ("ops.cli.rotate", "Rotates DKIM keys and tokens in safe steps."),
     "kumomta": (
         "ops.cli.kumomta",
         "Pins version, key and digests of the KumoMTA that hosts install.",
     ),
     "dns": ("ops.cli.dns", "Lists the records that domain owners must publish, and checks them."),
+    "domains": ("ops.cli.domains", "Asks DNS which sender domains are ready to send."),
     "init": ("ops.cli.init", "Asks for the required settings and writes a new stack file."),
     "render": ("ops.cli.render", "Writes every host's files, to read and to validate."),
     "sandbox": ("sandbox.cli", "Runs the platform on this machine, without AWS."),

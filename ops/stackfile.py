@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from policy.dns.answers import with_answers
 from policy.errors import UserError
 from policy.settings import Settings, load, stack_file
 from policy.settings.problems import nearest
@@ -24,7 +25,8 @@ def stack_names(directory: Path = STACKS) -> tuple[str, ...]:
 def read_stack_file(stack: str, directory: Path = STACKS) -> Settings:
     """The settings of a stack. Encrypted secrets count as given; their values stay unknown.
 
-    Raises `UserError` if there is no such file, `SettingsError` if its settings are wrong.
+    Raises `UserError` if there is no such file, or a wrong line in the answers of DNS beside it;
+    `SettingsError` if its settings are wrong.
     """
     # Pulumi also takes `organization/project/stack` and `organization/stack`.
     stack = stack.rpartition("/")[2]
@@ -35,12 +37,13 @@ def read_stack_file(stack: str, directory: Path = STACKS) -> Settings:
         fix = f"did you mean {near}?" if near else f"there are: {', '.join(known) or 'none'}"
         raise UserError(f"stack {stack!r}: no file {path.name} in {directory.name}/; {fix}")
     file = stack_file.read_stack_file(path)
-    return load(
+    settings = load(
         from_stack_file(file.config),
         environment=stack,
         region=file.region,
         directory=directory,
     )
+    return with_answers(settings, directory)
 
 
 class _Dumper(yaml.SafeDumper):

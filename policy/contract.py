@@ -5,6 +5,7 @@ The Lua modules are the same in every environment and read no Python:
 """
 
 from hostagent.contract import (
+    AUTOMATION_QUEUE,
     DEAD_LETTERS,
     DKIM_KEYS,
     ENVIRONMENT,
@@ -21,6 +22,8 @@ from hostagent.contract import (
     RECONCILED,
     REPUTATION,
     SPOOL,
+    TSA,
+    TSA_PORT,
 )
 
 SENDER = "ping8_webhook_sender"
@@ -52,6 +55,7 @@ ED25519_SUFFIX = "-ed"
 """What the selectors of Ed25519 keys end in."""
 
 __all__ = [
+    "AUTOMATION_QUEUE",
     "DEAD_LETTERS",
     "DEFAULT_POOL",
     "DEFAULT_SOURCE",
@@ -77,4 +81,6 @@ __all__ = [
     "SENDER",
     "SOCKS_USER",
     "SPOOL",
+    "TSA",
+    "TSA_PORT",
 ]

@@ -24,7 +24,7 @@ _BEARER = re.compile(rb"Bearer\s+([A-Za-z0-9._~+/=-]+)")
 _NO_PASSWORD, _NO_METHOD = 0, 255
 _UDP = bytes((5, 3, 0, 1, 0, 0, 0, 0, 0, 0))
 """A request for UDP (RFC 1928, 4), which KumoProxy does not serve."""
-_KINDS = frozenset({"liveness", "injection", "socks5", "banner"})
+_KINDS = frozenset({"liveness", "injection", "socks5", "banner", "answer"})
 """A live release may be of an older policy, with other kinds of checks."""
 _SETTLES = 5.0
 """A service that exits at once is noticed only after a short wait."""
@@ -121,7 +121,7 @@ def tests_of(host: Host, manifest: Manifest, check: Check) -> Iterable[Test]:
     if check.kind in ("liveness", "injection"):
         # A separate check: a server that was failing before must still answer afterwards.
         yield Test(f"{name} at all", lambda: _expect(check.target, None, bool, ""))
-    if check.kind == "liveness":
+    if check.kind in ("liveness", "answer"):
         yield Test(name, lambda: _expect(check.target, None, lambda code: code == 200, "200"))
     elif check.kind == "socks5":
         yield Test(name, lambda: socks5(check.target))

@@ -140,7 +140,7 @@ class Check:
     read on the host). `socks5`, `banner`: a SOCKS5 proxy or an SMTP server greets at `host:port`.
     """
 
-    kind: Literal["liveness", "injection", "socks5", "banner"] = field(metadata=by(str))
+    kind: Literal["liveness", "injection", "socks5", "banner", "answer"] = field(metadata=by(str))
     target: str = field(metadata=by(str))
     token_file: str | None = field(default=None, metadata=by(optional(str)))
 

@@ -8,6 +8,7 @@ from ops.doctor.https import Endpoint
 from ops.doctor.registry import About
 from ops.stack import Deployment, Egress, HostAccess
 from policy.settings.domains import SenderDomain
+from policy.settings.egress import Brand
 from policy.settings.hosts import ProxyHost
 
 
@@ -48,7 +49,7 @@ def _issued(case: Case) -> list[Endpoint]:
     return _mta_name(case) if case.settings.certificate.kind == "acme" else []
 
 
-def _name(thing: HostAccess | Egress | ProxyHost | SenderDomain) -> str:
+def _name(thing: HostAccess | Egress | ProxyHost | SenderDomain | Brand) -> str:
     return thing.name
 
 
@@ -74,6 +75,7 @@ TOPIC = About[str](
 )
 """The alarm topic, if operators are subscribed to one of ours."""
 PROXIES = About[ProxyHost](things=lambda case: case.settings.proxies, name=_name)
+BRANDS = About[Brand](things=lambda case: case.settings.brands, name=_name)
 SOURCES = About[Egress](things=lambda case: case.deployment.egress.values(), name=_name)
 DOMAINS = About[SenderDomain](things=chosen_domains, name=_name)
 SELECTORS = About[Selector](things=_selectors, name=lambda each: f"{each.domain.name} {each.name}")

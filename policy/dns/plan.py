@@ -156,6 +156,17 @@ def domain_records(settings: Settings, domain: SenderDomain) -> Iterator[Record]
     yield from _own_spf(settings, domain)
 
 
+def needed_records(settings: Settings, domain: SenderDomain) -> Iterator[Record]:
+    """Those that mail of a sender domain needs: the keys that sign it, and its bounce domain."""
+    signing = {
+        names.dkim(selector, domain.name) for selector, _ in settings.dkim_of(domain).signing()
+    }
+    yield from (record for record in _keys(settings, domain) if record.name in signing)
+    if settings.reception.envelope_sender == "bounce-domain":
+        bounce = domain.bounce_domain
+        yield from (record for record in _returns(settings, domain) if record.name == bounce)
+
+
 def _brand_targets(settings: Settings) -> Iterator[Record]:
     """What domains of a brand point at: its keys, and its bounce domain with MX and SPF."""
     used = dict.fromkeys(domain.brand for domain in settings.domains)

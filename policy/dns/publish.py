@@ -31,12 +31,12 @@ class Publication:
 
 def records_to_publish(settings: Settings) -> tuple[Publication, ...]:
     """Every record for domains whose DNS is elsewhere; settings alone decide them."""
-    return _publications(plan.mail_records(settings))
+    return of_records(plan.mail_records(settings))
 
 
 def publications_of(settings: Settings, domain: SenderDomain) -> tuple[Publication, ...]:
     """Those of one sender domain."""
-    return _publications(plan.domain_records(settings, domain))
+    return of_records(plan.domain_records(settings, domain))
 
 
 def in_short(settings: Settings) -> tuple[Publication, ...]:
@@ -52,7 +52,7 @@ def in_short(settings: Settings) -> tuple[Publication, ...]:
             alike.add(kind)
             own = publications_of(settings, domain)
             found |= dict.fromkeys(_of_any(domain.name, each) for each in own)
-    return (*found, *dict.fromkeys(_publications(plan.dmarc_receivers(settings))))
+    return (*found, *dict.fromkeys(of_records(plan.dmarc_receivers(settings))))
 
 
 def _of_any(name: str, one: Publication) -> Publication:
@@ -61,7 +61,8 @@ def _of_any(name: str, one: Publication) -> Publication:
     )
 
 
-def _publications(records: Iterable[plan.Record]) -> tuple[Publication, ...]:
+def of_records(records: Iterable[plan.Record]) -> tuple[Publication, ...]:
+    """Those of the records that owners publish."""
     return tuple(
         Publication(name=record.name, type=record.type, value=value, ttl=record.ttl, why=record.why)
         for record in records

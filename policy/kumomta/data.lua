@@ -18,9 +18,39 @@ mod.read = kumo.memoize(mod.load, {
   name = 'ping8_data',
   ttl = '1 hour',
   -- As many as are read: what an older epoch read goes when the new one is.
-  capacity = 10,
+  capacity = 9,
   invalidate_with_epoch = true,
 })
+
+-- The sender domains are in 16 files, so that the first message after a change
+-- waits for one of them and not for 100,000 lines.
+local read_sender_domains = kumo.memoize(mod.load, {
+  name = 'ping8_sender_domains',
+  ttl = '1 hour',
+  capacity = 16,
+  invalidate_with_epoch = true,
+})
+
+-- What the data says of a sender domain: its brand, if nothing else differs.
+local function sender_domain(content, domain)
+  local known = content[domain]
+  return type(known) == 'string' and { brand = known } or known
+end
+
+function mod.sender_domain(domain)
+  local file = kumo.digest.crc32(domain).hex:sub(1, 1)
+  return sender_domain(read_sender_domains('sender_domains/' .. file), domain)
+end
+
+-- All of them, for validation.
+function mod.each_sender_domain(act)
+  for digit = 0, 15 do
+    local content = mod.load(string.format('sender_domains/%x', digit))
+    for domain in pairs(content) do
+      act(domain, sender_domain(content, domain))
+    end
+  end
+end
 
 function mod.path(file)
   return DIRECTORY .. file

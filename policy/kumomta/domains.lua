@@ -15,7 +15,7 @@ function mod.takes_reports(domain)
     return true
   end
   local sender = domain:match '^bounce%.(.+)$'
-  local known = sender and data.read('sender_domains')[sender]
+  local known = sender and data.sender_domain(sender)
   return known ~= nil and known.bounce == nil
 end
 

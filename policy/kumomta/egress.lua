@@ -36,6 +36,11 @@ function mod.make_source(name)
     socks5_proxy_server = source.proxy,
     socks5_proxy_source_address = source.private,
   }
+  -- One refusal is enough: for a while mail leaves through the pool's other
+  -- sources, then this proxy is asked again.
+  if source.proxy_suspension then
+    params.suspend_when_proxy_unhealthy = { duration = source.proxy_suspension }
+  end
   if source.authentication then
     params.socks5_proxy_username, params.socks5_proxy_password =
       credentials(name)

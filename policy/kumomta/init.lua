@@ -24,6 +24,9 @@ local validation = require 'validation'
 local webhook = require 'webhook'
 
 local several = data.load('server').several_nodes
+-- First of all: KumoMTA's helper answers for its queues of automation, and
+-- `queues` for every other.
+local path_config = paths.setup(data.load 'warm_up', several)
 
 -- Starting.
 kumo.on('pre_init', server.pre_init)
@@ -39,7 +42,7 @@ kumo.on('smtp_server_message_received', reports.receive)
 kumo.on('get_queue_config', queues.config)
 kumo.on('get_egress_pool', egress.pool)
 kumo.on('get_egress_source', egress.source)
-kumo.on('get_egress_path_config', paths.setup(data.load 'warm_up', several))
+kumo.on('get_egress_path_config', path_config)
 
 -- Events to PING8.
 kumo.on('should_enqueue_log_record', log_hook.should_enqueue)

@@ -1,6 +1,6 @@
 -- Egress paths: KumoMTA's shaping helper over the community rules and our
--- shaping.toml, and on top the limit of the day for an address that is
--- being warmed up.
+-- shaping.toml, what its automation decided, and on top the limit of the day
+-- for an address that is being warmed up.
 local kumo = require 'kumo'
 local shaping = require 'policy-extras.shaping'
 
@@ -106,16 +106,21 @@ end
 -- the MX of the domains that shaping rules roll up; one that does not resolve is a
 -- warning.
 function mod.setup(options, several)
-  local files = { data.path 'shaping.toml' }
-  if options.community then
-    table.insert(files, 1, '/opt/kumomta/share/community/shaping.toml')
-  end
+  local automation = data.load 'automation'
   local shaper = shaping:setup_with_automation {
-    publish = {},
-    subscribe = {},
-    no_default_files = not options.community,
-    extra_files = files,
+    publish = automation.publish,
+    subscribe = automation.subscribe,
+    no_default_files = true,
+    extra_files = options.files,
+    -- Most records are deliveries, and no rule is about them.
+    additional_skip_log_record_types = { 'Delivery' },
   }
+  -- For init, once.
+  function mod.publish()
+    if #automation.publish > 0 then
+      shaper.setup_publish()
+    end
+  end
   return function(domain, source, site)
     if transfer.is_queue(domain) then
       return kumo.make_egress_path(transfer.path())

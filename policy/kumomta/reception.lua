@@ -154,6 +154,18 @@ local function refuse_unknown(domain)
   )
 end
 
+-- Its owner has not published the records that mail needs; PING8 tries again.
+local function refuse_held(domain)
+  kumo.reject(
+    451,
+    string.format(
+      '4.7.1 sender domain %s is held until its DNS records are published: '
+        .. 'see `ping8 domains check`; try again later',
+      ascii(domain)
+    )
+  )
+end
+
 -- Mail to the name of the webhook queue would be posted as an event.
 local function check_recipient(msg, only)
   local recipient = msg:recipient()
@@ -182,9 +194,12 @@ function mod.receive(msg)
   text = message_form.write_domains_in_ascii(msg, text)
   local headers = headers_of(msg, text, refuse_repeated)
   local domain = from_domain(msg)
-  local known = data.read('sender_domains')[domain]
+  local known = data.sender_domain(domain)
   if not known and rules.unknown_senders ~= 'accept' then
     refuse_unknown(domain)
+  end
+  if known and known.held then
+    refuse_held(domain)
   end
   local missing = correlation.capture(msg, headers)
   if missing and rules.missing_headers == 'refuse' then

@@ -64,8 +64,7 @@ local function replace(msg, kind, content_type, status, original)
 end
 
 local function is_foreign(domain)
-  return not domains.takes_reports(domain)
-    and not data.read('sender_domains')[domain]
+  return not domains.takes_reports(domain) and not data.sender_domain(domain)
 end
 
 -- The address that a bounce is about, where its status part names none: the

@@ -8,6 +8,7 @@ local data = require 'data'
 local egress = require 'egress'
 local log_hook = require 'log_hook'
 local outbox_log = require 'outbox_log'
+local paths = require 'paths'
 local shared_limits = require 'shared_limits'
 local transfer = require 'transfer'
 
@@ -117,6 +118,7 @@ function mod.init()
   end
   define_spools()
   configure_logs(server)
+  paths.publish()
   start_listeners(server)
   if server.several_nodes then
     transfer.listen(server.several_nodes.transfer)

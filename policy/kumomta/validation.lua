@@ -83,9 +83,9 @@ local function check_keys(what, owner, keys)
   end
 end
 
-local function check_domains(domains, brands, listeners)
+local function check_domains(brands, listeners)
   local by_brand = {}
-  for name, domain in pairs(domains) do
+  data.each_sender_domain(function(name, domain)
     expect(
       brands[domain.brand],
       'sender domain ' .. name,
@@ -101,7 +101,7 @@ local function check_domains(domains, brands, listeners)
     else
       by_brand[domain.brand] = brands[domain.brand]
     end
-  end
+  end)
   for name, brand in pairs(by_brand) do
     check_keys('brand ' .. name, name, brand.signers)
   end
@@ -146,7 +146,7 @@ function mod.run()
   end
   check_egress(sources, pools)
   check_brands(brands, pools)
-  check_domains(data.load 'sender_domains', brands, listeners)
+  check_domains(brands, listeners)
   check_listeners(listeners)
   check_warm_up(data.load 'warm_up', sources)
   check_webhook()

@@ -4,9 +4,9 @@ Lua is the same in every environment; what differs is data in `data/`:
 
 | file | read | content |
 |---|---|---|
-| `sources.json` | at run time | source -> `ehlo_domain`, `proxy` (`ip:port`), `private`, `public`, `authentication` |
+| `sources.json` | at run time | source -> `ehlo_domain`, `proxy` (`ip:port`), `private`, `public`, `authentication`, `proxy_suspension` (how long it pauses when its proxy does not answer; only if a pool has another proxy) |
 | `egress.json` | at run time | `pools`: name -> list of sources, each as often as it weighs; `default_source`, `default_pool` |
-| `sender_domains.json` | at run time | domain -> `brand`; `bounce` (envelope sender domain) unless it is `bounce.<domain>`; `signers` (keys of its own that sign: `selector`, `algorithm`: `rsa` or `ed25519`) unless the brand's sign |
+| `sender_domains/0.json` to `f.json` | at run time | domain -> its brand, or `brand` with `bounce` (envelope sender domain) unless it is `bounce.<domain>`, `held` if its mail is refused for now, and `signers` (keys of its own that sign: `selector`, `algorithm`: `rsa` or `ed25519`) unless the brand's sign. A domain is in the file of the first digit of its CRC-32 |
 | `brands.json` | at run time | brand -> `pool`, `retry_interval`, `max_retry_interval`, `max_age`, `signers` |
 | `listener_domains.json` | at run time | a domain that takes reports, and is no `bounce.<sender domain>` -> true |
 | `inbox.json` | at run time | whose mail to people is kept: `local_parts`, `addresses` |
@@ -14,7 +14,8 @@ Lua is the same in every environment; what differs is data in `data/`:
 | `webhook.json` | at run time | `batch_size`, `leave_out`, `failure_field`, `timeout`, and in seconds `retry_interval`, `max_retry_interval`, `max_event_age` |
 | `shaping.toml` | at run time | KumoMTA's shaping tables |
 | `bounces.toml` | by `init` | classes of answers, the same in every environment: `policy/kumomta/data/` |
-| `warm_up.json` | at run time | `refresh`, `community`; `sources`: source -> `start` (date), `daily` (messages of each day), `pools` (the sources of each of its pools) |
+| `automation.json` | by `init`, and by tsa-daemon | `listen`, `trusted_hosts`; `publish` and `subscribe` (URLs of tsa-daemons) |
+| `warm_up.json` | at run time | `refresh`, `files` (shaping files, for tsa-daemon too); `sources`: source -> `start` (date), `daily` (messages of each day), `pools` (the sources of each of its pools) |
 | `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `report_size_limit`, `transport`, `disabled_records`, `community_bounces`, `log_delayed`, `mta_sts`, `signers` (how many at most) |
 
 `ping8-outbox.service` reads `webhook.json` too, each time that it looks for events.
@@ -22,7 +23,8 @@ Lua is the same in every environment; what differs is data in `data/`:
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +33,14 @@ from policy.contract import DEFAULT_POOL, DEFAULT_SOURCE, POLICY
 from policy.limits import SMTP_MESSAGES_PER_MINUTE, SMTP_MESSAGES_PER_SESSION
 from policy.record_names import bounce_target
 from policy.release import ReleaseFile
-from policy.render.shaping import shaping_toml, warm_up
+from policy.render.shaping import automation, shaping_toml, warm_up
 from policy.settings import Settings
 from policy.settings.base import named, seconds
 from policy.settings.dkim import DkimKeys
 from policy.settings.domains import SenderDomain, default_bounce
 
 RESTART = ("restart kumomta.service",)
+RESTART_TSA = ("restart tsa-daemon.service",)
 
 INBOX_LOCAL_PARTS = ("abuse", "postmaster")
 
@@ -45,11 +48,14 @@ _LUA = Path(__file__).parents[1] / "kumomta"
 BOUNCES = _LUA / "data/bounces.toml"
 _REQUIRE = re.compile(r"require ?\(?'(\w+)'")
 _DATA_READ_AT_START = (
+    "automation.json",
     "bounces.toml",
     "server.json",
     # A busy ready queue keeps its source as it was when the queue was created.
     "sources.json",
 )
+_PROXY_SUSPENSION = "2m"
+"""Each time that it ends, some mail waits for `connect_timeout` if the host is still silent."""
 _DERIVED_FROM_RECEPTION = frozenset({"Reception", "InboundReception"})
 
 
@@ -64,10 +70,16 @@ def policy_files(settings: Settings, host: str, addresses: Addresses) -> tuple[R
         ReleaseFile(
             path=f"{POLICY}/{name}",
             content=content,
-            effects=RESTART if name.removeprefix("data/") in at_start else (),
+            effects=_effects(settings, name.removeprefix("data/"), at_start),
         )
         for name, content in sorted(contents.items())
     )
+
+
+def _effects(settings: Settings, name: str, at_start: Container[str]) -> tuple[str, ...]:
+    if name == "automation.json" and settings.shaping.automation:
+        return (*RESTART_TSA, *RESTART)
+    return RESTART if name in at_start else ()
 
 
 def read_at_start() -> frozenset[str]:
@@ -87,9 +99,7 @@ def data_files(settings: Settings, host: str, addresses: Addresses) -> dict[str,
     return {
         "sources.json": _json(sources(settings, addresses)),
         "egress.json": _json(egress(settings)),
-        "sender_domains.json": _lines(
-            (domain.name, sender_domain(domain)) for domain in settings.domains
-        ),
+        **sender_domains(settings),
         "brands.json": _json(brands(settings)),
         "listener_domains.json": _lines((name, True) for name in listener_domains(settings)),
         "inbox.json": _json(inbox(settings)),
@@ -97,6 +107,7 @@ def data_files(settings: Settings, host: str, addresses: Addresses) -> dict[str,
         "reception.json": _json(reception(settings)),
         "webhook.json": _json(webhook(settings)),
         "shaping.toml": shaping_toml(settings).encode(),
+        "automation.json": _json(automation(settings)),
         "warm_up.json": _json(warm_up(settings)),
         "server.json": _json(server(settings, host)),
     }
@@ -120,6 +131,7 @@ def reception(settings: Settings) -> dict[str, Any]:
 
 def sources(settings: Settings, addresses: Addresses) -> dict[str, Any]:
     """Egress sources. A source binds its private address; AWS translates it."""
+    covered = _covered(settings)
     return {
         source.name: {
             "ehlo_domain": settings.ehlo(source),
@@ -129,8 +141,22 @@ def sources(settings: Settings, addresses: Addresses) -> dict[str, Any]:
             "authentication": any(
                 proxy.authentication for proxy in settings.proxies if proxy.name == source.proxy
             ),
+            **({"proxy_suspension": _PROXY_SUSPENSION} if source.name in covered else {}),
         }
         for source in settings.sources
+    }
+
+
+def _covered(settings: Settings) -> set[str]:
+    """Sources beside which a pool has one on another proxy: that one can take over.
+
+    Suspending any other source only makes its mail wait longer than the proxy is away.
+    """
+    return {
+        name
+        for pool in settings.pools
+        if len(settings.proxies_of(pool)) > 1
+        for name in pool.sources
     }
 
 
@@ -168,14 +194,33 @@ def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
     }
 
 
-def sender_domain(domain: SenderDomain) -> dict[str, Any]:
+def sender_domains(settings: Settings) -> dict[str, bytes]:
+    """The sender domains in 16 files: a message waits for one of them, if it is the first."""
+    entries: dict[str, list[tuple[str, Any]]] = {
+        f"sender_domains/{digit:x}.json": [] for digit in range(16)
+    }
+    for domain in settings.domains:
+        entries[sender_domain_file(domain.name)].append(
+            (domain.name, sender_domain(domain, held=settings.is_held(domain)))
+        )
+    return {name: _lines(each) for name, each in entries.items()}
+
+
+def sender_domain_file(name: str) -> str:
+    """The file that a sender domain is in, where the policy looks it up."""
+    return f"sender_domains/{zlib.crc32(name.encode()):08x}"[:-7] + ".json"
+
+
+def sender_domain(domain: SenderDomain, *, held: bool) -> str | dict[str, Any]:
     """What reception must know of one sender domain, as short as 100,000 of them ask for."""
     content: dict[str, Any] = {"brand": domain.brand}
     if domain.bounce_domain != default_bounce(domain.name):
         content["bounce"] = domain.bounce_domain
+    if held:
+        content["held"] = True
     if domain.has_own_keys:
         content["signers"] = _signers(domain.dkim)
-    return content
+    return content if len(content) > 1 else domain.brand
 
 
 def _signers(dkim: DkimKeys) -> list[dict[str, str]]:

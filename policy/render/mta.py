@@ -1,13 +1,15 @@
 """The MTA host: KumoMTA behind Nginx, with its own resolver."""
 
+from pathlib import Path
+
 from hostagent.contract import AUDIT
 from policy.addresses import Addresses
-from policy.contract import DKIM_KEYS, INBOX, KUMOD_API, LOGS, OUTBOX, POLICY, SPOOL
+from policy.contract import DKIM_KEYS, INBOX, KUMOD_API, LOGS, OUTBOX, POLICY, SPOOL, TSA
 from policy.limits import SMTP_SESSIONS, SMTP_SESSIONS_PER_MINUTE
 from policy.release import Check, Directory, Mount, Release, ReleaseFile
 from policy.render import system
 from policy.render.certificate import TIMER, certificate_directories, certificate_files
-from policy.render.data import policy_files
+from policy.render.data import RESTART_TSA, policy_files
 from policy.render.environment import mta_environment
 from policy.render.metrics import SHIP_TIMER, SHIPPED, metrics_files, shipping_files
 from policy.render.metrics import TIMER as METRICS_TIMER
@@ -19,6 +21,8 @@ from policy.settings.base import seconds
 
 _SYSTEM = "/etc/systemd/system"
 _SMTP = "127.0.0.1:25"
+_TSA = Path(__file__).parents[1] / "tsa" / "init.lua"
+_TSA_UNIT = "tsa-daemon.service"
 _UNBOUND = ("restart unbound.service",)
 
 
@@ -45,6 +49,7 @@ def render_mta(settings: Settings, host: str, addresses: Addresses, secrets: Mta
             template_file(
                 "mta", f"{_SYSTEM}/ping8-outbox.service", effects=("restart ping8-outbox.service",)
             ),
+            *_automation_files(settings),
             *_smtp_limits(settings),
             *_prune_files(settings),
             *shipping_files(settings, host),
@@ -70,6 +75,7 @@ def render_mta(settings: Settings, host: str, addresses: Addresses, secrets: Mta
         ),
         mounts=(Mount(volume="spool", path=SPOOL), Mount(volume="logs", path=LOGS)),
         packages=_packages(settings),
+        users=("tsa-daemon",) if settings.shaping.automation else (),
         units=_units(settings),
         checks=_checks(settings, addresses),
         kumomta_version=settings.kumomta.version,
@@ -99,6 +105,17 @@ def _resolver_files() -> tuple[ReleaseFile, ...]:
         template_file("mta", f"{_SYSTEM}/unbound.service.d/ping8.conf", effects=_UNBOUND),
         template_file("mta", "/etc/ping8/unbound.conf", effects=_UNBOUND),
         template_file("mta", script, mode=0o755, effects=_UNBOUND),
+    )
+
+
+def _automation_files(settings: Settings) -> tuple[ReleaseFile, ...]:
+    if not settings.shaping.automation:
+        return ()
+    return (
+        ReleaseFile(
+            path="/opt/kumomta/etc/tsa/init.lua", content=_TSA.read_bytes(), effects=RESTART_TSA
+        ),
+        template_file("mta", f"{_SYSTEM}/{_TSA_UNIT}", effects=RESTART_TSA),
     )
 
 
@@ -145,6 +162,7 @@ def _units(settings: Settings) -> tuple[str, ...]:
     units = [
         system.FIREWALL,
         "unbound.service",
+        *([_TSA_UNIT] if settings.shaping.automation else []),
         "kumomta.service",
         "nginx.service",
         "ping8-logs-prune.timer",
@@ -166,4 +184,9 @@ def _checks(settings: Settings, addresses: Addresses) -> tuple[Check, ...]:
             for proxy in settings.proxies
         ),
         *([Check(kind="banner", target=_SMTP)] if settings.takes_reports() else ()),
+        *(
+            [Check(kind="answer", target=f"{TSA}/tsa/status")]
+            if settings.shaping.automation
+            else ()
+        ),
     )

@@ -4,12 +4,14 @@ from typing import Any
 
 import tomli_w
 
-from policy.contract import EGRESS_PATH, EVENT_QUEUE
+from policy.contract import AUTOMATION_QUEUE, EGRESS_PATH, EVENT_QUEUE, POLICY, TSA, TSA_PORT
 from policy.settings import Settings
 
 _DEFAULT_PATH = EGRESS_PATH | {
     # Below the TimeoutStopSec of 300 s: then comes SIGKILL, and the last events are lost.
     "system_shutdown_timeout": "240s",
+    # A proxy host that is gone does not refuse, and only then its sources pause.
+    "connect_timeout": "30s",
     # A message that finds it full waits up to a minute: at a large provider's 100 messages/s,
     # a lower limit would leave the connections idle.
     "max_ready": 8192,
@@ -25,6 +27,18 @@ _DEFAULT_PATH = EGRESS_PATH | {
         "fe80::/10",
     ],
 }
+_SHARE = "/opt/kumomta/share"
+LOOPBACK = "127.0.0.1"
+_AUTOMATION_PATH = {
+    "mx_rollup": False,
+    "connection_limit": "local:5",
+    "max_connection_rate": "100/s",
+    "max_message_rate": "10000/s",
+    "max_deliveries_per_connection": 8192,
+    "max_ready": 8192,
+    "system_shutdown_timeout": "30s",
+}
+"""For records to a tsa-daemon: the limits of mail would delay them."""
 _WITHOUT_COMMUNITY = {
     "connection_limit": 10,
     "max_connection_rate": "100/min",
@@ -46,15 +60,39 @@ def shaping_toml(settings: Settings) -> str:
         "default": dict(default),
         EVENT_QUEUE: _webhook_path(settings),
     }
+    for url in automation(settings)["publish"]:
+        tables[f"{url}{AUTOMATION_QUEUE}"] = _AUTOMATION_PATH
     for domain, table in settings.shaping.overrides.items():
         tables[domain] = tables.get(domain, {}) | table
     return tomli_w.dumps(dict(sorted(tables.items())))
 
 
+def automation(settings: Settings, hosts: tuple[str, ...] = (LOOPBACK,)) -> dict[str, Any]:
+    """Where tsa-daemon listens, and which daemons kumod reports to and obeys.
+
+    `hosts` are the private addresses of the hosts with a daemon: each kumod publishes to all of
+    them, so that all know the same, and subscribes to its own.
+    """
+    if not settings.shaping.automation:
+        return {"listen": [], "trusted_hosts": [], "publish": [], "subscribe": []}
+    return {
+        "listen": [f"{LOOPBACK}:{TSA_PORT}"],
+        "trusted_hosts": list(dict.fromkeys((LOOPBACK, *hosts))),
+        "publish": [f"http://{host}:{TSA_PORT}" for host in hosts],
+        "subscribe": [TSA],
+    }
+
+
+def files(settings: Settings) -> list[str]:
+    """The shaping files; a later one overrides an earlier one. tsa-daemon reads the same."""
+    theirs = [f"{_SHARE}/{name}/shaping.toml" for name in ("policy-extras", "community")]
+    return [*(theirs if settings.shaping.community else []), f"{POLICY}/data/shaping.toml"]
+
+
 def warm_up(settings: Settings) -> dict[str, Any]:
     """Daily limits by source; the policy looks up the day when kumod asks for a path."""
     return {
-        "community": settings.shaping.community,
+        "files": files(settings),
         "refresh": settings.shaping.refresh,
         "sources": {
             name: {

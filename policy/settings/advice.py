@@ -2,13 +2,14 @@
 
 import datetime
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from policy.settings import names
 from policy.settings.checks.network import PRIVATE_NETWORKS
+from policy.settings.domains import WhenUnpublished
 from policy.settings.model import Settings
 from policy.settings.plain_secrets import Path
-from policy.settings.problems import PROJECT, Problem, key_of, shown
+from policy.settings.problems import PROJECT, Problem, SettingsError, key_of, shown
 from policy.settings.ubuntu import ubuntu_releases
 
 _EXAMPLE_DOMAINS = ("example", "example.com", "example.net", "example.org")
@@ -67,6 +68,38 @@ def _examples(settings: Settings) -> Iterator[tuple[Path, str]]:
             yield ("sources", i, "allocationId"), _EXAMPLE_ADDRESS
 
 
+_WHILE_UNPUBLISHED: Mapping[WhenUnpublished, str] = {
+    "hold": "injection is refused for now for",
+    "sign-anyway": "receivers cannot verify mail of",
+}
+_NAMED = 10
+"""Sender domains that a message names; the others are counted."""
+
+
+def refuse_unpublished(settings: Settings) -> None:
+    """Raises `SettingsError` if `whenUnpublished` rejects an update for what DNS does not have."""
+    waiting = _unpublished(settings, "refuse")
+    if waiting:
+        fix = (
+            f"DNS does not have the records of {waiting}: run `ping8 domains check`, send owners "
+            "what is missing (--pages), or set hold"
+        )
+        key = f"{PROJECT}:domains[].whenUnpublished"
+        raise SettingsError([Problem(key=key, value="refuse", fix=fix)])
+
+
+def _unpublished(settings: Settings, when: WhenUnpublished) -> str:
+    """The sender domains that wait for records in DNS; empty if there is none."""
+    waiting = [
+        domain.name
+        for domain in settings.domains
+        if domain.when_unpublished == when and domain.name in settings.unpublished
+    ]
+    more = len(waiting) - _NAMED
+    listed = ", ".join(waiting[:_NAMED])
+    return f"{listed} and {more:,} more" if more > 0 else listed
+
+
 def warnings(settings: Settings, today: datetime.date) -> tuple[str, ...]:
     """One line for each thing that was probably forgotten."""
     return () if is_trial(settings) else tuple(_warnings(settings, today))
@@ -83,6 +116,12 @@ def _warnings(settings: Settings, today: datetime.date) -> Iterator[str]:
             f"{PROJECT}:operators.sshKeys: no operator has a key, so only Pulumi's machine can "
             "log in; add their public keys"
         )
+    for when, effect in _WHILE_UNPUBLISHED.items():
+        if waiting := _unpublished(settings, when):
+            yield (
+                f"{PROJECT}:domains[].whenUnpublished = {when}: {effect} {waiting}, as DNS does "
+                "not have their records: run `ping8 domains check`"
+            )
     kumomta, ubuntu = settings.kumomta, ubuntu_releases()[settings.os.release]
     if kumomta.pin is None and not kumomta.preinstalled:
         yield (
@@ -114,10 +153,30 @@ def _warnings(settings: Settings, today: datetime.date) -> Iterator[str]:
     for name, plan in warm_up.items():
         if plan.start + datetime.timedelta(days=len(plan.daily)) <= today:
             yield f"{PROJECT}:shaping.warmUp.{name}: it has ended; remove it"
+    yield from _brands_in_one_zone(settings)
     for i, text in enumerate(settings.operators.cidrs):
         network = ipaddress.IPv4Network(text)
         if any(network.subnet_of(private) for private in PRIVATE_NETWORKS):
             yield (
                 f"{PROJECT}:operators.cidrs[{i}] = {text}: a private network can reach the hosts "
                 "only through a VPN or peering, which this program does not create"
+            )
+
+
+def _brands_in_one_zone(settings: Settings) -> Iterator[str]:
+    """Only where there are several proxy hosts: with one, nothing else was meant."""
+    if len(settings.proxies) < 2:
+        return
+    for brand in settings.brands:
+        used = settings.proxies_of(settings.pool(brand.pool))
+        names_used = ", ".join(proxy.name for proxy in used)
+        if len(used) == 1:
+            yield (
+                f"{PROJECT}:brands.{brand.name}: its mail waits while {names_used} is down; add a "
+                f"source on another proxy host to pool {brand.pool}"
+            )
+        elif len({proxy.subnet for proxy in used}) == 1:
+            yield (
+                f"{PROJECT}:brands.{brand.name}: {names_used} are in one availability zone; add a "
+                f"source on a proxy host with subnet {1 - used[0].subnet} to pool {brand.pool}"
             )

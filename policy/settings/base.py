@@ -1,5 +1,6 @@
 """The base of every settings model: strictness, camelCase keys and small value types."""
 
+import datetime
 import ipaddress
 import json
 import re
@@ -56,6 +57,9 @@ class Model(BaseModel):
     )
 
 
+MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+"""The form of a `Moment`."""
+
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -68,6 +72,13 @@ def _duration(text: object) -> object:
     if not isinstance(text, str) or not re.fullmatch(r"[1-9][0-9]{0,5}[smhd]", text):
         raise ValueError("write a whole number and a unit: 30s, 5m, 24h or 7d")
     return text
+
+
+def _moment(text: object) -> object:
+    try:
+        return f"{datetime.datetime.strptime(str(text), MOMENT):{MOMENT}}"
+    except ValueError:
+        raise ValueError('write a time in UTC, in quotes: "2026-12-01T02:30:00Z"') from None
 
 
 def _name(text: str) -> str:
@@ -131,6 +142,9 @@ def _pattern(pattern: str, fix: str) -> AfterValidator:
 
 Duration = Annotated[str, BeforeValidator(_duration), Kind(name="duration", unit="s, m, h or d")]
 """A whole number with a unit, `s`, `m`, `h` or `d`; KumoMTA and systemd both read it."""
+
+Moment = Annotated[str, BeforeValidator(_moment), Kind(name="time", unit="UTC")]
+"""A time in UTC; as text, an earlier one sorts before a later one."""
 
 Name = Annotated[str, AfterValidator(_name), Kind(name="name")]
 """A name of a source, pool, brand or proxy host; it becomes part of resource and file names."""

@@ -6,6 +6,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from policy.settings import csv_file, yaml_file
+from policy.settings.dkim import ROTATION
 from policy.settings.plain_secrets import Path
 from policy.settings.problems import PROJECT, Problem, key_of, shown
 
@@ -80,7 +81,20 @@ def _with_defaults(entry: object, defaults: object) -> object:
     table = {"name": entry} if isinstance(entry, str) else entry
     if not isinstance(table, Mapping) or not isinstance(defaults, Mapping):
         return table
-    return _merged(defaults, table)
+    merged = _merged(defaults, table)
+    dkim = merged.get("dkim")
+    if isinstance(dkim, Mapping):
+        merged["dkim"] = _without_others_rotation(dkim, table.get("dkim"))
+    return merged
+
+
+def _without_others_rotation(merged: Mapping[str, Any], own: object) -> dict[str, Any]:
+    """DKIM settings without the rotation of the defaults, if another one applies: the brand's, or
+    one of the domain's own."""
+    given = own if isinstance(own, Mapping) else {}
+    apart = merged.get("keys") == "brand" or not ROTATION.isdisjoint(given)
+    left_out = ROTATION - {"selectors"} - given.keys() if apart else ()
+    return {key: value for key, value in merged.items() if key not in left_out}
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

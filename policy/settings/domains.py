@@ -68,6 +68,9 @@ def default_bounce(name: str) -> str:
     return f"bounce.{name}"
 
 
+WhenUnpublished = Literal["refuse", "hold", "sign-anyway"]
+
+
 class DomainDefaults(Model):
     """Defaults of sender domains. A domain's own tables are merged into these."""
 
@@ -75,6 +78,7 @@ class DomainDefaults(Model):
     zone: HostName | None = Field(
         default=None, description="As in `domains`.", examples=["example.com"]
     )
+    when_unpublished: WhenUnpublished = Field(default="hold", description="As in `domains`.")
     dkim: Dkim = Field(default=Dkim(), description="As in `domains`.")
     dmarc: Dmarc = Field(default=Dmarc(), description="As in `domains`.")
     spf: Spf | None = Field(
@@ -94,6 +98,13 @@ class SenderDomain(Model):
         description="Route 53 zone that holds it; unless set: ours when the domain lies in it, "
         "else its DNS is elsewhere and `ping8 dns` shows what its owner publishes.",
         examples=["example.com"],
+    )
+    when_unpublished: WhenUnpublished = Field(
+        default="hold",
+        description="What happens while `ping8 domains check` has not seen in DNS what its mail "
+        "needs from its owner: the keys that sign and the bounce domain. `hold`: injection is "
+        "refused for now (451). `refuse`: no update until then. `sign-anyway`: it may send. "
+        "Domains in Route 53 only wait for a zone that was seen not to be delegated.",
     )
     dkim: Dkim = Field(default=Dkim(), description="Signing keys.")
     dmarc: Dmarc = Field(default=Dmarc(), description="The DMARC record.")

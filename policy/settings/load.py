@@ -19,6 +19,7 @@ from policy.settings.stack_file import stack_file_problems
 _FILLED_IN = {
     "environment": "remove it: the stack's name is the environment",
     "region": "remove it, and set aws:region: resources and settings must use the same",
+    "unpublished": "remove it, and run `ping8 domains check`, which finds out what DNS has",
 }
 """Fields of the settings that the program fills in."""
 

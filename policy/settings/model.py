@@ -75,6 +75,10 @@ class Settings(Model):
         default=DomainDefaults(),
         description="Defaults of sender domains; each domain may override them.",
     )
+    unpublished: frozenset[str] = Field(
+        default=frozenset(),
+        description="Sender domains whose needed records are not in DNS; the program fills it in.",
+    )
     brands: tuple[Brand, ...] = Field(
         default=(Brand(name="default", pool=DEFAULT_POOL),),
         description="Brands: each isolates the reputation of its sender domains.",
@@ -172,6 +176,11 @@ class Settings(Model):
         """The egress pool of that name."""
         return named(self.pools, name)
 
+    def proxies_of(self, pool: Pool) -> tuple[ProxyHost, ...]:
+        """The proxy hosts that a pool's mail leaves through, in the order of `proxies`."""
+        used = {self.source(name).proxy for name in pool.sources}
+        return tuple(proxy for proxy in self.proxies if proxy.name in used)
+
     def zone_of(self, domain: SenderDomain) -> str | None:
         """The Route 53 zone of a sender domain's records; None if its DNS is elsewhere."""
         if domain.zone is not None:
@@ -190,6 +199,10 @@ class Settings(Model):
         """How many Elastic IPs are needed: a load balancer has one in each subnet."""
         balancer = len(self.network.subnets) if self.mta.nodes > 1 else 0
         return self.mta.nodes + len(self.sources) + balancer
+
+    def is_held(self, domain: SenderDomain) -> bool:
+        """Whether injection is refused for now, until its owner has published its records."""
+        return domain.when_unpublished == "hold" and domain.name in self.unpublished
 
     def takes_reports(self) -> bool:
         """Whether any bounce or feedback domain exists; only then is port 25 of the MTA open."""

@@ -188,7 +188,9 @@ def _unknown_key(path: Path) -> str:
     model = _model_at(path[:-1])
     known = [field.alias or name for name, field in (model.model_fields if model else {}).items()]
     if not path[:-1]:
-        known = [key for key in known if key not in {"environment", "region"}] + list(SECRET_KEYS)
+        known = [
+            key for key in known if key not in {"environment", "region", "unpublished"}
+        ] + list(SECRET_KEYS)
     word = str(path[-1])
     elsewhere = [key for key in _all_keys() if key.rpartition(".")[2] == word]
     if elsewhere:

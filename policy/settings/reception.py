@@ -99,6 +99,11 @@ class Shaping(Model):
         description="Classify bounces by the rules of KumoMTA's community, which know spam blocks, "
         "before those of IANA.",
     )
+    automation: bool = Field(
+        default=False,
+        description="Run KumoMTA's Traffic Shaping Automation: suspend or slow down what the "
+        "`automation` rules of the shaping tables say, ours and with `community` KumoMTA's.",
+    )
     overrides: dict[str, dict[str, Any]] = Field(
         default={},
         description="KumoMTA shaping tables by domain, as in shaping.toml.",

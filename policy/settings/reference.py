@@ -88,7 +88,7 @@ def rows(model: type[Model], above: str = "") -> Iterator[Row]:
     """Every key of a model and of the models in it."""
     for name, field in model.model_fields.items():
         key = f"{above}{field.alias or name}"
-        if key == "environment":
+        if key in ("environment", "unpublished"):
             continue
         shown = "aws:region" if key == "region" else key
         annotation = _annotation(field)

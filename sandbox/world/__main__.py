@@ -1,4 +1,4 @@
-"""The outside world's servers in one process, until they are told to end."""
+"""The outside world's servers in one process, until it is stopped."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""The recipients' mail servers, which write down what they see."""
+"""The recipients' mail servers, which record what they see."""
 
 import json
 import ssl
@@ -26,7 +26,7 @@ class Handler:
     async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, _: Envelope, name: str, responses: list[str]
     ) -> list[str]:
-        """Says whom it sees, as many exchangers do."""
+        """Greets with the address it sees, as many exchangers do."""
         session.host_name = name
         peer: Any = session.peer
         return [f"250-{server.hostname} Hello {name} [{peer[0]}]", *responses[1:]]

@@ -1,4 +1,4 @@
-"""Recipients' domains, how their mail server treats mail, and what it writes down."""
+"""Recipients' domains, how their mail server treats mail, and what it records."""
 
 from dataclasses import dataclass
 from pathlib import Path

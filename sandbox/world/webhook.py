@@ -1,4 +1,4 @@
-"""PING8's webhook receiver: writes down what it is sent, and fails on request in each known way."""
+"""PING8's webhook receiver: records what it is sent, and fails on request in each known way."""
 
 import contextlib
 import hashlib
@@ -67,7 +67,7 @@ def behaviour_of(folder: Path) -> Behaviour:
 
 
 class Receiver:
-    """State of the receiver between calls: files alone, so that others can tell it what to do."""
+    """The receiver's state between calls: only files, so that other processes can change it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -19,7 +19,7 @@ _PARTS = ("campaign", "tenant", "domain", "routing_domain")
 
 @dataclass(kw_only=True)
 class Rule:
-    """Which queues are meant, why, and until when (monotonic time)."""
+    """The queues it covers, why, and until when (monotonic time)."""
 
     criteria: Mapping[str, str]
     names: frozenset[str]
@@ -30,14 +30,14 @@ class Rule:
     bounced: Counter[str] = field(default_factory=Counter)
 
     def matches(self, queue: str) -> bool:
-        """Names given in full come before all other criteria."""
+        """Full queue names take precedence over all other criteria."""
         if self.names:
             return queue in self.names
         parts = QueueName.parse(queue)
         return all(getattr(parts, name) == value for name, value in self.criteria.items())
 
     def listed(self, *, counts: bool) -> dict[str, Any]:
-        """As the list shows it; a bounce has counts and a routing domain too."""
+        """As the list shows it; a bounce also has counts and a routing domain."""
         left = max(0, int(self.expires - time.monotonic()))
         row: dict[str, Any] = {"id": self.id, "reason": self.reason, "duration": f"{left}s"}
         row |= {name: self.criteria.get(name) for name in (_PARTS if counts else _PARTS[:-1])}
@@ -47,7 +47,7 @@ class Rule:
 
 
 class Rules:
-    """Rules of one kind; a new one with the same criteria takes the place of the old one."""
+    """Rules of one kind; a new one replaces an older one with the same criteria."""
 
     def __init__(self) -> None:
         self._rules: list[Rule] = []
@@ -71,7 +71,7 @@ class Rules:
         return rule
 
     def remove(self, wanted: Any) -> bool:
-        """Whether there was one with that id."""
+        """True if there was one with that id."""
         before = self._rules
         self._rules = [one for one in before if one.id != wanted]
         return len(self._rules) < len(before)
@@ -81,5 +81,5 @@ class Rules:
         return self._rules
 
     def covering(self, queue: str) -> Rule | None:
-        """The first that means a queue."""
+        """The first rule that covers the queue."""
         return next((one for one in self.active() if one.matches(queue)), None)

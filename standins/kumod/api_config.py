@@ -75,7 +75,7 @@ def set_lruttl_cache_capacity(_ctx: LuaContext, name: str, capacity: int) -> Non
 
 @api("kumo.dkim.set_signing_threads")
 def set_signing_threads(_ctx: LuaContext, value: Any = None) -> None:
-    """Accepted where it is a number; the stand-in has no such pools."""
+    """Accepts a number; the stand-in has no such pools."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
         raise KumoError("bad argument #1: error converting Lua value to usize")
 
@@ -102,7 +102,7 @@ def set_mta_sts_enabled(ctx: LuaContext, enabled: bool) -> None:
 
 @api("kumo.make_throttle")
 def make_throttle(_ctx: LuaContext, name: str, spec: str) -> Held:
-    """Those of one name share what they count."""
+    """Throttles of one name share a count."""
     try:
         return Held("Throttle", (f"lua:{name}", parse_throttle(spec)))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""kumo.*: messages, the server's own switches, and the plumbing of the prelude."""
+"""kumo.*: messages, switches of the server, and what the prelude calls."""
 
 from collections.abc import Callable
 from typing import Any
@@ -62,7 +62,7 @@ for _level in ("error", "warn"):
 
 @api("kumo.invoke_get_queue_config")
 def invoke_get_queue_config(ctx: LuaContext, queue_name: str, *_ignored: Any) -> Any:
-    """Takes the queue's name alone; kumod drops further arguments."""
+    """Takes only the queue's name; kumod ignores further arguments."""
     return dict(decisions.queue_config(ctx, QueueName.parse(queue_name)).data)
 
 

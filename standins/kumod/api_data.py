@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import sqlite3
+import zlib
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -16,7 +17,7 @@ from standins.kumod.objects import DataObject, Held, api, method
 
 
 class Fields(DataObject):
-    """Some fields of an object of kumod's; the others are refused by name."""
+    """Some fields of a kumod object; the others are refused by name."""
 
     def field(self, name: str) -> Any:
         return self.data[name] if name in self.data else super().field(name)
@@ -51,6 +52,11 @@ def sha256(_ctx: LuaContext, value: Any) -> Fields:
     return Fields("Digest", {"hex": hashlib.sha256(_bytes(value)).hexdigest()})
 
 
+@api("kumo.digest.crc32")
+def crc32(_ctx: LuaContext, value: Any) -> Fields:
+    return Fields("Digest", {"hex": f"{zlib.crc32(_bytes(value)):08x}"})
+
+
 @api("kumo.digest.hmac_sha256")
 def hmac_sha256(ctx: LuaContext, key: Any, message: Any) -> Fields:
     digest = hmac.digest(ctx.facts.load_key_source(key), _bytes(message), "sha256")
@@ -76,7 +82,7 @@ def json_parse(_ctx: LuaContext, text: Any) -> Any:
 
 
 def _parse(text: str, name: str) -> Any:
-    """As kumod parses: no NaN, no number without bounds, no half of a surrogate pair."""
+    """As kumod parses: no NaN, no infinity, no half of a surrogate pair."""
     try:
         value = json.loads(text)
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()

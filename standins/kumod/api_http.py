@@ -87,7 +87,7 @@ def request_send(ctx: LuaContext, builder: RequestBuilder) -> Held:
 
 
 def _redirected(sent: HttpRequest, response: HttpResponse) -> HttpRequest | None:
-    """The request that follows a redirect, as reqwest makes it: with every header of our own."""
+    """The request that follows a redirect, as reqwest makes it: with all our headers."""
     location = next((v for n, v in response.headers if n.lower() == "location"), None)
     if location is None or response.status not in (301, 302, 303, 307, 308):
         return None

@@ -95,7 +95,7 @@ class Shaping(LuaObject):
 
 
 def _path(section: dict[str, Any]) -> dict[str, Any]:
-    """Limits over all sites of a provider are not in this stand-in."""
+    """This stand-in has no limits across a provider's sites."""
     own = contract()["shaping only"]
     return {name: value for name, value in section.items() if name not in own}
 

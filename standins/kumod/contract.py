@@ -85,7 +85,7 @@ def deserialize(table: str, params: Any) -> dict[str, Any]:
 
 
 def deserialize_with(check: Check, params: Any) -> dict[str, Any]:
-    """As `deserialize`, for a table that is no function's."""
+    """As `deserialize`, for a table that is not a function's argument."""
     try:
         check(params or {} if isinstance(params, list) else params)
     except Refused as refusal:
@@ -95,6 +95,6 @@ def deserialize_with(check: Check, params: Any) -> dict[str, Any]:
 
 
 def completed(table: str, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The fields with kumod's defaults for those that are left out."""
+    """The fields, with kumod's defaults for missing ones."""
     defaults: dict[str, Any] = contract()["defaults"][table]
     return defaults | dict(fields or {})

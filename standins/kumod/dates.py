@@ -15,7 +15,7 @@ _DATE = re.compile(
 
 
 def parse_rfc2822(text: str) -> datetime:
-    """The moment in UTC; an alphabetic zone that nobody knows counts as UTC."""
+    """The time in UTC; an unknown alphabetic zone counts as UTC."""
     plain = re.sub(r"\([^()]*\)", " ", text).strip().lower()
     match = _DATE.fullmatch(plain)
     if match is None or match["month"] not in _MONTHS:

@@ -70,7 +70,7 @@ def egress_path(ctx: LuaContext, domain: str, source: str, site: str) -> DataObj
 
 
 def site_of_domain(resolver: Resolver, domain: str) -> str:
-    """One name for a domain's mail servers, so that domains which share them share a queue."""
+    """One name for a domain's mail servers: domains that share them share a queue."""
     hosts = mail_hosts(resolver, domain)
     labels = sorted({host.partition(".")[0] for host in hosts})
     parents = {host.partition(".")[2] for host in hosts}

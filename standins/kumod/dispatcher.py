@@ -29,7 +29,7 @@ class Dispatcher:
         self._settle_logs = settle_logs
 
     def drain(self, queue: ReadyQueue) -> None:
-        """Deliver until the queue is empty or its rate says wait."""
+        """Deliver until the queue is empty or its rate requires a wait."""
         while queue.messages and not self._throttled(queue):
             session = self._session(queue)
             # A sender that names no least number takes one as soon as it is there.
@@ -104,6 +104,6 @@ class Dispatcher:
         return True
 
     def close_idle(self, queue: ReadyQueue, now: float) -> None:
-        """Give up a session that nobody used for its idle time-out."""
+        """Close a session that was idle for longer than its time-out."""
         if queue.session is not None and now - queue.last_used >= queue.idle_timeout:
             queue.drop()

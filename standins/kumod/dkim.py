@@ -57,7 +57,7 @@ class Signer(LuaObject):
         return head + base64.b64encode(signature).decode()
 
     def _signed_names(self, fields: dict[str, list[bytes]]) -> list[str]:
-        """Every configured name, there or not; to over-sign is each once more than it is there."""
+        """Every configured name, present or not; over-signing lists it once more than it occurs."""
         names = [name.lower() for name in self._params["headers"]]
         if not self._params.get("over_sign"):
             return names

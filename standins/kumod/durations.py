@@ -1,4 +1,4 @@
-"""Durations and throttles in KumoMTA's notation, and the counting of rates."""
+"""Durations and throttles in KumoMTA's notation, and rate counting."""
 
 import math
 import re
@@ -15,7 +15,7 @@ _PART = re.compile(r"\s*(\d+)\s*([A-Za-z]+)\s*")
 
 
 def parse_duration(value: object) -> float | None:
-    """Seconds, or None where kumod would refuse the value."""
+    """Seconds, or None if kumod would refuse the value."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value) if value >= 0 else None
     if not isinstance(value, str) or not re.fullmatch(f"(?:{_PART.pattern})+", value):
@@ -27,7 +27,7 @@ def parse_duration(value: object) -> float | None:
 
 
 def seconds(settings: Mapping[str, object], name: str, otherwise: float) -> float:
-    """A duration among settings that were checked; what kumod takes where there is none."""
+    """A duration from checked settings; kumod's default if there is none."""
     value = parse_duration(settings.get(name))
     return otherwise if value is None else value
 
@@ -90,7 +90,7 @@ class Throttles:
         self._arrivals: dict[str, float] = {}
 
     def delay(self, key: str, throttle: Throttle, now: float) -> float:
-        """Seconds to wait before the action is allowed; 0 takes the allowance."""
+        """Seconds to wait before the action is allowed; 0 uses one allowance."""
         key = f"{key}:{throttle.limit}:{throttle.burst}:{throttle.period}"
         interval = throttle.period / throttle.limit
         burst = throttle.limit if throttle.burst is None else throttle.burst

@@ -51,7 +51,7 @@ class ValidationResult:
 
 @dataclass(frozen=True, kw_only=True)
 class StartResult:
-    """How the start went: ``running`` is the process, ``started`` what listeners show."""
+    """The result of a start: ``running`` is the process, ``started`` what listeners report."""
 
     started: bool
     running: bool
@@ -133,7 +133,7 @@ class Engine:
         return StartResult(started=False, running=running, error=text)
 
     def stop(self) -> None:
-        """Close sessions and logs; what is queued stays in the spool."""
+        """Close sessions and logs; queued messages stay in the spool."""
         for queue in list(self.scheduler.ready.values()):
             queue.drop()
         for message in self.scheduler.waiting():
@@ -142,7 +142,7 @@ class Engine:
             files.close()
 
     def bump_epoch(self) -> None:
-        """The configuration changed: contexts and cached results are of the past."""
+        """The configuration changed: contexts and cached results are out of date."""
         self.facts.epoch += 1
 
     @property
@@ -195,7 +195,7 @@ class Engine:
             self.scheduler.insert(message, context="Received")
 
     def not_ready(self) -> str | None:
-        """Why no message is taken now: below a tenth of a disk or its inodes is too little."""
+        """Why no message is accepted now: less than a tenth of a disk or its inodes is free."""
         if self.facts.stopping:
             return "shutting down"
         for params in self.configuration.spools.values():
@@ -207,7 +207,7 @@ class Engine:
         return None
 
     def upkeep(self) -> None:
-        """What falls due by itself: ends of segments, idle sessions, changed files."""
+        """Timed work: ends of segments, idle sessions, changed files."""
         now = self.clock.now()
         for files in self.configuration.log_files:
             files.expire(now)
@@ -295,7 +295,7 @@ class Kumod(Engine):
                 return
 
     def advance(self, seconds: float = 0.0) -> None:
-        """Let time pass, doing each thing when it falls due."""
+        """Let time pass, and do each thing when it is due."""
         end = self.clock.now() + seconds
         self.run()
         while (due := self.scheduler.next_due()) is not None and due <= end:

@@ -35,4 +35,4 @@ class PolicyError(Exception):
 
 
 class BadRequest(Exception):
-    """The body of an HTTP request is none that kumod takes."""
+    """The body of an HTTP request that kumod does not accept."""

@@ -31,7 +31,7 @@ class SystemClock:
 
 
 class FakeClock:
-    """A clock that moves only when it is told to."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self, start: float = 1_770_000_000.0) -> None:
         self._now = start
@@ -103,7 +103,7 @@ class KumodFacts:
         return self.clock.now()
 
     def moment(self) -> Moment:
-        """When settings were asked for, so that they can be found out of date."""
+        """When settings were read, to know when they are out of date."""
         return self.now(), self.epoch
 
     def diagnose(self, level: str, text: str) -> None:
@@ -126,7 +126,7 @@ class KumodFacts:
             raise KumoError(f"reading file {path}: {reason(error)}") from None
 
     def load_key_source(self, source: Any) -> bytes:
-        """The bytes of a key: of a file, or given literally."""
+        """The bytes of a key: from a file, or given literally."""
         if isinstance(source, dict) and "key_data" in source:
             return str(source["key_data"]).encode()
         if not isinstance(source, str):
@@ -148,5 +148,5 @@ def free_percent(folder: Path) -> tuple[float, float]:
 
 
 def reason(error: OSError) -> str:
-    """As Rust words it."""
+    """The reason in Rust's words."""
     return f"{error.strerror} (os error {error.errno})"

@@ -1,4 +1,4 @@
-"""Checks of single values, worded as kumod's deserializer words its complaints."""
+"""Checks of single values, in the words of kumod's deserializer."""
 
 import ipaddress
 import json
@@ -13,7 +13,7 @@ Check = Callable[[Any], None]
 
 
 class Refused(Exception):
-    """The value does not fit its field."""
+    """The value is not valid for its field."""
 
 
 #: Each type as serde names it in a complaint, and as Lua does.
@@ -54,7 +54,7 @@ def anything(value: Any) -> None:
 
 
 def lacking(field: str) -> Check:
-    """A field of kumod's that the stand-in would ignore."""
+    """A field of kumod that the stand-in would ignore."""
 
     def refuse(_value: Any) -> None:
         raise KumoError(f"{field} is not in this stand-in for kumod")
@@ -63,7 +63,7 @@ def lacking(field: str) -> Check:
 
 
 def of_type(expected: str, *kinds: type) -> Check:
-    """A value of one of these Python types; a boolean is no number."""
+    """A value of one of these Python types; a boolean is not a number."""
 
     def check(value: Any) -> None:
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
@@ -222,7 +222,7 @@ def record(
 
 
 def untagged(type_name: str, *variants: Check) -> Check:
-    """The first variant that fits; serde keeps the reasons of the others to itself."""
+    """The first variant that fits; serde does not report why the others do not."""
 
     def fits(variant: Check, value: Any) -> bool:
         try:

@@ -17,7 +17,7 @@ _HEADER_END = re.compile(rb"\A\r?\n|(?<=\r\n)\r\n|(?<=\n)\n")
 
 
 def split_message(data: bytes) -> tuple[bytes, bytes]:
-    """The header block (with its last line end) and what follows the empty line."""
+    """The header block (with its last line end), and what follows the empty line."""
     match = _HEADER_END.search(data)
     return (data[: match.start()], data[match.end() :]) if match else (data, b"")
 
@@ -67,7 +67,7 @@ _WRAPPED, _CUT = 75, 900
 
 
 def wrap_value(text: str) -> str:
-    """A value in lines, broken at blanks; a word that is too long is cut, whatever it is."""
+    """A value in lines, broken at blanks; any word that is too long is cut."""
     lines: list[str] = []
     for word in re.findall(r"[^ \t\r\n]+", text):
         if lines and len(lines[-1]) + 1 + len(word) <= _WRAPPED:
@@ -136,7 +136,7 @@ _MAILBOXES = re.compile(rf"{_MAILBOX}(?:,{_MAILBOX})*")
 
 
 class AddressHeader(LuaObject):
-    """The mailboxes of an address header; its fields need a single mailbox."""
+    """The mailboxes of an address header; its fields require exactly one."""
 
     kind = "AddressHeader"
 

@@ -31,7 +31,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 def http_listener(address: str, answer: Callable[[Request], Response]) -> BaseWSGIServer:
-    """A server that is bound to the address; its `serve_forever` is the caller's to run."""
+    """A server that is bound to the address; the caller runs its `serve_forever`."""
     host, _, port = address.rpartition(":")
     with socket.create_server((host, int(port)), backlog=256) as bound:
         return make_server(
@@ -82,7 +82,7 @@ class HttpApi:
             _refuse(422, str(error))
 
     def _authorize(self, request: Request) -> None:
-        """kumod judges credentials wherever they are given, and the policy has no judge of them."""
+        """kumod checks credentials if they are given, and the policy has no handler for them."""
         trusted = self._params.get("trusted_hosts", _DEFAULT_TRUSTED) or ()
         peer = ipaddress.ip_address(request.remote_addr or "")
         if "Authorization" in request.headers or not any(
@@ -98,7 +98,7 @@ class HttpApi:
         return as_json(self._engine.inject(self._json_body(request), peer=peer))
 
     def _json_body(self, request: Request) -> Any:
-        """As Nginx passes it on, perhaps compressed by PING8."""
+        """As Nginx passes it on; PING8 may have compressed it."""
         if not request.is_json:
             _refuse(415, "Expected request with `Content-Type: application/json`")
         limit = int(self._params.get("request_body_limit", _DEFAULT_LIMIT))
@@ -140,7 +140,7 @@ class HttpApi:
         return as_json({"id": self._suspensions.add(self._json_body(request)).id})
 
     def _bounce(self, request: Request) -> Response:
-        """kumod counts nothing in its answer: it bounces after it has answered."""
+        """kumod's answer has no counts: it bounces after it has answered."""
         rule = self._bounces.add(self._json_body(request))
         self._engine.scheduler.bounce_waiting(rule)
         self._engine.settle_logs()

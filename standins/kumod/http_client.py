@@ -1,4 +1,4 @@
-"""kumo.http: what passes between a policy and the servers that it asks; in tests a function."""
+"""kumo.http: requests of a policy to other servers; in tests a function answers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Log records, and the files and hooks that take them."""
+"""Log records, and the files and hooks that receive them."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def per_record(params: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 
 def record_text(params: Mapping[str, Any], record: Mapping[str, Any]) -> str:
-    """The record as JSON, or as the template makes it; always one line end at the end."""
+    """The record as JSON, or as the template renders it; ends with one line end."""
     template = per_record(params, record["type"]).get("template")
     if template:
         text = render(template, {**record, "log_record": dict(record)})
@@ -159,7 +159,7 @@ class LogFile:
         self.expire(math.inf)
 
     def mark_left_segments(self) -> None:
-        """What a crash left open is done when a logger starts on its folder."""
+        """A logger that starts marks segments that a crash left open as done."""
         for path in self.folder.glob("[0-9]*"):
             _mark_done(path)
 
@@ -206,7 +206,7 @@ class _Segment:
             raise KumoError(f"writing {self._path}: {error}") from None
 
     def close(self) -> None:
-        """Where the disk fails, kumod reports it and goes on."""
+        """If the disk fails, kumod reports it and goes on."""
         with contextlib.suppress(OSError):
             self._writer.close()  # type: ignore[no-untyped-call]
             _mark_done(self._path)

@@ -95,7 +95,7 @@ class LuaContext:
         return bool(self._host.has_handler(event))
 
     def call(self, event: str, *args: Any) -> Any:
-        """Call an event's handlers; the first result, as Python data."""
+        """Call an event's handlers and return the first result as Python data."""
         return self.convert.to_python(self.call_raw(event, *args))
 
     def call_raw(self, event: str, *args: Any) -> Any:

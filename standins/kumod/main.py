@@ -19,7 +19,7 @@ NODE_ID = "/opt/kumomta/etc/.nodeid"
 
 
 class Panic(Exception):
-    """The program ends at once."""
+    """The program exits at once."""
 
 
 def node_id() -> str:

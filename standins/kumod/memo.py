@@ -1,4 +1,4 @@
-"""kumo.memoize: results shared by all contexts, with a life, a capacity and an epoch."""
+"""kumo.memoize: results shared by all contexts, with a lifetime, a capacity and an epoch."""
 
 import itertools
 import json
@@ -26,7 +26,7 @@ class Cache(LuaObject):
         self._versions = itertools.count(1)
 
     def lookup(self, args: tuple[Any, ...]) -> dict[str, Any]:
-        """The key of a result, and its version if there is one."""
+        """The key of a result, and its version, if any."""
         epoch = self._facts.epoch if self._with_epoch else None
         key = json.dumps([epoch, *args], default=str)
         _, version, expires = self._entries.get(key, (None, 0, 0.0))

@@ -107,7 +107,7 @@ class Message(LuaObject):
         self.data = kept + b"\r\n" + body
 
     def apply_trace(self, params: Mapping[str, Any] | None = None) -> None:
-        """Put the supplemental trace header in front: who got it, and the named metadata."""
+        """Prepend the supplemental trace header: the recipient and the named metadata."""
         options = params or {}
         if not options.get("supplemental_header", True):
             return

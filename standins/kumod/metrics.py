@@ -1,4 +1,4 @@
-"""The metrics that alarms are made of, under kumod's names."""
+"""The metrics that alarms use, under kumod's names."""
 
 import os
 from collections import Counter

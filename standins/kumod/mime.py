@@ -42,7 +42,7 @@ def rebuild(data: bytes) -> bytes:
 
 
 def _rebuild_header(name: str, value: str) -> list[bytes]:
-    """The header's line; none for addresses that cannot be read."""
+    """The header's line; None if its addresses cannot be parsed."""
     shown = _CANONICAL_NAMES.get(name.lower(), name)
     if name.lower() not in _HEADERS["addresses"]:
         value = hdr.written_value(hdr.decode_value(value))

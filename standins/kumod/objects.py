@@ -1,4 +1,4 @@
-"""What a policy can hold and call: objects, functions and methods, by the names that it uses."""
+"""Objects, functions and methods that a policy can use, by its names for them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -31,7 +31,7 @@ class DataObject(LuaObject):
 
 
 class Held(LuaObject):
-    """Something of Python's that the policy keeps, and gives back to our methods."""
+    """A Python value that the policy keeps and passes back to our methods."""
 
     def __init__(self, kind: str, value: Any) -> None:
         self.kind = kind

@@ -1,4 +1,4 @@
-"""The pool of Lua contexts, and the configuration epoch that makes them old."""
+"""The pool of Lua contexts, and the configuration epoch that expires them."""
 
 import os
 import threading
@@ -11,7 +11,7 @@ from standins.kumod.lua import LuaContext
 
 
 class ContextPool:
-    """Contexts are reused until they are too old, too used, or of an older epoch."""
+    """Contexts are reused until they are too old, used too often, or of an older epoch."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class ContextPool:
         self._lock = threading.Lock()
 
     def get(self) -> LuaContext:
-        """A spare context, or a new one in which the policy is executed again."""
+        """An idle context, or a new one in which the policy is executed again."""
         while True:
             with self._lock:
                 context = self._spare.pop() if self._spare else None
@@ -44,7 +44,7 @@ class ContextPool:
 
     @contextmanager
     def borrowed(self) -> Iterator[LuaContext]:
-        """A context that comes back, unless an error ends its use."""
+        """A context that is returned to the pool, unless an error ends its use."""
         context = self.get()
         yield context
         self.put(context)

@@ -1,4 +1,4 @@
-"""Giving up root, but for low ports: as kumod does with --user."""
+"""Drops root's rights except for low ports, as kumod does with --user."""
 
 import ctypes
 import ctypes.util
@@ -34,7 +34,7 @@ def drop_to(user: str | None) -> None:
 
 
 def _keep_low_ports(libc: ctypes.CDLL) -> None:
-    """Where the unit took the capability away, low ports simply fail to bind."""
+    """If the unit removed the capability, binding a low port simply fails."""
     mask = 1 << _CAP_NET_BIND_SERVICE
     header = ctypes.create_string_buffer(struct.pack("Ii", _CAPABILITY_VERSION_3, 0))
     data = ctypes.create_string_buffer(struct.pack("6I", mask, mask, 0, 0, 0, 0))

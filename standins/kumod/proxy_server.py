@@ -169,7 +169,7 @@ def _bound(address: socks.Address) -> socks.Address:
 
 
 def _copy(source: socket.socket, sink: socket.socket) -> None:
-    """Until one side ends; the other is told, and may still answer."""
+    """Copies until one side ends; the other side is told and may still answer."""
     try:
         while data := source.recv(_CHUNK):
             sink.sendall(data)
@@ -182,7 +182,7 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
 
 
 def _configured(path: str) -> Engine:
-    """The Lua configuration: its listeners, and its judgement of passwords."""
+    """The Lua configuration: its listeners, and its password check."""
     engine = real_engine(path, proxy=True)
     with engine.pool.borrowed() as context:
         if not context.has_handler("proxy_init"):

@@ -26,7 +26,7 @@ _LARGEST = 20 * 1024 * 1024
 
 
 class Relay(NamedTuple):
-    """What may become of a message for a domain."""
+    """What may be done with a message for a domain."""
 
     relay: bool
     log_arf: str = "Ignore"
@@ -63,7 +63,7 @@ class Reception:
         self._log = log
 
     def rcpt(self, state: SmtpState, sender: str, recipient: str) -> SmtpReply | None:
-        """None when the recipient is taken."""
+        """None if the recipient is accepted."""
         try:
             EnvelopeAddress.parse(sender)
             relay = self._relay(state, EnvelopeAddress.parse(recipient))
@@ -95,7 +95,7 @@ class Reception:
     def data(
         self, state: SmtpState, sender: str, recipients: list[str], content: bytes
     ) -> SmtpReply:
-        """The answer to a message, after doing what it calls for."""
+        """The answer to a message, after acting on it."""
         refusal = self._unfit(state, sender, content)
         if refusal is not None:
             return refusal
@@ -116,7 +116,7 @@ class Reception:
         return SmtpReply(code=250, content=f"OK ids={' '.join(m.id for m in messages)}")
 
     def _unfit(self, state: SmtpState, sender: str, content: bytes) -> SmtpReply | None:
-        """The refusal of data for its form, before anything reads it."""
+        """The refusal of malformed data, before anything reads it."""
         listener = state.listener
         longest = listener.get("line_length_hard_limit", _LONGEST_LINE)
         if len(content) > listener.get("max_message_size", _LARGEST):
@@ -148,7 +148,7 @@ class Reception:
         return message
 
     def _accept(self, state: SmtpState, message: Message) -> bool:
-        """Log a message and what it reports, and pass it on; whether something came of it."""
+        """Log a message and its report, and pass it on; true if it was used."""
         message.apply_trace(state.listener.get("trace_headers"))
         relay = self._relay(state, message.recipients[0])
         bounce = _try(parse_bounce_report, message) if relay.log_oob != "Ignore" else None
@@ -235,7 +235,7 @@ class Reception:
 def _try(
     parse: Callable[[bytes], dict[str, Any] | None], message: Message
 ) -> dict[str, Any] | None:
-    """A broken report is no report."""
+    """A broken report counts as none."""
     try:
         return parse(message.data)
     except KumoError:
@@ -243,7 +243,7 @@ def _try(
 
 
 def _attempted(date: str | None) -> dict[str, Any]:
-    """The record's moment is the report's, where that says one."""
+    """The record's time is the report's, if it has one."""
     if date is None:
         return {}
     moment = datetime.fromisoformat(date).timestamp()

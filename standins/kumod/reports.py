@@ -64,7 +64,7 @@ def _parse(data: bytes) -> _Part:
 
 
 def _sections(body: bytes, boundary: str) -> list[bytes]:
-    """The text between the marks; an empty line before a mark belongs to the part."""
+    """The text between the boundaries; an empty line before one belongs to the part."""
     mark = b"\n--" + boundary.encode("utf-8", "surrogateescape")
     pieces = (b"\n" + body).split(mark)[1:]
     sections = []
@@ -90,7 +90,7 @@ def _fields(block: bytes) -> Fields:
 
 
 def _single(fields: Fields, name: str, convert: Convert) -> Any:
-    """The value of a field that may be there once; it is taken out of the fields."""
+    """The value of a field that may occur once; it is removed from the fields."""
     values = fields.pop(name, [])
     if len(values) > 1:
         raise KumoError(f"header {name} should have only a single value")
@@ -98,7 +98,7 @@ def _single(fields: Fields, name: str, convert: Convert) -> Any:
 
 
 def _read(fields: Fields, block: str) -> dict[str, Any]:
-    """The fields that kumod knows in such a block."""
+    """The fields of such a block that kumod knows."""
     found = {}
     for marked, kind in _KNOWN[block].items():
         name = marked.removesuffix("!")
@@ -168,7 +168,7 @@ _CONVERT: dict[str, Convert] = {
 
 
 def parse_bounce_report(data: bytes) -> dict[str, Any] | None:
-    """The report, or None if the message is none; an error if it is a broken one."""
+    """The report, None if the message is not one, or an error if it is broken."""
     mail = _parse(data)
     if mail.kind != "multipart/report":
         return None
@@ -222,7 +222,7 @@ def _supplemental_trace(original: bytes) -> Any:
 
 
 def _tolerant_date(fields: Fields) -> Any:
-    """The only field whose faults cost itself alone."""
+    """The only field whose errors do not reject the whole report."""
     try:
         arrival = _single(fields, "arrival-date", _date)
         return arrival or _single(fields, "received-date", _date)

@@ -30,7 +30,7 @@ class Resolver:
 
 
 def mail_hosts(resolver: Resolver, domain: str) -> list[str]:
-    """A domain's mail servers in order; those of an address literal are the address itself."""
+    """A domain's mail servers in order; an address literal is its own server."""
     if domain.startswith("[") and domain.endswith("]"):
         return [domain[1:-1].removeprefix("IPv6:")]
     return [host for _, host in resolver.mx(domain)]

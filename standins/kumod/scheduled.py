@@ -35,7 +35,7 @@ class Scheduler:
         self.bounces = Rules()
 
     def resolve(self, name: str) -> ScheduledQueue:
-        """The queue, asking the policy where it is new or due for a refresh."""
+        """The queue; asks the policy if it is new or due for a refresh."""
         now = self._facts.moment()
         queue = self._queues.get(name)
         if queue is not None and not stale(queue.config, queue.since, now):
@@ -66,7 +66,7 @@ class Scheduler:
         return config, pool
 
     def insert(self, message: Message, *, context: str | None = None) -> None:
-        """Put a message where it belongs now; ``context`` explains a delay in the log."""
+        """Put a message into its present queue; ``context`` explains a delay in the log."""
         now = self._facts.now()
         name = message.queue_name()
         rule = self.bounces.covering(name)
@@ -112,7 +112,7 @@ class Scheduler:
         self.requeue(message)
 
     def requeue(self, message: Message) -> None:
-        """Another attempt later, unless the message grows too old."""
+        """Try again later, unless the message is too old by then."""
         queue, now = self.resolve(message.queue_name()), self._facts.now()
         delay = self._planned(queue, message.num_attempts) + self._jitter(queue)
         message.num_attempts += 1
@@ -129,7 +129,7 @@ class Scheduler:
         self.insert(message)
 
     def postpone(self, message: Message, delay: float) -> None:
-        """A rate says wait: no attempt is counted, and the wait is kept as it is."""
+        """A rate requires a wait: no attempt is counted, and the wait stays as it is."""
         queue, now = self.resolve(message.queue_name()), self._facts.now()
         age, limit = now - message.created + delay, queue.seconds("max_age")
         if age >= limit:
@@ -139,11 +139,11 @@ class Scheduler:
         self.insert(message, context="MessageRateThrottle")
 
     def done(self, message: Message) -> None:
-        """Delivered, or failed for good."""
+        """Delivered, or failed permanently."""
         self._configuration.spool.remove(message.id)
 
     def take_up(self, message: Message) -> None:
-        """Put back a message that the spool kept; its age says how often it was tried."""
+        """Load a message from the spool; its age decides how often it was tried."""
         try:
             queue = self.resolve(message.queue_name())
         except (KumoError, PolicyError) as error:
@@ -185,7 +185,7 @@ class Scheduler:
         self.done(message)
 
     def bounce_waiting(self, rule: Rule) -> None:
-        """End what waits and is meant by a new rule."""
+        """Bounce waiting messages that a new rule covers."""
         with self._lock:
             scheduled, self._heap = self._heap, []
             taken = []
@@ -210,14 +210,14 @@ class Scheduler:
         self.done(message)
 
     def next_due(self) -> float | None:
-        """When the next message (or a throttled ready queue) wants attention."""
+        """When the next message (or throttled ready queue) is due."""
         with self._lock:
             moments = [self._heap[0][0]] if self._heap else []
         moments += [q.waits_until for q in list(self.ready.values()) if q.messages]
         return min(moments, default=None)
 
     def promote(self, now: float) -> int:
-        """Move every message whose time has come; how many."""
+        """Move every message that is due; returns how many."""
         count = 0
         while True:
             with self._lock:

@@ -1,4 +1,4 @@
-"""Which source a message leaves by, and the ready queues: what goes now, by source and site."""
+"""The source that a message uses, and ready queues: what can go now, by source and site."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IDLE_TIMEOUT = 5.0
 
 
 class Session(Protocol):
-    """What a queue knows of the way by which its messages go."""
+    """What a queue knows of the path of its messages."""
 
     def close(self) -> None: ...
 
@@ -41,7 +41,7 @@ class ReadyQueue:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def refresh(self, fresh: ReadyQueue) -> None:
-        """Take over settings; a queue that is busy keeps the source that it was made with."""
+        """Apply new settings; a busy queue keeps its source."""
         if not self.messages and self.session is None:
             self.source = fresh.source
         changed = self.protocol != fresh.protocol
@@ -75,7 +75,7 @@ class ReadyQueue:
 
     @property
     def waits_until(self) -> float:
-        """When there is something to do again."""
+        """When there is work again."""
         return max(self.blocked_until, 0.0 if self.has_batch else self.gathers_until)
 
     @property
@@ -84,7 +84,7 @@ class ReadyQueue:
 
 
 class NotReady(Exception):
-    """No source takes the message now."""
+    """No source can take the message now."""
 
     def __init__(self, text: str, pool: str | None) -> None:
         super().__init__(text)
@@ -93,7 +93,7 @@ class NotReady(Exception):
 
 @dataclass(kw_only=True)
 class ScheduledQueue:
-    """A queue's settings as of their last refresh."""
+    """A queue's settings at their last refresh."""
 
     name: str
     config: dict[str, Any]
@@ -106,7 +106,7 @@ class ScheduledQueue:
 
 
 def stale(settings: dict[str, Any], since: Moment, now: Moment) -> bool:
-    """Whether the policy is asked again for the settings of a queue or path."""
+    """Whether to ask the policy again for the settings of a queue or path."""
     if settings.get("refresh_strategy") == "Epoch":
         return since[1] != now[1]
     return now[0] - since[0] >= seconds(settings, "refresh_interval", 60.0)
@@ -145,7 +145,7 @@ class SourceSelector:
         raise NotReady(f"KumoMTA internal: {problem}", pool)
 
     def _selection_delay(self, ready: ReadyQueue, source: str, now: float) -> float:
-        """How long the source's own rates keep it from being chosen; the slowest is asked first."""
+        """How long the source's own rates exclude it; the slowest is asked first."""
         own = f"kumomta.source_selection_rate.{ready.name}.{source}"
         rates = {own: ready.path.get("source_selection_rate")}
         rates |= ready.path.get("additional_source_selection_rates") or {}
@@ -183,7 +183,7 @@ class SourceSelector:
         return kept
 
     def _next_source(self, queue: ScheduledQueue, entries: list[dict[str, Any]]) -> str:
-        """Weighted round robin, in kumod's order: each queue has a round of its own."""
+        """Weighted round robin in kumod's order, for each queue separately."""
         if len(entries) == 1:
             return str(entries[0]["name"])
         weights = [int(entry.get("weight", 1)) for entry in entries]

@@ -101,7 +101,7 @@ class Server:
         self.engine.facts.wakeup.set()
 
     def shutdown(self) -> None:
-        """Let running deliveries end, save what is queued."""
+        """Let running deliveries end, and save queued messages."""
         self._workers.shutdown(wait=True, cancel_futures=True)
         self.engine.settle_logs()
         self.engine.stop()

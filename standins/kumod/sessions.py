@@ -1,4 +1,4 @@
-"""What every session does with an answer, and the session that writes into a folder."""
+"""What every session does with an answer, and the session that writes to a folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,11 @@ from standins.kumod.selection import ReadyQueue
 
 
 class ConnectFailure(Exception):
-    """No host took the connection: the messages at hand fail for now."""
+    """No host accepted the connection: the current messages fail temporarily."""
 
 
 class DeliverError(Exception):
-    """The attempt broke: the messages at hand fail for now."""
+    """The attempt broke: the current messages fail temporarily."""
 
 
 class Final(Exception):
@@ -29,7 +29,7 @@ class Final(Exception):
 
 @dataclass(kw_only=True)
 class BaseSession:
-    """A way to deliver the messages of a ready queue, opened once for many."""
+    """Delivers the messages of a ready queue; opened once for many."""
 
     protocol = ""
     batch_size = 1
@@ -41,7 +41,7 @@ class BaseSession:
         self.session_id = new_session_id()
 
     def connect(self) -> None:
-        """Open it, unless it is open. Raises `ConnectFailure` or `Final`."""
+        """Open it unless it is open. Raises `ConnectFailure` or `Final`."""
 
     def deliver(self, batch: list[Message]) -> None:
         """Settle every message of the batch. Raises `DeliverError`."""
@@ -67,7 +67,7 @@ class BaseSession:
         )
 
     def settle(self, message: Message, response: Response, **more: Any) -> None:
-        """Log an answer and do what it asks for."""
+        """Log an answer and act on it."""
         if response.code < 300:
             self.log("Delivery", message, response, **more)
             self.scheduler.done(message)
@@ -82,7 +82,7 @@ class BaseSession:
         self.scheduler.done(message)
 
     def fail(self, batch: list[Message], text: str) -> None:
-        """None of these got an answer."""
+        """These messages got no answer."""
         for message in batch:
             self.settle(message, Response(code=400, content=f"KumoMTA internal: {text}"))
 

@@ -1,4 +1,4 @@
-"""Outbound SMTP over real sockets: directly or through SOCKS5, with STARTTLS where offered."""
+"""Outbound SMTP over real sockets: directly or through SOCKS5, with STARTTLS if offered."""
 
 import contextlib
 import smtplib
@@ -54,7 +54,7 @@ class SocketSmtp:
 
 
 class _Smtp(smtplib.SMTP):
-    """smtplib over a connection that is there already; each step has a time-out of its own."""
+    """smtplib over an existing connection; each step has its own time-out."""
 
     def __init__(self, plan: ConnectPlan, stream: socket.socket) -> None:
         self._plan = plan
@@ -67,7 +67,7 @@ class _Smtp(smtplib.SMTP):
         return self._stream
 
     def wait(self, step: str) -> None:
-        """What is read next may take as long as the path says."""
+        """The next read may take as long as the path allows."""
         stream = getattr(self, "sock", None) or self._stream
         stream.settimeout(seconds(self._plan.path, f"{step}_timeout", 60.0))
 
@@ -167,7 +167,7 @@ class SmtpConnection:
         return SmtpReply(code=code, content=_text(text))
 
     def close(self) -> None:
-        """Say good-bye; nobody waits long for the answer."""
+        """Send QUIT; does not wait long for the answer."""
         with contextlib.suppress(OSError):
             self._smtp.wait("rset")
             self._smtp.quit()

@@ -131,7 +131,7 @@ class SmtpSession(BaseSession):
 
 
 def _response(reply: SmtpReply) -> Response:
-    """kumod takes an enhanced status off the text."""
+    """kumod removes the enhanced status from the text."""
     match = re.match(r"(\d+)\.(\d+)\.(\d+)(?: |$)", reply.content)
     enhanced = (int(match[1]), int(match[2]), int(match[3])) if match else None
     content = reply.content[match.end() :] if match else reply.content

@@ -1,4 +1,4 @@
-"""What passes between the engine and whoever carries mail to other servers; in tests a function."""
+"""The interface to what delivers mail to other servers; in tests a function."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ConnectPlan:
 
     @property
     def proxy(self) -> str | None:
-        """As kumod: a proxy without a source address to use there is no proxy."""
+        """As kumod: a proxy without a source address is ignored."""
         has_address = self.source.get("socks5_proxy_source_address")
         return self.source.get("socks5_proxy_server") if has_address else None
 
@@ -55,7 +55,7 @@ Connect = Callable[[ConnectPlan], Connection]
 
 @dataclass(frozen=True, kw_only=True)
 class SmtpAttempt:
-    """One message on its way to one host, as a test's peer sees it."""
+    """One message for one host, as a test's peer sees it."""
 
     domain: str
     mx_host: str
@@ -72,7 +72,7 @@ class SmtpAttempt:
 
 
 class FunctionSmtp:
-    """Calls the function for each message. An OSError from it is a connection that broke."""
+    """Calls the function for each message. An OSError is a broken connection."""
 
     def __init__(self, peer: Callable[[SmtpAttempt], SmtpReply] | None = None) -> None:
         self.peer = peer or (lambda _attempt: SmtpReply(code=250, content="ok"))
@@ -120,4 +120,4 @@ class _FunctionConnection:
             raise SmtpConnectError(f"connect to {plan.peer.name}: {error}") from None
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""

@@ -19,7 +19,7 @@ Address = tuple[str, int]
 
 
 class SocksError(Exception):
-    """A request is answered with this status, which is no success."""
+    """The answer to a request has this status, which is not success."""
 
     def __init__(self, status: int = FAILED, text: str = "") -> None:
         super().__init__(text or _REPLIES.get(str(status), f"status {status}"))
@@ -57,7 +57,7 @@ def open_through(
     source: str | None,
     credentials: tuple[str, str] | None,
 ) -> Address:
-    """Connect through a proxy that ``stream`` is connected to; the address that it used."""
+    """Connect through a proxy that ``stream`` is connected to; returns the address it used."""
     methods = [NO_AUTH, *([USER_PASSWORD] if credentials else [])]
     stream.sendall(bytes([VERSION, len(methods), *methods]))
     version, chosen = read_exactly(stream, 2)

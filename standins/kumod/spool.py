@@ -1,4 +1,4 @@
-"""Where messages rest: in files that survive a crash, and what a power cut takes of them."""
+"""The spool: files that survive a crash, and what a power cut loses."""
 
 import json
 from collections import deque
@@ -12,7 +12,7 @@ WRITE_BACK = 30.0
 
 
 class PageCache:
-    """Remembers what was before each write: kumod syncs neither its spool nor its logs."""
+    """Remembers the content before each write: kumod syncs neither its spool nor its logs."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -26,7 +26,7 @@ class PageCache:
         self._before.append((now, path, path.read_bytes() if path.exists() else None))
 
     def power_cut(self, write_back: float) -> None:
-        """Undo what is younger than so many seconds, the latest first."""
+        """Undo the writes of the last seconds, the latest first."""
         since = self._clock.now() - write_back
         for moment, path, content in reversed(self._before):
             if moment > since:

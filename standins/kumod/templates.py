@@ -15,7 +15,7 @@ _ENGINE.remove_filter("urlencode")
 
 
 def render(source: str, context: dict[str, Any], *, dialect: str = "Jinja", name: str = "t") -> str:
-    """Expand a template; ``Static`` text is left alone. A name that ends in .html escapes."""
+    """Render a template; ``Static`` text stays as it is. A name that ends in .html escapes."""
     if dialect == "Static":
         return source
     if dialect != "Jinja":

@@ -64,7 +64,7 @@ def _write_commands(folder: Path) -> None:
 
 
 def _install(folder: Path) -> None:
-    """Copy from this environment where it is the hosts' Python, else fetch wheels for that."""
+    """Copy from this environment if it has the hosts' Python, else fetch wheels for that."""
     folder.mkdir(parents=True)
     if sys.version_info[:2] == _PYTHON:
         for name in _TREE["distributions"]:
@@ -92,5 +92,5 @@ def _copy_distribution(name: str, folder: Path) -> None:
 
 
 def _unused(name: str) -> bool:
-    """lupa brings every Lua there is; the stand-in runs 5.4 alone, as KumoMTA."""
+    """lupa includes every Lua version; the stand-in, like KumoMTA, runs only 5.4."""
     return name.startswith(("lua5", "luajit")) and not name.startswith("lua54")

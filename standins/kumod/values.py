@@ -26,7 +26,7 @@ class Converter:
         self._host = host
 
     def to_lua(self, value: Any) -> Any:
-        """A Python value as Lua sees it; JSON null is nil."""
+        """A Python value for Lua; JSON null is nil."""
         match value:
             case str():
                 return encode_text(value)

@@ -1,7 +1,7 @@
 # ruff: noqa: ARG002 - every kind's operations take the same arguments
 """The command provider: `command:remote:Command` over real SSH, as pulumi-command 1.2.1 does it.
 
-What the program does not use of it is refused: other resources, and other inputs.
+Other resources, and inputs that the program does not use, are refused.
 """
 
 import secrets
@@ -59,7 +59,7 @@ class RemoteCommand(Resource):
 
 
 def _refusals(news: Properties) -> Iterator[Refusal]:
-    """What the real provider takes and the program does not use."""
+    """What the real provider accepts and the program does not use."""
     unknown = "not known to the sandbox"
     for name in sorted(news.keys() - _INPUTS):
         if news[name] is not None:

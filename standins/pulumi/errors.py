@@ -1,4 +1,4 @@
-"""Failures that a user of the stand-in providers reads; anything else is a bug in them."""
+"""Errors for users of the stand-in providers; any other exception is a bug in them."""
 
 from standins.pulumi.schema import Refusal
 

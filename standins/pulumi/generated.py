@@ -1,5 +1,5 @@
 # ruff: noqa: ARG002 - every kind's operations take the same arguments
-"""Resources that live in the state alone: made once, never read, gone without a trace."""
+"""Resources that exist only in the state: created once, never read, deleted without a call."""
 
 from collections.abc import Callable
 

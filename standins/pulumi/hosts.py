@@ -1,4 +1,4 @@
-"""What the aws provider needs of the machine: hosts, disks, rules and names. Its only way out."""
+"""What the aws provider needs from the machine: hosts, disks, rules and names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -62,7 +62,7 @@ class Interface:
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """An instance to be: what cloud-init and the network need to know of it."""
+    """A new instance: what cloud-init and the network need to know."""
 
     instance_id: str
     interface: Interface
@@ -88,7 +88,7 @@ class Hosts:
     """
 
     def launch(self, machine: Machine) -> None:
-        """Boot a host; returns once it runs, not once cloud-init is done."""
+        """Boot a host; returns once it runs, before cloud-init is done."""
 
     def terminate(self, instance_id: str) -> None:
         """Remove a host; its volumes stay."""
@@ -100,19 +100,19 @@ class Hosts:
         """Boot a stopped host again."""
 
     def size_volume(self, volume_id: str, gib: int) -> None:
-        """Make a volume, blank, or let one that exists grow."""
+        """Create a blank volume, or let an existing one grow."""
 
     def attach(self, instance_id: str, volume_id: str) -> None:
-        """Give a host the block device."""
+        """Attach the block device to a host."""
 
     def detach(self, instance_id: str, volume_id: str) -> None:
-        """Take the block device away; its content stays."""
+        """Detach the block device; its content stays."""
 
     def delete_volume(self, volume_id: str) -> None:
         """Destroy the volume's content."""
 
     def apply_network(self, network: Network) -> None:
-        """Put addresses, translation and security groups into force."""
+        """Apply addresses, translation and security groups."""
 
     def publish_dns(self, zones: Sequence[Zone], reverse: dict[str, str]) -> None:
         """Serve the zones, and `reverse` (address to name) as PTR records."""

@@ -23,7 +23,7 @@ _LIFETIME = datetime.timedelta(hours=6)
 
 
 class MetadataServer(Servers):
-    """Serves any number of addresses; tokens and credentials are of this process."""
+    """Serves any number of addresses; tokens and credentials live in this process."""
 
     def __init__(self, account: Account) -> None:
         super().__init__(Request.application(self._respond))

@@ -74,7 +74,7 @@ def has_secret(value: Value) -> bool:
 
 
 def has_unknown(value: Value) -> bool:
-    """Whether anything in the value is not known yet."""
+    """Whether anything in the value is unknown."""
     if isinstance(value, Secret):
         return has_unknown(value.value)
     return value is UNKNOWN or any(has_unknown(item) for item in _children(value))

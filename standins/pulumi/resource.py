@@ -1,5 +1,5 @@
 # ruff: noqa: ARG002 - every kind's operations take the same arguments
-"""What a stand-in resource is: plain properties in, plain properties out.
+"""A stand-in resource: plain properties in, plain properties out.
 
 The gRPC side (`server`) deals with secrets, unknowns and previews, so a resource sees plain Python
 values alone; only `check` and `changes` may meet `UNKNOWN`.
@@ -91,7 +91,7 @@ class Resource(ABC):
 
     @abstractmethod
     def create(self, call: Call, inputs: Properties) -> tuple[str, Properties]:
-        """The id and outputs of a new resource."""
+        """The id and outputs of the new resource."""
 
     def read(
         self, call: Call, identity: str, inputs: Properties, state: Properties
@@ -104,7 +104,7 @@ class Resource(ABC):
         raise ProviderError(f"{self.kind} has no input that changes in place")
 
     def delete(self, call: Call, identity: str, state: Properties) -> None:  # noqa: B027
-        """Removes it; one that is gone already is no error."""
+        """Removes it; it is not an error if it is already gone."""
 
 
 def with_autoname(traits: Traits, call: Call, olds: Properties, news: Properties) -> Properties:
@@ -134,7 +134,7 @@ def _meaning(traits: Traits, name: str, value: Value) -> Value:
 
 
 def _prune(value: Value) -> Value:
-    """Without nulls and empty collections, which providers do not tell from absence."""
+    """Without nulls and empty collections, which providers treat as absent."""
     if isinstance(value, dict):
         kept = {key: _prune(item) for key, item in value.items() if not key.startswith("__")}
         return {key: item for key, item in kept.items() if item is not None} or None
@@ -144,7 +144,7 @@ def _prune(value: Value) -> Value:
 
 
 def preview_outputs(resource: Resource, inputs: Properties) -> Properties:
-    """The outputs that a preview of a creation can tell: the inputs; all else is unknown."""
+    """The outputs that a preview of a creation knows: the inputs; all else is unknown."""
     unknown: Properties = dict.fromkeys(resource.schema.outputs, UNKNOWN)
     return {**unknown, **{key: value for key, value in inputs.items() if key != DEFAULTS}}
 
@@ -175,7 +175,7 @@ def _refreshed(traits: Traits, name: str, written: Value, present: Value) -> Val
 
 
 def _project(present: Value, written: Value) -> Value:
-    """The part of what is there that the inputs speak of; the rest are the service's defaults."""
+    """The part of the actual state that the inputs set; the rest are the service's defaults."""
     if isinstance(present, dict) and isinstance(written, dict):
         return {key: _project(present.get(key), item) for key, item in written.items()}
     if isinstance(present, list) and isinstance(written, list) and len(present) == len(written):

@@ -1,4 +1,4 @@
-"""What a resource of the real SDK takes and gives, read from the SDK's generated classes.
+"""The inputs and outputs of a resource, read from the real SDK's generated classes.
 
 The stand-ins refuse what the real provider's schema does not have, so that a misspelt or invented
 argument fails here as it would there.

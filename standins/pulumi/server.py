@@ -1,5 +1,5 @@
 # ruff: noqa: N802, ARG002 - gRPC gives the methods their names and arguments
-"""The gRPC side of a stand-in provider: what the engine asks, put to plain resource handlers."""
+"""The gRPC side of a stand-in provider: passes the engine's requests to resource handlers."""
 
 import functools
 import json
@@ -54,7 +54,7 @@ class Session:
     config: Properties = field(default_factory=dict)
 
     def log(self, urn: str, severity: str, message: str) -> None:
-        """Reports to the engine; best effort, as an engine that is gone must not fail the work."""
+        """Logs to the engine; best effort: an engine that is gone must not fail the work."""
         if not self.engine_address:
             return
         level = engine_pb2.LogSeverity.Value(severity)
@@ -85,7 +85,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def _reported(method: _Method) -> _Method:
-    """Failures become the one line that the engine shows; what no one foresaw is logged too."""
+    """Errors become one line that the engine shows; unexpected ones are logged too."""
 
     @functools.wraps(method)
     def called(self: "Servicer", request: Any, context: Context) -> Any:
@@ -299,7 +299,7 @@ def serve(provider: Provider, address: str = "127.0.0.1") -> tuple[Any, int]:
 
 
 def _delete_first(name: str | None, changed: list[str], news: Properties) -> bool:
-    """Two cannot coexist if the program gave both the same name."""
+    """Both cannot exist if the program gave them the same name."""
     if name is None or "__defaults" in news or has_unknown(news.get(name)):
         return False
     return name in news and name not in changed

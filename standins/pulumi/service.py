@@ -18,7 +18,7 @@ ELASTIC_RANGE = "203.0.113.0/24"
 
 
 class Service:
-    """What runs; its state goes with it."""
+    """The running providers; their state ends with them."""
 
     def __init__(
         self,

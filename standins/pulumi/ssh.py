@@ -1,4 +1,4 @@
-"""One command over SSH, dialled as patiently as pulumi-command dials."""
+"""Runs one command over SSH, with the dialling and retries of pulumi-command."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _HOST_KEY_ALGORITHMS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """What a command left behind; `combined` keeps both streams in the order they came."""
+    """The result of a command; `combined` keeps both streams in their order."""
 
     status: int | None
     signal: str | None

@@ -1,6 +1,7 @@
 """What AWS and the other providers would answer: the same for the same name."""
 
 import hashlib
+from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -116,13 +117,23 @@ KEYS = {
 }
 """One key of each kind serves all: making thousands of RSA keys would test nothing more."""
 
+
+@cache
+def _key(name: str, kind: str) -> dict[str, str]:
+    """Keys of Ed25519 are quickly made, so generations of a DKIM key differ."""
+    if kind == "RSA" or "-dkim-" not in name:
+        return KEYS[kind]
+    seed = hashlib.sha256(name.encode()).digest()
+    return _pair(ed25519.Ed25519PrivateKey.from_private_bytes(seed))
+
+
 _MADE: dict[str, Any] = {
     "aws:ec2/eip:Eip": _elastic_ip,
     "aws:iam/role:Role": lambda args: {"name": args.name},
     "aws:iam/instanceProfile:InstanceProfile": lambda args: {"name": args.name},
     "aws:sns/topic:Topic": lambda args: {"arn": f"arn:aws:sns:{args.inputs['name']}"},
     "aws:secretsmanager/secret:Secret": lambda args: {"arn": f"arn:aws:{_hash(args.name)}"},
-    "tls:index/privateKey:PrivateKey": lambda args: dict(KEYS[args.inputs["algorithm"]]),
+    "tls:index/privateKey:PrivateKey": lambda args: dict(_key(args.name, args.inputs["algorithm"])),
     "random:index/randomPassword:RandomPassword": lambda args: {
         "result": _hash(args.name, 64)[: int(args.inputs["length"])]
     },

@@ -97,6 +97,11 @@ REFUSALS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         "spf.include",
     ),
+    "a domain that DNS does not have": (
+        {"domains": ["example.com"], "domainDefaults": {"whenUnpublished": "refuse"}},
+        {},
+        "whenUnpublished = refuse: DNS does not have the records of example.com: run",
+    ),
     "no region": ({"aws:region": ""}, {}, "aws:region"),
 }
 

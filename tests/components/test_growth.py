@@ -106,6 +106,45 @@ def test_a_changed_token_touches_its_secret_and_the_mta_release_alone() -> None:
     assert changed == {"mail-release-mta-1-push", "mail-credentials-webhook-token-version"}
 
 
+def test_each_step_of_a_rotation_touches_only_what_it_must() -> None:
+    """What `ping8 rotate dkim` writes, step by step, for the keys of a brand."""
+    time = "2026-12-{:02}T02:30:00Z".format
+    key, new = "mail-credentials-dkim-shop-s1", "20261210T023000Z"
+    # The mocks have one RSA key for all, so only the record of the Ed25519 key shows the change.
+    record = "mail-dns-txt-s1-ed.shop.dkim.mail.example.com"
+    steps: list[tuple[Inputs, tuple[set[str], set[str], set[str]]]] = [
+        ({"seen": {"s2": time(1)}}, (set(), set(), set())),
+        ({"active": "s2", "seen": {"s2": time(2)}}, (set(), set(), {"mail-release-mta-push"})),
+        ({"since": {"s2": time(3)}}, (set(), set(), set())),
+        (
+            {"made": {"s1": time(10)}},
+            (
+                {f"{key}-{new}", f"{key}-ed-{new}"},
+                {key, f"{key}-ed"},
+                {record, "mail-release-mta-push"},
+            ),
+        ),
+        ({"seen": {"s2": time(2), "s1": time(11)}}, (set(), set(), set())),
+        (
+            {"active": "s1", "seen": {"s2": time(2), "s1": time(12)}},
+            (set(), set(), {"mail-release-mta-push"}),
+        ),
+    ]
+    domain = {"name": "x.example", "brand": "shop", "dkim": {"keys": "brand"}}
+    state: Inputs = {"ed25519": True}
+    before = run(_with_keys(domain, state))
+    for written, touched in steps:
+        state = {**state, **written}
+        after = run(_with_keys(domain, state))
+        assert difference(before, after) == touched, written
+        before = after
+
+
+def _with_keys(domain: Inputs, state: Inputs) -> Inputs:
+    brands = [b | {"dkim": state} if b["name"] == "shop" else b for b in BEFORE["brands"]]
+    return BEFORE | {"brands": brands, "domains": [*BEFORE["domains"], domain]}
+
+
 def test_a_new_source_moves_no_other_source() -> None:
     source = {"name": "shop-2", "proxy": "proxy-1", "ehlo": "shop2"}
     change = {
@@ -171,6 +210,19 @@ def test_a_source_that_moves_to_another_proxy_host_keeps_its_elastic_ip() -> Non
     after = run(BEFORE | common | {"sources": [*sources, spare]})
     added, removed, _ = difference(before, after)
     assert {name for name in added | removed if name.endswith("-eip")} == set()
+
+
+def test_the_sources_of_a_dead_proxy_host_move_with_their_elastic_ips_when_it_is_removed() -> None:
+    second = {"proxies": [*BEFORE["proxies"], {"name": "proxy-2", "subnet": 1}]}
+    spare = {"name": "spare", "proxy": "proxy-2", "ehlo": "spare"}
+    pools = [{"name": "shared-default", "sources": {"proxy-default": 1, "spare": 1}}]
+    common = BEFORE | {"pools": [*pools, *BEFORE["pools"][1:]]}
+    before = run(common | second | {"sources": [*BEFORE["sources"], spare]})
+    moved = [source | {"proxy": "proxy-2"} for source in BEFORE["sources"]]
+    alone = {"proxies": second["proxies"][1:], "sources": [spare, *moved]}
+    added, removed, _ = difference(before, run(common | alone))
+    assert "mail-proxy-1-instance" in removed
+    assert {name for name in added | removed if name.endswith(("-eip", "-ptr"))} == set()
 
 
 def test_a_replaced_instance_is_pushed_to(monkeypatch: pytest.MonkeyPatch) -> None:

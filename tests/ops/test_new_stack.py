@@ -96,8 +96,10 @@ RECORDS = 4
 
 
 def test_records_come_from_the_settings_alone_each_on_one_line() -> None:
-    lines = run().output.splitlines()
+    result = run()
+    lines = result.stdout.splitlines()
     assert len(lines) == RECORDS
+    assert "news.example.net cannot send until `ping8 domains check`" in result.stderr
     assert lines[0].split() == [
         "s1._domainkey.news.example.net",
         "CNAME",
@@ -120,7 +122,7 @@ def test_what_is_published_already_is_said() -> None:
     with serving(zone) as server:
         result = run("--check", "--resolver", server)
     assert result.exit_code == 1
-    lines = result.output.splitlines()
+    lines = result.stdout.splitlines()
     assert lines[0].startswith("published  ")
     assert lines[1].startswith("missing  ")
     assert lines[-1].startswith("another value: v=DMARC1  ")

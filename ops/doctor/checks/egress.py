@@ -7,12 +7,14 @@ import spf
 
 from ops.doctor import fixes, https
 from ops.doctor.case import Case
-from ops.doctor.finding import Finding, failed, passed, unknown
+from ops.doctor.finding import Finding, failed, passed, unknown, warned
 from ops.doctor.host_answers import Dial
 from ops.doctor.reach import SSH
 from ops.doctor.registry import check
-from ops.doctor.subjects import PROXIES, SOURCES
+from ops.doctor.subjects import BRANDS, PROXIES, SOURCES
 from ops.stack import Egress
+from policy.settings.advice import is_trial
+from policy.settings.egress import Brand
 from policy.settings.hosts import ProxyHost
 
 _GMAIL = "gmail-smtp-in.l.google.com"
@@ -173,4 +175,21 @@ def proxy_reached(proxy: ProxyHost, case: Case) -> Finding:
         expected="a SOCKS5 answer",
         fix=fixes.on_host(access, "sudo journalctl -u kumoproxy -n 50")
         + f"; {fixes.refresh(case.deployment)}",
+    )
+
+
+@check("egress.survives-proxy", BRANDS)
+def survives_proxy(brand: Brand, case: Case) -> Finding:
+    """Whether other proxy hosts, in another zone, carry the brand's mail while one is down."""
+    used = case.settings.proxies_of(case.settings.pool(brand.pool))
+    saw = f"mail of pool {brand.pool} leaves through {', '.join(proxy.name for proxy in used)}"
+    places = {proxy.subnet for proxy in used}
+    if len(places) > 1 or is_trial(case.settings):
+        return passed(saw)
+    zone = ", in one availability zone" if len(used) > 1 else ""
+    return warned(
+        f"{saw}{zone}",
+        expected="proxy hosts in two availability zones",
+        fix=f"add a source on a proxy host with subnet {1 - used[0].subnet} to the pool "
+        f"(docs/operating.md, Add, move and remove sources), then {fixes.up(case.deployment)}",
     )

@@ -227,6 +227,26 @@ def selectors_are_distinct(settings: Settings) -> Iterator[Finding]:
             )
 
 
+@check(elements=["domains", "brands"])
+def keys_sign_after_they_are_published(settings: Settings) -> Iterator[Finding]:
+    """The key that signs is not newer than the look at DNS that found it."""
+    for path, dkim in _keys(settings):
+        for field, times in (("made", dkim.made), ("seen", dkim.seen), ("since", dkim.since)):
+            for selector in times:
+                if selector not in dkim.selectors:
+                    fix = one_of(dkim.selectors, selector)
+                    yield Finding(path=(*path, field, selector), value=selector, fix=fix)
+        active = dkim.active_selector
+        if active in dkim.made and dkim.made[active] >= dkim.seen.get(active, ""):
+            yield Finding(
+                path=(*path, "active"),
+                value=active,
+                fix=f"DNS was not seen with the key that {active} got at {dkim.made[active]}, so "
+                f"its mail would fail DKIM: set {dkim.idle_selector}, and let `ping8 rotate dkim` "
+                "change it",
+            )
+
+
 @check(elements=["domains"])
 def keys_of_a_brand_are_set_there(settings: Settings) -> Iterator[Finding]:
     """A value beside `keys: brand` would change nothing."""

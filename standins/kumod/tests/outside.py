@@ -1,4 +1,4 @@
-"""The world around a real server process: mail servers, a webhook receiver, the processes."""
+"""What surrounds a real server process: mail servers, a webhook receiver, the processes."""
 
 import http.client
 import http.server
@@ -23,7 +23,7 @@ PATIENCE = 30.0
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -42,7 +42,7 @@ class Mail:
 
 
 class Sink:
-    """A mail server that keeps what it gets and answers as it is told."""
+    """A mail server that keeps what it receives and answers as the test wants."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.answer = "250 2.0.0 ok"
@@ -77,7 +77,7 @@ class Sink:
 
 
 class Webhook:
-    """A receiver of events that answers with the status it is told."""
+    """A receiver of events that answers with the status that the test sets."""
 
     def __init__(self) -> None:
         self.status = 200
@@ -123,7 +123,7 @@ class Webhook:
 
 
 class Process:
-    """A command of the stand-in, known to be up by a line that it prints."""
+    """A command of the stand-in; a line that it prints shows that it is up."""
 
     def __init__(
         self, module: str, *args: str, ready: str, env: Mapping[str, str] | None = None
@@ -163,7 +163,7 @@ class Process:
 
 
 def command(module: str, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of the stand-in to its end."""
+    """Run a command of the stand-in until it exits."""
     return subprocess.run(
         [sys.executable, "-m", f"standins.kumod.{module}", *args],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Small policies, and hosts in a folder for them to run on."""
+"""Small policies, and hosts (folders) to run them on."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +44,7 @@ end)
 
 
 def host(folder: Path, policy: str, **options: Any) -> Kumod:
-    """A stand-in with that policy, on a host that lies in a folder."""
+    """A stand-in with that policy, whose host is a folder."""
     files: Mapping[str, str] = options.pop("files", {})
     for name, text in {"/opt/kumomta/etc/policy/init.lua": policy, **files}.items():
         path = Path(f"{folder}{name}")

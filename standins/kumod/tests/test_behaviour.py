@@ -42,7 +42,7 @@ def value(record: Mapping[str, Any], field: str) -> str:
 
 
 def play(name: str, root: Path) -> dict[str, Any]:
-    """What the stand-in did, by the names of the steps that tell."""
+    """What the stand-in did, by the names of the recorded steps."""
     case = yaml.safe_load((CASES / name / "case.yaml").read_text())
     places = {"SPOOL": "/spool", "LOGS": "/logs", "TMP": str(root), "HTTP": "8000", "SINK": "25"}
     policy = (CASES / name / "policy.lua").read_text()

@@ -181,7 +181,7 @@ def test_messages_fare_as_with_kumod(name: str, folder: Path, keys: dict[str, st
 
 
 def _compare_leniently(log: Counter[tuple[Any, ...]], expected: Counter[tuple[Any, ...]]) -> None:
-    """The same kinds of record with the same answers; how often is a matter of moments."""
+    """The same kinds of record with the same answers; how many depends on timing."""
 
     def kinds(records: Counter[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
         return {(kind, queue, code) for kind, queue, code, *_ in records}

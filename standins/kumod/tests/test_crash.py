@@ -1,4 +1,4 @@
-"""What a crash takes from the stand-in is what it takes from kumod (recorded cases 10_logs_*)."""
+"""The stand-in loses in a crash what kumod loses (recorded cases 10_logs_*)."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def modes(root: Path) -> set[str]:
 
 
 def delivering(root: Path, policy: str, messages: int) -> Kumod:
-    """A kumod that delivered so many messages."""
+    """A kumod that delivered that many messages."""
     kumod = started(root, policy, smtp=lambda _attempt: SmtpReply(code=250, content="ok"))
     for _ in range(messages):
         kumod.inject(request())
@@ -38,7 +38,7 @@ def delivering(root: Path, policy: str, messages: int) -> Kumod:
 
 
 def waiting(root: Path) -> Kumod:
-    """A kumod whose messages nobody takes yet."""
+    """A kumod whose messages no server accepts yet."""
     answer = SmtpReply(code=451, content="later")
     return started(root, FIVE_MINUTES, smtp=lambda _attempt: answer)
 

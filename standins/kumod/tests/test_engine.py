@@ -1,4 +1,4 @@
-"""What a policy lives through in the stand-in: contexts, retries, expiry, hooks, crashes."""
+"""The stand-in's engine: contexts, retries, expiry, hooks, crashes."""
 
 import json
 import sqlite3

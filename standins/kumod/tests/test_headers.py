@@ -1,4 +1,4 @@
-"""From headers that a real kumod takes and refuses."""
+"""From headers that the real kumod accepts and refuses."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Mail itself: headers, signatures, reports, and what the injection API makes of its input."""
+"""Messages: headers, signatures, reports, and what the injection API makes of its input."""
 
 import base64
 import json

@@ -18,7 +18,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(tree: Path, command: str, *args: str) -> subprocess.CompletedProcess[str]:
-    """With nothing but the tree: no environment, no packages of this checkout."""
+    """With only the tree: no environment, no packages of this checkout."""
     return subprocess.run(
         [sys.executable, "-I", "-S", str(tree / "sbin" / command), *args],
         capture_output=True,

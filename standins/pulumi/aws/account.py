@@ -69,7 +69,7 @@ class Account:
             return self._clients[key]
 
     def _hold_back(self, model: OperationModel, **_more: Any) -> None:
-        """Asks again when a call is throttled, as the provider does."""
+        """Retries throttled calls, as the provider does."""
         for _ in range(_TRIES):
             if model.service_model.service_name == "route53":
                 self._route53_pace(self.conditions.route53_rate)
@@ -90,7 +90,7 @@ def region_of(config: Properties, inputs: Properties) -> str:
 
 @contextmanager
 def api_errors() -> Iterator[None]:
-    """Failures of the API as a user reads them from the real provider."""
+    """Errors of the API, in the words of the real provider."""
     try:
         yield
     except ClientError as error:
@@ -107,7 +107,7 @@ def api_errors() -> Iterator[None]:
 
 
 def absent(error: ClientError) -> bool:
-    """Whether the API says that the thing is not there."""
+    """Whether the API says that it does not exist."""
     code = str(error.response["Error"].get("Code", ""))
     return (
         "NotFound" in code  # also ServerSideEncryptionConfigurationNotFoundError

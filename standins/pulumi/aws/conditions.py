@@ -1,4 +1,4 @@
-"""What differs between one AWS account and another, and what AWS takes its time with."""
+"""What differs between AWS accounts, and where AWS is slow."""
 
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class Conditions:
     refused: dict[object, int] = field(default_factory=dict)
 
     def reset(self) -> None:
-        """An account as it is on its first day."""
+        """A new account."""
         vars(self).update(vars(Conditions()))
 
     def is_throttled(self) -> bool:
@@ -37,7 +37,7 @@ class Conditions:
         return bool(self.throttles_every) and self.calls % self.throttles_every == 0
 
     def too_early(self, what: object, times: int) -> bool:
-        """Whether AWS does not know of it yet; asking counts."""
+        """Whether AWS does not know it yet; each question counts."""
         asked = self.refused.get(what, 0)
         self.refused[what] = asked + 1
         return asked < times
@@ -48,7 +48,7 @@ CONDITIONS = Conditions()
 
 
 class Pace:
-    """Lets so many through in a second, and makes the others wait for their turn."""
+    """Lets a number of calls through per second; the others wait."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Look-ups of the aws provider: what exists, found by what the program knows of it."""
+"""Functions of the aws provider: find existing resources by what the program knows."""
 
 import hashlib
 import json

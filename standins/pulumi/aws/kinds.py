@@ -39,7 +39,7 @@ class Step(_Row):
     where: dict[str, str] = {}
 
     def run(self, client: Client, known: Properties, optional: Properties | None = None) -> Value:
-        """What counts of the answer; `optional` is for those calls that have such members."""
+        """The relevant part of the answer; `optional` is for calls with such members."""
         shape = _operation(client, self.call).input_shape
         members = _members(shape)
         given = {name: value for name, value in (optional or {}).items() if name.lower() in members}
@@ -53,7 +53,7 @@ class Step(_Row):
 
 
 class Refuse(_Row):
-    """Inputs that the provider rejects by itself: those for which the expression holds."""
+    """Inputs that the provider itself rejects: those for which the expression is true."""
 
     path: str
     when: str
@@ -108,14 +108,14 @@ class Kind(Traits, _Row):
         }
 
     def _described(self, name: str, value: Any) -> Value:
-        """A document stays as it is, whatever its keys are called."""
+        """A document keeps its keys as they are."""
         if name in self.documents:
             return value if isinstance(value, str) else json.dumps(value)
         return None if value == "" else plain(value)
 
 
 class Lookup(_Row):
-    """A function: one call, and its result by output; `one` names what there must be one of."""
+    """A function: one call, and its result by output; `one` names what must be unique."""
 
     service: str = "ec2"
     call: Step
@@ -125,7 +125,7 @@ class Lookup(_Row):
 
 
 def fill(template: Any, known: Any) -> Any:
-    """The template with the values of its expressions, without what has none."""
+    """The template with the values of its expressions; those without a value are left out."""
     if isinstance(template, str):
         return jmespath.search(template, known)
     if isinstance(template, dict):
@@ -190,7 +190,7 @@ def _members(shape: Shape | None) -> dict[str, str]:
 
 
 def _shaped(shape: Shape | None, value: Any) -> Any:
-    """The value in the model's names; a map where the model has a list of pairs becomes one."""
+    """The value in the model's names; a map becomes a list of pairs if the model has one."""
     if isinstance(shape, StructureShape) and isinstance(value, dict):
         names = _members(shape)
         named = {names.get(name.lower(), str(name)): item for name, item in value.items()}

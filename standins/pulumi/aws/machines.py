@@ -1,4 +1,4 @@
-"""Kinds that the machine follows: instances, which are its hosts, their interfaces and disks."""
+"""Kinds with effects on this machine: instances (its hosts), their interfaces and disks."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ _USER_DATA_LIMIT = 16 * 1024
 
 
 class Instance(AwsResource):
-    """Boots a host; another type stops it for as long as the API asks for that."""
+    """Boots a host; a change of type stops it while the API requires that."""
 
     def refusals(self, inputs: Properties) -> Iterator[Refusal]:
         yield from super().refusals(inputs)
@@ -35,7 +35,7 @@ class Instance(AwsResource):
         return identity
 
     def _launched(self, aws: Scope, inputs: Properties) -> str:
-        """The real provider asks again while EC2 does not know a profile that was just made."""
+        """The real provider retries while EC2 does not know a new profile."""
         for left in range(_PROFILE_TRIES - 1, -1, -1):
             try:
                 return super().made(aws, inputs)
@@ -62,7 +62,7 @@ class Instance(AwsResource):
 
 
 def _machine(aws: Scope, identity: str, inputs: Properties) -> Machine:
-    """The host that the instance is to be."""
+    """The host for the instance."""
     answer = aws.ec2.describe_instances(InstanceIds=[identity])
     instance: dict[str, Any] = answer["Reservations"][0]["Instances"][0]
     primary = instance["NetworkInterfaces"][0]["NetworkInterfaceId"]
@@ -78,7 +78,7 @@ def _machine(aws: Scope, identity: str, inputs: Properties) -> Machine:
 
 
 class NetworkInterface(AwsResource):
-    """Outlives the instances that use it, and keeps its primary address for life."""
+    """Outlives the instances that use it, and keeps its primary address."""
 
     def changes(self, olds: Properties, news: Properties) -> list[Change]:
         before, after = olds.get("privateIpLists") or [], news.get("privateIpLists")
@@ -128,7 +128,7 @@ class Volume(AwsResource):
 
 
 class VolumeAttachment(AwsResource):
-    """A disk in a host, which is stopped before the disk is taken away."""
+    """A disk in a host; the host is stopped before the disk is detached."""
 
     def made(self, aws: Scope, inputs: Properties) -> str:
         identity = super().made(aws, inputs)
@@ -143,7 +143,7 @@ class VolumeAttachment(AwsResource):
 
 
 class Bucket(AwsResource):
-    """AWS deletes no bucket with objects in it; the provider removes them if it is told to."""
+    """AWS does not delete a bucket with objects; the provider empties it with forceDestroy."""
 
     def removed(self, aws: Scope, identity: str, state: Properties) -> None:
         s3 = aws.client("s3")

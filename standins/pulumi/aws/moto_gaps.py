@@ -40,7 +40,7 @@ def use_range(elastic_range: str) -> None:
 @after(SNSBackend, "subscribe")
 @after(SNSBackend, "unsubscribe")
 def _confirm(sns: Moto, _: Moto) -> None:
-    """Operators of the sandbox confirm at once; moto counts nobody, and misspells who did."""
+    """The sandbox's subscribers confirm at once; moto counts none and misspells the field."""
     for topic in sns.topics.values():
         topic.subscriptions_confimed = sum(
             each.topic is topic for each in sns.subscriptions.values()

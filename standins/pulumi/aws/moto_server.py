@@ -1,4 +1,4 @@
-"""The moto server in this process: one state behind any number of addresses."""
+"""The moto server in this process: one state, served at any number of addresses."""
 
 import ssl
 import threading

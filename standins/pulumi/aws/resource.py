@@ -76,7 +76,7 @@ class AwsResource(Resource):
         return {**properties, "region": aws.region, "kind": self.table.type}
 
     def made(self, aws: Scope, inputs: Properties) -> str:
-        """Makes it and returns its id."""
+        """Creates it and returns its id."""
         known = self.known(aws, inputs)
         known["id"] = str(fill(self.table.id, {**known, **self._put(aws, known)}))
         for step in (*self.table.then, *self.table.apply):
@@ -116,7 +116,7 @@ class AwsResource(Resource):
                 self._run(aws, step, known)
 
     def removed(self, aws: Scope, identity: str, state: Properties) -> None:
-        """Removes it, step by step; what is gone already is passed over."""
+        """Removes it, step by step; ignores what is already gone."""
         known = {**self.known(aws, state), "id": identity}
         for step in self.table.delete:
             if not step.of or any(state.get(name) for name in step.of):
@@ -199,7 +199,7 @@ class AwsResource(Resource):
             self._settle()
 
     def _settle(self) -> None:
-        """Puts into force outside AWS what changed."""
+        """Applies the change outside AWS."""
         if self.table.settle == "network":
             self.world.apply_network()
         if self.table.settle == "dns":
@@ -209,7 +209,7 @@ class AwsResource(Resource):
         return self._complete(aws, {**known, **(self.found(aws, identity, known) or {})}, known)
 
     def _complete(self, aws: Scope, outputs: Properties, known: Properties) -> Properties:
-        """Adds what every kind has: its region, and its tags with and without the default ones."""
+        """Adds what every kind has: its region, and tags with and without the default ones."""
         own = known.get("tags") or {}
         outputs["region"] = aws.region
         outputs["tags"] = {
@@ -222,7 +222,7 @@ class AwsResource(Resource):
 
 @contextlib.contextmanager
 def _may_be_absent() -> Iterator[None]:
-    """Passes over the API's word that something is not there."""
+    """Ignores the API's error that something does not exist."""
     try:
         yield
     except ClientError as error:

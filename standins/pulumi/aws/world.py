@@ -1,4 +1,4 @@
-"""What the account's state means on the machine: read whole from the API, put into force whole."""
+"""Applies the account's state to the machine: all of it is read from the API each time."""
 
 from ipaddress import ip_network
 from operator import itemgetter
@@ -105,7 +105,7 @@ def _rule(described: dict[str, Any]) -> Rule:
 
 
 def zones_of(route53: Client) -> list[Zone]:
-    """Every hosted zone with its record sets, but for what its name server makes up itself."""
+    """Every hosted zone with its record sets, except those its name server adds itself."""
     zones = route53.get_paginator("list_hosted_zones").paginate().build_full_result()
     return [
         Zone(name=name, records=tuple(_records(route53, zone["Id"], name)))

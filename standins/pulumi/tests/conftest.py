@@ -18,7 +18,7 @@ def _shared() -> Iterator[tuple[Service, RecordingHosts]]:
 
 @pytest.fixture
 def service(_shared: tuple[Service, RecordingHosts]) -> Service:
-    """All providers with an AWS in which there is nothing yet."""
+    """All providers, with an empty AWS account."""
     running, hosts = _shared
     urlopen(Request(f"{running.endpoints.moto_url}/moto-api/reset", method="POST")).close()
     vars(hosts).update(vars(RecordingHosts()))

@@ -1,4 +1,4 @@
-"""Plays the engine: speaks gRPC to a provider, with plain values and their marks."""
+"""Plays the engine: gRPC to a provider, with plain values and their marks."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ class Made:
     state: Properties
 
     def written(self, **more: Value) -> Properties:
-        """The inputs as a program wrote them, with some of them other."""
+        """The inputs as a program wrote them, with some changed."""
         made_up = ("__defaults", "tagsAll")
         return {**{k: v for k, v in self.inputs.items() if k not in made_up}, **more}
 

@@ -1,4 +1,4 @@
-"""A machine that only writes down what it is asked to do."""
+"""A machine that only records what it is asked to do."""
 
 from collections.abc import Sequence
 

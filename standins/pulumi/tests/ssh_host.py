@@ -1,4 +1,4 @@
-"""A host with a real SSH server that runs what it is told with the local shell."""
+"""A host with a real SSH server that runs commands with the local shell."""
 
 import asyncio
 import os

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from ops.doctor.checks import domain_dkim, domain_dmarc, domain_spf
+from ops.doctor.checks import domain_dkim, domain_dmarc, domain_held, domain_spf
 from ops.doctor.finding import Finding, Status
 from ops.doctor.resolver import LookupFailed, Resolver
 from ops.stack import Deployment
@@ -55,6 +55,21 @@ def _fresh_cache() -> Iterator[None]:
 
 def statuses(findings: list[Finding]) -> dict[str, Status]:
     return {finding.check: finding.status for finding in findings}
+
+
+# Onboarding -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("when", "status"), [("hold", Status.FAIL), ("sign-anyway", Status.WARN)])
+def test_a_domain_that_waits_for_its_records_is_found(when: str, status: Status) -> None:
+    domain = {"name": "example.net", "whenUnpublished": when}
+    deployed = deployment_of(SMALL, domains=[domain], unpublished=["example.net"])
+    (finding,) = domain_held.held(domain_of(deployed), case_of(deployed, "127.0.0.1:1"))
+    assert finding.status is status
+    assert finding.fix == ("ping8 domains check --stack small --pages DIR && pulumi up -s small")
+    ready = deployment_of(SMALL, domains=[domain])
+    (finding,) = domain_held.held(domain_of(ready), case_of(ready, "127.0.0.1:1"))
+    assert finding.status is Status.PASS
 
 
 # SPF --------------------------------------------------------------------------

@@ -159,3 +159,31 @@ def test_the_mta_must_reach_the_proxy() -> None:
     found = reached(bad)
     assert found.status is Status.FAIL
     assert "sudo journalctl -u kumoproxy" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("zone", "proxies", "status", "words"),
+    [
+        ("mail.example.com", 1, Status.WARN, "proxy hosts in two availability zones"),
+        ("mail.example.com", 2, Status.PASS, ""),
+        ("mail.ping8.test", 1, Status.PASS, ""),
+    ],
+)
+def test_a_brand_that_would_stop_with_one_proxy_is_a_warning(
+    zone: str, proxies: int, status: Status, words: str
+) -> None:
+    hosts = [{"name": f"proxy-{number}", "subnet": number} for number in range(proxies)]
+    names = ["proxy-default", "out-2"][:proxies]
+    raw = SMALL | {
+        "zone": zone,
+        "proxies": hosts,
+        "sources": [
+            {"name": name, "proxy": host["name"], "ehlo": name}
+            for name, host in zip(names, hosts, strict=True)
+        ],
+        "pools": [{"name": "shared-default", "sources": dict.fromkeys(names, 1)}],
+    }
+    deployed = deployment_of(raw)
+    brand = deployed.settings.brands[0]
+    (found,) = egress.survives_proxy(brand, case_of(deployed))
+    assert (found.status, found.expected or "") == (status, words)

@@ -1,16 +1,14 @@
 """What a message costs: the same with few and with many sender domains, counted, not timed."""
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from benchmarks import policy as benchmark
+from benchmarks import real_kumod
 from policy.render import data
-from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import QUEUE, Mta, answer
 
 Host = Callable[..., Mta]
@@ -20,10 +18,7 @@ PER_DOMAIN_FREE = ("fs.read", "kumo.json_load", "memoize.store", "dkim.key_load"
 def with_domains(root: Path, count: int) -> Mta:
     """A host whose sender domains are so many; what the others hold does not matter."""
     mta = Mta(root=root, options={"count_instructions": True})
-    domain = data.sender_domain(settings().domains[0])
-    table: dict[str, Any] = {f"d{number}.example": {} for number in range(count - 1)}
-    path = mta.path("/opt/kumomta/etc/policy/data/sender_domains.json")
-    path.write_text(json.dumps({**table, "example.com": domain}))
+    real_kumod.write_domains(mta.path("/opt/kumomta/etc/policy/data"), count)
     return mta.start()
 
 
@@ -90,3 +85,18 @@ def test_the_document_has_the_counted_prices_of_today() -> None:
 def test_no_module_reaches_for_what_grows_with_the_number_of_domains(name: str) -> None:
     text = (Path(data.__file__).parents[1] / "kumomta" / name).read_text()
     assert "domain_map" not in text
+
+
+def test_the_first_message_after_a_change_reads_a_sixteenth_of_the_sender_domains(
+    tmp_path: Path,
+) -> None:
+    mta = with_domains(tmp_path, 10_000)
+    mta.inject()
+    bumped = mta.path("/opt/kumomta/etc/policy/data/sender_domains/0.json")
+    bumped.write_text(bumped.read_text() + "\n")
+    mta.kumod.advance(11)
+    before = Counter(mta.kumod.counters)
+    mta.inject()
+    mta.inject()
+    after = Counter(mta.kumod.counters) - before
+    assert after["memoize.miss:ping8_sender_domains"] == 1

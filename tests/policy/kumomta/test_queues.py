@@ -97,6 +97,11 @@ TWO = [
     {"name": "proxy-default", "proxy": "proxy-1", "ehlo": "out1"},
     {"name": "fresh", "proxy": "proxy-1", "ehlo": "out2"},
 ]
+TWO_PROXIES = {
+    "proxies": [{"name": "proxy-1"}, {"name": "proxy-2"}],
+    "sources": [TWO[0], TWO[1] | {"proxy": "proxy-2"}],
+    "pools": [{"name": "shared-default", "sources": {"proxy-default": 1, "fresh": 1}}],
+}
 SELECTION, MESSAGES = "additional_source_selection_rates", "additional_message_rate_throttles"
 
 
@@ -238,7 +243,7 @@ def test_validation_names_a_warm_up_of_an_unknown_source(host: Host) -> None:
     mta = host()
     path = mta.path("/opt/kumomta/etc/policy/data/warm_up.json")
     path.write_text(
-        '{"community": true, "refresh": "1h", '
+        '{"files": [], "refresh": "1h", '
         '"sources": {"typo": {"start": "2026-12-01", "daily": [1], "pools": []}, '
         '"proxy-default": {"start": "soon", "daily": [1], "pools": []}}}'
     )
@@ -246,3 +251,16 @@ def test_validation_names_a_warm_up_of_an_unknown_source(host: Host) -> None:
     assert result.exit == 1
     assert "warm-up of typo: there is no such source" in result.output
     assert "warm-up of proxy-default: " in result.output
+
+
+@pytest.mark.parametrize(
+    ("chosen", "pause"), [({}, None), (TWO_PROXIES, {"duration": "2m"})], ids=["one", "two"]
+)
+def test_a_source_pauses_with_its_proxy_if_another_proxy_carries_its_mail(
+    host: Host, chosen: dict[str, Any], pause: dict[str, str] | None
+) -> None:
+    mta = host(settings=settings(**chosen)).start()
+    mta.inject()
+    mta.kumod.run()
+    (ready,) = [one for name, one in mta.kumod.scheduler.ready.items() if "ping8" not in name]
+    assert ready.source.get("suspend_when_proxy_unhealthy") == pause

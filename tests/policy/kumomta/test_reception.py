@@ -50,6 +50,56 @@ def test_an_unknown_sender_domain_is_refused_with_a_5xx_that_names_it(mta: Mta) 
     assert mta.sent == []
 
 
+RECORDED = {
+    "success_count": 0,
+    "fail_count": 1,
+    "failed_recipients": ["u@[203.0.113.25]"],
+    "errors": [
+        "u@[203.0.113.25]: 451 4.7.1 sender domain example.com is held until its DNS records are "
+        "published: see `ping8 domains check`; try again later"
+    ],
+}
+"""What the kumod of August 2026 answered, with status 200, for this policy with this domain held.
+
+Lua's stack trace follows in the lines after the first.
+"""
+
+
+def test_a_held_sender_domain_is_refused_for_now_and_nothing_leaves_unsigned(host: Host) -> None:
+    mta = host(settings=settings(unpublished=["example.com"])).start()
+    result = mta.inject(recipients=("u@[203.0.113.25]",))
+    first_lines = [error.partition("\n")[0] for error in result["errors"]]
+    assert {**result, "errors": first_lines} == RECORDED
+    mta.kumod.run()
+    assert mta.sent == []
+
+
+@pytest.mark.parametrize("when", ["sign-anyway", "refuse"])
+def test_an_unpublished_sender_domain_that_is_not_held_is_signed(host: Host, when: str) -> None:
+    """`refuse` has let no update pass that adds such a domain."""
+    domains = [{"name": "example.com", "when_unpublished": when}]
+    mta = host(settings=settings(domains=domains, unpublished=["example.com"])).start()
+    assert mta.inject()["success_count"] == 1
+    mta.kumod.run()
+    assert message(mta)["DKIM-Signature"]
+
+
+def test_a_domain_is_ready_and_held_within_a_push_and_what_is_queued_leaves(host: Host) -> None:
+    mta = host(settings=settings(unpublished=["example.com"])).start()
+    assert mta.inject()["fail_count"] == 1
+    mta.settings = settings()
+    mta.write_files()
+    mta.kumod.advance(10)
+    assert mta.inject()["success_count"] == 1
+    mta.settings = settings(unpublished=["example.com"])
+    mta.write_files()
+    mta.kumod.advance(10)
+    assert mta.inject()["fail_count"] == 1
+    mta.kumod.run()
+    assert len(mta.sent) == 1
+    assert message(mta)["DKIM-Signature"], "it was signed when the key was in DNS"
+
+
 def test_a_subdomain_is_another_sender_domain(mta: Mta) -> None:
     assert mta.inject(headers={"From": "x@news.example.com"})["fail_count"] == 1
 

@@ -38,6 +38,17 @@ def test_a_bounce_becomes_an_event_with_the_messages_correlation_values(
     assert event["response"]["code"] == 550
 
 
+def test_a_bounce_of_a_domain_that_is_held_since_its_message_left_is_taken(mta: Mta) -> None:
+    message = sent_message(mta)
+    mta.settings = settings(unpublished=["example.com"])
+    mta.write_files()
+    mta.kumod.advance(11)
+    taken = mta.kumod.receive_smtp("", ["7@bounce.example.com"], bounce(header_block(message)))
+    assert taken.code == 250
+    mta.kumod.run()
+    assert len(mta.events("OOB")) == 1
+
+
 def test_each_recipient_of_a_bounce_makes_an_event_with_an_id_of_its_own(mta: Mta) -> None:
     original = header_block(sent_message(mta))
     report = bounce(original, recipients=("u@example.net", "v@example.net"))

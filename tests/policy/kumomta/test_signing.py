@@ -199,7 +199,7 @@ def test_the_keys_of_a_brand_sign_as_the_sender_domain(host: Host) -> None:
 def test_a_new_active_selector_signs_as_soon_as_its_data_is_live(host: Host) -> None:
     mta = host().start()
     assert signatures(deliver(mta))[0]["s"] == "s1"
-    path = mta.path("/opt/kumomta/etc/policy/data/sender_domains.json")
+    path = mta.path("/opt/kumomta/etc/policy/data/sender_domains/b.json")
     path.write_text(path.read_text().replace('"s1"', '"s2"'))
     mta.kumod.advance(11)
     data = deliver(mta)

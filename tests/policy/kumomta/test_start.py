@@ -267,7 +267,7 @@ def test_validation_names_a_brand_whose_pool_does_not_exist(host: Host) -> None:
 
 def test_validation_names_a_sender_domain_whose_brand_does_not_exist(host: Host) -> None:
     mta = host()
-    edit(mta, "sender_domains.json", lambda data: data["example.com"].update(brand="nobody"))
+    edit(mta, "sender_domains/b.json", lambda data: data["example.com"].update(brand="nobody"))
     assert "sender domain example.com: names brand nobody" in mta.kumod.validate().output
 
 
@@ -315,3 +315,10 @@ def test_a_proxy_that_asks_for_a_password_gets_it_from_the_environment(host: Hos
     mta.inject()
     mta.kumod.run()
     assert mta.kumod.smtp.connections[0].socks5_credentials == ("ping8", "secret-of-the-proxy")
+
+
+def test_a_policy_with_automation_starts_where_there_is_no_daemon(host: Host) -> None:
+    mta = host(settings=settings(shaping={"automation": True})).start()
+    mta.inject()
+    mta.kumod.run()
+    assert len(mta.events("Delivery")) == 1

@@ -10,6 +10,7 @@ from policy.dns.plan import mail_records
 from policy.render import data
 from policy.render.environment import mta_environment
 from policy.render.example import example_addresses, throw_away_secrets
+from policy.render.shaping import automation
 from policy.settings import Settings
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import Mta
@@ -36,6 +37,22 @@ def test_no_file_of_the_policy_holds_a_secret() -> None:
         assert (file.mode, file.owner) == (0o644, "root")
         for secret in (secrets.webhook_token, secrets.injection_token, *secrets.dkim_keys.values()):
             assert secret.encode() not in file.content
+
+
+def test_a_held_domain_that_is_ready_changes_one_line_and_restarts_nothing() -> None:
+    domains = [{"name": "a.example.com"}, {"name": "b.example.com"}, {"name": "c.example.com"}]
+    before = settings(domains=domains, unpublished=["a.example.com", "b.example.com"])
+    after = settings(domains=domains, unpublished=["a.example.com"])
+    old, new = (data.policy_files(one, "mta-1", example_addresses(one)) for one in (before, after))
+    changed = [(one, other) for one, other in zip(old, new, strict=True) if one != other]
+    ((one, other),) = changed
+    assert "/sender_domains/" in one.path
+    assert other.effects == ()
+    lines = zip(one.content.splitlines(), other.content.splitlines(), strict=True)
+    assert [line for line, now in lines if line != now] == [
+        b'  "b.example.com": {"brand": "default", "held": true, '
+        b'"signers": [{"algorithm": "rsa", "selector": "s1"}]}'
+    ]
 
 
 def test_lua_is_the_same_in_every_environment() -> None:
@@ -72,11 +89,68 @@ def test_a_source_binds_its_private_address_behind_its_proxy() -> None:
     assert second["ehlo_domain"] == "out2.mail.example.com"
 
 
+def test_only_a_source_that_another_proxy_can_stand_in_for_pauses_with_its_proxy() -> None:
+    chosen = settings(
+        proxies=[{"name": "proxy-1"}, {"name": "proxy-2"}],
+        sources=[
+            {"name": "proxy-default", "proxy": "proxy-1", "ehlo": "out1"},
+            {"name": "second", "proxy": "proxy-2", "ehlo": "out2"},
+            {"name": "third", "proxy": "proxy-2", "ehlo": "out3"},
+            {"name": "fourth", "proxy": "proxy-2", "ehlo": "out4"},
+        ],
+        pools=[
+            {"name": "shared-default", "sources": {"proxy-default": 1, "second": 1}},
+            {"name": "alone", "sources": {"third": 1, "fourth": 1}},
+        ],
+    )
+    pausing = [
+        name
+        for name, source in load(chosen, "sources.json").items()
+        if "proxy_suspension" in source
+    ]
+    assert pausing == ["proxy-default", "second"]
+
+
+def test_kumod_and_tsa_daemon_read_the_same_shaping_files() -> None:
+    daemon = (LUA.parent / "tsa" / "init.lua").read_text()
+    paths = (LUA / "paths.lua").read_text()
+    assert "load('warm_up').files" in daemon
+    assert "extra_files = options.files" in paths
+    assert "no_default_files = true" in paths
+    own = f"{POLICY}/data/shaping.toml"
+    assert load(settings(shaping={"community": False}), "warm_up.json")["files"] == [own]
+    stock, community, last = load(settings(), "warm_up.json")["files"]
+    assert (stock.split("/")[-2], community.split("/")[-2], last) == (
+        "policy-extras",
+        "community",
+        own,
+    )
+
+
+def test_records_for_each_tsa_daemon_have_a_path_of_their_own() -> None:
+    chosen = settings(shaping={"automation": True})
+    found = load(chosen, "automation.json")
+    assert found == {
+        "listen": ["127.0.0.1:8008"],
+        "trusted_hosts": ["127.0.0.1"],
+        "publish": ["http://127.0.0.1:8008"],
+        "subscribe": ["http://127.0.0.1:8008"],
+    }
+    tables = tomllib.loads(
+        data.data_files(chosen, "mta-1", example_addresses(chosen))["shaping.toml"].decode()
+    )
+    assert tables["http://127.0.0.1:8008.tsa.kumomta"]["connection_limit"] == "local:5"
+    assert automation(chosen, ("10.8.0.10", "10.8.64.10"))["publish"] == [
+        "http://10.8.0.10:8008",
+        "http://10.8.64.10:8008",
+    ]
+
+
 def test_every_active_key_signs_and_the_next_one_does_not() -> None:
     chosen = settings(
         domains=[{"name": "example.com", "dkim": {"active": "s2", "ed25519": True}}],
     )
-    assert load(chosen, "sender_domains.json")["example.com"]["signers"] == [
+    assert load(chosen, "sender_domains/b.json")["example.com"]["signers"] == [
         {"selector": "s2", "algorithm": "rsa"},
         {"selector": "s2-ed", "algorithm": "ed25519"},
     ]
@@ -118,6 +192,7 @@ def test_shaping_opens_the_webhook_queue_and_layers_the_settings_over_the_defaul
         "ip_lookup_strategy": "Ipv4Only",
         "smtp_port": 25,
         "system_shutdown_timeout": "240s",
+        "connect_timeout": "30s",
         "connection_limit": 3,
     }
     assert tables["gmail.com"] == {"max_ready": 10}
@@ -132,10 +207,10 @@ def _shaping(chosen: Settings) -> str:
 def test_a_change_of_sender_domains_restarts_nothing_and_one_of_the_server_does() -> None:
     chosen = settings()
     effects = {
-        file.path.rpartition("/")[2]: file.effects
+        file.path.removeprefix(f"{POLICY}/").removeprefix("data/"): file.effects
         for file in data.policy_files(chosen, "mta-1", example_addresses(chosen))
     }
-    for name in ("sender_domains.json", "egress.json", "shaping.toml", "reception.lua"):
+    for name in ("sender_domains/b.json", "egress.json", "shaping.toml", "reception.lua"):
         assert effects[name] == ()
     for name in ("server.json", "server.lua", "correlation.lua", "log_hook.lua", "sources.json"):
         assert effects[name] == ("restart kumomta.service",)
@@ -159,12 +234,10 @@ def test_one_more_sender_domain_with_keys_of_its_brand_is_one_line_of_data() -> 
         return data.data_files(chosen, "mta-1", example_addresses(chosen))
 
     before, after = files("a.example"), files("a.example", "b.example")
-    assert [name for name in after if after[name] != before[name]] == ["sender_domains.json"]
-    added = set(after["sender_domains.json"].splitlines())
-    assert added - set(before["sender_domains.json"].splitlines()) <= {
-        b'  "a.example": {"brand": "default"},',
-        b'  "b.example": {"brand": "default"}',
-    }
+    file = data.sender_domain_file("b.example")
+    assert [name for name in after if after[name] != before[name]] == [file]
+    assert json.loads(before[file]) == {}
+    assert after[file].splitlines()[1:-1] == [b'  "b.example": "default"']
 
 
 def test_kumod_restarts_for_every_module_that_its_start_runs(tmp_path: Path) -> None:

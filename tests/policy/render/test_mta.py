@@ -130,3 +130,25 @@ def test_background_units_ask_for_no_priority_that_a_low_one_may_not_have() -> N
         # Under `nice -n 19` any other value, and a scheduler's policy, ends a unit with 201 or 214.
         assert "CPUSchedulingPolicy=" not in unit
         assert "\nNice=" not in unit.replace("\nNice=19\n", "\n")
+
+
+def test_automation_is_a_unit_that_is_checked_and_starts_before_kumod() -> None:
+    off, on = mta_of(SMALL), mta_of(SMALL, shaping={"automation": True})
+    assert "tsa-daemon.service" not in off.units
+    assert on.units.index("tsa-daemon.service") < on.units.index("kumomta.service")
+    (check,) = set(on.checks) - set(off.checks)
+    assert (check.kind, check.target) == ("answer", "http://127.0.0.1:8008/tsa/status")
+
+
+def test_switching_automation_on_restarts_both_and_its_rules_restart_neither() -> None:
+    automation = {"automation": True}
+    rules = {"default": {"automation": [{"regex": "x", "action": "Suspend", "duration": "1h"}]}}
+    off, on, more = (
+        {file.path: file for file in mta_of(SMALL, shaping=chosen).files}
+        for chosen in ({}, automation, automation | {"overrides": rules})
+    )
+    switched = {effect for path in on if off.get(path) != on[path] for effect in on[path].effects}
+    assert switched == {"restart kumomta.service", "restart tsa-daemon.service"}
+    changed = [path for path in more if on.get(path) != more[path]]
+    assert changed == ["/opt/kumomta/etc/policy/data/shaping.toml"]
+    assert more[changed[0]].effects == ()

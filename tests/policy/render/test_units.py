@@ -24,6 +24,7 @@ PACKAGED = {
 PROGRAMS = [
     *PACKAGED.values(),
     "/opt/kumomta/sbin/proxy-server",
+    "/opt/kumomta/sbin/tsa-daemon",
     "/usr/bin/install",
     "/usr/sbin/nft",
     "/usr/local/sbin/ping8-agent",
@@ -31,6 +32,7 @@ PROGRAMS = [
 ALL = [
     pytest.param(mta_of(SMALL), id="mta"),
     pytest.param(mta_of(LARGE), id="mta with an outbox"),
+    pytest.param(mta_of(SMALL, shaping={"automation": True}), id="mta with automation"),
     pytest.param(proxy_of(LARGE), id="proxy"),
 ]
 
@@ -177,7 +179,7 @@ def test_every_program_of_kumomta_can_write_its_node_id(release: Release) -> Non
             (node_id,) = re.findall("^Environment=KUMO_NODE_ID_PATH=(.+)$", text, re.M)
             assert node_id == f"/var/lib/{folder}/nodeid"
             node_ids.append(node_id)
-    expected = {"kumoproxy.service"} & {*release.units}
+    expected = {"kumoproxy.service", "tsa-daemon.service"} & {*release.units}
     assert len(node_ids) == len(expected)
 
 
@@ -192,16 +194,24 @@ def test_each_node_has_an_id_of_its_own_that_follows_from_its_name() -> None:
     assert len(set(ids)) == 2
 
 
-def test_the_proxy_runs_as_nobody_special_and_never_sees_the_metadata_address() -> None:
-    release = proxy_of(SMALL)
-    text = text_of(release, f"{UNITS}kumoproxy.service")
+@pytest.mark.parametrize(
+    ("release", "unit", "user"),
+    [
+        (proxy_of(SMALL), "kumoproxy", "kumoproxy"),
+        (mta_of(SMALL, shaping={"automation": True}), "tsa-daemon", "tsa-daemon"),
+    ],
+    ids=["proxy", "automation"],
+)
+def test_a_program_beside_kumod_runs_as_nobody_special_and_never_sees_the_metadata_address(
+    release: Release, unit: str, user: str
+) -> None:
+    text = text_of(release, f"{UNITS}{unit}.service")
     for line in (
-        "User=kumoproxy",
+        f"User={user}",
         "NoNewPrivileges=yes",
         "CapabilityBoundingSet=",
         "ProtectSystem=strict",
         "IPAddressDeny=169.254.169.254",
-        "LimitNOFILE=1048576",
     ):
         assert line in text.splitlines()
-    assert release.users == ("kumoproxy",)
+    assert release.users == (user,)

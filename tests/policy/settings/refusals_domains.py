@@ -98,6 +98,31 @@ REFUSALS: Refusals = {
         "domains[0].feedback",
         "bounce domain of news.example.net",
     ),
+    "key that signs before DNS was seen with it": (
+        {"domains[0].dkim": {"active": "s2", "made": {"s2": "2026-12-01T02:30:00Z"}}},
+        "domains[0].dkim.active",
+        "let `ping8 rotate dkim` change it",
+    ),
+    "key that signs and is newer than the look at DNS": (
+        {
+            "domains[0].dkim": {
+                "made": {"s1": "2026-12-01T02:30:00Z"},
+                "seen": {"s1": "2026-12-01T02:30:00Z"},
+            }
+        },
+        "domains[0].dkim.active",
+        "set s2",
+    ),
+    "time of a selector that is none": (
+        {"domains[0].dkim.made": {"s3": "2026-12-01T02:30:00Z"}},
+        "domains[0].dkim.made.s3",
+        "s1",
+    ),
+    "time that is none": (
+        {"domains[0].dkim.seen": {"s1": "2026-12-01"}},
+        "domains[0].dkim.seen.s1",
+        "write a time in UTC",
+    ),
     "RSA under 2048 bits": ({"domains[0].dkim.bits": 1024}, "domains[0].dkim.bits", "use 2048"),
     "RSA of a size that few verify": (
         {"domains[0].dkim.bits": 8192},

@@ -80,5 +80,6 @@ REFUSALS: Refusals = {
     "key in the wrong table": ({"spoolGib": 9}, "spoolGib", "did you mean mta.spoolGib?"),
     "key like no other": ({"zzz": 9}, "zzz", "use one of: "),
     "region beside aws:region": ({"region": "eu-west-1"}, "region", "set aws:region"),
+    "unpublished": ({"unpublished": ["a.example"]}, "unpublished", "run `ping8 domains check`"),
     "environment": ({"environment": "prod"}, "environment", "the stack's name"),
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from policy.settings import Settings, advice
+from policy.settings import Settings, SettingsError, advice
 from tests.policy.settings.good import changed, read, setting
 
 TODAY = datetime.date(2026, 11, 28)
@@ -117,3 +117,58 @@ def test_what_is_probably_forgotten_is_a_warning(path: str, value: object, words
 def test_a_warm_up_that_runs_is_no_warning() -> None:
     plan = {"out-2": {"start": "2026-11-20", "daily": [1] * 9}}
     assert advice.warnings(with_own({"shaping.warmUp": plan}), TODAY) == ()
+
+
+def unpublished(count: int, when: str) -> Settings:
+    names = [f"d{number}.ping8.app" for number in range(count)]
+    domains = [{"name": name, "whenUnpublished": when} for name in names]
+    settings = with_own({"domains": [*domains, {"name": "ready.ping8.app", "brand": "news"}]})
+    return settings.model_copy(update={"unpublished": frozenset(names)})
+
+
+@pytest.mark.parametrize(
+    ("when", "effect"),
+    [("hold", "injection is refused for now"), ("sign-anyway", "receivers cannot verify mail")],
+)
+def test_domains_that_dns_does_not_have_are_named_and_counted(when: str, effect: str) -> None:
+    (line,) = advice.warnings(unpublished(12, when), TODAY)
+    assert f"whenUnpublished = {when}: {effect}" in line
+    assert "d9.ping8.app and 2 more, as DNS does not have" in line
+    assert "run `ping8 domains check`" in line
+    assert "ready.ping8.app" not in line
+    advice.refuse_unpublished(unpublished(12, when))
+
+
+def test_an_update_is_refused_for_domains_that_dns_does_not_have() -> None:
+    with pytest.raises(SettingsError) as refused:
+        advice.refuse_unpublished(unpublished(10, "refuse"))
+    (problem,) = refused.value.problems
+    assert (problem.key, problem.value) == ("ping8-mail:domains[].whenUnpublished", "refuse")
+    assert "d9.ping8.app: run `ping8 domains check`" in problem.fix
+    with pytest.raises(SettingsError, match=r"d9\.ping8\.app and 1,991 more: run"):
+        advice.refuse_unpublished(unpublished(2001, "refuse"))
+    assert advice.warnings(unpublished(10, "refuse"), TODAY) == ()
+
+
+def brands_warned(*proxies: dict[str, Any]) -> tuple[str, ...]:
+    """Advice for two brands, whose pools have two sources on the first and the last proxy."""
+    changes = {
+        "proxies": list(proxies),
+        "sources[1].proxy": proxies[-1]["name"],
+        "pools[0].sources": {"proxy-default": 1, "out-2": 1},
+        "brands[1].isolated": False,
+    }
+    return warned(changes)
+
+
+def test_a_brand_whose_mail_leaves_through_one_proxy_host_is_named_if_there_are_others() -> None:
+    first, second = {"name": "proxy-1"}, {"name": "proxy-2", "subnet": 1}
+    assert brands_warned(first) == ()
+    (line,) = brands_warned(first, second)
+    assert "brands.news: its mail waits while proxy-2 is down" in line
+
+
+def test_a_brand_whose_proxy_hosts_share_a_zone_is_named() -> None:
+    lines = brands_warned({"name": "proxy-1"}, {"name": "proxy-2"})
+    assert "brands.default: proxy-1, proxy-2 are in one availability zone" in lines[0]
+    assert "subnet 1 to pool shared-default" in lines[0]

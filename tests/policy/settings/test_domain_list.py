@@ -145,3 +145,21 @@ def test_of_many_problems_of_one_kind_the_first_are_shown_and_the_others_counted
     assert len(said) == 1 + 11 + 1
     assert said[0].startswith("4823 problems")
     assert "  - and 4,812 more of this kind" in said
+
+
+def test_a_rotation_of_the_defaults_is_not_that_of_domains_with_their_own_or_with_a_brands_keys(
+    tmp_path: Path,
+) -> None:
+    dkim = {"bits": 3072, "active": "s2", "seen": {"s2": "2026-12-01T02:30:00Z"}}
+    text = (
+        "- a.example\n- {name: b.example, dkim: {selectors: [k1, k2]}}\n"
+        "- {name: c.example, dkim: {active: s1}}\n"
+    )
+    raw = with_file(tmp_path, text, domainDefaults={"dkim": dkim})
+    found = [domain.dkim for domain in read(raw, tmp_path).domains[2:]]
+    assert [one.active_selector for one in found] == ["s2", "k1", "s1"]
+    assert [bool(one.seen) for one in found] == [True, False, False]
+    assert [one.bits for one in found] == [3072, 3072, 3072]
+    text = "- {name: a.example, dkim: {keys: brand}}\n"
+    raw = with_file(tmp_path, text, domainDefaults={"dkim": {"active": "s2"}})
+    assert read(raw, tmp_path).domains[2].dkim.active is None

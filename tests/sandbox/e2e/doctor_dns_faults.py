@@ -101,6 +101,14 @@ def _caa_that_forbids_every_authority(site: Site) -> Iterator[Site]:
     yield from _with(site, {("ping8.test", "CAA"): ['0 issue ";"']})
 
 
+# Onboarding -------------------------------------------------------------------
+
+
+@faults.fault({("domain.held", SHOP): FAIL}, "ping8 domains check --stack sandbox")
+def _domain_whose_records_nobody_has_seen(site: Site) -> Iterator[Site]:
+    yield site.with_settings(unpublished=[SHOP])
+
+
 # SPF and bounces --------------------------------------------------------------
 
 

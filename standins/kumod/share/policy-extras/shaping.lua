@@ -4,7 +4,8 @@ local mod = {}
 
 local DEFAULT = '/opt/kumomta/share/policy-extras/shaping.toml'
 -- What the stand-in takes; it has no traffic shaping automation to publish to.
-local OPTIONS = { publish = true, subscribe = true, extra_files = true, no_default_files = true }
+local OPTIONS = { publish = true, subscribe = true, extra_files = true, no_default_files = true,
+  additional_skip_log_record_types = true }
 
 local function load(files)
   local data = kumo.shaping.load(files)
@@ -40,6 +41,9 @@ function mod:setup_with_automation(options)
     end
   end)
   return {
+    setup_publish = function()
+      kumo.log_warn 'the stand-in for kumod has no traffic shaping automation: nothing is published'
+    end,
     get_egress_path_config = function(domain, source, site, skip_make)
       local params = cached(files):get_egress_path_config(domain, source, site)
       params.refresh_strategy = params.refresh_strategy or 'Epoch'

@@ -1,4 +1,4 @@
-"""A small VPC for tests, made through the provider."""
+"""A small VPC for tests, created through the provider."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an account already has, and what AWS takes its time with."""
+"""What an account already has, and where AWS is slow."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The table speaks of what the SDK and the API have."""
+"""The table names only what the SDK and the API have."""
 
 import boto3
 import pytest

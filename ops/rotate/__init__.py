@@ -1,0 +1,1 @@
+"""`ping8 rotate`: new DKIM keys and tokens in safe steps."""
