@@ -102,7 +102,12 @@ def _difference(name: str, was: Mapping[str, Any] | None, is_: ReleaseFile | Non
 def deployed_addresses(settings: Settings, deployment: Deployment) -> Addresses:
     """The addresses that AWS gave; examples for hosts and sources that are new."""
     example = example_addresses(settings)
-    mta = deployment.mta
+    nodes = {
+        name: Address(private=known.private_address, public=known.address)
+        if (known := deployment.hosts.get(name))
+        else address
+        for name, address in example.mta.items()
+    }
     sources = {
         name: Address(private=known.private, public=known.public)
         if (known := deployment.egress.get(name))
@@ -110,12 +115,13 @@ def deployed_addresses(settings: Settings, deployment: Deployment) -> Addresses:
         for name, address in example.sources.items()
     }
     return Addresses(
-        mta=Address(private=mta.private_address, public=mta.address),
+        mta=nodes,
         proxies={
             proxy.name: sources[settings.sources_of(proxy.name)[0].name]
             for proxy in settings.proxies
         },
         sources=sources,
+        limits=deployment.limits_address or example.limits,
     )
 
 

@@ -53,7 +53,8 @@ class Egress:
 class Deployment:
     """The outputs of a stack that operators' tools need; none is secret.
 
-    `alarm_topic` is the SNS topic to which operators are subscribed.
+    `alarm_topic` is the SNS topic to which operators are subscribed, `limits_address` the name of
+    the server in which several MTA hosts count their limits.
     """
 
     stack: str
@@ -61,6 +62,7 @@ class Deployment:
     hosts: Mapping[str, HostAccess]
     egress: Mapping[str, Egress]
     alarm_topic: str | None = None
+    limits_address: str | None = None
 
     @property
     def mta(self) -> HostAccess:
@@ -83,6 +85,7 @@ class _Outputs:
     hosts: dict[str, HostAccess]
     egress: dict[str, Egress]
     alarm_topic: str | None = None
+    limits_address: str | None = None
 
 
 _OUTPUTS = TypeAdapter(_Outputs)
@@ -109,6 +112,7 @@ def from_outputs(stack: str, outputs: Mapping[str, Any]) -> Deployment:
         hosts=found.hosts,
         egress=found.egress,
         alarm_topic=found.alarm_topic,
+        limits_address=found.limits_address,
     )
 
 
