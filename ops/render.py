@@ -103,8 +103,8 @@ def deployed_addresses(settings: Settings, deployment: Deployment) -> Addresses:
     """The addresses that AWS gave; examples for hosts and sources that are new."""
     example = example_addresses(settings)
     nodes = {
-        name: Address(private=known.private_address, public=known.address)
-        if (known := deployment.hosts.get(name))
+        name: Address(private=host.private_address, public=host.address)
+        if (host := deployment.hosts.get(name))
         else address
         for name, address in example.mta.items()
     }
