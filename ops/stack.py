@@ -66,11 +66,26 @@ class Deployment:
 
     @property
     def mta(self) -> HostAccess:
-        """The MTA host."""
-        for host in self.hosts.values():
-            if host.role == "mta":
-                return host
-        raise UserError(f"stack {self.stack!r}: it has no MTA host yet; run `pulumi up`")
+        """The first MTA host, for what any of them can answer."""
+        return self.mta_hosts[0]
+
+    @property
+    def mta_hosts(self) -> list[HostAccess]:
+        """Every MTA host, in the order of their numbers; a `UserError` if there is none."""
+        found = [host for host in self.hosts.values() if host.role == "mta"]
+        if not found:
+            raise UserError(f"stack {self.stack!r}: it has no MTA host yet; run `pulumi up`")
+        return sorted(found, key=lambda host: (len(host.name), host.name))
+
+    def chosen_mta_hosts(self, name: str | None) -> list[HostAccess]:
+        """The MTA host of that name, or all."""
+        if name is None:
+            return self.mta_hosts
+        host = self.host(name)
+        if host.role != "mta":
+            names = " or ".join(each.name for each in self.mta_hosts)
+            raise UserError(f"host {name!r}: it is no MTA host; use {names}")
+        return [host]
 
     def host(self, name: str) -> HostAccess:
         """A host by name; a `UserError` lists the known ones."""

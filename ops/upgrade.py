@@ -24,7 +24,7 @@ def upgrade(stack: str, *, yes: bool, as_json: bool) -> None:
     if local_stack(stack):
         raise UserError(f"stack {stack!r}: `{engine.up_command(stack)}` pushes to its hosts")
     deployment = read_deployment(stack)
-    nodes = drain.mta_hosts(deployment)
+    nodes = deployment.mta_hosts
     if len(nodes) < 2:
         raise UserError(
             f"stack {stack!r} has one MTA host, which nobody can replace while it drains; use "
