@@ -50,6 +50,7 @@ class CredentialsArgs:
     """By owner: a sender domain or a brand."""
     hosts: tuple[str, ...]
     proxy_password: bool
+    limits_password: bool
     tags: Mapping[str, str]
 
 
@@ -57,7 +58,8 @@ class Credentials(pulumi.ComponentResource):
     """Tokens and keys.
 
     Creates:
-    - each secret text of the hosts, unless set; the proxies' password only if they require one
+    - each secret text of the hosts, unless set; the proxies' password only if they require one,
+      that of the shared limits only for several MTA hosts
     - a Secrets Manager secret for the webhook token and for the injection token
     - a DKIM key for each selector of each owner (a sender domain or a brand), unless set
     - a deploy key and one SSH host key for each host, unless set
@@ -70,6 +72,7 @@ class Credentials(pulumi.ComponentResource):
     deploy: KeyPair
     host_keys: Mapping[str, KeyPair]
     dkim: Mapping[Selector, KeyPair]
+    limits_password: pulumi.Output[str] | None
     mta_secrets: pulumi.Output[MtaSecrets]
     """The secrets in the MTA host's files."""
     proxy_secrets: pulumi.Output[ProxySecrets]
@@ -84,6 +87,7 @@ class Credentials(pulumi.ComponentResource):
         given = args.given
         texts = self._texts(args)
         self.webhook_token, self.injection_token = texts["webhook_token"], texts["injection_token"]
+        self.limits_password = texts.get("limits_password")
         self.token_secrets = {
             "webhook_token": self._store("webhook-token", self.webhook_token, args),
             "injection_token": self._store("injection-token", self.injection_token, args),
@@ -104,6 +108,7 @@ class Credentials(pulumi.ComponentResource):
             if text.made
             or text.field in given
             or (text.field == "proxy_password" and args.proxy_password)
+            or (text.field == "limits_password" and args.limits_password)
         }
 
     def _token(self, key: str) -> pulumi.Output[str]:

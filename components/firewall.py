@@ -10,13 +10,15 @@ import pulumi
 import pulumi_aws as aws
 
 from components.tagging import named
+from policy.contract import LIMITS_PORT, TRANSFER_PORT
 from policy.release import Role
 from policy.settings import Settings, load
 from policy.settings.raw import from_stack_file
 from policy.settings.stack_file import read_stack_file
 
 INTERNET = "0.0.0.0/0"
-ROLES: tuple[Role, ...] = ("mta", "proxy")
+Group = Role | Literal["limits"]
+"""Hosts of a role, or the server in which several MTA hosts count their limits."""
 
 HOUSE = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- firewall: begin -->\n", "<!-- firewall: end -->"
@@ -25,9 +27,9 @@ BEGIN, END = "<!-- firewall: begin -->\n", "<!-- firewall: end -->"
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One row. `peer` is a CIDR or the role of a host."""
+    """One row. `peer` is a CIDR or a group."""
 
-    host: Role
+    host: Group
     direction: Literal["in", "out"]
     peer: str
     protocol: Literal["tcp", "udp"]
@@ -53,10 +55,19 @@ def _mta(settings: Settings) -> Iterable[Rule]:
     yield from _log_in(settings, "mta")
     for port in _socks_ports(settings):
         yield _rule("mta", "out", "proxy", port, "SOCKS5 to the proxy hosts")
+    if settings.mta.nodes > 1:
+        yield from _between_nodes()
     yield from _upkeep("mta")
     webhook = urlsplit(settings.webhook.url).port or 443
     if webhook not in (80, 443):
         yield _rule("mta", "out", INTERNET, webhook, "events to PING8")
+
+
+def _between_nodes() -> Iterable[Rule]:
+    yield _rule("mta", "in", "mta", TRANSFER_PORT, "messages from other MTA hosts")
+    yield _rule("mta", "out", "mta", TRANSFER_PORT, "messages to other MTA hosts")
+    yield _rule("mta", "out", "limits", LIMITS_PORT, "shared limits")
+    yield _rule("limits", "in", "mta", LIMITS_PORT, "shared limits")
 
 
 def _proxy(settings: Settings) -> Iterable[Rule]:
@@ -82,7 +93,7 @@ def _upkeep(host: Role) -> Iterable[Rule]:
 
 
 def _rule(
-    host: Role,
+    host: Group,
     direction: Literal["in", "out"],
     peer: str,
     port: int,
@@ -136,14 +147,14 @@ class FirewallArgs:
 
 
 class Firewall(pulumi.ComponentResource):
-    """One security group for each role.
+    """One security group for each role, and one for the server of the shared limits.
 
     Creates:
     - security groups of the MTA hosts and of the proxy hosts, without inline rules
     - one ingress or egress rule for each row of the table
     """
 
-    group_ids: Mapping[Role, pulumi.Output[str]]
+    group_ids: Mapping[Group, pulumi.Output[str]]
     rules: tuple[pulumi.Resource, ...]
     """Every rule: a host that boots before they exist cannot download its packages."""
 
@@ -153,14 +164,14 @@ class Firewall(pulumi.ComponentResource):
         super().__init__("ping8:mail:Firewall", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.group_ids = {
-            role: aws.ec2.SecurityGroup(
-                f"{name}-{role}",
-                description=f"{role} hosts of {name}",
+            group: aws.ec2.SecurityGroup(
+                f"{name}-{group}",
+                description=f"{group} hosts of {name}",
                 vpc_id=args.vpc_id,
-                tags=named(args.tags, f"{name}-{role}"),
+                tags=named(args.tags, f"{name}-{group}"),
                 opts=child,
             ).id
-            for role in ROLES
+            for group in dict.fromkeys(rule.host for rule in args.rules)
         }
         self.rules = tuple(self._rule(name, rule, args, child) for rule in args.rules)
         self.register_outputs({"group_ids": dict(self.group_ids)})
@@ -173,7 +184,7 @@ class Firewall(pulumi.ComponentResource):
             if rule.direction == "in"
             else aws.vpc.SecurityGroupEgressRule
         )
-        of_role = rule.peer in ROLES
+        group = {str(name): found for name, found in self.group_ids.items()}.get(rule.peer)
         return kind(
             f"{name}-{rule.name}",
             security_group_id=self.group_ids[rule.host],
@@ -181,8 +192,8 @@ class Firewall(pulumi.ComponentResource):
             ip_protocol=rule.protocol,
             from_port=rule.port,
             to_port=rule.port,
-            cidr_ipv4=None if of_role else rule.peer,
-            referenced_security_group_id=self.group_ids[rule.peer] if of_role else None,  # type: ignore[index]
+            cidr_ipv4=rule.peer if group is None else None,
+            referenced_security_group_id=group,
             tags=named(args.tags, f"{name}-{rule.name}"),
             opts=opts,
         )

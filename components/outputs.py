@@ -22,6 +22,7 @@ def outputs(settings: Settings, platform: MailPlatform) -> dict[str, Any]:
         },
         "records_to_publish": [publication.as_dict() for publication in in_short(settings)],
         "alarm_topic": platform.alarm_topic,
+        **({"limits_address": platform.limits} if platform.limits is not None else {}),
         "releases": {name: release.release_id for name, release in platform.releases.items()},
         "log_in": {
             name: pulumi.Output.concat("ssh ", LOGIN_USER, "@", host.primary_address)

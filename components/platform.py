@@ -20,6 +20,7 @@ from components.network import Network, NetworkArgs
 from components.proxy_host import ProxyHost
 from components.releases import ReleaseInputs, push_inputs
 from components.reverse_dns import retry_hook
+from components.shared_limits import SharedLimits, SharedLimitsArgs
 from components.tagging import common_tags
 from components.zones import look_up
 from policy.dns import plan
@@ -45,6 +46,7 @@ class MailPlatform(pulumi.ComponentResource):
     - `Network`, `Firewall`, `Credentials`
     - an `MtaHost` for each MTA host, and a `ProxyHost` for each proxy host
     - `Injection`, the name that leads to the MTA hosts
+    - `SharedLimits`, for several MTA hosts
     - `Certificate`, when it comes by ACME
     - `MailDns`
     - a `HostRelease` for each host
@@ -59,6 +61,8 @@ class MailPlatform(pulumi.ComponentResource):
     """Public address of each egress source, and of each MTA host."""
     injection: Injection
     private: PrivateAddresses
+    limits: pulumi.Output[str] | None
+    """The name of the server of the shared limits."""
     alarm_topic: pulumi.Output[str] | None = None
     """The topic of the alarms, where it is ours and operators are subscribed."""
 
@@ -101,10 +105,12 @@ class MailPlatform(pulumi.ComponentResource):
                 dkim=settings.dkim_keys(),
                 hosts=tuple(settings.roles),
                 proxy_password=any(proxy.authentication for proxy in settings.proxies),
+                limits_password=settings.mta.nodes > 1,
                 tags=self._tags,
             ),
             child,
         )
+        self.limits = self._shared_limits()
         self._host_names = plan.host_names(settings)
         nodes = {host: self._mta(host) for host in settings.mta.host_names}
         self.hosts = {**nodes, **{proxy.name: self._proxy(proxy) for proxy in settings.proxies}}
@@ -134,6 +140,23 @@ class MailPlatform(pulumi.ComponentResource):
         self.injection = self._injection(nodes, pushed)
         self._watch(roles, pushed)
         self.register_outputs({})
+
+    def _shared_limits(self) -> pulumi.Output[str] | None:
+        password, settings = self.credentials.limits_password, self._settings
+        if settings.mta.nodes == 1 or password is None:
+            return None
+        return SharedLimits(
+            f"{self._name}-limits",
+            SharedLimitsArgs(
+                label=f"ping8-{settings.environment}",
+                node_type=settings.mta.limits_node_type,
+                subnet_ids=self._network.subnet_ids,
+                security_group_id=self._firewall.group_ids["limits"],
+                password=password,
+                tags=self._tags,
+            ),
+            self._child,
+        ).address
 
     def _mta(self, host: str) -> MtaHost:
         mta = self._settings.mta
@@ -265,6 +288,7 @@ class MailPlatform(pulumi.ComponentResource):
                 settings=self._settings,
                 private=self.private,
                 public=self.addresses,
+                limits=self.limits,
                 mta_secrets=self.credentials.mta_secrets,
                 proxy_secrets=self.credentials.proxy_secrets,
                 hosts=self.hosts,

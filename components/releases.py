@@ -24,6 +24,8 @@ class ReleaseInputs:
     settings: Settings
     private: PrivateAddresses
     public: Mapping[str, pulumi.Output[str]]
+    limits: pulumi.Output[str] | None
+    """The name of the server of the shared limits, for several MTA hosts."""
     mta_secrets: pulumi.Output[MtaSecrets]
     proxy_secrets: pulumi.Output[ProxySecrets]
     hosts: Mapping[str, Host]
@@ -34,14 +36,15 @@ def push_inputs(inputs: ReleaseInputs) -> dict[str, pulumi.Output[str]]:
 
     It includes the instance's id, so that a replaced instance gets a push.
     """
-    addresses = pulumi.Output.all(**inputs.public).apply(
-        lambda public: known_addresses(inputs.settings, inputs.private, public)
+    public = pulumi.Output.all(**inputs.public)
+    addresses = pulumi.Output.all(public=public, limits=inputs.limits).apply(
+        lambda known: known_addresses(inputs.settings, inputs.private, **known)
     )
     return {name: _push_input(inputs, name, addresses) for name in inputs.hosts}
 
 
 def known_addresses(
-    settings: Settings, private: PrivateAddresses, public: Mapping[str, str]
+    settings: Settings, private: PrivateAddresses, public: Mapping[str, str], limits: str | None
 ) -> Addresses:
     """Addresses as plain data for `policy`."""
     sources = {
@@ -58,6 +61,7 @@ def known_addresses(
             for proxy in settings.proxies
         },
         sources=sources,
+        limits=limits,
     )
 
 

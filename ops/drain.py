@@ -60,7 +60,7 @@ def drain(stack: str, name: str, *, reason: str, last_node: bool, yes: bool, as_
     """Marks the host, and repeats its steps until it holds nothing."""
     deployment = read_deployment(stack)
     access = mta_host(deployment, name)
-    others = [host for host in mta_hosts(deployment) if host.name != name]
+    others = [host for host in deployment.mta_hosts if host.name != name]
     able, unable = ready(others)
     if not able and not last_node:
         why = f" ({'; '.join(unable)})" if unable else ""
@@ -120,11 +120,6 @@ def undo(access: HostAccess, reason: str) -> Any:
         time.sleep(_EACH)
         answer = ssh_json(access, words)
     return answer
-
-
-def mta_hosts(deployment: Deployment) -> list[HostAccess]:
-    """Every MTA host of a stack."""
-    return [host for host in deployment.hosts.values() if host.role == "mta"]
 
 
 def mta_host(deployment: Deployment, name: str) -> HostAccess:

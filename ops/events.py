@@ -1,4 +1,4 @@
-"""`ping8 events`: lists events on the MTA host, sends them again, finds events lost in a crash."""
+"""`ping8 events`: lists events on the MTA hosts, sends them again, finds events lost in a crash."""
 
 import datetime
 import json
@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from hostagent.text import printable_line
+from ops.nodes import ask_all, items, total
 from ops.output import confirm
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
@@ -37,7 +38,14 @@ class Choice:
 def list_events(stack: str, choice: Choice, *, limit: int, as_json: bool) -> None:
     """One line per event."""
     verb = ["events", "list", *_filters(choice), "--limit", str(limit)]
-    found: Any = ssh_json(read_deployment(stack).mta, verb, limit=_LIST_SECONDS)
+    hosts = read_deployment(stack).mta_hosts
+    answers = ask_all(hosts, lambda host: ssh_json(host, verb, limit=_LIST_SECONDS))
+    events = sorted(items(answers, "events"), key=lambda event: int(event["time"]))[-limit:]
+    found = {
+        "count": total(answers.values(), "count"),
+        "source": next(iter(answers.values()))["source"],
+        "events": events if limit else [],
+    }
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -50,16 +58,26 @@ def replay(stack: str, choice: Choice, *, yes: bool, as_json: bool) -> None:
     """Sends events to PING8 again; status 1 if it did not accept all."""
     if choice.logs and choice.first is None:
         raise UsageError("--logs: add --from, or every event in the logs would be sent")
-    access = read_deployment(stack).mta
+    hosts = read_deployment(stack).mta_hosts
     filters = _filters(choice)
-    counted: Any = ssh_json(
-        access, ["events", "list", *filters, "--limit", "0"], limit=_LIST_SECONDS
-    )
+    count = ["events", "list", *filters, "--limit", "0"]
+    counted = ask_all(hosts, lambda host: ssh_json(host, count, limit=_LIST_SECONDS))
+    source = next(iter(counted.values()))["source"]
     confirm(
-        f"{counted['count']} events of the {counted['source']} will be sent to PING8 again.",
+        f"{total(counted.values(), 'count')} events of the {source} will be sent to PING8 again.",
         yes=yes,
     )
-    done: Any = ssh_json(access, ["events", "replay", *filters], limit=_REPLAY_SECONDS)
+    again = ["events", "replay", *filters]
+    answers = ask_all(
+        [host for host in hosts if host.name in counted],
+        lambda host: ssh_json(host, again, limit=_REPLAY_SECONDS),
+    )
+    done = {
+        "replayed": total(answers.values(), "replayed"),
+        "failed": total(answers.values(), "failed"),
+        "stopped": any(one["stopped"] for one in answers.values()),
+        "answer": next((one["answer"] for one in answers.values() if one["failed"]), None),
+    }
     if as_json:
         typer.echo(json.dumps(done))
     else:
@@ -73,7 +91,11 @@ def replay(stack: str, choice: Choice, *, yes: bool, as_json: bool) -> None:
 def reconcile(stack: str, first: str | None, *, as_json: bool) -> None:
     """One line per message with an unknown outcome; status 1 if there is any."""
     verb = ["events", "reconcile", *_filters(Choice(first=first))]
-    found: Any = ssh_json(read_deployment(stack).mta, verb, limit=_RECONCILE_SECONDS)
+    hosts = read_deployment(stack).mta_hosts
+    answers = ask_all(hosts, lambda host: ssh_json(host, verb, limit=_RECONCILE_SECONDS))
+    counts = ("received", "settled", "waiting", "unknown")
+    found: dict[str, Any] = {name: total(answers.values(), name) for name in counts}
+    found["messages"] = items(answers, "messages")
     if as_json:
         typer.echo(json.dumps(found))
     else:

@@ -9,6 +9,7 @@ import typer
 
 from hostagent.text import printable_line
 from ops.events import moment
+from ops.nodes import ask_all, items, total
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
 from policy.settings import Settings
@@ -27,26 +28,35 @@ def find(stack: str, what: str, *, first: str | None, as_json: bool) -> None:
         now = datetime.datetime.now(datetime.UTC).timestamp()
         verb += ["--from", str(moment(first, now))]
     deployment = read_deployment(stack)
-    found: Any = ssh_json(deployment.mta, verb, limit=_SECONDS)
+    answers = ask_all(deployment.mta_hosts, lambda host: ssh_json(host, verb, limit=_SECONDS))
+    messages = sorted(items(answers, "messages"), key=_begins)
+    found: dict[str, Any] = {"count": total(answers.values(), "count"), "messages": messages}
     if as_json:
         typer.echo(json.dumps(found))
     else:
         for message in found["messages"]:
+            if len(answers) > 1:
+                typer.echo(f"on {message['host']}:")
             for line in lines(message, deployment.settings):
                 typer.echo(line)
         if found["count"] > len(found["messages"]):
             typer.echo(f"{found['count']} messages; these are the newest {len(found['messages'])}")
         if not found["count"]:
             typer.echo(
-                f"{what}: nothing in the logs of this host, its queues or the dead letters. It was "
-                "not injected here, its logs are deleted (`logs.keep`), or it was delivered in the "
-                "last minute, whose log cannot be read yet.",
+                f"{what}: nothing in the logs, queues or dead letters of {' and '.join(answers)}. "
+                "It was not injected there, its logs are deleted (`logs.keep`), or it was "
+                "delivered in the last minute, whose log cannot be read yet.",
                 err=True,
             )
         else:
             typer.echo(_WHAT_PING8_HAS.format(stack=stack), err=True)
     if not found["count"]:
         raise typer.Exit(1)
+
+
+def _begins(message: Mapping[str, Any]) -> int:
+    """When a host got a message: one that moved to another host has steps on both."""
+    return min((step["time"] for step in message["steps"]), default=0)
 
 
 def lines(message: Mapping[str, Any], settings: Settings | None = None) -> Iterator[str]:

@@ -2,23 +2,32 @@
 
 import datetime
 import json
-from typing import Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from ops.nodes import ask_all, items, total
 from ops.output import console
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
+from policy.errors import UsageError
 
 _SECONDS = 120
 
 
-def inbox(stack: str, *, show: str | None, as_json: bool) -> None:
-    """Lists the mail that the MTA host keeps for people, or shows one message."""
+def inbox(stack: str, *, host: str | None, show: str | None, as_json: bool) -> None:
+    """Lists the mail that the MTA hosts keep for people, or shows one message."""
     verb = ["inbox"] if show is None else ["inbox", "--show", show]
-    found: Any = ssh_json(read_deployment(stack).mta, verb, limit=_SECONDS)
+    hosts = read_deployment(stack).chosen_mta_hosts(host)
+    if show is not None and len(hosts) > 1:
+        raise UsageError("--show: set --host, which the list of messages names")
+    answers = ask_all(hosts, lambda each: ssh_json(each, verb, limit=_SECONDS))
+    if show is not None:
+        (found,) = answers.values()
+    else:
+        messages = sorted(items(answers, "messages"), key=lambda one: -int(one["time"]))
+        found = {"count": total(answers.values(), "count"), "messages": messages}
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -27,10 +36,10 @@ def inbox(stack: str, *, show: str | None, as_json: bool) -> None:
             typer.echo(f"{name.capitalize()}: {found[name]}")
         typer.echo(f"\n{found['text']}")
         return
-    table = Table("time (UTC)", "from", "to", "subject", "id", box=None)
+    table = Table("time (UTC)", "host", "from", "to", "subject", "id", box=None)
     for message in found["messages"]:
         time = datetime.datetime.fromtimestamp(message["time"], datetime.UTC)
-        words = (message["from"], message["to"], message["subject"])
+        words = (message["host"], message["from"], message["to"], message["subject"])
         table.add_row(f"{time:%Y-%m-%d %H:%M}", *map(escape, words), message["id"])
     console().print(table)
     typer.echo(f"{found['count']} in the inbox, {len(found['messages'])} shown", err=True)

@@ -1,6 +1,7 @@
-"""`ping8 queue`: lists, suspends, resumes and bounces the mail queued on the MTA host."""
+"""`ping8 queue`: lists, suspends, resumes and bounces the mail queued on the MTA hosts."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hostagent.text import printable_line
+from ops.nodes import ask_all, items, total
 from ops.output import clock, confirm, console, duration, operator
 from ops.ssh import ssh_json
 from ops.stack import HostAccess, read_deployment
@@ -46,7 +48,7 @@ class Criteria:
 
 def show(stack: str, criteria: Criteria, *, by: str, as_json: bool) -> None:
     """Queues, or groups of them, by size: counts, age, last answer, and suspensions."""
-    found = _listed(read_deployment(stack).mta)
+    found = _joined(ask_all(read_deployment(stack).mta_hosts, _listed))
     found["queues"] = [queue for queue in found["queues"] if criteria.covers(queue)]
     rows = grouped(found["queues"], by)
     if as_json:
@@ -76,7 +78,8 @@ def _rules(found: Mapping[str, Any], begins: str = "") -> Iterator[str]:
                 if one.get(name)
             )
             left = f", {one['duration']} left" if one.get("duration") else ""
-            yield f"{kind} {one['id'][:8]}: {meant or 'ALL QUEUES'}: {one['reason']}{left}"
+            place = f" on {one['host']}" if len(found.get("hosts", ())) > 1 else ""
+            yield f"{kind} {one['id'][:8]}{place}: {meant or 'ALL QUEUES'}: {one['reason']}{left}"
 
 
 def _listed(access: HostAccess) -> dict[str, Any]:
@@ -87,6 +90,15 @@ def _listed(access: HostAccess) -> dict[str, Any]:
         for name, value in unsaid.items():
             queue.setdefault(name, value)
     return found
+
+
+def _joined(answers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The lists of several hosts as one."""
+    ready: Counter[str] = Counter()
+    for found in answers.values():
+        ready.update(found["ready"])
+    lists = {key: items(answers, key) for key in ("queues", "suspended", "bounces")}
+    return {**lists, "ready": dict(ready), "hosts": list(answers)}
 
 
 def grouped(queues: Sequence[Mapping[str, Any]], by: str) -> list[dict[str, Any]]:
@@ -151,8 +163,8 @@ def act(
             f"{kind}: without criteria it would affect every queue; set --provider, --domain, "
             "--brand or --campaign"
         )
-    access = read_deployment(stack).mta
-    found = _listed(access)
+    hosts = read_deployment(stack).mta_hosts
+    found = _joined(ask_all(hosts, _listed))
     meant = [queue for queue in found["queues"] if criteria.covers(queue)]
     if not meant:
         raise UserError(f"{kind}: no queue matches {' '.join(criteria.words())}")
@@ -165,23 +177,32 @@ def act(
     }[kind]
     confirm(what, yes=yes)
     verb = ["queue", kind, *criteria.words(), "--reason", reason, "--for", for_]
-    done: Any = ssh_json(access, [*verb, "--by", operator()])
+    verb += ["--by", operator()]
+    # New mail may come to each host, so it holds on all of them.
+    answers = ask_all(hosts, lambda host: ssh_json(host, verb))
+    ids = [one for done in answers.values() for one in done.get("ids") or [done["id"]]]
+    count = total(answers.values(), "messages")
     if as_json:
-        typer.echo(json.dumps(done))
+        typer.echo(json.dumps({"ids": ids, "messages": count, "hosts": answers}))
         return
-    typer.echo(f"{kind} is active for {for_}: {done['messages']:,} messages")
-    for one in done.get("ids") or [done["id"]]:
+    typer.echo(f"{kind} is active for {for_}: {count:,} messages")
+    for one in ids:
         typer.echo(f"To end it: ping8 queue resume {one[:8]} --stack {stack}")
 
 
 def resume(stack: str, which: str, *, reason: str, yes: bool, as_json: bool) -> None:
     """Ends a suspension, or a bounce for new mail, once the operator has seen which."""
-    access = read_deployment(stack).mta
-    meant = list(_rules(_listed(access), which))
+    hosts = read_deployment(stack).mta_hosts
+    answers = ask_all(hosts, _listed)
+    meant = list(_rules(_joined(answers), which))
     if not meant:
         raise UserError(f"{which}: no suspension or bounce has an id that begins with this")
     confirm("\n".join(["This ends:", *meant]), yes=yes)
     verb = ["queue", "resume", "--id", which, "--reason", reason, "--by", operator()]
+    has = (
+        host for host in hosts if host.name in answers and any(_rules(answers[host.name], which))
+    )
+    access = next(has)
     done: Any = ssh_json(access, verb)
     if as_json:
         typer.echo(json.dumps(done))

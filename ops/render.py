@@ -69,7 +69,7 @@ def with_local_key(stack: str, settings: Settings) -> Settings:
 def since_release(settings: Settings, deployment: Deployment) -> Iterator[str]:
     """What the next push would change on each host, except files with secrets."""
     hosts = {**deployment.hosts}
-    for name in sorted({proxy.name for proxy in settings.proxies} - hosts.keys()):
+    for name in sorted(settings.roles.keys() - hosts.keys()):
         yield f"{name}: a new host"
     addresses = deployed_addresses(settings, deployment)
     for release in releases_with(settings, addresses):
@@ -102,7 +102,7 @@ def _difference(name: str, was: Mapping[str, Any] | None, is_: ReleaseFile | Non
 def deployed_addresses(settings: Settings, deployment: Deployment) -> Addresses:
     """The addresses that AWS gave; examples for hosts and sources that are new."""
     example = example_addresses(settings)
-    mta = deployment.mta
+    nodes = {host.name: host for host in deployment.mta_hosts}
     sources = {
         name: Address(private=known.private, public=known.public)
         if (known := deployment.egress.get(name))
@@ -110,12 +110,18 @@ def deployed_addresses(settings: Settings, deployment: Deployment) -> Addresses:
         for name, address in example.sources.items()
     }
     return Addresses(
-        mta=Address(private=mta.private_address, public=mta.address),
+        mta={
+            name: Address(private=host.private_address, public=host.address)
+            if (host := nodes.get(name))
+            else address
+            for name, address in example.mta.items()
+        },
         proxies={
             proxy.name: sources[settings.sources_of(proxy.name)[0].name]
             for proxy in settings.proxies
         },
         sources=sources,
+        limits=deployment.limits_address or example.limits,
     )
 
 

@@ -14,6 +14,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hostagent.text import printable_line
+from ops.nodes import ask_all, items
 from ops.output import clock, confirm, console
 from ops.ssh import ssh_json
 from ops.stack import Deployment, HostAccess, read_deployment
@@ -108,7 +109,8 @@ def _suspend(refused: Refused) -> str:
 def show(stack: str, *, as_json: bool) -> None:
     """Lists refusals; status 1 if one is not acknowledged."""
     deployment = read_deployment(stack)
-    opened = _listed(deployment.mta)
+    answers = ask_all(deployment.mta_hosts, _listed)
+    opened = items(answers, "refusals")
     if as_json:
         typer.echo(json.dumps({"refusals": opened}))
     elif opened:
@@ -119,10 +121,10 @@ def show(stack: str, *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _listed(access: HostAccess) -> list[Refused]:
+def _listed(access: HostAccess) -> dict[str, list[Refused]]:
     """The refusals that are enough for an alarm."""
     found: Any = ssh_json(access, ["reputation", "list"])
-    return [one for one in found["refusals"] if one["open"]]
+    return {"refusals": [one for one in found["refusals"] if one["open"]]}
 
 
 def acknowledge(
@@ -137,10 +139,10 @@ def acknowledge(
 ) -> None:
     """Ends the alarm for a time, once the operator has seen what it covers."""
     deployment = read_deployment(stack)
-    access = deployment.mta
+    answers = ask_all(deployment.mta_hosts, _listed)
     found = [
         one
-        for one in _listed(access)
+        for one in items(answers, "refusals")
         if one["provider"] == provider and source in (None, one["source"])
     ]
     if not found:
@@ -154,7 +156,9 @@ def acknowledge(
     )
     verb = ["reputation", "acknowledge", "--provider", provider, "--reason", reason, "--for", for_]
     verb += [*(["--source", source] if source else []), "--by", getpass.getuser()]
-    done: Any = ssh_json(access, verb)
+    seen = {one["host"] for one in found}
+    hosts = [host for host in deployment.mta_hosts if host.name in seen]
+    done = {"refusals": items(ask_all(hosts, lambda host: ssh_json(host, verb)), "refusals")}
     if as_json:
         typer.echo(json.dumps(done))
         return

@@ -9,8 +9,8 @@ import typer
 
 from ops.output import confirm
 from ops.ssh import ssh_json
-from ops.stack import HostAccess, read_deployment
-from policy.errors import UserError
+from ops.stack import Deployment, HostAccess, read_deployment
+from policy.errors import UsageError, UserError
 
 _LIMIT = 1800
 _SHOWN = 4
@@ -28,7 +28,7 @@ def rollback(
 ) -> None:
     """Lists a host's releases, and switches to one of them if the operator agrees."""
     deployment = read_deployment(stack)
-    access = deployment.host(host) if host else deployment.mta
+    access = deployment.host(host) if host else _only(deployment)
     status: Any = ssh_json(access, ["status"])
     if kept:
         _list(access, status, as_json=as_json)
@@ -54,6 +54,14 @@ def rollback(
         "The stack does not know about this: change the settings to match, or the next push by "
         "`pulumi up` undoes it."
     )
+
+
+def _only(deployment: Deployment) -> HostAccess:
+    """The MTA host, if there is only one."""
+    if len(deployment.mta_hosts) > 1:
+        names = " or ".join(each.name for each in deployment.mta_hosts)
+        raise UsageError(f"--host: name the host, {names} or a proxy")
+    return deployment.mta
 
 
 def _target(access: HostAccess, status: dict[str, Any], to: str | None) -> str:

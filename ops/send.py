@@ -20,6 +20,7 @@ from ops import receiver
 from ops.doctor.resolver import Resolver
 from ops.find import lines
 from ops.local import local_stack
+from ops.nodes import ask_all, items
 from ops.ssh import ssh_json
 from ops.stack import Deployment, read_deployment, secret_output
 from policy.errors import UsageError, UserError
@@ -135,11 +136,12 @@ def inject(deployment: Deployment, content: str, sender: str, recipient: str) ->
 def follow(
     deployment: Deployment, mark: str, since: int, seconds: float, pause: Callable[[float], None]
 ) -> dict[str, Any] | None:
-    """What the MTA host knows about it; polls until it is finished or time runs out."""
+    """What the MTA hosts know about it; polls until it is finished or time runs out."""
     message: dict[str, Any] | None = None
     for _ in range(max(1, int(seconds / _BETWEEN))):
-        found: Any = ssh_json(deployment.mta, ["find", mark, "--from", str(since - 60)])
-        message = found["messages"][0] if found["messages"] else message
+        verb = ["find", mark, "--from", str(since - 60)]
+        answers = ask_all(deployment.mta_hosts, lambda host: ssh_json(host, verb))  # noqa: B023
+        message = next(iter(items(answers, "messages")), message)
         if message is not None and message["over"]:
             return message
         pause(_BETWEEN)

@@ -53,7 +53,8 @@ class Egress:
 class Deployment:
     """The outputs of a stack that operators' tools need; none is secret.
 
-    `alarm_topic` is the SNS topic to which operators are subscribed.
+    `alarm_topic` is the SNS topic to which operators are subscribed, `limits_address` the name of
+    the server in which several MTA hosts count their limits.
     """
 
     stack: str
@@ -61,14 +62,30 @@ class Deployment:
     hosts: Mapping[str, HostAccess]
     egress: Mapping[str, Egress]
     alarm_topic: str | None = None
+    limits_address: str | None = None
 
     @property
     def mta(self) -> HostAccess:
-        """The MTA host."""
-        for host in self.hosts.values():
-            if host.role == "mta":
-                return host
-        raise UserError(f"stack {self.stack!r}: it has no MTA host yet; run `pulumi up`")
+        """The first MTA host, for what any of them can answer."""
+        return self.mta_hosts[0]
+
+    @property
+    def mta_hosts(self) -> list[HostAccess]:
+        """Every MTA host, in the order of their numbers; a `UserError` if there is none."""
+        found = [host for host in self.hosts.values() if host.role == "mta"]
+        if not found:
+            raise UserError(f"stack {self.stack!r}: it has no MTA host yet; run `pulumi up`")
+        return sorted(found, key=lambda host: (len(host.name), host.name))
+
+    def chosen_mta_hosts(self, name: str | None) -> list[HostAccess]:
+        """The MTA host of that name, or all."""
+        if name is None:
+            return self.mta_hosts
+        host = self.host(name)
+        if host.role != "mta":
+            names = " or ".join(each.name for each in self.mta_hosts)
+            raise UserError(f"host {name!r}: it is no MTA host; use {names}")
+        return [host]
 
     def host(self, name: str) -> HostAccess:
         """A host by name; a `UserError` lists the known ones."""
@@ -83,6 +100,7 @@ class _Outputs:
     hosts: dict[str, HostAccess]
     egress: dict[str, Egress]
     alarm_topic: str | None = None
+    limits_address: str | None = None
 
 
 _OUTPUTS = TypeAdapter(_Outputs)
@@ -109,6 +127,7 @@ def from_outputs(stack: str, outputs: Mapping[str, Any]) -> Deployment:
         hosts=found.hosts,
         egress=found.egress,
         alarm_topic=found.alarm_topic,
+        limits_address=found.limits_address,
     )
 
 

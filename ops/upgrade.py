@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from ops import drain, engine
+from ops.local import local_stack
 from ops.output import confirm
 from ops.ssh import ssh_json
 from ops.stack import Deployment, HostAccess, read_deployment
@@ -20,8 +21,10 @@ _HEALTHY = 90
 
 def upgrade(stack: str, *, yes: bool, as_json: bool) -> None:
     """Stops at the first host that is not healthy, and says how to go back."""
+    if local_stack(stack):
+        raise UserError(f"stack {stack!r}: `{engine.up_command(stack)}` pushes to its hosts")
     deployment = read_deployment(stack)
-    nodes = drain.mta_hosts(deployment)
+    nodes = deployment.mta_hosts
     if len(nodes) < 2:
         raise UserError(
             f"stack {stack!r} has one MTA host, which nobody can replace while it drains; use "

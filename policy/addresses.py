@@ -17,9 +17,11 @@ class Addresses:
     """Addresses of one environment.
 
     `mta` maps an MTA host to its identity, `proxies` a proxy host to its primary identity (the one
-    of its first source), `sources` an egress source to the identity that it sends from.
+    of its first source), `sources` an egress source to the identity that it sends from. `limits` is
+    the name of the server in which several MTA hosts count their limits.
     """
 
     mta: Mapping[str, Address]
     proxies: Mapping[str, Address]
     sources: Mapping[str, Address]
+    limits: str | None = None

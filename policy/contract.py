@@ -30,6 +30,13 @@ SENDER = "ping8_webhook_sender"
 """The Lua event that makes the sender of the event queue."""
 
 LOG_HOOK = "ping8"
+TRANSFER_PORT = 8001
+"""Where the other nodes hand over messages, on a node's private address."""
+
+LIMITS_PORT = 6379
+LIMITS_USER = "default"
+"""Of the Valkey server of the shared limits; its user group must have a user of this name."""
+
 SOCKS_USER = "ping8"
 """The user name for proxies that ask for a password."""
 
@@ -70,6 +77,8 @@ __all__ = [
     "KUMOD_PORT",
     "KUMOD_REFUSES_BELOW",
     "LIFE",
+    "LIMITS_PORT",
+    "LIMITS_USER",
     "LOGS",
     "LOG_HOOK",
     "METRICS",
@@ -81,6 +90,7 @@ __all__ = [
     "SENDER",
     "SOCKS_USER",
     "SPOOL",
+    "TRANSFER_PORT",
     "TSA",
     "TSA_PORT",
 ]

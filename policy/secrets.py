@@ -43,6 +43,9 @@ class MtaSecrets(ProxySecrets):
         "Token that stays valid while PING8 changes to the new one; remove it afterwards.",
         least=32,
     )
+    limits_password: str | None = _optional(
+        "Password of the server in which several MTA hosts count their limits.", least=16
+    )
     certificate_key: str | None = _optional("Private key of `certificate.chain`, in PEM.")
     dkim_keys: Mapping[tuple[str, str], str] = field(repr=False)
 

@@ -127,12 +127,12 @@ def fix(which: Which) -> None:
     typer.echo(f"{which}: fixed. Some commands may show it for a few more seconds.")
 
 
-HostName = Annotated[str, typer.Argument(help="Host of the stack: mta, proxy-1.")]
+HostName = Annotated[str, typer.Argument(help="Host of the stack: mta-1, proxy-1.")]
 
 
 @sandbox.command()
 def logs(
-    host: HostName = "mta",
+    host: HostName = "mta-1",
     unit: Annotated[str | None, typer.Option(help="One systemd unit.")] = None,
     lines: Annotated[int, typer.Option()] = 100,
 ) -> None:
@@ -144,7 +144,7 @@ def logs(
 
 
 @sandbox.command("open")
-def open_host(host: HostName = "mta") -> None:
+def open_host(host: HostName = "mta-1") -> None:
     """Opens a shell on a host."""
     from sandbox import parts
 

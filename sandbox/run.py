@@ -144,7 +144,7 @@ def await_certificate(sandbox: Sandbox) -> None:
     except SandboxError as error:
         raise SandboxError(
             f"{error}: PING8 does not trust the injection host's certificate; see "
-            "`ping8 sandbox logs mta --unit ping8-certificate`"
+            "`ping8 sandbox logs mta-1 --unit ping8-certificate`"
         ) from error
 
 
@@ -163,7 +163,7 @@ def deploy(sandbox: Sandbox, engine_output: Say | None = None) -> automation.UpR
         except automation.CommandError as error:
             raise SandboxError(
                 f"pulumi up failed: {_reason(str(error))}\n"
-                f"Full log: {log}; a host's journal: ping8 sandbox logs mta"
+                f"Full log: {log}; a host's journal: ping8 sandbox logs mta-1"
             ) from error
     return result
 

@@ -66,6 +66,7 @@ def stand_in_secrets(settings: Settings, **changes: Any) -> MtaSecrets:
     values: dict[str, Any] = {
         **{text.field: f"stand-in-{text.label}-0123456789" for text in TEXTS if text.made},
         "proxy_password": "stand-in-proxy-password-0123456789",
+        "limits_password": "stand-in-limits-password-0123456789",
         "certificate_key": "-----BEGIN PRIVATE KEY-----\nstand-in\n",
         "dkim_keys": {
             (owner, selector): f"stand-in {kind} key of {selector}.{owner}\n"

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from hostagent.contract import EVENT_QUEUE, OUTBOX
+from hostagent.contract import EVENT_QUEUE, HEALTH_PATH, OUTBOX
 from hostagent.drain.plan import Counts
 from hostagent.events.segments import PATTERN
 from hostagent.metrics.kumod import Metrics, by_label, events_ready, events_scheduled, total
@@ -65,7 +65,7 @@ def _is_mail(name: str) -> bool:
 def healthy(nginx: str, deadline: Deadline) -> bool:
     """Whether a balancer would choose this node."""
     try:
-        return get(f"{nginx}/healthz", deadline)[0] == 200
+        return get(f"{nginx}{HEALTH_PATH}", deadline)[0] == 200
     except WebError:
         return False
 

@@ -132,9 +132,22 @@ def counters(metrics: Metrics, config: Config) -> Iterator[Counter]:
         yield _plain(name, total(metrics, name), name)
     for name in ("log_hook_backlog_count", "log_submit_full"):
         yield _plain(name, total(metrics, name), "event_pressure")
+    yield from _limit_failures(metrics)
     yield _plain("denied", 0.0, "connections_denied")
     for labels, number in rows(metrics, "total_connections_denied"):
         yield _plain(f"denied {' '.join(labels.values())}", number, "connections_denied")
+
+
+def _limit_failures(metrics: Metrics) -> Iterator[Counter]:
+    """Questions that the server of the shared limits did not answer, from a histogram."""
+    entry = metrics.get("redis_operation_latency")
+    found = entry.get("value") if isinstance(entry, Mapping) else None
+    for row in found if isinstance(found, list) else ():
+        histogram = row.get("@") if isinstance(row, Mapping) else None
+        number = _number(histogram.get("count")) if isinstance(histogram, Mapping) else None
+        if number is not None and row.get("status") == "error":
+            key = f"limits {row.get('service')} {row.get('operation')}"
+            yield _plain(key, number, "shared_limit_failures")
 
 
 def _plain(key: str, value: float, metric: str) -> Counter:

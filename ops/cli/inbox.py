@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.options import Json, Stack, chosen
+from ops.cli.options import Json, OneHost, Stack, chosen
 
 
 def register(app: typer.Typer) -> None:
@@ -17,9 +17,10 @@ def inbox(
     show: Annotated[
         str | None, typer.Option(metavar="ID", help="Show the message with this id.")
     ] = None,
+    host: OneHost = None,
     as_json: Json = False,
 ) -> None:
-    """Lists the mail that the MTA host keeps for people, or shows one message."""
+    """Lists the mail that the MTA hosts keep for people, or shows one message."""
     from ops import inbox as work
 
-    work.inbox(chosen(stack), show=show, as_json=as_json)
+    work.inbox(chosen(stack), host=host, show=show, as_json=as_json)

@@ -21,7 +21,7 @@ def rollback(
         ),
     ] = None,
     host: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The host; default: the MTA host.")
+        str | None, typer.Option(metavar="NAME", help="The host; default: the only MTA host.")
     ] = None,
     kept: Annotated[bool, typer.Option("--list", help="Only list the releases kept.")] = False,
     old_credentials: Annotated[

@@ -66,9 +66,10 @@ def before_launch(
     Before the first `pulumi up` there is no deployment: the addresses are not known yet.
     """
     template = Template(resources.files("ops.doctor").joinpath("launch.md").read_text("utf-8"))
-    needed = len(settings.sources) + 1
+    needed = settings.elastic_ips()
     seen = {finding.check: finding for finding in needs}
     elsewhere = [d.name for d in settings.domains if settings.zone_of(d) is None]
+    hosts = (*[settings.mta] * settings.mta.nodes, *settings.proxies)
     return template.substitute(
         {
             key: value
@@ -87,7 +88,7 @@ def before_launch(
         quota=settings.elastic_ip_quota,
         quota_done="x" if needed <= settings.elastic_ip_quota else " ",
         ask_for=max(needed, settings.elastic_ip_quota),
-        vcpus=sum(vcpus(host.instance_type) or 0 for host in (settings.mta, *settings.proxies)),
+        vcpus=sum(vcpus(host.instance_type) or 0 for host in hosts),
         elsewhere="\n".join(f"      {name}" for name in elsewhere)
         or "      none: all sender domains are in Route 53",
     )

@@ -94,7 +94,7 @@ def topology(findings: Sequence[Finding], deployment: Deployment) -> list[list[B
             if finding.subject.split()[0] in subjects and finding.check.startswith(checks)
         ]
 
-    settings, mta = deployment.settings, deployment.mta
+    settings, nodes = deployment.settings, deployment.mta_hosts
     proxies = [host for host in deployment.hosts.values() if host.role == "proxy"]
     domains = [domain.name for domain in settings.domains]
     return [
@@ -111,10 +111,11 @@ def topology(findings: Sequence[Finding], deployment: Deployment) -> list[list[B
         ],
         [
             Box(
-                title=settings.injection_host,
-                detail=f"MTA {mta.address}",
-                findings=about(mta.name, settings.injection_host),
+                title=settings.injection_host if len(nodes) == 1 else node.name,
+                detail=f"MTA {node.address}",
+                findings=about(node.name, settings.full_name(node.name), settings.injection_host),
             )
+            for node in nodes
         ],
         [
             Box(

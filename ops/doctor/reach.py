@@ -61,7 +61,8 @@ class Reach:
         aws = f"ec2.{self._deployment.settings.region}.amazonaws.com"
         elsewhere = ((url.hostname or "", url.port or HTTPS), (aws, HTTPS))
         found = [(address, port) for name, port in elsewhere for address in self._addresses(name)]
-        return _any_answers([(self._deployment.mta.address, HTTPS), *found])
+        hosts = [(host.address, HTTPS) for host in self._deployment.mta_hosts]
+        return _any_answers([*hosts, *found])
 
     def _addresses(self, name: str) -> list[str]:
         try:

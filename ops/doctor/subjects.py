@@ -41,11 +41,29 @@ def _selectors(case: Case) -> list[Selector]:
     ]
 
 
-def _mta_name(case: Case) -> list[Endpoint]:
-    return [Endpoint(host=case.settings.injection_host, address=case.deployment.mta.address)]
+@dataclass(frozen=True, kw_only=True)
+class Door(Endpoint):
+    """One MTA host as PING8 and the world reach it, and the name that leads to it."""
+
+    access: HostAccess
+    name: str
 
 
-def _issued(case: Case) -> list[Endpoint]:
+def _mta_name(case: Case) -> list[Door]:
+    """The only MTA host by the name where PING8 injects; each of several by its own."""
+    name, hosts = case.settings.injection_host, case.deployment.mta_hosts
+    return [
+        Door(
+            host=name,
+            address=access.address,
+            access=access,
+            name=name if len(hosts) == 1 else case.settings.full_name(access.name),
+        )
+        for access in hosts
+    ]
+
+
+def _issued(case: Case) -> list[Door]:
     return _mta_name(case) if case.settings.certificate.kind == "acme" else []
 
 
@@ -63,10 +81,10 @@ CHANGED_HOSTS = About[HostAccess](
 """Hosts, by how they differ from their release, which takes longer."""
 IMAGES = About[HostAccess](things=lambda case: case.deployment.hosts.values(), name=_name)
 """Hosts, by what AWS reports about their images."""
-MTA = About[HostAccess](things=lambda case: [case.deployment.mta], name=_name, together=True)
-MTA_NAME = About[Endpoint](things=_mta_name, name=lambda endpoint: endpoint.host)
+MTA = About[HostAccess](things=lambda case: case.deployment.mta_hosts, name=_name, together=True)
+MTA_NAME = About[Door](things=_mta_name, name=lambda door: door.name)
 """The MTA as PING8 and the world reach it."""
-ISSUED = About[Endpoint](things=_issued, name=lambda endpoint: endpoint.host)
+ISSUED = About[Door](things=_issued, name=lambda door: door.name)
 """The same, if an authority issues its certificate."""
 ZONE = About[str](things=lambda case: [case.settings.zone], name=str)
 TOPIC = About[str](

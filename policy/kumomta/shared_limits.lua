@@ -25,6 +25,7 @@ local SEVERAL = {
   'additional_source_selection_rates',
 }
 
+-- The password is no part of the address: kumod's metrics name that.
 local function connection(limits)
   return {
     node = limits.node,

@@ -116,4 +116,6 @@ def period_of(alarm: Alarm, settings: Settings) -> int:
 def _wanted(only: str | None, settings: Settings) -> bool:
     if only == "outbox":
         return settings.webhook.transport == "outbox"
+    if only == "nodes":
+        return settings.mta.nodes > 1
     return only is None or settings.logs.ship

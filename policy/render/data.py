@@ -16,7 +16,8 @@ Lua is the same in every environment; what differs is data in `data/`:
 | `bounces.toml` | by `init` | classes of answers, the same in every environment: `policy/kumomta/data/` |
 | `automation.json` | by `init`, and by tsa-daemon | `listen`, `trusted_hosts`; `publish` and `subscribe` (URLs of tsa-daemons) |
 | `warm_up.json` | at run time | `refresh`, `files` (shaping files, for tsa-daemon too); `sources`: source -> `start` (date), `daily` (messages of each day), `pools` (the sources of each of its pools) |
-| `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `report_size_limit`, `transport`, `disabled_records`, `community_bounces`, `log_delayed`, `mta_sts`, `signers` (how many at most) |
+| `server.json` | by `pre_init` and `init` | `hostname`, `request_body_limit`, `takes_reports`, `report_size_limit`, `transport`, `disabled_records`, `community_bounces`, `log_delayed`, `mta_sts`, `signers` (how many at most); for several nodes `several_nodes`: the own `address`, `shared_limits` (`node`, `username`), `transfer` (`address`, `request_body_limit`) |
+| `nodes.json` | at run time | only for several nodes: `addresses`, the private ones of all |
 
 `ping8-outbox.service` reads `webhook.json` too, each time that it looks for events.
 """  # noqa: E501
@@ -29,7 +30,14 @@ from pathlib import Path
 from typing import Any
 
 from policy.addresses import Addresses
-from policy.contract import DEFAULT_POOL, DEFAULT_SOURCE, POLICY
+from policy.contract import (
+    DEFAULT_POOL,
+    DEFAULT_SOURCE,
+    LIMITS_PORT,
+    LIMITS_USER,
+    POLICY,
+    TRANSFER_PORT,
+)
 from policy.limits import SMTP_MESSAGES_PER_MINUTE, SMTP_MESSAGES_PER_SESSION
 from policy.record_names import bounce_target
 from policy.release import ReleaseFile
@@ -96,7 +104,9 @@ def read_at_start() -> frozenset[str]:
 
 def data_files(settings: Settings, host: str, addresses: Addresses) -> dict[str, bytes]:
     """The data files by name."""
+    nodes = several_nodes(settings, host, addresses)
     return {
+        **({"nodes.json": _json(node_addresses(settings, addresses))} if nodes else {}),
         "sources.json": _json(sources(settings, addresses)),
         "egress.json": _json(egress(settings)),
         **sender_domains(settings),
@@ -109,7 +119,7 @@ def data_files(settings: Settings, host: str, addresses: Addresses) -> dict[str,
         "shaping.toml": shaping_toml(settings).encode(),
         "automation.json": _json(automation(settings)),
         "warm_up.json": _json(warm_up(settings)),
-        "server.json": _json(server(settings, host)),
+        "server.json": _json(server(settings, host) | nodes),
     }
 
 
@@ -308,6 +318,32 @@ def server(settings: Settings, host: str) -> dict[str, Any]:
         "mta_sts": settings.shaping.mta_sts,
         "signers": _at_least(sum(1 + domain.dkim.ed25519 for domain in settings.domains)),
     }
+
+
+def several_nodes(settings: Settings, host: str, addresses: Addresses) -> dict[str, Any]:
+    """What kumod reads only when it starts, if there are other nodes."""
+    if settings.mta.nodes == 1:
+        return {}
+    own = addresses.mta[host].private
+    return {
+        "several_nodes": {
+            "address": own,
+            "shared_limits": {
+                "node": f"rediss://{addresses.limits}:{LIMITS_PORT}",
+                "username": LIMITS_USER,
+            },
+            "transfer": {
+                "address": f"{own}:{TRANSFER_PORT}",
+                # The largest message there is, and its metadata.
+                "request_body_limit": report_size_limit(settings) + 1024 * 1024,
+            },
+        }
+    }
+
+
+def node_addresses(settings: Settings, addresses: Addresses) -> dict[str, Any]:
+    """The nodes in the order of their names: an added one changes no other's place."""
+    return {"addresses": [addresses.mta[host].private for host in settings.mta.host_names]}
 
 
 def report_size_limit(settings: Settings) -> int:

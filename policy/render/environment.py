@@ -46,6 +46,10 @@ def mta_environment(settings: Settings, addresses: Addresses, secrets: MtaSecret
     }
     if any(proxy.authentication for proxy in settings.proxies):
         variables["KUMOPROXY_PASSWORD"] = _proxy_password(secrets)
+    if settings.mta.nodes > 1:
+        if not secrets.limits_password:
+            raise UserError("several nodes need the secret limitsPassword, which is not set")
+        variables["PING8_LIMITS_PASSWORD"] = secrets.limits_password
     return _environment(ENVIRONMENT, variables, ("kumomta", "ping8-outbox"))
 
 

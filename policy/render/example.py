@@ -55,7 +55,8 @@ def example_addresses(settings: Settings) -> Addresses:
     proxies = {
         proxy.name: sources[settings.sources_of(proxy.name)[0].name] for proxy in settings.proxies
     }
-    return Addresses(mta=mta, proxies=proxies, sources=sources)
+    limits = "limits.example.com" if settings.mta.nodes > 1 else None
+    return Addresses(mta=mta, proxies=proxies, sources=sources, limits=limits)
 
 
 def throw_away_secrets(settings: Settings) -> MtaSecrets:
@@ -71,6 +72,7 @@ def throw_away_secrets(settings: Settings) -> MtaSecrets:
             if any(proxy.authentication for proxy in settings.proxies)
             else None
         ),
+        limits_password=_text(seed, "limits") if settings.mta.nodes > 1 else None,
         certificate_key=_key("ec", 256) if settings.certificate.kind == "given" else None,
         dkim_keys={
             (owner, selector): _key(kind, dkim.bits)

@@ -42,6 +42,7 @@ def render_mta(settings: Settings, host: str, addresses: Addresses, secrets: Mta
                 effects=("restart kumomta.service",),
                 values={"node_id": settings.node_id(host)},
             ),
+            *_nodes_files(settings),
             template_file("mta", "/etc/sysctl.d/61-ping8-mta.conf", effects=system.SYSCTL),
             *nginx_files(settings, host, secrets),
             *certificate_files(settings, host, secrets),
@@ -96,6 +97,17 @@ def dkim_files(secrets: MtaSecrets) -> tuple[ReleaseFile, ...]:
             secret=True,
         )
         for (owner, selector), key in secrets.dkim_keys.items()
+    )
+
+
+def _nodes_files(settings: Settings) -> tuple[ReleaseFile, ...]:
+    """What tells the ids of several nodes' messages apart."""
+    if settings.mta.nodes == 1:
+        return ()
+    restart = ("restart kumomta.service",)
+    return (
+        template_file("mta", f"{_SYSTEM}/kumomta.service.d/ping8-nodes.conf", effects=restart),
+        template_file("mta", "/usr/local/lib/ping8/interface", mode=0o755, effects=restart),
     )
 
 

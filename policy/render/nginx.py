@@ -2,7 +2,7 @@
 
 import re
 
-from hostagent.contract import DRAINING, NGINX_CONF, REFUSING
+from hostagent.contract import DRAINING, HEALTH_PATH, NGINX_CONF, REFUSING
 from policy.errors import UserError
 from policy.release import ReleaseFile
 from policy.render.templates import template_file
@@ -28,6 +28,7 @@ def nginx_files(settings: Settings, host: str, secrets: MtaSecrets) -> tuple[Rel
                 "host_names": f"{settings.injection_host} {settings.full_name(host)}",
                 "max_message_mib": settings.reception.max_message_mib,
                 "requests_per_second": settings.reception.requests_per_second,
+                "health_path": HEALTH_PATH,
                 "draining": DRAINING,
                 "refusing": REFUSING,
             },

@@ -125,6 +125,12 @@ class MtaHosts(Host):
     log_gib: Annotated[int, unit("GiB")] = Field(
         default=50, ge=1, le=65536, description="Size of the log volume, in GiB."
     )
+    limits_node_type: Annotated[
+        str, Field(pattern=r"^cache\.[a-z0-9]+\.[a-z0-9]+$"), Kind(name="ElastiCache node type")
+    ] = Field(
+        default="cache.t4g.small",
+        description="Node type of the two ElastiCache servers in which several nodes count limits.",
+    )
     expected_backlog: Annotated[int, unit("messages")] = Field(
         default=1_000_000, ge=1, description="Messages that each spool must have room for."
     )

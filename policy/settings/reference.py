@@ -47,7 +47,8 @@ _SECRETS = """\
 Pulumi generates each secret that is not set, except `previousInjectionToken` and
 `certificateKey`, and keeps it encrypted in the stack's state. To set one, use
 `pulumi config set --secret KEY`; plain text is rejected. Tokens have 32 to 128 characters
-(`proxyPassword` 16 to 128): letters, digits and `-._~+/`, with `=` only at the end.
+(`proxyPassword` and `limitsPassword` 16 to 128): letters, digits and `-._~+/`, with `=` only at
+the end.
 
 | key | type | meaning | example |
 |---|---|---|---|

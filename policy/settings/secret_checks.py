@@ -83,6 +83,9 @@ def _password_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Pr
     if "proxyPassword" in secrets.single and not asked:
         fix = "no proxy uses it: set `authentication: true` of a proxy, or remove it"
         yield hidden_problem("proxyPassword", fix)
+    if "limitsPassword" in secrets.single and settings.mta.nodes == 1:
+        fix = "one node shares no limits: set `mta.nodes`, or remove it"
+        yield hidden_problem("limitsPassword", fix)
 
 
 def _certificate_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem]:

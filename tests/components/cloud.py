@@ -133,6 +133,9 @@ _MADE: dict[str, Any] = {
     "aws:iam/instanceProfile:InstanceProfile": lambda args: {"name": args.name},
     "aws:sns/topic:Topic": lambda args: {"arn": f"arn:aws:sns:{args.inputs['name']}"},
     "aws:secretsmanager/secret:Secret": lambda args: {"arn": f"arn:aws:{_hash(args.name)}"},
+    "aws:elasticache/replicationGroup:ReplicationGroup": lambda args: {
+        "primaryEndpointAddress": f"master.{args.inputs['replicationGroupId']}.cache.example.com"
+    },
     "tls:index/privateKey:PrivateKey": lambda args: dict(_key(args.name, args.inputs["algorithm"])),
     "random:index/randomPassword:RandomPassword": lambda args: {
         "result": _hash(args.name, 64)[: int(args.inputs["length"])]

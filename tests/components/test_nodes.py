@@ -8,6 +8,7 @@ import pytest
 from tests.components import shapes
 from tests.components.cloud import public_address
 from tests.components.program import Program, run
+from tests.components.test_credentials import files
 from tests.components.test_growth import difference
 
 CONFIG = shapes.MINIMAL | {"elasticIpQuota": 20}
@@ -97,20 +98,32 @@ def touched_hosts(names: set[str]) -> set[str]:
     return {f"mta-{n}" for n in range(1, 9) for name in own if f"mta-{n}" in name}
 
 
-def test_another_node_touches_no_other_host() -> None:
-    added, removed, changed = difference(nodes(2), nodes(3))
+PUSHES = {"mail-release-mta-1-push", "mail-release-mta-2-push"}
+
+
+def test_another_node_only_adds_its_address_to_the_list_of_the_others() -> None:
+    before, after = nodes(2), nodes(3)
+    added, removed, changed = difference(before, after)
     assert removed == set()
     assert touched_hosts(added) == {"mta-3"}
     mx = {name for name in changed if name.startswith("mail-dns-mx-")}
-    assert changed == mx | {"mail-alarms-dashboard", "mail-alarms-mail-is-not-flowing"}
+    assert changed == mx | PUSHES | {"mail-alarms-dashboard", "mail-alarms-mail-is-not-flowing"}
+    # kumod reads it while it runs: nothing restarts.
+    old, new = files(before), files(after)
+    different = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
+    assert different == {"/opt/kumomta/etc/policy/data/nodes.json"}
 
 
 def test_the_second_node_brings_the_balancer_and_replaces_nothing() -> None:
     added, removed, changed = difference(nodes(1), nodes(2))
     assert removed == set()
-    assert touched_hosts(added) == {"mta-2"}
+    assert touched_hosts(added) == {"mta-2", "mta-1"}
+    assert {name for name in added if "mta-1" in name} == {
+        "mail-alarms-mta-1-shared-limits",
+        "mail-injection-target-mta-1",
+    }
     assert "mail-injection-balancer" in added
-    assert touched_hosts(changed) == set()
+    assert {name for name in changed if "mta-1" in name} == {"mail-release-mta-1-push"}
     assert "mail-injection-a" in changed
 
 
@@ -118,7 +131,7 @@ def test_a_removed_node_takes_only_its_own_along() -> None:
     added, removed, changed = difference(nodes(3), nodes(2))
     assert added == set()
     assert touched_hosts(removed) == {"mta-3"}
-    assert touched_hosts(changed) == set()
+    assert {name for name in changed if touched_hosts({name})} == PUSHES
 
 
 def test_a_larger_type_changes_the_instances_alone() -> None:

@@ -7,7 +7,7 @@ def access(name: str = "mta", address: str = "198.18.0.1") -> HostAccess:
     """The MTA host by its name, and proxies by any other."""
     return HostAccess(
         name=name,
-        role="mta" if name == "mta" else "proxy",
+        role="mta" if name.startswith("mta") else "proxy",
         address=address,
         private_address="10.8.0.10",
         user="ping8",

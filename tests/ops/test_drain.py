@@ -52,6 +52,10 @@ class Fleet:
     backs: list[Any] = field(default_factory=list)
     asked: list[tuple[str, list[str]]] = field(default_factory=list)
 
+    @property
+    def mta_hosts(self) -> list[HostAccess]:
+        return [host for host in self.hosts.values() if host.role == "mta"]
+
     def host(self, name: str) -> HostAccess:
         return self.hosts[name]
 

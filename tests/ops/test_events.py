@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from ops import events
 from ops.main import build
+from ops.stack import HostAccess
 from policy.errors import UserError
+from tests.ops.hosts import access
 
 NOW = datetime.datetime(2026, 12, 1, 12, 0, tzinfo=datetime.UTC).timestamp()
 
@@ -17,7 +19,7 @@ NOW = datetime.datetime(2026, 12, 1, 12, 0, tzinfo=datetime.UTC).timestamp()
 class Deployment:
     """A stack with an MTA host."""
 
-    mta = "mta"
+    mta_hosts = (access(),)
 
 
 @pytest.fixture
@@ -27,8 +29,8 @@ def ping8(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[list[str], Any
     def run(*arguments: str, answer: object) -> tuple[list[str], Any]:
         asked: list[list[str]] = []
 
-        def ssh_json(host: str, verb: list[str], **_options: object) -> object:
-            assert host == "mta"
+        def ssh_json(host: HostAccess, verb: list[str], **_options: object) -> object:
+            assert host.name == "mta"
             asked.append(verb)
             if verb[-2:] == ["--limit", "0"]:
                 return {"source": "dead letters", "count": 9, "events": []}

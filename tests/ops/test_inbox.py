@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 
 from ops import inbox
 from ops.main import build
+from tests.ops.hosts import access
 
 MESSAGE = {
     "id": "17.M1P2.mta",
@@ -19,7 +20,7 @@ MESSAGE = {
 class Deployment:
     """A stack with an MTA host."""
 
-    mta = "mta"
+    chosen_mta_hosts = staticmethod(lambda _name: [access()])
 
 
 @pytest.mark.parametrize("show", [None, "17.M1P2.mta"])

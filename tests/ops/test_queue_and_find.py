@@ -9,8 +9,10 @@ from typer.testing import CliRunner
 
 from ops import find, queue
 from ops.main import build
+from ops.stack import HostAccess
 from policy.errors import UserError
 from tests.examples import SMALL, settings_of
+from tests.ops.hosts import access
 
 LISTED = {
     "queues": [
@@ -37,7 +39,7 @@ DONE = {"ids": ["abcdef0123456789"], "queues": ["news@yahoo.com"], "messages": 7
 class Deployment:
     """A stack with an MTA host."""
 
-    mta = "mta"
+    mta_hosts = (access(),)
     settings = settings_of(SMALL)
 
 
@@ -51,8 +53,8 @@ def ping8(monkeypatch: pytest.MonkeyPatch) -> Ping8:
     def run(*arguments: str, answers: dict[str, Any], stdin: str = "") -> Any:
         asked: list[list[str]] = []
 
-        def ssh_json(host: str, verb: list[str], **_options: object) -> object:
-            assert host == "mta"
+        def ssh_json(host: HostAccess, verb: list[str], **_options: object) -> object:
+            assert host.name == "mta"
             asked.append(verb)
             return json.loads(json.dumps(answers[verb[1]]))
 

@@ -85,22 +85,24 @@ def limits(domain: SenderDomain, case: Case) -> Finding:
 
 @check("domain.bounce", DOMAINS)
 def bounce_domain(domain: SenderDomain, case: Case) -> Finding:
-    """MX of the bounce and feedback domains point to the MTA's address."""
+    """MX of the bounce and feedback domains point to the address of each MTA host."""
     resolver, deployment = case.resolver, case.deployment
     names = dict.fromkeys((domain.bounce_domain, domain.feedback_domain))
-    address = deployment.mta.address
+    nodes = {
+        deployment.settings.full_name(host.name): host.address for host in deployment.mta_hosts
+    }
     saw, bad = [], []
     for name in names:
         exchangers = resolver.exchangers(name)
         addresses = sorted({a for host in exchangers for a in resolver.addresses(host)})
         leads = f"{', '.join(exchangers) or 'nothing'} → {', '.join(addresses) or 'nothing'}"
         saw.append(f"MX {name} → {leads}")
-        if addresses != [address]:
+        if addresses != sorted(nodes.values()):
             bad.append(name)
     if bad:
         return failed(
             "; ".join(saw),
-            expected=f"MX {deployment.settings.injection_host} → {address}",
+            expected=", ".join(f"MX {host} → {address}" for host, address in nodes.items()),
             fix=fixes.record(deployment, domain.name, bad[0]),
         )
     return passed("; ".join(saw))

@@ -166,12 +166,15 @@ def proxy_reached(proxy: ProxyHost, case: Case) -> Finding:
     """Whether the MTA reaches a proxy's SOCKS port, by `ping8-agent dial --proxy` there."""
     access = case.deployment.hosts[proxy.name]
     verb = ("dial", "--proxy", access.private_address, "--port", str(proxy.port))
-    answer = case.ask(case.deployment.mta, *verb)
-    where = f"{answer['proxy']} from the MTA"
-    if answer["connected"]:
-        return passed(f"{where}: {answer['said']}")
+    answers = {host.name: case.ask(host, *verb) for host in case.deployment.mta_hosts}
+    lost = {name: answer for name, answer in answers.items() if not answer["connected"]}
+    shown = lost or answers
+    what = "error" if lost else "said"
+    saw = ", ".join(f"{one['proxy']} from {name}: {one[what]}" for name, one in shown.items())
+    if not lost:
+        return passed(saw)
     return failed(
-        f"{where}: {answer['error']}",
+        saw,
         expected="a SOCKS5 answer",
         fix=fixes.on_host(access, "sudo journalctl -u kumoproxy -n 50")
         + f"; {fixes.refresh(case.deployment)}",

@@ -7,10 +7,10 @@ from cryptography import x509
 from ops.doctor import fixes, https
 from ops.doctor.case import Case
 from ops.doctor.finding import Finding, failed, passed, unknown, warned
-from ops.doctor.https import Endpoint, Port
+from ops.doctor.https import Port
 from ops.doctor.registry import check
-from ops.doctor.subjects import MTA_NAME
-from ops.stack import Deployment
+from ops.doctor.subjects import MTA_NAME, Door
+from ops.stack import Deployment, HostAccess
 from policy.contract import KUMOD_PORT
 
 _INJECT = "/api/inject/v1"
@@ -28,9 +28,9 @@ SMTP = 25
 
 
 @check("mta.address", MTA_NAME)
-def address(endpoint: Endpoint, case: Case) -> Finding:
+def address(endpoint: Door, case: Case) -> Finding:
     """The name that PING8 and MX records use resolves to the host."""
-    name, expected = endpoint.host, endpoint.address
+    name, expected = endpoint.name, endpoint.address
     found = case.resolver.addresses(name)
     saw = f"A {name} → {', '.join(found) or 'nothing'}"
     if found == [expected]:
@@ -40,7 +40,7 @@ def address(endpoint: Endpoint, case: Case) -> Finding:
 
 
 @check("mta.token", MTA_NAME)
-def injection(endpoint: Endpoint, case: Case) -> Finding:
+def injection(endpoint: Door, case: Case) -> Finding:
     """Without a token, or with a wrong one, the injection path answers 401."""
     tries: dict[str, dict[str, str]] = {
         "no token": {},
@@ -62,13 +62,13 @@ def injection(endpoint: Endpoint, case: Case) -> Finding:
             saw,
             expected="401",
             fix=f"{fixes.push(case.deployment)}; what Nginx runs with: "
-            + fixes.on_host(case.deployment.mta, "sudo nginx -T"),
+            + fixes.on_host(endpoint.access, "sudo nginx -T"),
         )
     return passed(saw)
 
 
 @check("mta.paths", MTA_NAME)
-def refused_paths(endpoint: Endpoint, case: Case) -> Finding:
+def refused_paths(endpoint: Door, case: Case) -> Finding:
     """Everything but injection and liveness is 404."""
     found = {path: https.request("GET", endpoint, path).status for path in _REFUSED}
     open_ = [f"{path}: {status}" for path, status in found.items() if status != 404]
@@ -77,13 +77,13 @@ def refused_paths(endpoint: Endpoint, case: Case) -> Finding:
             ", ".join(open_),
             expected="404",
             fix=f"{fixes.push(case.deployment)}; what Nginx runs with: "
-            + fixes.on_host(case.deployment.mta, "sudo nginx -T"),
+            + fixes.on_host(endpoint.access, "sudo nginx -T"),
         )
     return passed(f"{len(found)} admin and metrics paths answer 404")
 
 
 @check("mta.listener", MTA_NAME)
-def listener(endpoint: Endpoint, case: Case) -> Finding:
+def listener(endpoint: Door, case: Case) -> Finding:
     """Whether kumod's own port is closed; a host that answers on no port proves nothing."""
     where = f"{endpoint.address}:{LISTENER}"
     if https.port(endpoint.address, LISTENER) is Port.OPEN:
@@ -98,7 +98,7 @@ def listener(endpoint: Endpoint, case: Case) -> Finding:
 
 
 @check("mta.port-25", MTA_NAME)
-def port_25(endpoint: Endpoint, case: Case) -> Finding:
+def port_25(endpoint: Door, case: Case) -> Finding:
     """Open only if bounce domains exist.
 
     Many networks block outbound port 25. If nothing answers this machine, a proxy tries.
@@ -115,12 +115,12 @@ def port_25(endpoint: Endpoint, case: Case) -> Finding:
         saw,
         expected="open, for bounces and complaints" if wanted else "closed: no sender domains",
         fix=f"{fixes.refresh(case.deployment)}; "
-        + fixes.on_host(case.deployment.mta, "systemctl status kumomta"),
+        + fixes.on_host(endpoint.access, "systemctl status kumomta"),
     )
 
 
 @check("mta.certificate", MTA_NAME)
-def certificate(endpoint: Endpoint, case: Case) -> Finding:
+def certificate(endpoint: Door, case: Case) -> Finding:
     """Chain, names and days left. A self-signed one passes if the stack asks for it."""
     host, settings = endpoint.host, case.settings
     shown = https.certificate(endpoint)
@@ -130,7 +130,7 @@ def certificate(endpoint: Endpoint, case: Case) -> Finding:
     saw = f"{_names(shown)}, {left} days left, by {shown.issuer.rfc4514_string() or '?'}"
     days = settings.alarms.certificate_days
     expected = f"a trusted chain for {host}, {days} days or more left"
-    fix = _renewal(case.deployment)
+    fix = _renewal(case.deployment, endpoint.access)
     if problem:
         return failed(f"{saw}: {problem.reason}", expected=expected, fix=fix)
     if left < days:
@@ -138,7 +138,7 @@ def certificate(endpoint: Endpoint, case: Case) -> Finding:
     return passed(saw)
 
 
-def _renewal(deployment: Deployment) -> str:
+def _renewal(deployment: Deployment, access: HostAccess) -> str:
     stack = deployment.stack
     match deployment.settings.certificate.kind:
         case "given":
@@ -150,7 +150,7 @@ def _renewal(deployment: Deployment) -> str:
             return f"set certificate.kind to acme in the stack file, then {fixes.up(deployment)}"
         case _:
             return fixes.on_host(
-                deployment.mta,
+                access,
                 "sudo systemctl start ping8-certificate; "
                 "sudo journalctl -u ping8-certificate -n 50",
             )

@@ -3,18 +3,17 @@
 from ops.doctor import fixes
 from ops.doctor.case import Case
 from ops.doctor.finding import Finding, failed, passed
-from ops.doctor.https import Endpoint
 from ops.doctor.registry import check
-from ops.doctor.subjects import MTA_NAME
+from ops.doctor.subjects import MTA_NAME, Door
 
 _REFUSED = (401, 403)
 
 
 @check("mta.webhook", MTA_NAME)
-def webhook(_endpoint: Endpoint, case: Case) -> Finding:
+def webhook(endpoint: Door, case: Case) -> Finding:
     """By `ping8-agent webhook` on the MTA host; there is a status only after a test event."""
     verb = ("webhook", "--test-event") if case.options.test_event else ("webhook",)
-    access, stack = case.deployment.mta, case.deployment.stack
+    access, stack = endpoint.access, case.deployment.stack
     answer = case.ask(access, *verb)
     url, status = str(answer["url"]), answer.get("status")
     if not answer["reachable"]:

@@ -10,9 +10,12 @@ from typing import Any
 from moto import settings
 from moto.cloudwatch.models import CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models import EC2Backend, amis, elastic_ip_addresses
 from moto.ec2.responses import EC2Response
+from moto.elasticache.exceptions import ElastiCacheException
+from moto.elasticache.models import ElastiCacheBackend
+from moto.elasticache.responses import ElastiCacheResponse
 from moto.sns.models import SNSBackend
 
 from standins.pulumi.aws import service_rules  # noqa: F401 - its rules go into moto
@@ -155,3 +158,38 @@ def _attribute(address: Moto) -> dict[str, Any]:
     record = getattr(address, "ptr_record", None)
     attribute = {"PublicIp": address.public_ip, "AllocationId": address.allocation_id}
     return {**attribute, "PtrRecord": record} if record else attribute
+
+
+ElastiCacheBackend.user_groups = {}  # type: ignore[attr-defined]
+
+
+@instead(ElastiCacheResponse, "create_user_group")
+def _create_user_group(request: Moto) -> ActionResult:
+    backend, asked = request.elasticache_backend, request._get_params()
+    users = [user for name in asked["UserIds"] for user in backend.describe_users(name)]
+    if not any(user.name == "default" for user in users):
+        raise ElastiCacheException("DefaultUserRequired", "A group needs a user named default.")
+    arn = f"arn:aws:elasticache:{request.region}:{request.current_account}:usergroup:"
+    group = {**asked, "Status": "active", "ARN": arn + asked["UserGroupId"]}
+    backend.user_groups[asked["UserGroupId"]] = group
+    return ActionResult(group)
+
+
+@instead(ElastiCacheResponse, "describe_user_groups")
+def _user_groups(request: Moto) -> ActionResult:
+    found = request.elasticache_backend.user_groups.get(request._get_param("UserGroupId"))
+    return ActionResult({"UserGroups": [found] if found else []})
+
+
+@instead(ElastiCacheResponse, "delete_user_group")
+def _delete_user_group(request: Moto) -> ActionResult:
+    return ActionResult(
+        request.elasticache_backend.user_groups.pop(request._get_param("UserGroupId"))
+    )
+
+
+@instead(ElastiCacheResponse, "delete_cache_subnet_group")
+def _delete_subnet_group(request: Moto) -> EmptyResult:
+    groups = request.elasticache_backend.cache_subnet_groups
+    del groups[request._get_param("CacheSubnetGroupName")]
+    return EmptyResult()

@@ -12,9 +12,10 @@ import pytest
 
 from hostagent.events import life
 from hostagent.metrics.disks import FOREVER, Use, Volume, hours_until_full, remember
-from hostagent.metrics.kumod import created, queues_to_visit
+from hostagent.metrics.kumod import counters, created, queues_to_visit
 from tests.hostagent.metrics.conftest import ClockedPlay, Make
 from tests.hostagent.metrics.station import Server, Station, captured, spool_id
+from tests.hostagent.metrics.test_odd_values import CONFIG
 from tests.hostagent.world import World
 
 HOUR = 3600.0
@@ -330,3 +331,28 @@ def test_records_that_kumod_could_not_write_are_counted(mta: Make, host: World) 
     host.play.journal = f"said: {LOST}\n2026-11-28T19:49:44Z  INFO main kumod::logging::x: fine\n"
     here.run()
     assert here.metrics()["records_lost", ()] == 0
+
+
+# Recorded from kumod while the server of the shared limits was away, without the buckets.
+LIMITS = {
+    "redis_operation_latency": {
+        "type": "histogram",
+        "value": [
+            {"operation": operation, "service": "default@rediss://x:6379-0dd951de", **row}
+            for operation, row in (
+                ("ping", {"status": "ok", "@": {"avg": 0.01, "count": 1, "sum": 0.01}}),
+                ("query", {"status": "error", "@": {"avg": 2.0, "count": 10, "sum": 20.0}}),
+                ("query", {"status": "ok", "@": {"avg": 0.002, "count": 667, "sum": 1.3}}),
+                ("script", {"status": "error", "@": {"avg": 2.0, "count": 6, "sum": 12.0}}),
+                ("odd", {"status": "error", "@": None}),
+            )
+        ],
+    }
+}
+
+
+def test_questions_about_shared_limits_that_had_no_answer_are_counted() -> None:
+    found = [item for item in counters(LIMITS, CONFIG) if item.key.startswith("limits ")]
+    assert sum(item.value for item in found) == 16
+    assert {name for item in found for name, _ in item.feeds} == {"shared_limit_failures"}
+    assert [item for item in counters({}, CONFIG) if item.key.startswith("limits ")] == []

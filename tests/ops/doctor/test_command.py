@@ -57,6 +57,7 @@ def zone_of(deployed: Deployment) -> Zone:
         }.items()
     }
     zone[settings.injection_host, "A"] = [MTA_ADDRESS]
+    zone[settings.full_name("mta-1"), "A"] = [MTA_ADDRESS]
     for record in plan.mail_records(settings):
         zone[record.name, record.type] = _values(record, deployed)
     for source in deployed.egress.values():
@@ -170,7 +171,7 @@ def test_what_no_host_can_be_asked_about_is_status_3(healthy: Run) -> None:
     result = healthy("--only", "mta.webhook", "--json")
     assert result.exit_code == 3
     (unknown,) = [f for f in findings_of(result) if f["status"] == "unknown"]
-    assert unknown["saw"] == "could not check: mta: no SSH connection"
+    assert unknown["saw"] == "could not check: mta-1: no SSH connection"
 
 
 def test_the_page_is_written_beside_the_report(healthy: Run, tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ from ops.doctor import https
 from ops.doctor.checks import mta
 from ops.doctor.examination import Task, outcome
 from ops.doctor.finding import Status
-from ops.doctor.https import Endpoint, Unreachable
+from ops.doctor.https import Unreachable
 from tests.examples import SMALL
 from tests.ops.doctor import dns_server
 from tests.ops.doctor.case import case_of
 from tests.ops.doctor.deployment import MTA_ADDRESS, deployment_of
 from tests.ops.doctor.dns_server import closed_port
-from tests.ops.doctor.tls_server import HOST, Authority, serving
+from tests.ops.doctor.tls_server import HOST, Authority, door, serving
 
 INJECT = "/api/inject/v1"
 
@@ -93,7 +93,7 @@ def test_a_given_certificate_is_fixed_in_the_stack(authority: Authority) -> None
 
 
 def test_a_host_that_does_not_answer_is_reported_with_its_address(authority: Authority) -> None:
-    endpoint = Endpoint(host=HOST, address="127.0.0.1", port=closed_port())
+    endpoint = door(address="127.0.0.1", port=closed_port())
     for ask in (
         lambda: https.certificate(endpoint),
         lambda: https.distrust(endpoint),
@@ -163,7 +163,7 @@ def outside(
     monkeypatch.setattr(mta, "SMTP", smtp)
     case = case_of(deployment_of(SMALL, **changes), answers=proxy)
     with listening() as port:
-        endpoint = Endpoint(host=HOST, address="127.0.0.1", port=port if https_open else own)
+        endpoint = door(address="127.0.0.1", port=port if https_open else own)
         tasks = [
             Task(checks=(check.id,), subject=HOST, run=partial(check, endpoint, case))
             for check in (mta.listener, mta.port_25)
@@ -220,5 +220,5 @@ def test_the_mtas_name_resolves_only_to_its_address(addresses: list[str], status
     records = {(HOST, "A"): addresses} if addresses else {}
     with dns_server.serving(records) as server:
         case = case_of(deployment_of(SMALL), server)
-        (found,) = mta.address(Endpoint(host=HOST, address=MTA_ADDRESS), case)
+        (found,) = mta.address(door(address=MTA_ADDRESS), case)
     assert found.status is status

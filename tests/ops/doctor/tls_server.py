@@ -16,11 +16,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from ops.doctor.https import Endpoint
+from ops.doctor.subjects import Door
+from tests.examples import SMALL
+from tests.ops.doctor.deployment import deployment_of
 
 Key = ec.EllipticCurvePrivateKey
 HOST = "mta.mail.example.com"
 _DAY = datetime.timedelta(days=1)
+
+
+def door(**where: Any) -> Door:
+    """The only MTA host of the smallest example, at this address."""
+    return Door(host=HOST, name=HOST, access=deployment_of(SMALL).mta, **where)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +79,7 @@ class Authority:
 
 
 @contextlib.contextmanager
-def serving(chain: Path, answers: Mapping[str, int | str] | None = None) -> Iterator[Endpoint]:
+def serving(chain: Path, answers: Mapping[str, int | str] | None = None) -> Iterator[Door]:
     """Serves paths with a status, or with a body and 200; all others are 404."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -102,7 +109,7 @@ def serving(chain: Path, answers: Mapping[str, int | str] | None = None) -> Iter
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield Endpoint(host=HOST, address="127.0.0.1", port=server.server_port, seconds=5.0)
+            yield door(address="127.0.0.1", port=server.server_port, seconds=5.0)
         finally:
             server.shutdown()
             thread.join()

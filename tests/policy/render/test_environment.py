@@ -2,12 +2,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from policy.contract import ENVIRONMENT
 from policy.errors import UserError
 from policy.release import ReleaseFile
 from policy.render import render_mta, render_proxy
 from policy.render.environment import environment_file
 from policy.render.example import example_addresses
-from tests.examples import LARGE, SMALL, mta_of, proxy_of, settings_of, stand_in_secrets
+from tests.examples import (
+    LARGE,
+    SMALL,
+    mta_of,
+    proxy_of,
+    settings_of,
+    stand_in_secrets,
+    text_of,
+)
 from tests.policy.render.systemd_environment import parse
 
 MTA_FILE = "/etc/default/kumomta"
@@ -91,3 +100,13 @@ def test_a_proxy_that_asks_for_a_password_without_one_is_refused() -> None:
         render_proxy(settings, "proxy-1", addresses, secrets)
     with pytest.raises(UserError, match="proxyPassword"):
         render_mta(settings, "mta-1", addresses, secrets)
+
+
+def test_only_several_nodes_have_the_password_of_their_limits_and_need_it() -> None:
+    assert "PING8_LIMITS_PASSWORD" not in text_of(mta_of(SMALL), ENVIRONMENT)
+    settings = settings_of(SMALL, mta={"nodes": 2}, elasticIpQuota=9)
+    addresses = example_addresses(settings)
+    release = render_mta(settings, "mta-2", addresses, stand_in_secrets(settings))
+    assert 'PING8_LIMITS_PASSWORD="stand-in-limits-password' in text_of(release, ENVIRONMENT)
+    with pytest.raises(UserError, match="limitsPassword"):
+        render_mta(settings, "mta-2", addresses, stand_in_secrets(settings, limits_password=None))

@@ -194,6 +194,19 @@ def test_each_node_has_an_id_of_its_own_that_follows_from_its_name() -> None:
     assert len(set(ids)) == 2
 
 
+def test_only_several_nodes_say_whose_hardware_address_is_in_their_messages_ids() -> None:
+    path = f"{UNITS}kumomta.service.d/ping8-nodes.conf"
+    assert path not in {file.path for file in mta_of(SMALL).files}
+    settings = settings_of(SMALL, mta={"nodes": 2}, elasticIpQuota=9)
+    release = releases_of(settings)[0]
+    unit = text_of(release, path)
+    (written,) = re.findall("^EnvironmentFile=-(.+)$", unit, re.M)
+    (script,) = re.findall("^ExecStartPre=(.+)$", unit, re.M)
+    (folder,) = re.findall("^RuntimeDirectory=(.+)$", unit, re.M)
+    assert written == f"/run/{folder}/interface"
+    assert f'"KUMO_MAC_INTERFACE=$device" > {written}' in text_of(release, script)
+
+
 @pytest.mark.parametrize(
     ("release", "unit", "user"),
     [

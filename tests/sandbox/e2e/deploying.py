@@ -72,11 +72,11 @@ def on(sandbox: run.Sandbox, host: str, *command: str, check: bool = True) -> st
     return ran.stdout.strip()
 
 
-def process_of(sandbox: run.Sandbox, unit: str, host: str = "mta") -> str:
+def process_of(sandbox: run.Sandbox, unit: str, host: str = "mta-1") -> str:
     """The main process of a unit: another number means that it was restarted."""
     return on(sandbox, host, "systemctl", "show", "--property=MainPID", "--value", unit)
 
 
-def live_release(sandbox: run.Sandbox, host: str = "mta") -> str:
+def live_release(sandbox: run.Sandbox, host: str = "mta-1") -> str:
     """The release that a host's links lead to."""
     return on(sandbox, host, "readlink", "/opt/ping8/current").rsplit("/", 1)[-1]

@@ -10,7 +10,7 @@ from tests.sandbox.e2e.doctor_site import Site
 FAIL, WARN, UNKNOWN = Status.FAIL, Status.WARN, Status.UNKNOWN
 
 NEWS, SHOP = "news.ping8.test", "shop.ping8.test"
-MTA, PROXY, MTA_NAME = "mta", "proxy-1", "mta.mail.ping8.test"
+MTA, PROXY, MTA_NAME = "mta-1", "proxy-1", "mta.mail.ping8.test"
 REFRESH = "pulumi up --refresh -s sandbox"
 PUSH = "pulumi config set push always -s sandbox && pulumi up -s sandbox"
 

@@ -220,7 +220,7 @@ def of_the_machine(site: Site) -> frozenset[tuple[str, str]]:
     another KumoMTA than the pinned one.
     """
     found = {("host.disk", f"{host} root") for host in site.deployment.hosts}
-    installed = site.shell("mta", "/opt/kumomta/sbin/kumod --version")
+    installed = site.shell("mta-1", "/opt/kumomta/sbin/kumod --version")
     if site.sandbox.tree.real and site.deployment.settings.kumomta.version not in installed:
-        found.add(("host.version", "mta"))
+        found.add(("host.version", "mta-1"))
     return frozenset(found)

@@ -27,11 +27,11 @@ def filled(sandbox: Sandbox, *, free_percent: int) -> Iterator[None]:
         f"set -- $(stat --file-system --format='%S %b %a' {SPOOL}); "
         f"fallocate --length $(($1 * ($3 - $2 * {free_percent} / 100))) {SPOOL}/fill"
     )
-    on(sandbox, "mta", "sh", "-euc", script)
+    on(sandbox, "mta-1", "sh", "-euc", script)
     try:
         yield
     finally:
-        on(sandbox, "mta", "rm", "-f", f"{SPOOL}/fill")
+        on(sandbox, "mta-1", "rm", "-f", f"{SPOOL}/fill")
 
 
 @contextlib.contextmanager
@@ -43,7 +43,7 @@ def stopped(sandbox: Sandbox, host: str, unit: str) -> Iterator[None]:
         on(sandbox, host, "systemctl", "start", unit)
 
 
-@pytest.mark.parametrize("host", ["mta", "proxy-1"])
+@pytest.mark.parametrize("host", ["mta-1", "proxy-1"])
 def test_cloudwatch_gets_every_metric_of_the_table_from_a_real_host(
     sandbox_up: Sandbox, host: str
 ) -> None:
@@ -52,7 +52,7 @@ def test_cloudwatch_gets_every_metric_of_the_table_from_a_real_host(
     dimensions = [{"Name": "Host", "Value": host}]
     held = cloudwatch(sandbox_up).list_metrics(Namespace=load().namespace, Dimensions=dimensions)
     names = {metric["MetricName"] for metric in held["Metrics"]}
-    role = "mta" if host == "mta" else "proxy"
+    role = "mta" if host == "mta-1" else "proxy"
     expected = metrics_of(role, sandbox_up.deployment.settings)  # type: ignore[arg-type]
     plain = {metric.name for metric in expected if "provider" not in metric.by}
     assert plain - _NO_CLOCK <= names
@@ -102,12 +102,12 @@ def test_a_receiver_that_dies_alarms_by_the_events_that_wait(sandbox_up: Sandbox
 
 
 def test_cloudwatch_out_of_reach_leaves_mail_alone(sandbox_up: Sandbox) -> None:
-    on(sandbox_up, "mta", "ip", "route", "add", "blackhole", "169.254.169.254/32")
+    on(sandbox_up, "mta-1", "ip", "route", "add", "blackhole", "169.254.169.254/32")
     try:
-        on(sandbox_up, "mta", "systemctl", "start", "ping8-metrics", check=False)
-        result = on(sandbox_up, "mta", "systemctl", "show", "--property=Result", "ping8-metrics")
+        on(sandbox_up, "mta-1", "systemctl", "start", "ping8-metrics", check=False)
+        result = on(sandbox_up, "mta-1", "systemctl", "show", "--property=Result", "ping8-metrics")
         assert result == "Result=exit-code"
         assert len(sandbox_up.send("reader@accept.example")) > 0
     finally:
-        on(sandbox_up, "mta", "ip", "route", "del", "blackhole", "169.254.169.254/32")
+        on(sandbox_up, "mta-1", "ip", "route", "del", "blackhole", "169.254.169.254/32")
     tell(sandbox_up)

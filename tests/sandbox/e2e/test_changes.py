@@ -51,7 +51,7 @@ def test_a_shaping_rule_reaches_the_host_without_a_restart(sandbox_up: Sandbox) 
     with settings(sandbox_up, {"shaping": shaping}):
         assert deploy(sandbox_up) == {MTA_PUSH: "update"}
         assert "connection_limit = 3" in on(
-            sandbox_up, "mta", "cat", "/opt/kumomta/etc/policy/data/shaping.toml"
+            sandbox_up, "mta-1", "cat", "/opt/kumomta/etc/policy/data/shaping.toml"
         )
         assert process_of(sandbox_up, "kumomta") == kumod
         assert process_of(sandbox_up, "nginx") == nginx

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.sandbox
 AGENT = "/usr/local/sbin/ping8-agent"
 SITE = "/etc/nginx/sites-enabled/ping8.conf"
 UNITS = {
-    "mta": ("kumomta", "nginx", "unbound", "ping8-certificate.timer", "ping8-logs-prune.timer"),
+    "mta-1": ("kumomta", "nginx", "unbound", "ping8-certificate.timer", "ping8-logs-prune.timer"),
     "proxy-1": ("kumoproxy", "ping8-addresses.timer"),
 }
 _OUTAGES = (
@@ -49,7 +49,7 @@ def hasty(sandbox_up: Sandbox) -> Iterator[Sandbox]:
     with settings(sandbox_up, given):
         deploy(sandbox_up)
         # kumod takes data up within ten seconds; started anew, it has it now.
-        on(sandbox_up, "mta", "systemctl", "restart", "kumomta")
+        on(sandbox_up, "mta-1", "systemctl", "restart", "kumomta")
         wait_until(lambda: _lives(sandbox_up), "kumod to live", seconds=60, every=0.2)
         yield sandbox_up
 
@@ -57,7 +57,7 @@ def hasty(sandbox_up: Sandbox) -> Iterator[Sandbox]:
 def _lives(sandbox: Sandbox) -> bool:
     said = on(
         sandbox,
-        "mta",
+        "mta-1",
         "curl",
         "--silent",
         "--output",
@@ -119,13 +119,13 @@ def test_an_event_that_ping8_refuses_stands_among_the_dead_letters_until_it_is_r
         wait_until(lambda: len(dead(hasty, one)) == 2, "two dead letters", seconds=30, every=0.5)
     finally:
         behave(hasty.layout.world, Behaviour())
-    on(hasty, "mta", AGENT, "events", "replay")
+    on(hasty, "mta-1", AGENT, "events", "replay")
     await_events(hasty.world, one.subject, {"Reception", "Delivery"})
     assert dead(hasty, one) == []
 
 
 def dead(sandbox: Sandbox, one: Letter) -> list[Any]:
-    found = json.loads(on(sandbox, "mta", AGENT, "events", "list", "--limit", "10000"))
+    found = json.loads(on(sandbox, "mta-1", AGENT, "events", "list", "--limit", "10000"))
     return [event for event in found["events"] if one.subject in json.dumps(event)]
 
 
@@ -148,14 +148,14 @@ def test_hosts_that_reboot_take_up_their_work_by_themselves(hasty: Sandbox) -> N
 def test_drift_is_fixed_and_replaced_files_are_kept(
     hasty: Sandbox,
 ) -> None:
-    content = on(hasty, "mta", "cat", SITE)
+    content = on(hasty, "mta-1", "cat", SITE)
     script = f"sed 's/$/ /' {SITE} > /root/edited && mv /root/edited {SITE}"
-    on(hasty, "mta", "sh", "-euc", f"{script}; echo '# by hand' >> {SITE}")
-    drift = on(hasty, "mta", AGENT, "drift", check=False)
+    on(hasty, "mta-1", "sh", "-euc", f"{script}; echo '# by hand' >> {SITE}")
+    drift = on(hasty, "mta-1", AGENT, "drift", check=False)
     assert SITE in drift
     assert set(deploy(hasty)) == {"mail-release-mta-push", "mail-release-proxy-1-push"}
-    assert on(hasty, "mta", "cat", SITE) == content
-    backup = on(hasty, "mta", "grep", "-rl", "# by hand", "/opt/ping8/backup")
+    assert on(hasty, "mta-1", "cat", SITE) == content
+    backup = on(hasty, "mta-1", "grep", "-rl", "# by hand", "/opt/ping8/backup")
     assert backup.endswith(SITE)
     assert len(hasty.send("reader@accept.example")) > 0
 

@@ -31,13 +31,13 @@ def call(sandbox: Sandbox, host: str, address: str, port: int) -> str:
 
 
 def test_mail_leaves_through_the_proxy_host_alone(sandbox_up: Sandbox) -> None:
-    assert call(sandbox_up, "mta", RECIPIENT, 25) == "TimeoutError"
+    assert call(sandbox_up, "mta-1", RECIPIENT, 25) == "TimeoutError"
     assert call(sandbox_up, "proxy-1", RECIPIENT, 25) == "open"
 
 
 def test_the_proxy_serves_the_mta_host_alone(sandbox_up: Sandbox) -> None:
     proxy = sandbox_up.deployment.host("proxy-1")
-    assert call(sandbox_up, "mta", proxy.private_address, 5000) == "open"
+    assert call(sandbox_up, "mta-1", proxy.private_address, 5000) == "open"
     with pytest.raises(TimeoutError):
         socket.create_connection((proxy.address, 5000), timeout=2)
 
@@ -45,7 +45,7 @@ def test_the_proxy_serves_the_mta_host_alone(sandbox_up: Sandbox) -> None:
 def test_kumod_listens_on_loopback_alone(sandbox_up: Sandbox) -> None:
     with pytest.raises(TimeoutError):
         socket.create_connection((sandbox_up.deployment.mta.address, 8000), timeout=2)
-    listening = on(sandbox_up, "mta", "ss", "-Hltn", "sport = :8000")
+    listening = on(sandbox_up, "mta-1", "ss", "-Hltn", "sport = :8000")
     assert "127.0.0.1:8000" in listening
     assert "0.0.0.0:8000" not in listening
 
@@ -95,7 +95,7 @@ def test_pulumi_preview_by_the_command_line_sees_no_change(
     assert previewed.returncode == 0, previewed.stdout + previewed.stderr
 
 
-@pytest.mark.parametrize("host", ["mta", "proxy-1"])
+@pytest.mark.parametrize("host", ["mta-1", "proxy-1"])
 def test_only_root_reaches_the_instances_credentials(sandbox_up: Sandbox, host: str) -> None:
     metadata = ("python3", "-c", _CALL, "169.254.169.254", "80")
     assert on(sandbox_up, host, *metadata) == "open"
@@ -105,9 +105,9 @@ def test_only_root_reaches_the_instances_credentials(sandbox_up: Sandbox, host: 
 
 def test_kumod_runs_without_any_privilege_but_port_25(sandbox_up: Sandbox) -> None:
     script = "cat /proc/$(systemctl show --value -p MainPID kumomta)/status"
-    status = on(sandbox_up, "mta", "sh", "-c", script)
+    status = on(sandbox_up, "mta-1", "sh", "-c", script)
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    user = on(sandbox_up, "mta", "id", "-u", "kumod").strip()
+    user = on(sandbox_up, "mta-1", "id", "-u", "kumod").strip()
     assert set(fields["Uid"].split()) == {user}
     assert int(fields["CapEff"], 16) == int(fields["CapBnd"], 16) == 1 << 10
     assert fields["NoNewPrivs"].strip() == "1"

@@ -37,7 +37,7 @@ def send(sandbox: Sandbox, recipient: str) -> str:
 
 def look(sandbox: Sandbox) -> float:
     """One run of the timer, once kumod has finished its log segment."""
-    on(sandbox, "mta", "systemctl", "restart", "kumomta")
+    on(sandbox, "mta-1", "systemctl", "restart", "kumomta")
     tell(sandbox)
     return metrics(sandbox)["reputation_refusals",]
 
@@ -75,5 +75,5 @@ def test_a_blocked_address_is_critical_until_an_operator_acknowledges_it(
     code, listed = ping8("reputation", "list", "--json")
     (kept,) = json.loads(listed)["refusals"]
     assert (code, kept["for_good"], kept["acknowledged"]["reason"]) == (0, 4, "asked Spamhaus")
-    records = on(sandbox_up, "mta", "sh", "-c", "cat /var/log/ping8/audit/*-reputation-done.json")
+    records = on(sandbox_up, "mta-1", "sh", "-c", "cat /var/log/ping8/audit/*-reputation-done.json")
     assert "asked Spamhaus" in records

@@ -37,12 +37,12 @@ def client(sandbox: Sandbox, service: Literal["cloudwatch", "sns"]) -> Any:
     )
 
 
-def tell(sandbox: Sandbox, host: str = "mta") -> None:
+def tell(sandbox: Sandbox, host: str = "mta-1") -> None:
     """One run of the host's timer, which must get through to CloudWatch."""
     on(sandbox, host, "systemctl", "start", "ping8-metrics")
 
 
-def metrics(sandbox: Sandbox, host: str = "mta") -> dict[tuple[str, ...], float]:
+def metrics(sandbox: Sandbox, host: str = "mta-1") -> dict[tuple[str, ...], float]:
     """What the host reports to operators now, by name and dimensions."""
     answer = json.loads(on(sandbox, host, AGENT, "status"))
     return {(one["name"], *one["dimensions"].values()): one["value"] for one in answer["metrics"]}

@@ -218,3 +218,64 @@ def test_an_alarm_that_watches_nothing_is_refused(aws: Engine) -> None:
 def test_a_buckets_old_inline_settings_are_refused(aws: Engine) -> None:
     with pytest.raises(Refused, match="versioning: not known to the sandbox"):
         aws.check(BUCKET, "bucket", {"versioning": {"enabled": True}})
+
+
+def _limits(aws: Engine) -> list[Made]:
+    vpc = aws.create("aws:ec2/vpc:Vpc", "vpc", {"cidrBlock": "10.8.0.0/16"}).identity
+    subnets = [
+        aws.create(
+            "aws:ec2/subnet:Subnet",
+            f"subnet-{zone}",
+            {
+                "vpcId": vpc,
+                "cidrBlock": f"10.8.{n}.0/24",
+                "availabilityZone": f"eu-central-1{zone}",
+            },
+        ).identity
+        for n, zone in enumerate("ab")
+    ]
+    group = {"name": "limits", "description": "two zones", "subnetIds": subnets}
+    user = {"userId": "limits", "userName": "default", "engine": "valkey"}
+    secret = {"accessString": "on ~* -@all +ping", "passwords": [Secret("p" * 16)]}
+    users = {"userGroupId": "limits", "engine": "valkey", "userIds": ["limits"]}
+    servers = {
+        "replicationGroupId": "limits",
+        "description": "shared limits",
+        "engine": "valkey",
+        "nodeType": "cache.t4g.small",
+        "numCacheClusters": 2,
+        "automaticFailoverEnabled": True,
+        "multiAzEnabled": True,
+        "subnetGroupName": "limits",
+        "transitEncryptionEnabled": True,
+        "userGroupIds": ["limits"],
+    }
+    kinds = (
+        ("subnetGroup:SubnetGroup", group),
+        ("user:User", user | secret),
+        ("userGroup:UserGroup", users),
+        ("replicationGroup:ReplicationGroup", servers),
+    )
+    return [
+        aws.create(f"aws:elasticache/{kind}", "limits", {**inputs, "tags": {"a": "b"}})
+        for kind, inputs in kinds
+    ]
+
+
+def test_a_server_of_limits_has_a_name_for_its_primary_and_goes_with_its_users(aws: Engine) -> None:
+    made = _limits(aws)
+    assert str(made[-1].state["primaryEndpointAddress"]).startswith("master.limits.")
+    assert all(aws.read(item) for item in made)
+    for item in reversed(made):
+        aws.delete(item)
+    assert not any(aws.read(item) for item in made[1:])
+
+
+def test_a_user_group_needs_a_user_named_default(aws: Engine) -> None:
+    other = {"userId": "other", "userName": "kumod", "engine": "valkey"}
+    secret = {"accessString": "on ~* -@all +ping", "passwords": [Secret("p" * 16)]}
+    aws.create("aws:elasticache/user:User", "other", other | secret)
+    group = {"userGroupId": "group", "engine": "valkey", "userIds": ["other"]}
+    with pytest.raises(grpc.RpcError) as caught:
+        aws.create("aws:elasticache/userGroup:UserGroup", "group", group)
+    assert "DefaultUserRequired" in error_of(caught)
