@@ -19,6 +19,8 @@ class MailDnsArgs:
     zone_ids: Mapping[str, pulumi.Input[str]]
     addresses: Mapping[str, pulumi.Output[str]]
     keys: Mapping[Selector, pulumi.Output[str]]
+    signing: frozenset[Selector]
+    """Those of `keys` that sign."""
     adopted: frozenset[str]
     """Names whose existing records are overwritten."""
     checks: AccountChecks
@@ -49,10 +51,19 @@ class MailDns(pulumi.ComponentResource):
                 records=_values(record, args),
                 allow_overwrite=record.name in args.adopted or None,
                 opts=pulumi.ResourceOptions(
-                    parent=self, hooks=args.checks.record(resource, parent=name)
+                    parent=self,
+                    hooks=args.checks.record(resource, parent=name, signs=_signs(record, args)),
                 ),
             )
         self.register_outputs({})
+
+
+def _signs(record: plan.Record, args: MailDnsArgs) -> bool:
+    match record.content:
+        case plan.KeyOf(owner=owner, selector=selector):
+            return (owner, selector) in args.signing
+        case _:
+            return False
 
 
 def _values(record: plan.Record, args: MailDnsArgs) -> pulumi.Input[list[pulumi.Input[str]]]:

@@ -116,6 +116,11 @@ class MailPlatform(pulumi.ComponentResource):
                 zone_ids={zone: found.zone_id for zone, found in self._zones.items()},
                 addresses=self.addresses,
                 keys={which: key.public for which, key in self.credentials.dkim.items()},
+                signing=frozenset(
+                    (owner, selector)
+                    for owner, dkim in settings.dkim_keys().items()
+                    for selector, _ in dkim.signing()
+                ),
                 adopted=frozenset(settings.adopt_records),
                 checks=self._checks,
             ),
