@@ -97,6 +97,7 @@ class MailPlatform(pulumi.ComponentResource):
                 given=args.given,
                 dkim=settings.dkim_keys(),
                 hosts=("mta", *(proxy.name for proxy in settings.proxies)),
+                tokens=settings.tokens,
                 proxy_password=any(proxy.authentication for proxy in settings.proxies),
                 tags=self._tags,
             ),

@@ -145,6 +145,22 @@ def _with_keys(domain: Inputs, state: Inputs) -> Inputs:
     return BEFORE | {"brands": brands, "domains": [*BEFORE["domains"], domain]}
 
 
+@pytest.mark.parametrize("kind", ["injection", "webhook"])
+def test_each_step_of_a_tokens_rotation_touches_the_token_its_secret_and_the_mta_release(
+    kind: str,
+) -> None:
+    """The webhook's new token reaches the host only in the second step."""
+    label = f"mail-credentials-{kind}-token"
+    both = {"made": ["2026-12-01T02:30:00Z"], "keep": True}
+    first = shapes.program("many-brands")
+    second = run(BEFORE | {"tokens": {kind: both}}, environment="many-brands")
+    third = run(BEFORE | {"tokens": {kind: both | {"keep": False}}}, environment="many-brands")
+    push, new = "mail-release-mta-push", f"{label}-20261201T023000Z"
+    touched = {f"{label}-version", *({push} if kind == "injection" else ())}
+    assert difference(first, second) == ({new}, set(), touched)
+    assert difference(second, third) == (set(), {label}, {push})
+
+
 def test_a_new_source_moves_no_other_source() -> None:
     source = {"name": "shop-2", "proxy": "proxy-1", "ehlo": "shop2"}
     change = {
