@@ -38,11 +38,12 @@ class MailDns(pulumi.ComponentResource):
         self, name: str, args: MailDnsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("ping8:mail:MailDns", name, None, opts)
+        made = []
         for record in args.records:
             if record.zone is None:
                 continue
             resource = f"{name}-{record.type.lower()}-{record.name}"
-            aws.route53.Record(
+            one = aws.route53.Record(
                 resource,
                 zone_id=args.checks.before_record(args.zone_ids[record.zone]),
                 name=record.name,
@@ -55,7 +56,9 @@ class MailDns(pulumi.ComponentResource):
                     hooks=args.checks.record(resource, parent=name, signs=_signs(record, args)),
                 ),
             )
-        self.register_outputs({})
+            made.append(one.urn)
+        # This request is open until every record is registered: __main__.py says what for.
+        self.register_outputs({"records": pulumi.Output.all(*made).apply(len)})
 
 
 def _signs(record: plan.Record, args: MailDnsArgs) -> bool:
