@@ -10,6 +10,8 @@ import yaml
 
 from policy.errors import UserError
 
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 class _Dumper(yaml.SafeDumper):
     """Quotes whatever a reader could take for a number."""
@@ -32,10 +34,10 @@ def put(text: str, path: Sequence[str | int], value: object) -> str:
     A bare text in a list becomes a table with that `name`. Raises `UserError` if something else
     would change: an alias, for instance.
     """
-    before: Any = yaml.safe_load(text)
+    before: Any = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
     changed = _edited(text, path, value)
-    wanted, after = _with(before, path, value), yaml.safe_load(changed)
-    if wanted != after:
+    after: Any = yaml.load(changed, _Loader)  # noqa: S506
+    if _with(before, path, value) != after:
         raise UserError(
             f"{'.'.join(map(str, path))} cannot be changed without changing other values; write "
             f"it by hand: {_flow(value)}"
@@ -56,7 +58,7 @@ def _with(content: Any, path: Sequence[str | int], value: object) -> Any:
 
 
 def _edited(text: str, path: Sequence[str | int], value: object) -> str:
-    node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    node: Any = yaml.compose(text, Loader=_Loader)
     for depth, part in enumerate(path):
         if isinstance(node, yaml.ScalarNode):
             name = text[node.start_mark.index : node.end_mark.index]

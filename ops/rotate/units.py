@@ -39,7 +39,10 @@ class Written:
     settings: Settings
     path: Path
     config: Mapping[str, Any]
+    keys: tuple[str, ...]
+    """The keys of `config` as the file has them."""
     own: tuple[object, ...]
+    """Sender domains without the defaults."""
 
     @classmethod
     def read(cls, stack: str, directory: Path) -> "Written":
@@ -48,7 +51,8 @@ class Written:
         path = directory / f"Pulumi.{stack}.yaml"
         config = from_stack_file(stack_file.read_stack_file(path).config)
         own = domain_list(config, directory).own
-        return cls(settings=settings, path=path, config=config, own=own)
+        keys = tuple(yaml_file.read(path)["config"])
+        return cls(settings=settings, path=path, config=config, keys=keys, own=own)
 
     def given_keys(self, owners: Iterable[str], selector: str) -> list[str]:
         """Which of these owners' keys are configured, as `dkimKeys` names them."""
@@ -59,8 +63,7 @@ class Written:
     def place(self, *path: str | int) -> Place:
         """Where a setting is or would be, under the key as the file has it."""
         first, *rest = path
-        given = yaml_file.read(self.path)["config"]
-        key = next((key for key in given if key.rpartition(":")[2] == first), f"{PROJECT}:{first}")
+        key = next((k for k in self.keys if k.rpartition(":")[2] == first), f"{PROJECT}:{first}")
         return self.path, ("config", key, *rest)
 
     def place_of_domain(self, index: int) -> Place:
