@@ -17,6 +17,7 @@ _CHANGING = {
     "push": None,
     "rollback": None,
     "queue": {"suspend", "resume", "bounce"},
+    "shaping": {"lift"},
     "events": {"replay"},
     "inbox": {"--show"},
     "reputation": {"acknowledge"},

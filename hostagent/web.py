@@ -62,3 +62,26 @@ def get_json(url: str, deadline: Deadline) -> Any:
         return json.loads(body)
     except ValueError:
         raise WebError(f"{url} does not answer JSON") from None
+
+
+def ask(url: str, method: str, body: dict[str, Any], deadline: Deadline) -> Any:
+    """A request to kumod's admin API; the JSON of its answer, if that is JSON."""
+    where = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(
+        where.hostname or "", where.port, timeout=deadline.left()
+    )
+    try:
+        headers = {"Content-Type": "application/json"}
+        connection.request(method, where.path, json.dumps(body), headers)
+        answer = connection.getresponse()
+        text = answer.read(1 << 20).decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException) as error:
+        raise WebError(f"{url}: {error or type(error).__name__}") from None
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise WebError(f"{url} answers {answer.status}: {' '.join(text.split())[:200]}")
+    try:
+        return json.loads(text) if text.strip() else {}
+    except ValueError:
+        return {}

@@ -20,6 +20,7 @@ COMMANDS = {
     "status": ("ops.cli.status", "Shows traffic, queues and problems."),
     "send": ("ops.cli.send", "Sends one message and follows it to its final event."),
     "queue": ("ops.cli.queue", "Lists, suspends, resumes and bounces queued mail."),
+    "shaping": ("ops.cli.shaping", "Shows and lifts what traffic shaping automation decided."),
     "reputation": ("ops.cli.reputation", "Lists and acknowledges refusals because of reputation."),
     "find": ("ops.cli.find", "Shows where a message is and what happened to it."),
     "events": ("ops.cli.events", "Lists events and sends them to PING8 again."),

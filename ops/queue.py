@@ -137,7 +137,7 @@ def _table(rows: Sequence[Mapping[str, Any]], by: str) -> Table:
     return table
 
 
-def _operator() -> str:
+def operator() -> str:
     """The name to record; a container's user may have none."""
     try:
         return getpass.getuser()
@@ -175,7 +175,7 @@ def act(
     }[kind]
     confirm(what, yes=yes)
     verb = ["queue", kind, *criteria.words(), "--reason", reason, "--for", for_]
-    done: Any = ssh_json(access, [*verb, "--by", _operator()])
+    done: Any = ssh_json(access, [*verb, "--by", operator()])
     if as_json:
         typer.echo(json.dumps(done))
         return
@@ -191,7 +191,7 @@ def resume(stack: str, which: str, *, reason: str, yes: bool, as_json: bool) -> 
     if not meant:
         raise UserError(f"{which}: no suspension or bounce has an id that begins with this")
     confirm("\n".join(["This ends:", *meant]), yes=yes)
-    verb = ["queue", "resume", "--id", which, "--reason", reason, "--by", _operator()]
+    verb = ["queue", "resume", "--id", which, "--reason", reason, "--by", operator()]
     done: Any = ssh_json(access, verb)
     if as_json:
         typer.echo(json.dumps(done))

@@ -122,4 +122,8 @@ def period_of(alarm: Alarm, settings: Settings) -> int:
 def _wanted(only: str | None, settings: Settings) -> bool:
     if only == "outbox":
         return settings.webhook.transport == "outbox"
+    if only == "proxies":
+        return len(settings.proxies) > 1
+    if only == "automation":
+        return settings.shaping.automation
     return only is None or settings.logs.ship

@@ -128,7 +128,13 @@ def _alarms(table: Table, settings: Settings) -> Iterator[str]:
 def _where(alarm: Alarm) -> str:
     hosts = ", ".join({"mta": "MTA host", "proxy": "proxy hosts"}[role] for role in alarm.hosts)
     by = f", each {' and '.join(alarm.by)}" if alarm.by else ""
-    reasons = {None: "", "shipping": ", when logs are shipped", "outbox": ", with the outbox"}
+    reasons = {
+        None: "",
+        "shipping": ", when logs are shipped",
+        "outbox": ", with the outbox",
+        "automation": ", with automation",
+        "proxies": ", with several proxy hosts",
+    }
     return hosts + by + reasons[alarm.only]
 
 

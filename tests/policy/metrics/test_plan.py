@@ -64,7 +64,10 @@ def test_a_name_that_is_nowhere_else_is_refused(change: Any, said: str) -> None:
 
 
 def test_every_metric_that_can_be_trouble_has_an_alarm() -> None:
-    """Flows by themselves and numbers for the picture are no trouble; a reboot is a choice."""
+    """Flows by themselves and numbers for the picture are no trouble; a reboot is a choice.
+
+    A suspension is automation at work, and a paused source is its proxy's alarm.
+    """
     watched = {read.metric for alarm in load().alarms for read in alarm.read.values()}
     assert {metric.name for metric in load().metrics} - watched == {
         "connections_denied",
@@ -77,6 +80,8 @@ def test_every_metric_that_can_be_trouble_has_an_alarm() -> None:
         "proxy_failed",
         "reboot_pending",
         "release",
+        "sites_suspended",
+        "sources_paused",
     }
 
 
