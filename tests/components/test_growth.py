@@ -68,7 +68,7 @@ def test_a_new_sender_domain_touches_its_own_resources_and_the_mta_release(
     assert len(packages) - packages.count("aws:route53") <= 4
 
 
-def test_only_a_feedback_domain_of_its_own_makes_an_eighth_record() -> None:
+def test_only_a_separate_feedback_domain_makes_an_eighth_record() -> None:
     domain = {
         "name": "new.mail.example.com",
         "dkim": {"ed25519": True},
@@ -183,7 +183,7 @@ def test_a_new_source_moves_no_other_source() -> None:
     }
 
 
-def test_a_new_source_has_the_other_secondary_addresses_associated_anew() -> None:
+def test_a_new_source_associates_the_other_secondary_addresses_again() -> None:
     """The real provider takes all secondary addresses off an interface whose list changes."""
     spare = {"name": "spare", "proxy": "proxy-1", "ehlo": "spare"}
     pools = [*BEFORE["pools"], {"name": "more", "sources": {"spare": 1}}]

@@ -131,7 +131,7 @@ def test_no_period_is_shorter_than_hosts_send(interval: str) -> None:
         assert planned.period * planned.alarm.periods <= 86400
 
 
-def test_each_volume_provider_and_source_has_alarms_of_its_own() -> None:
+def test_each_volume_provider_and_source_has_its_own_alarms() -> None:
     keys = [planned.key for planned in planned_alarms(settings_of(LARGE))]
     assert len(set(keys)) == len(keys)
     assert {"mta-disk-critical-spool", "mta-disk-critical-logs", "mta-disk-critical-root"} <= {
@@ -149,7 +149,7 @@ def test_the_agent_and_the_table_say_other_for_the_same() -> None:
     assert host_configuration.OTHER == OTHER
 
 
-def test_the_forecast_that_stands_for_no_growth_is_over_every_limit() -> None:
+def test_the_forecast_for_no_growth_is_over_every_limit() -> None:
     longest = settings_of(SMALL, alarms={"full_within": "29d"})
     assert threshold_of(load().alarm("disk-forecast"), longest) < disks.FOREVER
     assert f"{disks.FOREVER:.0f} if" in load().metric("hours_until_full").means
