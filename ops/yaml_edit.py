@@ -13,10 +13,11 @@ from policy.errors import UserError
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Dumper(yaml.SafeDumper):
+class Dumper(yaml.SafeDumper):
     """Quotes whatever a reader could take for a number."""
 
     def ignore_aliases(self, _data: object) -> bool:
+        """Write a value again instead of referring to it."""
         return True
 
 
@@ -25,7 +26,7 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
-_Dumper.add_representer(str, _text)
+Dumper.add_representer(str, _text)
 
 
 def put(text: str, path: Sequence[str | int], value: object) -> str:
@@ -109,5 +110,5 @@ def _end(node: yaml.Node) -> int:
 
 
 def _flow(value: object) -> str:
-    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=10_000)
+    text = yaml.dump(value, Dumper=Dumper, default_flow_style=True, sort_keys=False, width=10_000)
     return text.removesuffix("\n").removesuffix("\n...")
