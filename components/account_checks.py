@@ -47,14 +47,21 @@ class AccountChecks:
         self._wanted: dict[str, int] = {}
         self._parents: dict[str, str] = {}
         self._records = self._hook(f"{name}-record-exists", self._record)
+        self._signing = self._hook(f"{name}-signing-key-changes", signing_key)
         self.address = self._hook(f"{name}-address-quota", self._address)
         self.association = self._hook(f"{name}-address-in-use", self._association)
         self.instance = self._hook(f"{name}-vcpu-quota", self._instance)
 
-    def record(self, name: str, parent: str) -> Hooks | None:
-        """For a record of that name; the import command needs its parent."""
+    def record(self, name: str, parent: str, *, signs: bool = False) -> Hooks | None:
+        """For a record of that name; the import command needs its parent.
+
+        `signs`: it has the DKIM key that signs.
+        """
         self._parents[name] = parent
-        return self._records
+        if not (signs and self._records and self._signing):
+            return self._records
+        exists, changes = self._records.before_create, self._signing.before_create
+        return Hooks(before_create=exists, before_update=changes)
 
     def _hook(
         self, name: str, check: Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
@@ -268,6 +275,18 @@ class AccountChecks:
         if key not in self._asked:
             self._asked[key] = asyncio.ensure_future(_answer(key, ask))
         return cast(_Answer | None, await self._asked[key])
+
+
+async def signing_key(args: pulumi.ResourceHookArgs) -> None:
+    """Before an update: mail would be signed with a key that DNS does not have yet."""
+    old, new = args.old_inputs or {}, args.new_inputs or {}
+    if old.get("records") == new.get("records"):
+        return
+    raise Rejected(
+        f"{old.get('name')} TXT: this update would change the DKIM key that signs, and resolvers "
+        "keep the old record for an hour, so mail would fail DKIM: undo what changed it (dkim, "
+        f"dkimKeys, --replace), and use `ping8 rotate dkim`, which changes the idle key; {_OFF}"
+    )
 
 
 def _held(item: Any) -> Held:

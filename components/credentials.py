@@ -11,6 +11,7 @@ import pulumi_tls as tls
 from components.tagging import named
 from policy.secrets import PROXY_TEXTS, TEXTS, MtaSecrets, ProxySecrets
 from policy.settings.dkim import DkimKeys
+from policy.settings.operation import Token, Tokens
 
 TOKEN_LENGTH = 43
 """Letters and digits: 256 bits of entropy, and no character that needs an escape."""
@@ -51,6 +52,7 @@ class CredentialsArgs:
     hosts: tuple[str, ...]
     proxy_password: bool
     limits_password: bool
+    tokens: Tokens
     tags: Mapping[str, str]
 
 
@@ -86,8 +88,14 @@ class Credentials(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         given = args.given
         texts = self._texts(args)
-        self.webhook_token, self.injection_token = texts["webhook_token"], texts["injection_token"]
         self.limits_password = texts.get("limits_password")
+        injection = self._generations("injection_token", args.tokens.injection, texts)
+        webhook = self._generations("webhook_token", args.tokens.webhook, texts)
+        self.webhook_token, self.injection_token = webhook[-1], injection[-1]
+        # The host accepts both tokens of PING8, and sends the one that PING8 knows already.
+        texts |= {"webhook_token": webhook[0], "injection_token": injection[-1]}
+        if len(injection) > 1:
+            texts["previous_injection_token"] = injection[0]
         self.token_secrets = {
             "webhook_token": self._store("webhook-token", self.webhook_token, args),
             "injection_token": self._store("injection-token", self.injection_token, args),
@@ -100,16 +108,25 @@ class Credentials(pulumi.ComponentResource):
         self.mta_secrets, self.proxy_secrets = self._secrets(texts)
         self.register_outputs({})
 
-    def _texts(self, args: CredentialsArgs) -> Mapping[str, pulumi.Output[str]]:
+    def _texts(self, args: CredentialsArgs) -> dict[str, pulumi.Output[str]]:
         given = args.given.texts
+        kept = {"injection_token": args.tokens.injection, "webhook_token": args.tokens.webhook}
+        later = {field for field, token in kept.items() if token.kept[0]}
         return {
             text.field: given.get(text.field) or self._token(text.label)
             for text in TEXTS
-            if text.made
+            if (text.made and text.field not in later)
             or text.field in given
             or (text.field == "proxy_password" and args.proxy_password)
             or (text.field == "limits_password" and args.limits_password)
         }
+
+    def _generations(
+        self, field: str, token: Token, texts: Mapping[str, pulumi.Output[str]]
+    ) -> list[pulumi.Output[str]]:
+        """The kept tokens, the newest last; the first of all may be a configured one."""
+        label = field.replace("_", "-")
+        return [self._token(f"{label}-{each}") if each else texts[field] for each in token.kept]
 
     def _token(self, key: str) -> pulumi.Output[str]:
         made = random.RandomPassword(

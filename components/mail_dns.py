@@ -19,6 +19,8 @@ class MailDnsArgs:
     zone_ids: Mapping[str, pulumi.Input[str]]
     addresses: Mapping[str, pulumi.Output[str]]
     keys: Mapping[Selector, pulumi.Output[str]]
+    signing: frozenset[Selector]
+    """Those of `keys` that sign."""
     adopted: frozenset[str]
     """Names whose existing records are overwritten."""
     checks: AccountChecks
@@ -36,11 +38,12 @@ class MailDns(pulumi.ComponentResource):
         self, name: str, args: MailDnsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("ping8:mail:MailDns", name, None, opts)
+        made = []
         for record in args.records:
             if record.zone is None:
                 continue
             resource = f"{name}-{record.type.lower()}-{record.name}"
-            aws.route53.Record(
+            one = aws.route53.Record(
                 resource,
                 zone_id=args.checks.before_record(args.zone_ids[record.zone]),
                 name=record.name,
@@ -49,10 +52,21 @@ class MailDns(pulumi.ComponentResource):
                 records=_values(record, args),
                 allow_overwrite=record.name in args.adopted or None,
                 opts=pulumi.ResourceOptions(
-                    parent=self, hooks=args.checks.record(resource, parent=name)
+                    parent=self,
+                    hooks=args.checks.record(resource, parent=name, signs=_signs(record, args)),
                 ),
             )
-        self.register_outputs({})
+            made.append(one.urn)
+        # This request is open until every record is registered: __main__.py says what for.
+        self.register_outputs({"records": pulumi.Output.all(*made).apply(len)})
+
+
+def _signs(record: plan.Record, args: MailDnsArgs) -> bool:
+    match record.content:
+        case plan.KeyOf(owner=owner, selector=selector):
+            return (owner, selector) in args.signing
+        case _:
+            return False
 
 
 def _values(record: plan.Record, args: MailDnsArgs) -> pulumi.Input[list[pulumi.Input[str]]]:

@@ -104,6 +104,7 @@ class MailPlatform(pulumi.ComponentResource):
                 given=args.given,
                 dkim=settings.dkim_keys(),
                 hosts=tuple(settings.roles),
+                tokens=settings.tokens,
                 proxy_password=any(proxy.authentication for proxy in settings.proxies),
                 limits_password=settings.mta.nodes > 1,
                 tags=self._tags,
@@ -126,6 +127,11 @@ class MailPlatform(pulumi.ComponentResource):
                 zone_ids={zone: found.zone_id for zone, found in self._zones.items()},
                 addresses=self.addresses,
                 keys={which: key.public for which, key in self.credentials.dkim.items()},
+                signing=frozenset(
+                    (owner, selector)
+                    for owner, dkim in settings.dkim_keys().items()
+                    for selector, _ in dkim.signing()
+                ),
                 adopted=frozenset(settings.adopt_records),
                 checks=self._checks,
             ),

@@ -26,6 +26,7 @@ _OTHERS = {
     "public-keys": "public_keys.run",
     "queue": "queues.main",
     "reputation": "reputation.command.main",
+    "shaping": "shaping.main",
     "ship": "logs.ship.main",
     "metrics": "metrics.timer.main",
     "webhook": "events.probe.run",

@@ -18,6 +18,7 @@ _CHANGING = {
     "rollback": None,
     "drain": {"begin", "back"},
     "queue": {"suspend", "resume", "bounce"},
+    "shaping": {"lift"},
     "events": {"replay"},
     "inbox": {"--show"},
     "reputation": {"acknowledge"},

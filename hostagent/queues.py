@@ -6,7 +6,6 @@ here against the existing queues, and each change is written to the journal of c
 """
 
 import argparse
-import json
 import time
 import urllib.parse
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from hostagent.attempts import last_attempts
-from hostagent.contract import EVENT_QUEUE, KUMOD_API
+from hostagent.changes import CHANGES, last_changes, note
+from hostagent.contract import AUTOMATION_QUEUE, EVENT_QUEUE, KUMOD_API
 from hostagent.errors import AgentError
 from hostagent.events.logs import LOGS
 from hostagent.metrics.kumod import Metrics, created, rows
@@ -23,7 +23,6 @@ from hostagent.text import duration_seconds
 from hostagent.web import Deadline, WebError, ask, get_json
 
 KUMOD = KUMOD_API
-CHANGES = Path("/var/log/ping8/queue-changes.jsonl")
 _SECONDS = 20.0
 _LOG_SECONDS = 10.0
 _LOOKED_INTO, _SAMPLE = 30, 50
@@ -92,7 +91,7 @@ def listed(options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, 
         "ready": _ready(metrics),
         "suspended": suspended,
         "bounces": get_json(f"{kumod}/api/admin/bounce/v1", deadline),
-        "changes": _last_changes(changes),
+        "changes": last_changes(changes),
     }
 
 
@@ -124,7 +123,7 @@ def resume(options: argparse.Namespace, kumod: str, changes: Path) -> dict[str, 
         ids = [one["id"] for one in found if one["id"].startswith(options.id)]
         if options.id and len(ids) == 1:
             ask(f"{kumod}/api/admin/{kind}/v1", "DELETE", {"id": ids[0]}, deadline)
-            _note(changes, "resume", {"id": ids[0]}, options)
+            note(changes, "resume", {"id": ids[0]}, options)
             return {"resumed": ids[0], "was": kind}
     raise AgentError(f"no suspension or bounce begins with {options.id!r}", "list them first")
 
@@ -160,7 +159,7 @@ def _act(options: argparse.Namespace, kumod: str, changes: Path, kind: str) -> d
         reason = f"{options.by}: {options.reason}".strip(": ")
         body = {**rule, "reason": reason, "duration": duration}
         ids.append(ask(f"{kumod}/api/admin/{kind}/v1", "POST", body, deadline)["id"])
-        _note(changes, kind, {**rule, "id": ids[-1], "duration": duration}, options)
+        note(changes, kind, {**rule, "id": ids[-1], "duration": duration}, options)
     count = sum(queues[name] for name in touched)
     return {"ids": ids, "queues": touched, "messages": int(count), "duration": duration}
 
@@ -204,7 +203,11 @@ def _metrics(kumod: str, deadline: Deadline) -> Metrics:
 def _queues(metrics: Metrics) -> dict[str, float]:
     """Messages by scheduled queue, without our own."""
     found = {labels["queue"]: count for labels, count in rows(metrics, "scheduled_count")}
-    return {name: n for name, n in found.items() if not parts(name)[2].startswith(_INTERNAL)}
+    return {name: n for name, n in found.items() if not _is_ours(parts(name)[2])}
+
+
+def _is_ours(domain: str) -> bool:
+    return domain.startswith(_INTERNAL) or domain.endswith(AUTOMATION_QUEUE)
 
 
 def _ready(metrics: Metrics) -> dict[str, int]:
@@ -226,18 +229,3 @@ def _covers(criteria: Any, queue: str) -> bool:
         want is None or want == have
         for want, have in zip(wanted, (campaign, tenant, domain))  # noqa: B905 - Python 3.10
     )
-
-
-def _note(changes: Path, what: str, how: dict[str, Any], options: argparse.Namespace) -> None:
-    changes.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    row = {"at": int(time.time()), "what": what, "reason": options.reason, "by": options.by, **how}
-    with changes.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-
-
-def _last_changes(changes: Path) -> list[dict[str, Any]]:
-    try:
-        lines = changes.read_text("utf-8").splitlines()[-20:]
-    except OSError:
-        return []
-    return [json.loads(line) for line in lines]

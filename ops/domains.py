@@ -202,7 +202,8 @@ def _show(settings: Settings, found: Sequence[Standing], shown: Sequence[Standin
     lines = Table.grid(padding=(0, 2))
     for one in ordered[:most]:
         lines.add_row(*map(Text, (one.state, one.domain.name, one.domain.brand, _gaps(one))))
-    output.print(lines)
+    if ordered:
+        output.print(lines)
     if len(ordered) > most:
         output.print(f"and {len(ordered) - most:,} more: --json lists all")
 

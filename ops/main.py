@@ -22,6 +22,7 @@ COMMANDS = {
     "queue": ("ops.cli.queue", "Lists, suspends, resumes and bounces queued mail."),
     "drain": ("ops.cli.drain", "Takes an MTA host out of service without losing mail, and back."),
     "upgrade": ("ops.cli.upgrade", "Pushes new releases to one host after the other, drained."),
+    "shaping": ("ops.cli.shaping", "Shows and lifts what traffic shaping automation decided."),
     "reputation": ("ops.cli.reputation", "Lists and acknowledges refusals because of reputation."),
     "find": ("ops.cli.find", "Shows where a message is and what happened to it."),
     "events": ("ops.cli.events", "Lists events and sends them to PING8 again."),

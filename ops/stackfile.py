@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from ops.yaml_edit import Dumper
 from policy.dns.answers import with_answers
 from policy.errors import UserError
 from policy.settings import Settings, load, stack_file
@@ -46,18 +47,6 @@ def read_stack_file(stack: str, directory: Path = STACKS) -> Settings:
     return with_answers(settings, directory)
 
 
-class _Dumper(yaml.SafeDumper):
-    """Quotes whatever a reader could take for a number."""
-
-
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = '"' if value[:1].isdigit() else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-_Dumper.add_representer(str, _text)
-
-
 def write_setting(path: Path, key: str, value: Mapping[str, Any]) -> None:
     """Put a table of the stack file in the place of the one there; the other lines stay as is.
 
@@ -69,7 +58,7 @@ def write_setting(path: Path, key: str, value: Mapping[str, Any]) -> None:
     old = [pair for pair in config.value if pair[0].value in (key, key.partition(":")[2])]
     name, node = old[0] if old else config.value[-1]
     indent = " " * config.value[0][0].start_mark.column
-    text = yaml.dump({key: dict(value)}, Dumper=_Dumper, sort_keys=False, width=200)
+    text = yaml.dump({key: dict(value)}, Dumper=Dumper, sort_keys=False, width=200)
     new = [f"{indent}{line}\n" for line in text.splitlines()]
     end = _last_line(node) + 1
     start = name.start_mark.line if old else end

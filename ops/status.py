@@ -37,6 +37,8 @@ _SHORT = frozenset(
         "messages_delivered",
         "messages_deferred",
         "messages_bounced",
+        "sites_suspended",
+        "sources_paused",
         "event_backlog",
         "dead_letters",
         "disk_free_percent",

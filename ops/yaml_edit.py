@@ -10,11 +10,14 @@ import yaml
 
 from policy.errors import UserError
 
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-class _Dumper(yaml.SafeDumper):
+
+class Dumper(yaml.SafeDumper):
     """Quotes whatever a reader could take for a number."""
 
     def ignore_aliases(self, _data: object) -> bool:
+        """Write a value again instead of referring to it."""
         return True
 
 
@@ -23,7 +26,7 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
-_Dumper.add_representer(str, _text)
+Dumper.add_representer(str, _text)
 
 
 def put(text: str, path: Sequence[str | int], value: object) -> str:
@@ -32,10 +35,10 @@ def put(text: str, path: Sequence[str | int], value: object) -> str:
     A bare text in a list becomes a table with that `name`. Raises `UserError` if something else
     would change: an alias, for instance.
     """
-    before: Any = yaml.safe_load(text)
+    before: Any = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
     changed = _edited(text, path, value)
-    wanted, after = _with(before, path, value), yaml.safe_load(changed)
-    if wanted != after:
+    after: Any = yaml.load(changed, _Loader)  # noqa: S506
+    if _with(before, path, value) != after:
         raise UserError(
             f"{'.'.join(map(str, path))} cannot be changed without changing other values; write "
             f"it by hand: {_flow(value)}"
@@ -56,7 +59,7 @@ def _with(content: Any, path: Sequence[str | int], value: object) -> Any:
 
 
 def _edited(text: str, path: Sequence[str | int], value: object) -> str:
-    node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    node: Any = yaml.compose(text, Loader=_Loader)
     for depth, part in enumerate(path):
         if isinstance(node, yaml.ScalarNode):
             name = text[node.start_mark.index : node.end_mark.index]
@@ -107,5 +110,5 @@ def _end(node: yaml.Node) -> int:
 
 
 def _flow(value: object) -> str:
-    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, width=10_000)
+    text = yaml.dump(value, Dumper=Dumper, default_flow_style=True, sort_keys=False, width=10_000)
     return text.removesuffix("\n").removesuffix("\n...")

@@ -22,7 +22,7 @@ def test_every_resource_to_replace_is_one_of_production(pattern: str) -> None:
     assert fnmatch.filter(names, pattern)
 
 
-def test_an_elastic_ip_has_the_name_that_is_to_be_unprotected() -> None:
+def test_an_elastic_ip_has_the_name_to_unprotect() -> None:
     assert "::mail-address-out-2-eip" in OPERATING
     assert shapes.program("prod").one("Eip", "mail-address-out-2-eip").protect
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from hostagent.errors import AgentError
 from hostagent.host import Host
-from hostagent.metrics import certificate, disks, events, injection, kumod, proxy, system
+from hostagent.metrics import certificate, disks, events, injection, kumod, proxy, shaping, system
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.model import Counter, Metric, Oldest
 from hostagent.web import Deadline, WebError
@@ -89,6 +89,8 @@ def _kumod(config: Config, found: Collected, deadline: Deadline) -> None:
         found.problems.append(f"kumod's metrics: {error}")
         return
     found.guard("kumod's metrics", lambda: kumod.gauges(metrics))
+    if config.automation:
+        found.guard("suspended sites", lambda: [shaping.suspended(config, deadline)])
     found.guard("events", lambda: [events.backlog(config, metrics)])
     found.guard("oldest message", lambda: _age(config, found, metrics, deadline))
     found.count("kumod's counters", lambda: kumod.counters(metrics, config))

@@ -57,6 +57,7 @@ class Config:
     logs: str = ""
     reputation: str = ""
     refusals: int = 0
+    automation: bool = False
 
     def provider(self, name: str) -> str:
         """Our name for kumod's provider; the rest are `other`."""

@@ -1,5 +1,6 @@
 """`ping8 rotate`."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -7,11 +8,19 @@ import typer
 from ops.cli.options import Json, Stack, Yes, chosen
 
 
+class Token(StrEnum):
+    """Tokens that rotate."""
+
+    injection = "injection"
+    webhook = "webhook"
+
+
 def register(app: typer.Typer) -> None:
     """Adds the group of commands."""
     group = typer.Typer(no_args_is_help=True, help="Rotates DKIM keys and tokens in safe steps.")
     group.callback()(lambda: None)
     group.command("dkim")(dkim)
+    group.command("token")(token)
     app.add_typer(group, name="rotate")
 
 
@@ -53,3 +62,22 @@ def dkim(
         brand=brand, domain=domain, leaked=leaked, every=every, yes=yes, as_json=as_json
     )
     work.dkim(chosen(stack), wishes)
+
+
+def token(
+    which: Annotated[Token, typer.Argument(metavar="injection|webhook")],
+    stack: Stack = None,
+    ready: Annotated[
+        bool, typer.Option("--ready", help="PING8 has done its part: drop the old token.")
+    ] = False,
+    as_json: Json = False,
+    yes: Yes = False,
+) -> None:
+    """Writes the next step of a token's rotation to the stack file.
+
+    The first step makes a new token, the second, with --ready, drops the old one. Status 1:
+    `pulumi up`, or PING8, is next.
+    """
+    from ops.rotate import tokens as work
+
+    work.rotate(chosen(stack), work.Kind(which.value), ready=ready, yes=yes, as_json=as_json)

@@ -18,7 +18,7 @@ from policy.settings.raw import from_stack_file
 Place = tuple[Path, tuple[str | int, ...]]
 """A file and the path of a `dkim` table in it."""
 
-_TIMES = ("active", "made", "seen", "since")
+_STATE = {"active", "made", "seen", "since"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,10 @@ class Written:
     settings: Settings
     path: Path
     config: Mapping[str, Any]
+    keys: tuple[str, ...]
+    """The keys of `config` as the file has them."""
     own: tuple[object, ...]
+    """Sender domains without the defaults."""
 
     @classmethod
     def read(cls, stack: str, directory: Path) -> "Written":
@@ -48,7 +51,8 @@ class Written:
         path = directory / f"Pulumi.{stack}.yaml"
         config = from_stack_file(stack_file.read_stack_file(path).config)
         own = domain_list(config, directory).own
-        return cls(settings=settings, path=path, config=config, own=own)
+        keys = tuple(yaml_file.read(path)["config"])
+        return cls(settings=settings, path=path, config=config, keys=keys, own=own)
 
     def given_keys(self, owners: Iterable[str], selector: str) -> list[str]:
         """Which of these owners' keys are configured, as `dkimKeys` names them."""
@@ -59,8 +63,7 @@ class Written:
     def place(self, *path: str | int) -> Place:
         """Where a setting is or would be, under the key as the file has it."""
         first, *rest = path
-        given = yaml_file.read(self.path)["config"]
-        key = next((key for key in given if key.rpartition(":")[2] == first), f"{PROJECT}:{first}")
+        key = next((k for k in self.keys if k.rpartition(":")[2] == first), f"{PROJECT}:{first}")
         return self.path, ("config", key, *rest)
 
     def place_of_domain(self, index: int) -> Place:
@@ -144,18 +147,35 @@ def _rotates_alone(entry: object) -> bool:
 
 
 def write(written: Written, steps: Iterable[tuple[Unit, Mapping[str, object]]], stack: str) -> None:
-    """Writes values into the units' tables; restores the files if their settings are wrong."""
+    """Writes values into the units' tables."""
+    put_all(
+        written,
+        stack,
+        [
+            (
+                unit.place,
+                {**unit.keys.model_dump(include=_STATE, exclude_defaults=True), **writes}
+                if unit.whole
+                else writes,
+            )
+            for unit, writes in steps
+        ],
+    )
+
+
+def put_all(
+    written: Written, stack: str, changes: Iterable[tuple[Place, Mapping[str, object]]]
+) -> None:
+    """Writes values into tables; restores the files if their settings are wrong."""
     before: dict[Path, str] = {}
     texts: dict[Path, str] = {}
-    for unit, writes in steps:
-        file, path = unit.place
+    for (file, path), values in changes:
         before.setdefault(file, file.read_text("utf-8"))
         text = texts.get(file, before[file])
-        if path[1] == written.place("brands")[1][1] and "brands" not in written.config:
-            brands = [{"name": brand.name, "pool": brand.pool} for brand in written.settings.brands]
+        if path[1] == f"{PROJECT}:brands" and "brands" not in written.config:
+            brands = [{"name": one.name, "pool": one.pool} for one in written.settings.brands]
             text = put(text, path[:2], brands)
-        state = unit.keys.model_dump(include=set(_TIMES), exclude_defaults=True)
-        for key, value in {**(state if unit.whole else {}), **writes}.items():
+        for key, value in values.items():
             text = put(text, (*path, key), value)
         texts[file] = text
     try:

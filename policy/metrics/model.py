@@ -31,7 +31,7 @@ class Metric(Model):
     hosts: tuple[Role, ...]
     by: tuple[Dimension, ...] = ()
     absolute: bool = False
-    only: Literal["shipping", "outbox", "nodes"] | None = None
+    only: Literal["shipping", "outbox", "automation", "proxies", "nodes"] | None = None
     means: str
 
 
@@ -59,7 +59,7 @@ class Alarm(Model):
     severity: Literal["warning", "critical"]
     hosts: tuple[Role, ...]
     by: tuple[Dimension, ...] = ()
-    only: Literal["shipping", "outbox", "nodes"] | None = None
+    only: Literal["shipping", "outbox", "automation", "proxies", "nodes"] | None = None
     read: dict[str, Read]
     expression: str | None = None
     each: bool = False

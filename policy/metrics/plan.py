@@ -118,4 +118,8 @@ def _wanted(only: str | None, settings: Settings) -> bool:
         return settings.webhook.transport == "outbox"
     if only == "nodes":
         return settings.mta.nodes > 1
+    if only == "proxies":
+        return len(settings.proxies) > 1
+    if only == "automation":
+        return settings.shaping.automation
     return only is None or settings.logs.ship

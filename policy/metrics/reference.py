@@ -133,6 +133,8 @@ def _where(alarm: Alarm) -> str:
         "shipping": ", when logs are shipped",
         "outbox": ", with the outbox",
         "nodes": ", with several nodes",
+        "automation": ", with automation",
+        "proxies": ", with several proxy hosts",
     }
     return hosts + by + reasons[alarm.only]
 

@@ -118,6 +118,7 @@ def configuration(settings: Settings, role: Role, host: str, listener: str = "")
         "logs": LOGS,
         "reputation": REPUTATION,
         "refusals": settings.alarms.reputation_refusals,
+        "automation": settings.shaping.automation,
     }
 
 

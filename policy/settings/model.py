@@ -28,7 +28,7 @@ from policy.settings.dkim import DkimKeys
 from policy.settings.domains import DomainDefaults, SenderDomain
 from policy.settings.egress import Brand, Pool, Source
 from policy.settings.hosts import KumoMTA, MtaHosts, Network, OperatingSystem, ProxyHost
-from policy.settings.operation import Alarms, Doctor, Logs, Operators
+from policy.settings.operation import Alarms, Doctor, Logs, Operators, Tokens
 from policy.settings.reception import Certificate, Reception, Shaping
 from policy.settings.webhook import Webhook
 
@@ -105,6 +105,7 @@ class Settings(Model):
     )
     reception: Reception = Field(default=Reception(), description="What injection accepts.")
     shaping: Shaping = Field(default=Shaping(), description="Traffic shaping and warm-up.")
+    tokens: Tokens = Field(default=Tokens(), description="Rotation of the generated tokens.")
     alarms: Alarms = Field(default=Alarms(), description="Thresholds and receivers of alarms.")
     logs: Logs = Field(default=Logs(), description="How long logs are kept.")
     doctor: Doctor = Field(default=Doctor(), description="What `ping8 doctor` checks.")

@@ -5,7 +5,18 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from policy.settings.base import Cidr, Duration, Email, HostName, Kind, Model, Percent, Share, unit
+from policy.settings.base import (
+    Cidr,
+    Duration,
+    Email,
+    HostName,
+    Kind,
+    Model,
+    Moment,
+    Percent,
+    Share,
+    unit,
+)
 
 
 def _topic(text: str) -> str:
@@ -36,6 +47,37 @@ class Operators(Model):
         default=(),
         description="E-mail addresses that get alarms.",
         examples=[["mail-ops@example.com"]],
+    )
+
+
+class Token(Model):
+    """Which token is used. `ping8 rotate token` writes it."""
+
+    made: tuple[Moment, ...] = Field(
+        default=(),
+        description="When new tokens were made; the last one is the newest. Another time makes "
+        "another token.",
+        examples=[["2026-12-01T02:30:00Z"]],
+    )
+    keep: bool = Field(default=False, description="Also keep the token before the newest one.")
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """What tells each kept token from the first one, the newest last."""
+        every = ("", *(re.sub("[-:]", "", time) for time in self.made))
+        return every[-2:] if self.keep else every[-1:]
+
+
+class Tokens(Model):
+    """Tokens that Pulumi generates."""
+
+    injection: Token = Field(
+        default=Token(),
+        description="The token of injection. With `keep`, the one before it is accepted, too.",
+    )
+    webhook: Token = Field(
+        default=Token(),
+        description="The token of the webhook. With `keep`, the one before it is sent still.",
     )
 
 

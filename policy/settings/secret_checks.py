@@ -71,11 +71,24 @@ def _token_fix(token: str, shortest: int) -> str | None:
 def secret_problems(secrets: GivenSecrets, settings: Settings) -> list[Problem]:
     """Problems of the other secrets, alone and against these settings."""
     return [
+        *_rotation_problems(secrets, settings),
         *_password_problems(secrets, settings),
         *_certificate_problems(secrets, settings),
         *_ssh_problems(secrets, settings),
         *_dkim_problems(secrets, settings),
     ]
+
+
+def _rotation_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem]:
+    tokens = {"injectionToken": settings.tokens.injection, "webhookToken": settings.tokens.webhook}
+    for key, token in tokens.items():
+        if key in secrets.single and token.kept[0]:
+            yield hidden_problem(key, "`ping8 rotate token` has replaced it: remove it")
+    if "previousInjectionToken" in secrets.single and tokens["injectionToken"].keep:
+        yield hidden_problem(
+            "previousInjectionToken",
+            "tokens.injection keeps the token before the newest: remove it",
+        )
 
 
 def _password_problems(secrets: GivenSecrets, settings: Settings) -> Iterator[Problem]:

@@ -54,6 +54,7 @@ class Registration:
     additional_secret_outputs: tuple[str, ...] = ()
     on_error: tuple[str, ...] = ()
     before_create: tuple[str, ...] = ()
+    before_update: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +175,7 @@ class _Recorder(MockMonitor):
                 additional_secret_outputs=tuple(request.additionalSecretOutputs),
                 on_error=tuple(request.hooks.on_error),
                 before_create=tuple(request.hooks.before_create),
+                before_update=tuple(request.hooks.before_update),
             )
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 import pytest
+from pulumi.runtime.rpc import UNKNOWN
 
 from components import account_checks
 from components.account_checks import ADDRESSES, VCPUS, AccountChecks, Rejected
@@ -81,6 +82,27 @@ def test_an_alias_and_a_delegation_are_named() -> None:
 )
 def test_adopted_free_and_unknown_records_pass(answers: dict[str, Any], args: Any) -> None:
     asyncio.run(_Asks(answers)._record(args))
+
+
+def test_only_the_key_that_signs_must_not_change() -> None:
+    domain = {"name": "example.com", "dkim": {"active": "s2", "ed25519": True}}
+    made = program.run(shapes.MINIMAL | {"domains": [domain]})
+    hooked = {item.name for item in made if item.before_update}
+    target = "example.com.dkim.mail.example.com"
+    assert hooked == {f"mail-dns-txt-s2.{target}", f"mail-dns-txt-s2-ed.{target}"}
+
+
+@pytest.mark.parametrize("new", [["v=DKIM1; k=rsa; p=new"], UNKNOWN])
+def test_a_change_of_the_key_that_signs_is_rejected_with_the_command_that_rotates_it(
+    new: object,
+) -> None:
+    args = _args()
+    args.old_inputs = {"name": "s1._domainkey.example.com", "records": ["v=DKIM1; k=rsa; p=old"]}
+    args.new_inputs = {**args.old_inputs, "records": new}
+    with pytest.raises(Rejected, match=r"s1\._domainkey\.example\.com TXT.*ping8 rotate dkim"):
+        asyncio.run(account_checks.signing_key(args))
+    args.new_inputs = {**args.old_inputs, "ttl": 60}
+    asyncio.run(account_checks.signing_key(args))
 
 
 def test_addresses_of_the_account_and_new_ones_share_the_quota() -> None:

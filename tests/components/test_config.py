@@ -12,6 +12,7 @@ import pytest
 from pulumi.runtime.config import set_all_config
 
 from components import config
+from policy.dns import answers
 from tests.components import shapes
 from tests.components.program import run
 
@@ -130,6 +131,29 @@ def test_examples_left_in_place_stop_an_update_and_warn_in_a_preview(
     assert "ping8-mail:zone = mail.example.com: this is an example" in str(refusal.value)
     run(shapes.MINIMAL, examples=False, preview=True)
     assert "ping8-mail:zone = mail.example.com: this is an example" in caplog.text
+
+
+def test_a_domain_may_send_once_its_records_were_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "STACKS", tmp_path)
+    waits = {
+        "domains": [{"name": "example.com", "dkim": {"keys": "brand"}}],
+        "domainDefaults": {"whenUnpublished": "refuse"},
+    }
+    with pytest.raises(pulumi.RunError, match=r"the records of example\.com: run"):
+        run(shapes.MINIMAL | waits, preview=True)
+    seen = {
+        "s1._domainkey CNAME": ["s1.default.dkim.mail.example.com"],
+        "bounce CNAME": ["default.bounce.mail.example.com"],
+    }
+    line = json.dumps({"domain": "example.com", "since": "2026-11-29", "seen": seen})
+    file = answers.file_of("test", tmp_path)
+    file.write_text(f"{line}\n", "utf-8")
+    assert run(shapes.MINIMAL | waits, preview=True).outputs["settings"]["domains"]
+    file.write_text("hello\n", "utf-8")
+    with pytest.raises(pulumi.RunError, match=r"/test\.published\.jsonl line 1 = hello: Invalid"):
+        run(shapes.MINIMAL | waits, preview=True)
 
 
 def test_all_problems_are_reported_together() -> None:

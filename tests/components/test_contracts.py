@@ -88,7 +88,7 @@ def test_addresses_volumes_and_instances_are_protected_by_setting(shape: str) ->
 
 
 @every_shape
-def test_no_secret_stands_outside_a_secret(shape: str) -> None:
+def test_no_secret_is_outside_a_secret(shape: str) -> None:
     program = shapes.program(shape)
     hidden = _secret_texts(program)
     assert hidden

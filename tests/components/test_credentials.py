@@ -47,7 +47,7 @@ def test_given_secrets_reach_the_hosts_and_secrets_manager() -> None:
     assert stored == {given["webhookToken"], given["injectionToken"]}
 
 
-def test_a_given_dkim_key_stands_on_the_host_and_its_public_half_in_dns() -> None:
+def test_a_given_dkim_key_is_on_the_host_and_its_public_half_in_dns() -> None:
     program = shapes.program("given-secrets")
     record = program.one(
         "aws:route53/record:Record", "mail-dns-txt-s1.example.com.dkim.mail.example.com"
@@ -71,7 +71,7 @@ def test_proxy_hosts_get_no_token_and_no_dkim_key() -> None:
     assert "PRIVATE KEY" not in everything
 
 
-def test_a_proxy_password_is_made_when_a_proxy_asks_for_one() -> None:
+def test_a_proxy_password_is_generated_if_a_proxy_requires_one() -> None:
     assert "mail-credentials-proxy-password" in made(shapes.program("outbox"))
     assert "mail-credentials-proxy-password" not in made(shapes.program("minimal"))
 
@@ -96,6 +96,6 @@ def test_dkim_keys_have_the_size_and_kind_of_the_settings() -> None:
     assert keys["s1"]["rsaBits"] == 2048
 
 
-def test_every_host_has_a_host_key_of_its_own() -> None:
+def test_every_host_has_its_own_host_key() -> None:
     names = made(shapes.program("many-sources"))
     assert {f"mail-credentials-host-{host}" for host in ("mta-1", "proxy-1", "proxy-2")} <= names

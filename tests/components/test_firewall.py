@@ -76,7 +76,7 @@ def test_port_25_of_the_mta_is_closed_without_bounce_domains() -> None:
 
 
 @pytest.mark.parametrize("shape", shapes.NAMES)
-def test_the_mta_never_speaks_port_25_outward(shape: str) -> None:
+def test_the_mta_never_connects_to_port_25_outside(shape: str) -> None:
     assert 25 not in {port for _, port, _ in allowed(shapes.program(shape), "mta", "out")}
 
 

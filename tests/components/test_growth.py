@@ -68,7 +68,7 @@ def test_a_new_sender_domain_touches_its_own_resources_and_the_mta_release(
     assert len(packages) - packages.count("aws:route53") <= 4
 
 
-def test_only_a_feedback_domain_of_its_own_makes_an_eighth_record() -> None:
+def test_only_a_separate_feedback_domain_makes_an_eighth_record() -> None:
     domain = {
         "name": "new.mail.example.com",
         "dkim": {"ed25519": True},
@@ -145,6 +145,22 @@ def _with_keys(domain: Inputs, state: Inputs) -> Inputs:
     return BEFORE | {"brands": brands, "domains": [*BEFORE["domains"], domain]}
 
 
+@pytest.mark.parametrize("kind", ["injection", "webhook"])
+def test_each_step_of_a_tokens_rotation_touches_the_token_its_secret_and_the_mta_release(
+    kind: str,
+) -> None:
+    """The webhook's new token reaches the host only in the second step."""
+    label = f"mail-credentials-{kind}-token"
+    both = {"made": ["2026-12-01T02:30:00Z"], "keep": True}
+    first = shapes.program("many-brands")
+    second = run(BEFORE | {"tokens": {kind: both}}, environment="many-brands")
+    third = run(BEFORE | {"tokens": {kind: both | {"keep": False}}}, environment="many-brands")
+    push, new = "mail-release-mta-push", f"{label}-20261201T023000Z"
+    touched = {f"{label}-version", *({push} if kind == "injection" else ())}
+    assert difference(first, second) == ({new}, set(), touched)
+    assert difference(second, third) == (set(), {label}, {push})
+
+
 def test_a_new_source_moves_no_other_source() -> None:
     source = {"name": "shop-2", "proxy": "proxy-1", "ehlo": "shop2"}
     change = {
@@ -167,7 +183,7 @@ def test_a_new_source_moves_no_other_source() -> None:
     }
 
 
-def test_a_new_source_has_the_other_secondary_addresses_associated_anew() -> None:
+def test_a_new_source_associates_the_other_secondary_addresses_again() -> None:
     """The real provider takes all secondary addresses off an interface whose list changes."""
     spare = {"name": "spare", "proxy": "proxy-1", "ehlo": "spare"}
     pools = [*BEFORE["pools"], {"name": "more", "sources": {"spare": 1}}]

@@ -26,7 +26,7 @@ def test_a_host_may_send_metrics_of_our_namespace_and_look_at_images_alone() -> 
         assert (images["Effect"], images["Action"]) == ("Allow", "ec2:DescribeImages")
 
 
-def test_every_host_has_a_profile_of_its_own() -> None:
+def test_every_host_has_its_own_profile() -> None:
     instances = shapes.program("many-sources").of_type("Instance")
     profiles = {item.inputs["iamInstanceProfile"] for item in instances}
     assert profiles == {"mail-mta-1-profile", "mail-proxy-1-profile", "mail-proxy-2-profile"}
@@ -64,7 +64,7 @@ def test_no_policy_grants_more_than_one_kind_of_thing() -> None:
             assert ':*"' not in item.inputs["policy"]
 
 
-def test_a_host_boots_only_when_its_way_to_the_internet_stands() -> None:
+def test_a_host_boots_only_after_its_route_to_the_internet_exists() -> None:
     program = shapes.program("minimal")
     instance = program.one("Instance", "mail-mta-1-instance")
     association = program.one("EipAssociation", "mail-address-mta-1-association")

@@ -64,7 +64,7 @@ def test_a_zone_is_found_by_id_or_name(
         ),
     ],
 )
-def test_a_zone_that_cannot_be_told_stops_with_the_fix(
+def test_a_zone_that_cannot_be_determined_stops_with_the_fix(
     monkeypatch: pytest.MonkeyPatch, answer: Any, ids: dict[str, str], said: str
 ) -> None:
     with pytest.raises(pulumi.RunError, match=said) as caught:

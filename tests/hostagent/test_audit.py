@@ -63,7 +63,7 @@ def test_an_emergency_waits_for_no_full_disk(
     assert "not in the audit log" in capsys.readouterr().err
 
 
-def test_nothing_that_a_stranger_wrote_speaks_to_a_terminal() -> None:
+def test_nothing_that_a_stranger_wrote_controls_a_terminal() -> None:
     evil = "a\x1b]52;c;eA==\x07b\x9b2J\u202ec\x00d"
     assert printable(evil) == "a?]52;c;eA==?b?2J?c?d"
     assert printable("zwei\n\tZeilen ü") == "zwei\n\tZeilen ü"

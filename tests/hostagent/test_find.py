@@ -124,7 +124,7 @@ def test_events_are_no_messages(logs: Path, asked: list[str]) -> None:
     assert look("e1", logs) == []
 
 
-def test_an_event_that_ping8_refused_is_told(logs: Path, asked: list[str]) -> None:
+def test_an_event_that_ping8_refused_is_reported(logs: Path, asked: list[str]) -> None:
     store = logs / "none.sqlite"
     with closing(sqlite3.connect(store)) as db, db:
         db.execute(

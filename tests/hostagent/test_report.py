@@ -22,7 +22,7 @@ def test_a_value_of_the_environment_file_is_masked_with_or_without_quotes() -> N
     assert TOKEN not in said(f"x{TOKEN}y", f'PING8_WEBHOOK_TOKEN="{TOKEN}"\n')
 
 
-def test_what_a_stranger_wrote_cannot_speak_to_the_terminal() -> None:
+def test_what_a_stranger_wrote_cannot_control_the_terminal() -> None:
     assert "\x1b" not in said("journal: \x1b]52;c;cm0gLXJmIC8=\x07\x9b31m")
 
 
@@ -49,7 +49,7 @@ def test_the_result_is_masked_inside_and_stays_json() -> None:
     assert json.loads(stream.getvalue()) == {"list": ["[secret]"], "number": 1}
 
 
-def test_nobody_listening_is_no_reason_to_stop() -> None:
+def test_a_closed_listener_is_no_reason_to_stop() -> None:
     class Closed(io.StringIO):
         def write(self, text: str) -> int:
             raise BrokenPipeError

@@ -40,7 +40,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def test_its_own_engine_tells_the_outputs_and_its_own_key_logs_in(engine: Path) -> None:
+def test_its_own_engine_reads_the_outputs_and_its_own_key_logs_in(engine: Path) -> None:
     deployment = stack.read_deployment("small")
     assert deployment.mta.ssh_config == str(engine.parent / "ssh_config")
     assert stack.secret_output("small", "injection_token").get_secret_value() == "a-token"

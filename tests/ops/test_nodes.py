@@ -97,7 +97,7 @@ def test_a_suspension_holds_on_every_node(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_message_is_found_on_the_node_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def ssh_json(host: HostAccess, _verb: list[str], **_options: object) -> object:
-        message = {
+        message: dict[str, object] = {
             "id": "abc", "sender": "a@b.test", "recipient": "u@c.test", "campaign": "",
             "steps": [], "waiting": None, "over": True,
         }  # fmt: skip

@@ -358,7 +358,7 @@ def test_a_full_disk_under_out_is_one_line(run: Run, tmp_path: Path) -> None:
     assert said.splitlines()[-1].endswith("No space left on device")
 
 
-def test_a_fault_of_ours_has_a_status_of_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_of_ours_has_its_own_status(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stackfile, "stack_names", lambda _folder: 1 / 0)
     status, _, said = run("dns", "-s", STACK)
     assert status == main.OURS

@@ -53,3 +53,5 @@ def test_the_production_example_changes_by_one_line() -> None:
     assert "    dkim: {ed25519: true, active: s2}\n" in after
     domains = (STACKS / "prod.domains.yaml").read_text("utf-8")
     assert len(changed_lines(domains, put(domains, [2, "dkim"], DKIM))) == 2
+    last = put(f"{domains}- b\u00fccher.example.net\n", [8, "dkim"], DKIM)
+    assert last.endswith(f"- {{name: b\u00fccher.example.net, dkim: {SHOWN}}}\n")

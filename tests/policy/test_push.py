@@ -111,7 +111,7 @@ def test_the_agent_imports_only_itself_and_the_standard_library() -> None:
                 assert {name.name.split(".")[0] for name in node.names} <= known, path
 
 
-def test_the_agent_runs_as_a_file_of_its_own(tmp_path: Path) -> None:
+def test_the_agent_runs_as_a_single_file(tmp_path: Path) -> None:
     program = tmp_path / "ping8-agent"
     program.write_bytes(agent_zipapp())
     done = subprocess.run(

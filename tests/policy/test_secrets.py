@@ -23,5 +23,5 @@ def test_a_new_secret_touches_at_most_four_files() -> None:
     assert len(set(found) - GENERATED) <= 4, found
 
 
-def test_each_secret_has_a_name_of_its_own_in_stack_files() -> None:
+def test_each_secret_has_its_own_name_in_stack_files() -> None:
     assert len({text.key for text in TEXTS}) == len(TEXTS)

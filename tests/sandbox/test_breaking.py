@@ -58,7 +58,7 @@ def test_the_signing_keys_record_goes_and_comes_back(sandbox: Parts) -> None:
         assert breaking.planted(sandbox.layout) == []
 
 
-def test_a_record_that_a_deployment_published_meanwhile_is_not_doubled(sandbox: Parts) -> None:
+def test_a_record_that_a_deployment_published_in_between_is_not_doubled(sandbox: Parts) -> None:
     breaking.plant("dns", sandbox, DEPLOYMENT)
     zones = [Zone(name="ping8.test", records=(KEY, OTHER))]
     sandbox.names.publish(ROUTE_53, zones)

@@ -16,7 +16,7 @@ def checkout(folder: Path, *, up: bool = True) -> Layout:
     return layout
 
 
-def test_a_checkout_is_refused_while_the_sandbox_of_another_stands(tmp_path: Path) -> None:
+def test_a_checkout_is_refused_while_the_sandbox_of_another_is_up(tmp_path: Path) -> None:
     holder = tmp_path / "holder"
     first, second = checkout(tmp_path / "a"), checkout(tmp_path / "b", up=False)
     claim.take(first, holder)

@@ -44,7 +44,7 @@ def test_a_rule_about_a_group_names_every_address_of_its_members() -> None:
     ]
 
 
-def test_a_group_without_members_lets_nothing_through() -> None:
+def test_a_group_without_members_allows_nothing() -> None:
     script = text(Rule(group="mta", direction="ingress", protocol="-1", peer_group="nobody"))
     assert chain(script, "if_10_80_1_10_ingress") == ["counter drop"]
 

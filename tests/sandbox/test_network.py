@@ -93,7 +93,7 @@ def test_the_outside_sees_a_host_by_its_elastic_ip(fenced: Cloud, mta: str, prox
     assert call(fenced, mta, RECIPIENT, 443) == "203.0.113.10"
 
 
-def test_a_second_private_address_has_an_elastic_ip_of_its_own(fenced: Cloud, proxy: str) -> None:
+def test_a_second_private_address_has_its_own_elastic_ip(fenced: Cloud, proxy: str) -> None:
     assert call(fenced, proxy, RECIPIENT, 25, source="10.80.1.21") == "203.0.113.21"
 
 
@@ -105,7 +105,7 @@ def test_a_host_may_not_send_from_an_address_that_is_not_its_own(fenced: Cloud, 
         run(["ip", "-n", mta, "addr", "del", "10.80.1.99/24", "dev", "ens5"])
 
 
-def test_the_mta_cannot_speak_smtp_to_the_outside(fenced: Cloud, mta: str) -> None:
+def test_the_mta_cannot_use_smtp_to_the_outside(fenced: Cloud, mta: str) -> None:
     assert call(fenced, mta, RECIPIENT, 25) == "blocked"
 
 

@@ -20,7 +20,7 @@ def test_a_failed_deployment_is_reported_once_with_the_engines_errors() -> None:
     assert run._reason(text) == "error: ping8: no"
 
 
-def test_commands_for_a_standing_sandbox_say_that_none_stands(
+def test_commands_for_a_running_sandbox_say_that_none_is_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(system, "require_fit_system", lambda: None)

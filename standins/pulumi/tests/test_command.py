@@ -115,7 +115,7 @@ def test_an_error_prints_the_whole_command_and_its_output(command: Engine, host:
     )
 
 
-def test_a_host_with_another_key_is_not_spoken_to(command: Engine, host: SshHost) -> None:
+def test_a_host_with_another_key_gets_no_command(command: Engine, host: SshHost) -> None:
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
     connection = host.connection(hostKey=other, dialErrorLimit=0)
     with pytest.raises(grpc.RpcError) as caught:
@@ -125,7 +125,7 @@ def test_a_host_with_another_key_is_not_spoken_to(command: Engine, host: SshHost
     )
 
 
-def test_dialling_gives_up_after_the_limit_of_errors(
+def test_dialling_ends_after_the_limit_of_errors(
     command: Engine, host: SshHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ssh, "_FIRST_DELAY", 0.0)
@@ -147,7 +147,7 @@ def test_a_refresh_believes_the_state(command: Engine, host: SshHost) -> None:
     assert again.state == made.state
 
 
-def test_a_preview_dials_nobody_and_leaves_the_output_unknown(
+def test_a_preview_dials_no_host_and_leaves_the_output_unknown(
     command: Engine, host: SshHost
 ) -> None:
     inputs = _inputs(host, connection=host.connection(host=UNKNOWN), create="true")

@@ -47,7 +47,7 @@ def test_a_setting_that_the_sdk_does_not_know_is_refused(service: Service) -> No
     assert [each.property for each in answer.failures] == ["regoin"]
 
 
-def test_the_engine_is_told_every_port() -> None:
+def test_the_engine_gets_every_port() -> None:
     ports = Endpoints(aws=1, command=2, tls=3, random=4, moto=5, metadata=6)
     assert ports.debug_providers == "aws:1,command:2,tls:3,random:4"
 

@@ -64,7 +64,7 @@ def reconciled(
     return report
 
 
-def test_what_has_an_end_or_waits_is_known_and_the_rest_is_listed(
+def test_what_has_ended_or_waits_is_known_and_the_rest_is_listed(
     places: events.Places, kumod: Kumod, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_segment(
@@ -89,7 +89,7 @@ def test_what_has_an_end_or_waits_is_known_and_the_rest_is_listed(
     assert counts == {"received": 7, "settled": 4, "waiting": 1, "unknown": 2}
 
 
-def test_what_is_delivered_meanwhile_is_waited_for(
+def test_what_is_delivered_in_between_is_awaited(
     places: events.Places, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its record is in the segment that is open now, where nobody can read it yet."""
@@ -126,7 +126,7 @@ def test_while_kumod_is_down_nothing_is_said_and_it_stays_due(
     assert not places.report.exists()
 
 
-def test_a_reconciliation_that_was_due_is_due_no_more(
+def test_a_reconciliation_that_ran_is_no_longer_due(
     places: events.Places, capsys: pytest.CaptureFixture[str]
 ) -> None:
     life.write(life.Life(running=5.0, unclean=2, reconcile=True), places.life)

@@ -60,7 +60,7 @@ def test_newest_first_and_no_control_characters(
     [b"", b"\xff\xfe\0", b"Content-Type: multipart/mixed; boundary=x\n\n--x--", b"From: <<>>\n\n",
      b"Content-Type: text/plain; charset=nothing\n\n\xff", b"Subject: =?x?q?=ff?=\n\n"],
 )  # fmt: skip
-def test_whatever_stands_there_can_be_shown(
+def test_any_content_can_be_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
 ) -> None:
     (tmp_path / "1").write_bytes(content)

@@ -271,7 +271,7 @@ def test_an_event_on_which_ping8_fails_waits_alone(host: Host) -> None:
     assert host.stored("waiting") == host.stored("dead_letters") == []
 
 
-def test_a_batch_of_nothing_but_such_events_holds_nobody_up_for_ever(host: Host) -> None:
+def test_a_batch_of_only_such_events_does_not_block_the_queue(host: Host) -> None:
     host.receiver.answer = refuse_where(*(f"{number:04x}" for number in range(50)))
     host.write("20261101-120000.1", *(record(number) for number in range(50)))
     host.write("20261101-120002.1", record(99))

@@ -68,7 +68,7 @@ EXIM = b"250-mx.example.net Hello out1.mail.example.com [203.0.113.5]\r\n250 HEL
 
 
 @pytest.mark.parametrize("answer", [GMAIL, EXIM])
-def test_an_exchangers_answer_tells_the_address_that_it_sees(answer: bytes) -> None:
+def test_an_exchangers_answer_reports_the_address_that_it_sees(answer: bytes) -> None:
     found = dialled(exchanger(answer))
     assert found["connected"] and found["ehlo_accepted"]
     assert found["seen_address"] == "203.0.113.5"
@@ -82,14 +82,14 @@ def test_the_exchanger_meets_the_sources_address_and_ehlo_name() -> None:
     assert heard == [b"ehlo out1.mail.example.com\r\n", b"127.0.0.9"]
 
 
-def test_a_refused_ehlo_name_is_told_as_such() -> None:
+def test_a_refused_ehlo_name_is_reported_as_such() -> None:
     found = dialled(exchanger(b"550 5.7.1 no PTR for you [999.1.1.1]\r\n"))
     assert found["connected"] and not found["ehlo_accepted"]
     assert found["ehlo_answer"].startswith("550 ")
     assert found["seen_address"] == ""
 
 
-def test_a_port_that_nobody_answers_is_told_with_the_reason() -> None:
+def test_a_port_without_an_answer_is_reported_with_the_reason() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     found = dial.dial("127.0.0.1", port, "127.0.0.1", "out1")
@@ -130,7 +130,7 @@ def test_what_is_no_socks_proxy_is_not_taken_for_one(answer: bytes) -> None:
 # Keys -------------------------------------------------------------------------
 
 
-def test_public_keys_are_told_and_private_ones_are_not(tmp_path: Path) -> None:
+def test_public_keys_are_shown_and_private_ones_are_not(tmp_path: Path) -> None:
     keys: dict[str, rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey] = {
         "s1": rsa.generate_private_key(65537, 2048),
         "s1-ed": ed25519.Ed25519PrivateKey.generate(),
@@ -232,7 +232,7 @@ def test_an_endpoint_without_a_host_is_not_reachable(url: str) -> None:
     assert probed(url, None)["error"] == "PING8_WEBHOOK_URL has no host"
 
 
-def test_a_webhook_that_nobody_serves_is_told_with_the_reason() -> None:
+def test_a_webhook_that_nobody_serves_is_reported_with_the_reason() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     for scheme in ("http", "https"):

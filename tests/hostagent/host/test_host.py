@@ -334,7 +334,7 @@ def test_a_time_limit_that_is_over_goes_back(ground: Ground) -> None:
     retry(ground)
 
 
-def test_a_drifted_host_is_told_and_repaired_when_asked_to(ground: Ground) -> None:
+def test_a_drifted_host_is_reported_and_repaired_on_request(ground: Ground) -> None:
     ground.shell(
         f"sed -i 's/policy/drifted/' {POLICY};"
         "sed -i 's/#/# drifted/' /etc/nginx/sites-enabled/ping8.conf;"

@@ -33,7 +33,7 @@ def test_the_signature_is_that_of_awss_own_library(front: Front) -> None:
     assert ours == signature("monitoring", front.requests[0], front.bodies[0], KEYS)
 
 
-def test_the_body_reads_as_what_was_to_be_told() -> None:
+def test_the_body_contains_the_message() -> None:
     assert parsed(form("PING8/Mail", METRICS, COMMON, 0)) == {
         ("disk_free_percent", ("spool",)): 12.5,
         ("delivered", ("google", "out-1")): 3,
@@ -70,12 +70,12 @@ def test_cloudwatch_holds_what_was_sent(front: Front, moto: int) -> None:
     }
 
 
-def test_a_refusal_is_told_with_cloudwatchs_own_words(front: Front) -> None:
+def test_a_refusal_is_reported_in_cloudwatchs_words(front: Front) -> None:
     with pytest.raises(SendError, match=r"monitoring\.eu-central-1\.amazonaws\.com answers \d"):
         send("eu-central-1", b"Action=NoSuchThing&Version=2010-08-01", KEYS, port=front.port)
 
 
-def test_no_way_out_is_told(loopback: None) -> None:
+def test_no_route_out_is_reported(loopback: None) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -83,12 +83,12 @@ def test_no_way_out_is_told(loopback: None) -> None:
             send("eu-central-1", b"", KEYS, port=port)
 
 
-def test_a_secret_key_stands_in_no_text() -> None:
+def test_a_secret_key_is_in_no_text() -> None:
     assert KEYS.secret not in repr(KEYS)
     assert KEYS.token not in repr(KEYS)
 
 
-def test_china_has_an_endpoint_of_its_own() -> None:
+def test_china_has_its_own_endpoint() -> None:
     assert endpoint("cn-north-1", "monitoring") == "monitoring.cn-north-1.amazonaws.com.cn"
 
 
@@ -143,13 +143,13 @@ def test_keys_come_from_the_instances_role_by_a_session(metadata: Metadata) -> N
     assert credentials(metadata.address) == Credentials("A", "S", "T")
 
 
-def test_an_instance_without_a_role_is_told(metadata: Metadata) -> None:
+def test_an_instance_without_a_role_is_reported(metadata: Metadata) -> None:
     metadata.role = (404, "")
     with pytest.raises(SendError, match="no role"):
         credentials(metadata.address)
 
 
-def test_keys_that_are_not_there_are_told_without_what_was(metadata: Metadata) -> None:
+def test_keys_that_are_missing_are_reported_without_the_content(metadata: Metadata) -> None:
     metadata.keys = '{"Code": "Failed", "SecretAccessKey": "S3CRET"}'
     with pytest.raises(SendError, match="no keys") as told:
         credentials(metadata.address)

@@ -25,7 +25,7 @@ UNITS = {
 }
 
 
-def test_a_timer_that_sends_nothing_any_more_raises_an_alarm() -> None:
+def test_a_timer_that_stops_sending_raises_an_alarm() -> None:
     alarm = load().alarm("no-data")
     assert alarm.missing == "breaching"
     assert "no-data" in load().composite.any

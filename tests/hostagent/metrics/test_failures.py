@@ -68,7 +68,7 @@ def test_an_outage_of_any_length_leaves_a_state_of_the_same_size(mta: Make, kumo
     assert max(sizes) - min(sizes[1:]) < 100
 
 
-def test_a_kumod_that_is_down_is_told_with_all_that_the_host_knows(
+def test_a_kumod_that_is_down_is_reported_with_all_that_the_host_knows(
     mta: Make, kumod: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here = mta()
@@ -177,7 +177,7 @@ def test_a_state_comes_back_as_it_was(mta: Make, kumod: Server) -> None:
     assert state.unsent
 
 
-def test_a_configuration_that_is_missing_is_told_with_the_fix(
+def test_a_missing_configuration_is_reported_with_the_fix(
     mta: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here = mta()
@@ -195,7 +195,7 @@ def test_one_metric_that_fails_takes_no_other_with_it(mta: Make, tmp_path: Path)
     assert ("event_backlog", ()) in found
 
 
-def test_a_volume_that_is_away_is_told(mta: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_volume_is_reported(mta: Make, capsys: pytest.CaptureFixture[str]) -> None:
     here = mta()
     volumes = json.loads(here.places.config.read_text())["volumes"]
     volumes["spool"]["path"] = "/nonexistent"
@@ -209,7 +209,7 @@ def test_an_argument_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[
     assert "not known" in capsys.readouterr().err
 
 
-def test_a_volume_of_no_size_is_no_division_by_nought() -> None:
+def test_a_volume_of_size_zero_is_no_division_by_zero() -> None:
     assert list(disks({})) == []
 
 
@@ -256,7 +256,7 @@ def test_restarts_that_do_not_help_become_rarer(proxy: Station, closed: str) -> 
     assert [at for at, count in enumerate(runs(proxy, 21), 1) if count] == [3, 9, 21]
 
 
-def test_one_greeting_in_between_starts_the_count_anew(
+def test_one_greeting_in_between_restarts_the_count(
     proxy: Station, host: World, closed: str
 ) -> None:
     alive = json.loads(proxy.places.config.read_text())["listener"]
@@ -282,7 +282,7 @@ def test_a_silent_listener_is_left_alone_where_it_is_not_the_fault(
     assert host.play.changes() == []
 
 
-def test_a_null_in_the_proxys_metrics_counts_as_nought(proxy: Station, kumod: Server) -> None:
+def test_a_null_in_the_proxys_metrics_counts_as_zero(proxy: Station, kumod: Server) -> None:
     metrics = captured("proxy")
     metrics["proxy_active_connections"]["value"] = None
     metrics["proxy_connections_failed_total"]["value"]["listener"] = {"10.8.0.20:5000": None}

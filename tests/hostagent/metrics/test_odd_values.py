@@ -51,7 +51,7 @@ def look(role: str, answer: dict[str, Any]) -> Collected:
 
 
 @pytest.mark.parametrize("name", ["busy", "fresh", "proxy"])
-def test_every_other_number_is_still_told(name: str) -> None:
+def test_every_other_number_is_still_reported(name: str) -> None:
     answer = captured(name)
     usual = look(name, answer)
     plain = {counter.key for counter in usual.counters if " " not in counter.key}

@@ -122,7 +122,7 @@ def test_a_full_disk_deletes_what_has_not_arrived_and_says_so(logs: Path, tmp_pa
     assert pruned(logs, tmp_path, gib=0) == {"older": False, "old": False}
 
 
-def test_the_verb_tells_how_many_were_lost(
+def test_the_verb_reports_how_many_were_lost(
     logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--directory", str(logs), "--keep-seconds", "1800", "--keep-gib", "0"]

@@ -20,7 +20,7 @@ def installed(here: Station, host: World) -> None:
         shutil.copy(source, there)
 
 
-def test_status_tells_release_units_and_the_metrics_that_doctor_reads(
+def test_status_reports_release_units_and_the_metrics_that_doctor_reads(
     mta: Make, kumod: Server, host: World
 ) -> None:
     here = mta()
@@ -69,13 +69,13 @@ def test_asking_changes_nothing_for_the_timer(mta: Make, kumod: Server, host: Wo
     assert vars(after) == vars(before)
 
 
-def test_a_host_without_its_configuration_still_tells_its_units(host: World) -> None:
+def test_a_host_without_its_configuration_still_reports_its_units(host: World) -> None:
     answer = status(host.host())
     assert [one["name"] for one in answer["metrics"]] == ["units_down"]
     assert "push again" in answer["missing"][0]
 
 
-def test_an_unknown_version_is_told_as_it_is(host: World) -> None:
+def test_an_unknown_version_is_reported_as_it_is(host: World) -> None:
     host.play.packages["kumomta"] = "2027.01.01-12345678"
     assert status(host.host())["kumomta"] == "2027.01.01-12345678"
     del host.play.packages["kumomta"]

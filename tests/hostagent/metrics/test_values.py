@@ -41,7 +41,7 @@ def test_flows_are_what_came_since_the_last_run(mta: Make, kumod: Server) -> Non
     assert found["event_pressure", ()] == 6
 
 
-def test_flows_are_told_apart_by_provider_and_source(mta: Make, kumod: Server) -> None:
+def test_flows_are_separated_by_provider_and_source(mta: Make, kumod: Server) -> None:
     found = after(mta(), kumod)
     delivered = {key[1]: value for key, value in found.items() if key[0] == "delivered"}
     assert delivered == {
@@ -53,7 +53,7 @@ def test_flows_are_told_apart_by_provider_and_source(mta: Make, kumod: Server) -
     assert bounced == {("yahoo", "shop-2"): 12, ("yahoo", "other"): 3}
 
 
-def test_a_second_run_without_news_tells_no_flow(mta: Make, kumod: Server) -> None:
+def test_a_second_run_without_news_reports_no_flow(mta: Make, kumod: Server) -> None:
     here = mta()
     after(here, kumod)
     here.run()
@@ -69,7 +69,7 @@ def test_what_kumod_counted_before_the_first_look_is_no_flow(mta: Make, kumod: S
     assert here.metrics()["messages_received", ()] == 0
 
 
-def test_a_restarted_kumod_counts_from_nought(mta: Make, kumod: Server) -> None:
+def test_a_restarted_kumod_counts_from_zero(mta: Make, kumod: Server) -> None:
     here = mta()
     after(here, kumod)
     smaller = captured("busy")
@@ -176,7 +176,7 @@ def test_an_offset_of_the_clock_has_no_sign_for_the_alarm(mta: Make) -> None:
     assert here.metrics()["clock_offset_seconds", ()] == 0.25
 
 
-def test_a_clock_without_a_source_is_told_as_missing(
+def test_a_clock_without_a_source_is_reported_as_missing(
     mta: Make, host: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     play = host.play
@@ -239,7 +239,7 @@ def test_the_oldest_message_stays_known_until_it_is_gone(mta: Make, kumod: Serve
     assert here.metrics()["oldest_message_seconds", ()] < 60
 
 
-def test_no_message_waits_is_an_age_of_nought(mta: Make) -> None:
+def test_no_waiting_message_is_an_age_of_zero(mta: Make) -> None:
     here = mta()
     here.run()
     assert here.metrics()["oldest_message_seconds", ()] == 0
@@ -256,7 +256,7 @@ def test_every_queue_has_its_turn() -> None:
     assert seen == set(waiting)
 
 
-def test_an_id_tells_when_its_message_was_made() -> None:
+def test_an_id_contains_the_time_of_its_message() -> None:
     example = uuid.UUID("d7ef132b5d7711eea8c8000c29c33806")
     since_1582 = example.time / 1e7
     days = (datetime.date(1970, 1, 1) - datetime.date(1582, 10, 15)).days
@@ -273,7 +273,7 @@ def looks(*used: tuple[float, int, int]) -> list[tuple[float, int, int]]:
     return kept
 
 
-def test_a_disk_that_fills_in_time_tells_when() -> None:
+def test_a_disk_that_fills_reports_when_it_will_be_full() -> None:
     past = looks(*((hour * 600.0, 400 + hour * 10, 5) for hour in range(13)))
     now = Use(used=520, total=1000, inodes_used=5, inodes_total=100)
     # 380 are left to the limit at 10 %, 60 come each hour.
@@ -301,7 +301,7 @@ def test_logs_that_are_kept_on_purpose_are_no_growth() -> None:
     assert hours_until_full(past, now, Volume("/", 10, kept_bytes=300)) < FOREVER
 
 
-def test_a_clock_that_jumps_back_starts_the_past_anew() -> None:
+def test_a_clock_that_jumps_back_resets_the_history() -> None:
     assert looks((10 * HOUR, 1, 1), (HOUR, 2, 2)) == [(HOUR, 2, 2)]
 
 

@@ -31,7 +31,7 @@ def test_a_rollback_brings_no_revoked_credential_back_unasked(world: World) -> N
     assert world.live() == first.id
 
 
-def test_a_rollback_with_the_same_credentials_asks_for_nothing(world: World) -> None:
+def test_a_rollback_with_the_same_credentials_needs_no_restart(world: World) -> None:
     token = file(TOKENS, "valid", mode=0o600, secret=True)
     first, second = release(token), release(token, file("/etc/other", "x"))
     world.push(first)
@@ -53,7 +53,7 @@ ENVIRONMENT = "/etc/default/kumomta"
 PEM = "-----BEGIN PRIVATE KEY-----\n{}AAAA==\n-----END PRIVATE KEY-----\n"
 
 
-def test_a_limit_in_a_file_with_the_same_credentials_asks_for_nothing(world: World) -> None:
+def test_a_limit_in_a_file_with_the_same_credentials_needs_no_restart(world: World) -> None:
     first = release(secret(ENVIRONMENT, environment("valid", "out1.example")))
     second = release(secret(ENVIRONMENT, environment("valid", "out2.example", 'X_KEY="new"')))
     world.push(first)
@@ -71,7 +71,7 @@ def test_a_limit_in_a_file_with_the_same_credentials_asks_for_nothing(world: Wor
         (ENVIRONMENT, "anything\n", environment("valid", "a")),
     ],
 )
-def test_a_credential_that_is_not_live_any_more_does_not_come_back_unasked(
+def test_a_credential_that_is_no_longer_live_does_not_come_back(
     world: World, path: str, then: str, now: str
 ) -> None:
     world.push(release(secret(path, then)))

@@ -70,7 +70,7 @@ def reasons(world: World, manifest: Manifest, check: Check) -> list[str]:
     return [why for test in health.tests_of(world.host(), manifest, check) if (why := test())]
 
 
-def test_a_kumod_that_is_not_alive_is_told_with_what_it_says(
+def test_a_kumod_that_is_not_alive_is_reported_with_its_output(
     world: World, manifest: Manifest, url: str
 ) -> None:
     check = Check(kind="liveness", target=f"{url}/api/check-liveness/v1", token_file=None)
@@ -78,7 +78,7 @@ def test_a_kumod_that_is_not_alive_is_told_with_what_it_says(
     assert why.endswith("answers 503 instead of 200 (disk is too full)")
 
 
-def test_a_changed_policy_is_taken_up_at_once(world: World, url: str) -> None:
+def test_a_changed_policy_is_used_at_once(world: World, url: str) -> None:
     check = policy.release.Check(kind="liveness", target=f"{url}/api/check-liveness/v1")
     Answers.posted.clear()
     first = release(file(f"{POLICY}/data/brands.json", "{}"))
@@ -115,7 +115,7 @@ def test_an_injection_path_that_refuses_its_token_or_fails_is_not_well(
     assert f"with the token answers {code} instead of not 401" in why
 
 
-def test_an_injection_path_that_asks_for_no_token_is_not_well(
+def test_an_injection_path_that_requires_no_token_is_not_healthy(
     world: World, manifest: Manifest, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Answers, "token_matters", False)
@@ -154,7 +154,7 @@ def test_a_server_is_well_when_it_greets(
     assert (found == []) == good, found
 
 
-def test_a_listener_that_accepts_nothing_any_more_is_not_well(
+def test_a_listener_that_no_longer_accepts_is_not_healthy(
     world: World, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel still takes the connection into its queue, so to dial the port is not enough."""

@@ -87,7 +87,7 @@ def test_a_changed_environment_restarts_kumod_alone(world: World) -> None:
     assert world.play.changes() == ["restart kumomta.service"]
 
 
-def test_a_file_that_the_new_release_lacks_disappears_and_its_unit_is_told(world: World) -> None:
+def test_a_file_that_the_new_release_lacks_is_removed_and_its_unit_restarted(world: World) -> None:
     first = release(file(NGINX, "server {}", effects=("reload nginx.service",)))
     second = release()
     world.push(first)
@@ -115,7 +115,7 @@ HELPER = "/etc/systemd/system/ping8-addresses.service"
 HELPER_TEXT = "[Service]\nType=oneshot\nExecStart=/bin/true\n"
 
 
-def test_a_helper_whose_file_goes_is_told_nothing(world: World) -> None:
+def test_a_helper_whose_file_is_removed_gets_no_effect(world: World) -> None:
     helper = file(HELPER, HELPER_TEXT, effects=("restart ping8-addresses.service",))
     world.push(release(helper))
     world.play.asked.clear()
@@ -135,7 +135,7 @@ def test_a_first_release_with_a_helper_is_taken_away_without_asking_for_the_help
     assert asked.index("restart ping8-addresses.service") < asked.index("stop kumomta.service")
 
 
-def test_what_a_package_put_at_a_live_path_is_kept_aside(world: World) -> None:
+def test_what_a_package_put_at_a_live_path_is_kept_as_a_backup(world: World) -> None:
     original = world.root / NGINX[1:]
     original.parent.mkdir(parents=True)
     original.write_text("# the package's")
@@ -147,7 +147,7 @@ def test_what_a_package_put_at_a_live_path_is_kept_aside(world: World) -> None:
     assert report["backed_up"] == [NGINX]
 
 
-def test_a_directory_that_a_package_put_at_a_linked_path_is_kept_aside(world: World) -> None:
+def test_a_directory_that_a_package_put_at_a_linked_path_is_kept_as_a_backup(world: World) -> None:
     original = world.root / POLICY[1:]
     original.mkdir(parents=True)
     (original / "init.lua").write_text("-- the package's")
@@ -188,7 +188,7 @@ def test_what_the_policy_says_is_the_reason_and_not_the_stack_trace_around_it(
         world.push(release(file(f"{POLICY}/init.lua", "-- other")))
 
 
-def test_an_unhealthy_release_is_rolled_back_and_the_cause_is_told(world: World) -> None:
+def test_an_unhealthy_release_is_rolled_back_and_the_cause_reported(world: World) -> None:
     first = release()
     second = release(file("/etc/default/kumomta", "A=b\n", effects=("restart kumomta.service",)))
     world.push(first)

@@ -19,7 +19,7 @@ def test_a_host_just_pushed_to_does_not_drift(world: World) -> None:
     assert found(world) == set()
 
 
-def test_a_file_that_somebody_added_is_told_and_taken_away_but_kept(world: World) -> None:
+def test_a_file_that_somebody_added_is_reported_and_moved_to_the_backup(world: World) -> None:
     made = release()
     world.push(made)
     path = world.root / ADDED[1:]
@@ -34,7 +34,7 @@ def test_a_file_that_somebody_added_is_told_and_taken_away_but_kept(world: World
     assert kept.read_text() == "{}"
 
 
-def test_an_edited_file_comes_back_and_its_unit_is_told(world: World) -> None:
+def test_an_edited_file_is_restored_and_its_unit_restarted(world: World) -> None:
     made = release()
     world.push(made)
     path = world.root / "etc/default/kumomta"

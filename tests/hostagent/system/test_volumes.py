@@ -89,7 +89,7 @@ def test_a_file_system_as_large_as_its_volume_costs_nothing(
 
 
 @needs_ext4
-def test_a_volume_that_did_not_grow_yet_is_waited_for_and_then_told(
+def test_a_volume_that_did_not_grow_yet_is_awaited_and_then_reported(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grow(world, 3, monkeypatch, made=2, real=2)
@@ -133,13 +133,13 @@ def test_a_volume_with_data_that_no_probe_knows_is_never_formatted(
     assert not any(words[0].startswith("mkfs") for words in world.play.asked)
 
 
-def test_what_is_not_mounted_is_told(world: World) -> None:
+def test_what_is_not_mounted_is_reported(world: World) -> None:
     mounts = (Mount(volume="spool", path=SPOOL),)
     assert volumes.unmounted(world.host(), mounts) == (SPOOL,)
 
 
 @pytest.mark.parametrize(("kind", "commits"), [("ext4", True), ("xfs", False)])
-def test_ext4_commits_each_second_since_kumod_asks_for_no_sync(kind: str, commits: bool) -> None:
+def test_ext4_commits_each_second_because_kumod_does_not_sync(kind: str, commits: bool) -> None:
     unit = volumes.mount_unit(Mount(volume="spool", path=SPOOL), "vol-0a", kind)
     assert ("commit=1" in unit) is commits
     assert "Options=noatime,nodev,nosuid,noexec" in unit

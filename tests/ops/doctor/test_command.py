@@ -143,7 +143,7 @@ def test_domains_as_the_program_publishes_them_are_all_well(healthy: Run) -> Non
     assert {f["group"] for f in found} == {"domains"} < groups
 
 
-def test_the_lines_about_bulk_senders_come_with_what_they_rest_on(healthy: Run) -> None:
+def test_the_lines_about_bulk_senders_come_with_their_sources(healthy: Run) -> None:
     result = healthy("--only", "bulk-senders", "--only", "egress.seen-as", "--json")
     found = findings_of(result)
     assert {f["status"] for f in found} == {"pass"}

@@ -110,7 +110,7 @@ def test_a_refused_ehlo_name_fails() -> None:
     assert found["egress.seen-as"].status is Status.FAIL
 
 
-def test_an_exchanger_that_does_not_tell_leaves_the_address_unknown() -> None:
+def test_an_exchanger_that_does_not_report_leaves_the_address_unknown() -> None:
     found = dial(seen_address="", ehlo_answer="250 mx.example.net")
     assert found["egress.seen-as"].status is Status.UNKNOWN
     assert found["egress.seen-as"].fix.endswith("--exchanger gmail-smtp-in.l.google.com")

@@ -45,7 +45,7 @@ def test_more_tasks_than_workers_all_run() -> None:
     assert len(examine(tasks, seconds=60, workers=3, progress=silent)) == 50
 
 
-def test_what_others_wrote_does_not_speak_to_the_operators_terminal() -> None:
+def test_what_others_wrote_does_not_control_the_operators_terminal() -> None:
     greeting = failed("220 mx\x1b]0;owned\x07\nok", expected="a greeting", fix="")
     assert greeting.of("egress.port-25", "out-1").saw == "220 mx?]0;owned? ok"
 

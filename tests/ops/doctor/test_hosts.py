@@ -252,7 +252,7 @@ def test_a_changed_file_is_drift() -> None:
 
 
 @pytest.mark.parametrize("text", ["mode 0644 instead of 0600", "owner 0:0 instead of kumod:kumod"])
-def test_a_mode_or_an_owner_is_a_finding_of_its_own(text: str) -> None:
+def test_a_mode_or_an_owner_is_a_separate_finding(text: str) -> None:
     found = drift_of({"what": "/etc/default/kumomta", "kind": "file", "found": text})
     assert troubles(found) == {"host.modes": Status.FAIL}
 

@@ -72,7 +72,7 @@ def test_a_certificate_of_an_unknown_authority_fails(authority: Authority) -> No
     assert "unable to get local issuer certificate" in saw
 
 
-def test_a_self_signed_certificate_fails_unless_the_stack_asks_for_it(authority: Authority) -> None:
+def test_a_self_signed_certificate_fails_unless_the_stack_requests_it(authority: Authority) -> None:
     chain = authority.issue(self_signed=True)
     assert certificate_of(chain, None)[0] is Status.FAIL
     assert certificate_of(chain, None, kind="self-signed")[0] is Status.PASS

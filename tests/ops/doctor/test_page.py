@@ -80,7 +80,7 @@ def test_text_from_outside_is_text(window: Browser) -> None:
     assert window.run("return document.scripts.length") == 0
 
 
-def test_the_page_asks_for_nothing_and_complains_about_nothing(window: Browser) -> None:
+def test_the_page_loads_nothing_and_logs_no_error(window: Browser) -> None:
     assert window.run("return performance.getEntriesByType('resource').length") == 0
     assert window.log() == []
 

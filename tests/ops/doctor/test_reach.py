@@ -55,7 +55,7 @@ def troubles(findings: list[Finding]) -> dict[str, int]:
     return {cause: len(members) for cause, members in shown.items()}
 
 
-def test_a_network_that_lets_nothing_out_is_one_line_and_no_verdict_about_hosts(
+def test_a_network_that_blocks_everything_is_one_line_and_no_verdict_about_hosts(
     network: set[tuple[str, int]],
 ) -> None:
     with serving({**ROOT, **zone_of(DEPLOYED)}) as server:
@@ -65,7 +65,7 @@ def test_a_network_that_lets_nothing_out_is_one_line_and_no_verdict_about_hosts(
     assert {f.fix for f in found if f.status is Status.UNKNOWN} == {FIXES[NO_TCP]}
 
 
-def test_a_network_that_lets_out_https_alone_is_one_line(network: set[tuple[str, int]]) -> None:
+def test_a_network_that_allows_only_https_is_one_line(network: set[tuple[str, int]]) -> None:
     network.add((AWS, 443))
     with serving({**ROOT, **zone_of(DEPLOYED)}) as server:
         found = look(server, ("hosts",))

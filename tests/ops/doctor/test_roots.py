@@ -60,7 +60,7 @@ def test_a_failed_login_is_shown_with_the_checks_that_need_it() -> None:
     assert text.index("no SSH connection") < text.index("1 fail, 3 unknown")
 
 
-def test_what_has_a_cause_of_its_own_is_shown_as_before() -> None:
+def test_what_has_its_own_cause_is_shown_as_before() -> None:
     single = unknown("chronyc says nothing").of("host.clock", "mta-1")
     assert roots([single]) == {}
     assert "chronyc says nothing" in shown([single, *no_dns()])

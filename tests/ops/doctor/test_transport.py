@@ -179,7 +179,7 @@ def test_a_resolver_that_lags_behind_warns() -> None:
     assert "TXT _dmarc.example.com" in saw
 
 
-def test_a_network_that_lets_no_dns_out_leaves_it_unknown() -> None:
+def test_a_network_that_blocks_dns_leaves_it_unknown() -> None:
     with serving(ZONE) as resolver:
         asked = Resolver([resolver], seconds=0.2, authority_port=closed_port())
         (found,) = domain_transport.authoritative(DOMAIN, case_of(DEPLOYED, asked))

@@ -137,7 +137,7 @@ def caa_of(authority: tuple[str, int], *records: str, at: str = HOST, path: str 
         ('0 issue "ca.test"', '0 issuewild ";"', '0 future "x"'),
     ],
 )
-def test_records_that_let_our_authority_issue_pass(
+def test_records_that_allow_our_authority_pass(
     authority: tuple[str, int], records: tuple[str, ...]
 ) -> None:
     assert caa_of(authority, *records).status is Status.PASS

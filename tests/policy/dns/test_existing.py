@@ -29,6 +29,6 @@ HELD = [
         ("example.com", "TXT", None),
     ],
 )
-def test_what_stands_in_the_way(name: str, kind: str, found: str | None) -> None:
+def test_what_is_in_the_way(name: str, kind: str, found: str | None) -> None:
     there = obstacle(name, kind, "example.com", HELD)
     assert (there.type if there else None) == found

@@ -67,7 +67,7 @@ def test_each_brand_lists_its_own_sources_only() -> None:
         assert record.content == SpfOf(sources=(source,))
 
 
-def test_an_ehlo_name_lets_its_own_address_alone_send() -> None:
+def test_an_ehlo_name_allows_only_its_own_address_to_send() -> None:
     record = found(plan.mail_records(settings(**TWO_BRANDS)), "out2.mail.example.com", "TXT")
     assert record.content == SpfOf(sources=("shop-1",))
 
@@ -140,7 +140,7 @@ def test_a_rotation_changes_no_record() -> None:
     ]
 
 
-def test_spf_at_the_domain_itself_stands_only_when_asked_for_and_keeps_other_texts() -> None:
+def test_spf_at_the_domain_itself_is_published_only_on_request_and_keeps_other_texts() -> None:
     plain = plan.mail_records(settings({"name": "example.net", "zone": "example.net"}))
     assert not [record for record in plain if record.name == "example.net"]
     spf = {"include": ["_spf.example.org"], "otherTxt": ["verification=1"]}
@@ -166,7 +166,7 @@ def test_the_spf_record_that_a_domain_has_stays_whole_beside_ours() -> None:
     )
 
 
-def test_a_feedback_domain_of_its_own_takes_mail_too() -> None:
+def test_a_separate_feedback_domain_takes_mail_too() -> None:
     domain = {"name": "example.net", "zone": "example.net", "feedback": "fbl.example.net"}
     record = found(plan.mail_records(settings(domain)), "fbl.example.net", "MX")
     assert record.content == Values(values=("10 mta-1.mail.example.com",))

@@ -46,7 +46,7 @@ def test_the_zone_text_is_what_a_name_server_loads() -> None:
     assert '"say=\\"quoted; text\\""' in texts
 
 
-def test_each_record_stands_below_its_reason() -> None:
+def test_each_record_follows_its_reason() -> None:
     lines = zone_text(publications()).splitlines()
     assert all(line.startswith("; ") for line in lines[::2])
     assert not any(line.startswith(";") for line in lines[1::2])

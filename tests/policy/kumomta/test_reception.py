@@ -243,7 +243,7 @@ def test_missing_headers_are_refused_by_setting(host: Host) -> None:
 @pytest.mark.parametrize(
     "name", ["From", "Subject", "To", "X-PING8-Campaign-Id", "List-Unsubscribe"]
 )
-def test_a_header_that_may_stand_once_is_refused_twice(mta: Mta, name: str) -> None:
+def test_a_header_that_may_occur_once_is_refused_twice(mta: Mta, name: str) -> None:
     fields = {
         "From": "news@example.com",
         "To": "u@example.net",

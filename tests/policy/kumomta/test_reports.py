@@ -49,7 +49,7 @@ def test_a_bounce_of_a_domain_that_is_held_since_its_message_left_is_taken(mta: 
     assert len(mta.events("OOB")) == 1
 
 
-def test_each_recipient_of_a_bounce_makes_an_event_with_an_id_of_its_own(mta: Mta) -> None:
+def test_each_recipient_of_a_bounce_makes_an_event_with_its_own_id(mta: Mta) -> None:
     original = header_block(sent_message(mta))
     report = bounce(original, recipients=("u@example.net", "v@example.net"))
     mta.kumod.receive_smtp("", ["7@bounce.example.com"], report)
@@ -70,7 +70,7 @@ def test_a_complaint_becomes_an_event_with_the_messages_correlation_values(mta: 
     assert event["feedback_report"]["feedback_type"] == "abuse"
 
 
-def test_a_feedback_domain_of_its_own_takes_complaints(host: Host) -> None:
+def test_a_separate_feedback_domain_takes_complaints(host: Host) -> None:
     mta = host(
         settings=settings(domains=[{"name": "example.com", "feedback": "fbl.example.com"}])
     ).start()
@@ -184,7 +184,7 @@ def test_eight_bit_rubbish_beside_our_headers_does_not_hide_them(mta: Mta) -> No
     assert mta.events("OOB")[0]["headers"] == VERIFIED
 
 
-def test_a_report_that_defies_reading_is_kept_and_told_of(mta: Mta) -> None:
+def test_an_unreadable_report_is_kept_and_reported(mta: Mta) -> None:
     report = bounce(header_block(sent_message(mta)))
     path = mta.path("/opt/kumomta/etc/policy/report_mime.lua")
     path.write_text(path.read_text().replace("function mod.parse(", "function mod.parsed("))

@@ -288,7 +288,7 @@ def test_validation_names_a_queue_or_source_that_kumod_would_not_take(host: Host
     assert "egress source proxy-default: " in output
 
 
-def test_validation_refuses_bounces_that_nobody_would_take(host: Host) -> None:
+def test_validation_refuses_bounces_that_no_host_would_accept(host: Host) -> None:
     mta = host(settings=settings(domains=[{"name": "example.com", "bounce": "back.example.com"}]))
     mta.path(DATA + "listener_domains.json").write_text("{}")
     assert "its bounces to back.example.com would be refused" in mta.kumod.validate().output
@@ -308,7 +308,7 @@ def test_validation_prints_no_secret(host: Host) -> None:
     assert TOKEN not in result.output + "".join(result.errors)
 
 
-def test_a_proxy_that_asks_for_a_password_gets_it_from_the_environment(host: Host) -> None:
+def test_a_proxy_that_requires_a_password_gets_it_from_the_environment(host: Host) -> None:
     chosen = settings(proxies=[{"name": "proxy-1", "authentication": True}])
     assert "KUMOPROXY_PASSWORD is not set" in host(settings=chosen).kumod.validate().output
     mta = host(settings=chosen, environment={"KUMOPROXY_PASSWORD": "secret-of-the-proxy"}).start()

@@ -107,7 +107,7 @@ def test_the_service_manager_reads_the_environment_file(mta: Mta) -> None:
     assert "EnvironmentFile=/etc/default/kumomta" in unit
 
 
-def test_what_kumod_reads_once_asks_for_a_restart_since_it_knows_no_reload(mta: Mta) -> None:
+def test_what_kumod_reads_once_needs_a_restart(mta: Mta) -> None:
     release = render_mta(mta.settings, "mta-1", mta.addresses, mta.secrets)
     effects = {effect for file in release.files for effect in file.effects}
     assert "restart kumomta.service" in effects

@@ -201,7 +201,7 @@ def test_an_event_has_the_same_id_over_all_retries(host: Host) -> None:
     assert min(attempts.values()) > 4
 
 
-def test_an_event_is_retried_for_seven_days_and_then_stands_in_the_dead_letters(host: Host) -> None:
+def test_an_event_is_retried_for_seven_days_and_then_becomes_a_dead_letter(host: Host) -> None:
     mta = host(settings=webhook(**RARELY), receiver=answer(503, b"still down")).start()
     mta.inject()
     mta.wait(7 * DAY)
@@ -212,7 +212,7 @@ def test_an_event_is_retried_for_seven_days_and_then_stands_in_the_dead_letters(
     accounted_for(mta, [])
 
 
-def test_kumod_never_expires_an_event_of_its_own_accord(host: Host) -> None:
+def test_kumod_itself_never_expires_an_event(host: Host) -> None:
     mta = host(settings=webhook(**RARELY), receiver=answer(503)).start()
     mta.inject()
     mta.path("/var/spool/kumomta/ping8/dead-letters.sqlite").mkdir()

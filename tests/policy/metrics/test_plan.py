@@ -64,7 +64,10 @@ def test_a_name_that_is_nowhere_else_is_refused(change: Any, said: str) -> None:
 
 
 def test_every_metric_that_can_be_trouble_has_an_alarm() -> None:
-    """Flows by themselves and numbers for the picture are no trouble; a reboot is a choice."""
+    """Flows by themselves and numbers for the picture are no trouble; a reboot is a choice.
+
+    A suspension is automation at work, and a paused source is its proxy's alarm.
+    """
     watched = {read.metric for alarm in load().alarms for read in alarm.read.values()}
     assert {metric.name for metric in load().metrics} - watched == {
         "connections_denied",
@@ -77,6 +80,8 @@ def test_every_metric_that_can_be_trouble_has_an_alarm() -> None:
         "proxy_failed",
         "reboot_pending",
         "release",
+        "sites_suspended",
+        "sources_paused",
     }
 
 
@@ -126,7 +131,7 @@ def test_no_period_is_shorter_than_hosts_send(interval: str) -> None:
         assert planned.period * planned.alarm.periods <= 86400
 
 
-def test_each_volume_provider_and_source_has_alarms_of_its_own() -> None:
+def test_each_volume_provider_and_source_has_its_own_alarms() -> None:
     keys = [planned.key for planned in planned_alarms(settings_of(LARGE))]
     assert len(set(keys)) == len(keys)
     assert {
@@ -146,7 +151,7 @@ def test_the_agent_and_the_table_say_other_for_the_same() -> None:
     assert host_configuration.OTHER == OTHER
 
 
-def test_the_forecast_that_stands_for_no_growth_is_over_every_limit() -> None:
+def test_the_forecast_for_no_growth_is_over_every_limit() -> None:
     longest = settings_of(SMALL, alarms={"full_within": "29d"})
     assert threshold_of(load().alarm("disk-forecast"), longest) < disks.FOREVER
     assert f"{disks.FOREVER:.0f} if" in load().metric("hours_until_full").means

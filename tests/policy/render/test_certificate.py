@@ -158,7 +158,7 @@ def replaced(host: HostStandIn) -> None:
     host.calls.write_text("")
 
 
-def test_a_replaced_host_has_the_issued_pair_at_once_and_asks_for_no_other(
+def test_a_replaced_host_has_the_issued_pair_at_once_and_requests_no_other(
     host: HostStandIn,
 ) -> None:
     host.issue()

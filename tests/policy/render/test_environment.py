@@ -92,7 +92,7 @@ def test_a_proxy_without_authentication_has_no_password_in_its_files() -> None:
     assert not any(b"stand-in-proxy-password" in file.content for file in release.files)
 
 
-def test_a_proxy_that_asks_for_a_password_without_one_is_refused() -> None:
+def test_a_proxy_that_requires_a_password_without_one_is_refused() -> None:
     settings = settings_of(LARGE)
     secrets = stand_in_secrets(settings, proxy_password=None)
     addresses = example_addresses(settings)

@@ -53,7 +53,7 @@ def test_only_what_nginx_1_18_knows_is_used() -> None:
     assert not [word for word in later if word in text_of(mta_of(SMALL), SITE)]
 
 
-def test_the_injection_token_stands_in_nginxs_files_alone() -> None:
+def test_the_injection_token_is_only_in_nginxs_files() -> None:
     token = b"stand-in-injection-token-0123456789"
     holders = [file for file in mta_of(SMALL).files if token in file.content]
     assert {file.path.rpartition("/")[0] for file in holders} == {"/etc/nginx/ping8"}

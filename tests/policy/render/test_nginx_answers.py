@@ -230,7 +230,7 @@ def test_a_request_over_the_limit_gets_413_with_and_without_a_length(
         assert len(upstream.seen) == 1
 
 
-def test_while_kumod_is_away_the_client_is_told_to_come_back(tmp_path: Path) -> None:
+def test_while_kumod_is_away_the_client_is_asked_to_retry(tmp_path: Path) -> None:
     with running_nginx(mta_of(SMALL), tmp_path, free_port()) as nginx:
         for answer in (nginx.ask(), nginx.ask("GET", LIVENESS, token=None)):
             assert answer.status == 503
@@ -243,7 +243,7 @@ def test_without_a_token_the_answer_is_401_also_while_kumod_is_away(tmp_path: Pa
         assert nginx.ask(token=None).status == 401
 
 
-def test_a_kumod_that_hangs_may_have_taken_the_mail_so_nobody_is_told_to_try_again(
+def test_a_kumod_that_hangs_may_have_accepted_the_mail_so_no_retry_is_suggested(
     upstream: Upstream, tmp_path: Path
 ) -> None:
     release = threading.Event()
@@ -318,7 +318,7 @@ def test_nginx_does_not_say_its_version(nginx: Nginx) -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
-def test_tls_1_2_and_1_3_alone_are_spoken(
+def test_only_tls_1_2_and_1_3_are_accepted(
     nginx: Nginx, version: ssl.TLSVersion, taken: bool
 ) -> None:
     context = trusting()

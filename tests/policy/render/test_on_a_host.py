@@ -145,7 +145,7 @@ def test_names_go_through_unbound_on_the_host(mta: Booted) -> None:
         assert "forward-addr: 192.0.2.53" in written
 
 
-def test_nginx_starts_with_a_certificate_of_its_own_and_logs_to_the_journal(mta: Booted) -> None:
+def test_nginx_starts_with_a_self_signed_certificate_and_logs_to_the_journal(mta: Booted) -> None:
     mta.sh("systemctl restart nginx")
     ask = "curl --silent --insecure --output /dev/null --write-out '%{http_code}'"
     assert mta.sh(f"{ask} -X POST https://127.0.0.1/api/inject/v1") == "401"
@@ -215,7 +215,7 @@ def test_the_proxy_runs_without_any_privilege(proxy: Booted) -> None:
     assert fields["NoNewPrivs"].strip() == "1"
 
 
-def test_a_restart_of_the_proxy_lets_the_running_session_end(proxy: Booted) -> None:
+def test_a_restart_of_the_proxy_waits_for_the_running_session(proxy: Booted) -> None:
     address = example_addresses(settings_of(LARGE)).proxies["proxy-1"].private
     proxy.sh("systemctl restart kumoproxy")
     proxy.write(program("/run/restart.py", RESTART.replace("ADDRESS", address)))

@@ -46,7 +46,7 @@ def test_it_never_forwards_to_itself(tmp_path: Path) -> None:
     assert forwards(tmp_path) == ["192.0.2.53"]
 
 
-def test_it_remembers_what_was_given_once_it_stands_in_resolv_conf(tmp_path: Path) -> None:
+def test_it_remembers_the_given_servers_once_resolv_conf_names_it(tmp_path: Path) -> None:
     write(tmp_path / "etc/resolv.conf", "search example.internal\nnameserver 192.0.2.53\n")
     resolver(tmp_path, "configure")
     resolver(tmp_path, "point")

@@ -49,7 +49,7 @@ def test_settings_come_through_pulumi_unchanged() -> None:
     assert settings.protect is False
 
 
-def test_encrypted_values_of_a_stack_file_are_unknown_wherever_they_stand() -> None:
+def test_encrypted_values_of_a_stack_file_are_unknown_in_every_place() -> None:
     config = {
         "ping8-mail:webhookToken": {"secure": "v1:c2FsdA==:dGV4dA=="},
         "ping8-mail:dkimKeys": {"a/b": {"secure": "v1:c2FsdA==:dGV4dA=="}},

@@ -23,6 +23,6 @@ def test_every_number_has_a_unit() -> None:
             assert row.unit, row.key
 
 
-def test_every_secret_stands_in_the_reference() -> None:
+def test_every_secret_is_in_the_reference() -> None:
     for key in SECRET_KEYS:
         assert f"| `{key}` |" in reference.text()

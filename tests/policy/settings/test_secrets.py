@@ -118,6 +118,22 @@ def test_tokens_of_unknown_value_are_passed_over() -> None:
 DKIM = 'dkimKeys["example.com/s1"]'
 REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
     "empty token": ({"webhookToken": secret("")}, "webhookToken", "it is empty"),
+    "token that a rotation has replaced": (
+        {
+            "webhookToken": secret(TOKEN),
+            "tokens": {"webhook": {"made": ["2026-12-01T02:30:00Z"]}},
+        },
+        "webhookToken",
+        "has replaced it: remove it",
+    ),
+    "previous token beside a kept one": (
+        {
+            "previousInjectionToken": secret(TOKEN),
+            "tokens": {"injection": {"made": ["2026-12-01T02:30:00Z"], "keep": True}},
+        },
+        "previousInjectionToken",
+        "keeps the token before the newest",
+    ),
     "token in plain text": ({"webhookToken": TOKEN}, "webhookToken", "in plain text"),
     "DKIM key in plain text": ({"dkimKeys": {"example.com/s1": pem(RSA)}}, DKIM, "in plain text"),
     "password in plain text": ({"proxyPassword": TOKEN}, "proxyPassword", "in plain text"),

@@ -110,7 +110,7 @@ def test_no_event_is_lost_however_the_receiver_fails(hasty: Sandbox) -> None:
         await_events(hasty.world, one.subject, {"Reception", "Delivery"})
 
 
-def test_an_event_that_ping8_refuses_stands_among_the_dead_letters_until_it_is_replayed(
+def test_an_event_that_ping8_refuses_is_a_dead_letter_until_it_is_replayed(
     hasty: Sandbox,
 ) -> None:
     behave(hasty.layout.world, Behaviour(mode=Mode.STATUS, status=422))

@@ -186,7 +186,9 @@ def test_a_composite_alarm_has_a_hundred_children(aws: Engine) -> None:
     assert "has 101 children alarms; at most 100 are allowed" in said
 
 
-def test_missing_data_that_counts_as_a_breach_fires_at_once(aws: Engine, service: Service) -> None:
+def test_missing_data_that_counts_as_a_breach_raises_the_alarm_at_once(
+    aws: Engine, service: Service
+) -> None:
     watch = service.account.client("cloudwatch", "eu-west-1")
     aws.create(ALARM, "a", _alarm(name="silent", treatMissingData="breaching"))
     aws.create(ALARM, "b", _alarm(name="patient", treatMissingData="missing"))

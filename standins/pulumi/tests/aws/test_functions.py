@@ -35,7 +35,9 @@ def test_what_a_zone_holds_already(aws: Engine, service: Service) -> None:
     assert held >= {("example.com.", "NS"), ("_dmarc.example.com.", "TXT")}
 
 
-def test_two_zones_of_one_name_are_told_apart_by_their_ids(aws: Engine, service: Service) -> None:
+def test_two_zones_of_one_name_are_distinguished_by_their_ids(
+    aws: Engine, service: Service
+) -> None:
     make_zone(service, "example.com")
     wanted = make_zone(service, "example.com")
     with pytest.raises(grpc.RpcError) as caught:

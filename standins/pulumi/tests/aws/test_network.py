@@ -27,7 +27,7 @@ def test_an_unchanged_resource_has_no_difference_after_a_refresh(aws: Engine) ->
         assert again.inputs == made.inputs
 
 
-def test_default_tags_stand_in_tags_all_alone(aws: Engine) -> None:
+def test_default_tags_are_only_in_tags_all(aws: Engine) -> None:
     aws.configure(region="eu-west-1", defaultTags='{"tags": {"environment": "test"}}')
     made = aws.create(VPC, "vpc", {"cidrBlock": "10.20.0.0/16", "tags": {"Name": "mail"}})
     assert made.state["tags"] == {"Name": "mail"}

@@ -1,0 +1,150 @@
+"""Engine and program together, beside a bare program of as many resources.
+
+    python -m benchmarks.engine [CASE SIZE]
+
+Each case runs on the AWS stand-in, which is a process of its own and not counted: a preview of
+everything, `up`, and a preview without changes. Each operation is a process of its own too, whose
+CPU and peak memory are the program's; its children are the engine. Needs root: pushes go to SSH
+servers at port 22 of loopback addresses.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from benchmarks import operation
+from benchmarks.operation import STACK, Cost
+from sandbox.engine import ensure_engine
+from sandbox.layout import Layout
+from standins.pulumi.service import Service
+from tests.sandbox.stacks import example
+from tests.sandbox.stacks.answering_hosts import ELASTIC_RANGE, AnsweringHosts
+
+ZONE = "dev.mail.ping8-com.test"
+OPERATIONS = ("preview", "up", "preview again")
+KEY = "tls:index/privateKey:PrivateKey"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kind of sender domains: how they are named, and whose keys sign."""
+
+    pattern: str
+    keys: str
+
+
+CASES = {
+    "Route 53, own keys": Case("d{}." + ZONE, "domain"),
+    "Route 53, keys of the brand": Case("d{}." + ZONE, "brand"),
+    "DNS elsewhere, keys of the brand": Case("shop-{}.test", "brand"),
+}
+SIZES = {
+    "Route 53, own keys": (1, 100, 1000),
+    "Route 53, keys of the brand": (1, 100, 1000),
+    "DNS elsewhere, keys of the brand": (1, 100, 1000, 100_000),
+}
+
+
+def main() -> None:
+    """One row for each operation of each case."""
+    chosen = sys.argv[1:]
+    columns = (
+        "sender domains", "how many", "program", "operation", "resources", "program, CPU s",
+        "engine, CPU s", "program, MiB", "engine, MiB", "state, bytes",
+    )  # fmt: skip
+    print("|", " | ".join(columns), "|")
+    print("|---|---:|---|---|" + "---:|" * 6, flush=True)
+    wanted = (
+        [(chosen[0], int(chosen[1]))]
+        if chosen
+        else [(kind, size) for kind, sizes in SIZES.items() for size in sizes]
+    )
+    for kind, size in wanted:
+        with _account() as service:
+            measure(service, kind, size)
+
+
+def measure(service: Service, kind: str, size: int) -> None:
+    """The platform first, then a bare program of as many resources and keys."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _project(service, folder, CASES[kind], size)
+        environment = example.environment(service, folder)
+        types: Counter[str] = Counter()
+        for step in OPERATIONS:
+            cost = _in_process(folder, environment, "platform", step, types)
+            _print(kind, size, "platform", step, cost)
+            types = operation.types(folder)
+        bare = folder / "bare"
+        bare.mkdir()
+        identity = service.account.client("route53", "us-east-1").create_hosted_zone(
+            Name="bare.test", CallerReference="bare"
+        )["HostedZone"]["Id"]
+        environment |= {
+            "PULUMI_BACKEND_URL": f"file://{bare}",
+            "BENCHMARK_ZONE": identity.rpartition("/")[2],
+        }
+        for step in OPERATIONS:
+            cost = _in_process(bare, environment, "bare", step, types)
+            _print(kind, size, "bare", step, cost)
+
+
+def _print(kind: str, size: int, program: str, step: str, cost: Cost) -> None:
+    cells = (
+        kind, f"{size:,}", program, step, f"{cost.resources:,}", f"{cost.program_cpu:.1f}",
+        f"{cost.engine_cpu:.1f}", str(cost.program_memory), str(cost.engine_memory),
+        f"{cost.state:,}",
+    )  # fmt: skip
+    print("|", " | ".join(cells), "|", flush=True)
+
+
+@contextmanager
+def _account() -> Iterator[Service]:
+    hosts = AnsweringHosts()
+    service = Service(lambda _: hosts, elastic_range=ELASTIC_RANGE)
+    try:
+        example.prepare(service, STACK)
+        yield service
+    finally:
+        hosts.stop_all()
+        service.stop()
+
+
+def _project(service: Service, folder: Path, case: Case, size: int) -> None:
+    example.project(service, folder, STACK)
+    path = folder / "stacks" / f"Pulumi.{STACK}.yaml"
+    content = yaml.safe_load(path.read_text("utf-8"))
+    content["config"]["ping8-mail:domainsFile"] = "many.domains.yaml"
+    content["config"]["ping8-mail:domains"] = []
+    content["config"]["ping8-mail:domainDefaults"] = {"dkim": {"keys": case.keys}}
+    path.write_text(yaml.safe_dump(content), "utf-8")
+    lines = [f"- {case.pattern.format(number)}\n" for number in range(size)]
+    path.with_name("many.domains.yaml").write_text("".join(lines), "utf-8")
+
+
+def _in_process(
+    folder: Path, environment: Mapping[str, str], program: str, step: str, types: Counter[str]
+) -> Cost:
+    engine = ensure_engine(Layout.of_checkout().cache)
+    words = [program, str(engine), str(folder), step, str(types.total()), str(types[KEY])]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.operation", *words],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    return Cost(**json.loads(done.stdout.splitlines()[-1]))
+
+
+if __name__ == "__main__":
+    main()
