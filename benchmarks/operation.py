@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -93,16 +94,15 @@ class _Watch:
 
     def _run(self) -> None:
         while not self._over.wait(_SAMPLE_SECONDS):
-            for tasks in Path("/proc/self/task").glob("*/children"):
-                for child in tasks.read_text().split():
-                    self._look(child)
+            for children in Path("/proc/self/task").glob("*/children"):
+                # A thread may have ended since it was listed.
+                with suppress(OSError):
+                    for child in children.read_text().split():
+                        self._look(child)
 
     def _look(self, child: str) -> None:
-        try:
-            if Path(f"/proc/{child}/exe").resolve() == self._engine:
-                self._peak = max(self._peak, _peak(child))
-        except OSError:
-            return
+        if Path(f"/proc/{child}/exe").resolve() == self._engine:
+            self._peak = max(self._peak, _peak(child))
 
 
 def _peak(process: str) -> int:

@@ -15,8 +15,7 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from ops.doctor.resolver import LookupFailed, Resolver
-from ops.local import local_stack
+from ops.doctor.resolver import LookupFailed, Resolver, servers_of
 from ops.output import console
 from ops.stackfile import read_stack_file
 from policy.dns.answers import is_published
@@ -49,8 +48,7 @@ def dns(
     records = chosen(settings, domains)
     states: Mapping[Publication, str] = {}
     if check:
-        local = local_stack(stack)
-        states = published(records, resolvers or ([local.resolver] if local else ()))
+        states = published(records, servers_of(stack, resolvers))
     if page is not None:
         page.write_text(page_text(records, domains, states), "utf-8")
     if as_json:

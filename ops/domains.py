@@ -16,9 +16,8 @@ from rich.text import Text
 from hostagent import durable
 from ops import engine
 from ops.dns import asked, page_text, state, values
-from ops.doctor.resolver import LookupFailed, Resolver
+from ops.doctor.resolver import LookupFailed, Resolver, servers_of
 from ops.journal import Journal
-from ops.local import local_stack
 from ops.output import console
 from ops.stackfile import STACKS, read_stack_file
 from policy.dns import answers
@@ -80,8 +79,7 @@ def check(
 ) -> None:
     """Asks, keeps and shows the answers; status 1 if a needed record is not in DNS."""
     settings = read_stack_file(stack, directory)
-    local = local_stack(stack)
-    resolver = Resolver(tuple(resolvers or ([local.resolver] if local else ())))
+    resolver = Resolver(servers_of(stack, resolvers))
     file = answers.file_of(settings.environment, directory)
     failures = _ask(settings, file, resolver, every=every)
     found = tuple(_standings(settings, answers.read(file)))

@@ -17,7 +17,7 @@ import typer
 
 from hostagent.text import printable_line
 from ops import receiver
-from ops.doctor.resolver import Resolver
+from ops.doctor.resolver import Resolver, servers_of
 from ops.find import lines
 from ops.local import local_stack
 from ops.nodes import ask_all, items
@@ -159,5 +159,5 @@ def seen(
         return {}
     of = next(one for one in deployment.settings.domains if one.name == domain)
     keys = deployment.settings.dkim_of(of)
-    resolver = Resolver((local.resolver,) if local else ())
+    resolver = Resolver(servers_of(deployment.stack))
     return receiver.verdicts(sight, of.name, keys, resolver)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.options import Json, Stack, chosen
+from ops.cli.options import Json, Resolvers, Stack, chosen
 
 
 def register(app: typer.Typer) -> None:
@@ -27,10 +27,7 @@ def dns(
         Path | None,
         typer.Option("--html", metavar="FILE", help="Write an HTML page for the owner."),
     ] = None,
-    resolver: Annotated[
-        list[str] | None,
-        typer.Option("--resolver", metavar="ADDRESS", help="DNS server; default: the system's."),
-    ] = None,
+    resolver: Resolvers = None,
     as_json: Json = False,
 ) -> None:
     """Lists records that owners of domains with DNS elsewhere must publish; needs no deployment."""

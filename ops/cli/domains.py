@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.options import Json, Stack, chosen
+from ops.cli.options import Json, Resolvers, Stack, chosen
 
 
 def register(app: typer.Typer) -> None:
@@ -25,10 +25,7 @@ def check(
         Path | None,
         typer.Option("--pages", metavar="DIR", help="Write a page for each domain's owner."),
     ] = None,
-    resolver: Annotated[
-        list[str] | None,
-        typer.Option("--resolver", metavar="ADDRESS", help="DNS server; default: the system's."),
-    ] = None,
+    resolver: Resolvers = None,
     as_json: Json = False,
 ) -> None:
     """Asks DNS for all pending domains and keeps the answers beside the stack file.

@@ -23,6 +23,10 @@ Stack = Annotated[
 OneHost = Annotated[
     str | None, typer.Option("--host", metavar="NAME", help="Only this host; default: all.")
 ]
+Resolvers = Annotated[
+    list[str] | None,
+    typer.Option("--resolver", metavar="ADDRESS", help="DNS server; default: the system's."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 

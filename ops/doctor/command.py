@@ -22,7 +22,7 @@ from ops.doctor.finding import Finding, exit_status
 from ops.doctor.launch import before_launch, needs_of_a_push
 from ops.doctor.page import page
 from ops.doctor.report import as_data, changes
-from ops.doctor.resolver import Resolver, endpoint
+from ops.doctor.resolver import Resolver, servers_of
 from ops.doctor.terminal import show
 from ops.local import local_stack
 from ops.ssh import ssh_json
@@ -75,7 +75,7 @@ def doctor(stack: str, wishes: Wishes) -> None:
             ),
             deployment,
         )
-        servers = _resolvers(stack, wishes)
+        servers = servers_of(stack, wishes.resolvers)
         _writable(wishes.html)
 
         def once() -> list[Finding]:
@@ -166,16 +166,11 @@ def _checklist(stack: str, wishes: Wishes) -> str:
         settings = read_stack_file(stack)
     needs = needs_of_a_push(
         settings,
-        Resolver(_resolvers(stack, wishes)),
+        Resolver(servers_of(stack, wishes.resolvers)),
         ca_file=_authorities(stack, wishes),
         seconds=wishes.timeout,
     )
     return before_launch(stack, settings, deployment, needs)
-
-
-def _resolvers(stack: str, wishes: Wishes) -> tuple[str, ...]:
-    local = local_stack(stack)
-    return _servers(wishes.resolvers or ([local.resolver] if local else []))
 
 
 def _authorities(stack: str, wishes: Wishes) -> str | None:
@@ -198,14 +193,3 @@ def _readable(path: Path | None) -> str | None:
 def _writable(page_file: Path | None) -> None:
     if page_file is not None and not page_file.resolve().parent.is_dir():
         raise UserError(f"--html {page_file}: no such folder")
-
-
-def _servers(given: Sequence[str]) -> tuple[str, ...]:
-    for server in given:
-        try:
-            endpoint(server)
-        except ValueError:
-            raise UserError(
-                f"--resolver {server}: write an IPv4 address, such as 192.0.2.53 or 192.0.2.53:5353"
-            ) from None
-    return tuple(given)

@@ -24,6 +24,9 @@ import dns.reversename
 import dns.rrset
 import spf
 
+from ops.local import local_stack
+from policy.errors import UserError
+
 _PAYLOAD = 1232
 
 
@@ -262,6 +265,22 @@ def _for_spf(kind: str, record: dns.rdata.Rdata) -> object:
     if isinstance(record, dns.rdtypes.txtbase.TXTBase):
         return record.strings
     return record.to_text().rstrip(".")
+
+
+def servers_of(stack: str, given: Sequence[str] = ()) -> tuple[str, ...]:
+    """The DNS servers to ask: those given, or a local stack's own; none means the system's.
+
+    Raises `UserError` for what is not an address.
+    """
+    for server in given:
+        try:
+            endpoint(server)
+        except ValueError:
+            raise UserError(
+                f"--resolver {server}: write an IPv4 address, such as 192.0.2.53 or 192.0.2.53:5353"
+            ) from None
+    local = local_stack(stack)
+    return tuple(given) or ((local.resolver,) if local else ())
 
 
 @functools.cache

@@ -14,8 +14,7 @@ from rich.text import Text
 
 from ops import engine, output
 from ops.doctor.host_answers import HostStatus
-from ops.doctor.resolver import Resolver
-from ops.local import local_stack
+from ops.doctor.resolver import Resolver, servers_of
 from ops.rotate import look, units
 from ops.rotate.machine import Seen, Step, Wait, Wish, next_step
 from ops.ssh import ssh_json
@@ -108,10 +107,9 @@ def _decide(
     wishes: Wishes,
     now: datetime.datetime,
 ) -> list[Decision]:
-    local = local_stack(deployment.stack)
     status = HostStatus.parse(ssh_json(deployment.mta, ["status"]))
     keys: Mapping[str, str] = ssh_json(deployment.mta, ["public-keys"])
-    resolver = Resolver((local.resolver,) if local else ())
+    resolver = Resolver(servers_of(deployment.stack))
     published = look.PublishedKeys(resolver, written.settings, keys)
     every = _every(wishes.every)
     decisions = []

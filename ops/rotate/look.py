@@ -2,10 +2,10 @@
 
 import base64
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from cryptography.hazmat.primitives import serialization
 
+from ops.dns import asked
 from ops.doctor.answers import Once
 from ops.doctor.host_answers import HostStatus
 from ops.doctor.resolver import LookupFailed, Resolver
@@ -18,9 +18,6 @@ from policy.settings.dkim import DkimKeys
 from policy.settings.domains import SenderDomain
 from policy.settings.txt import txt_value
 
-_AT_ONCE = 64
-"""Questions to DNS at a time."""
-
 
 def not_applied(
     unit: Unit, written: Settings, deployment: Deployment, status: HostStatus
@@ -29,12 +26,17 @@ def not_applied(
     wanted, deployed = written.dkim_keys(), deployment.settings.dkim_keys()
     if any(_applied(wanted[owner]) != _applied(deployed.get(owner)) for owner in unit.owners):
         return "the last `pulumi up` was before this was written"
-    if status.pending or status.release != deployment.mta.release_id:
+    if not runs_last_release(deployment, status):
         return (
             f"the MTA host runs release {status.release}, not {deployment.mta.release_id} of the "
             "last `pulumi up`"
         )
     return None
+
+
+def runs_last_release(deployment: Deployment, status: HostStatus) -> bool:
+    """Whether the MTA host runs the release of the last `pulumi up`."""
+    return not status.pending and status.release == deployment.mta.release_id
 
 
 def _applied(keys: DkimKeys | None) -> object:
@@ -58,9 +60,8 @@ class PublishedKeys:
         not pass DKIM today either.
         """
         domains = [one for one in self._settings.domains if one.key_owner in unit.owners]
-        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-            found = pool.map(lambda one: self._of_domain(one, selector), domains)
-            return list(dict.fromkeys(text for texts in found for text in texts))
+        found = asked(domains, lambda one: self._of_domain(one, selector))
+        return list(dict.fromkeys(text for texts in found for text in texts))
 
     def _of_domain(self, domain: SenderDomain, selector: str) -> list[str]:
         keys = self._settings.dkim_of(domain)

@@ -11,6 +11,7 @@ import typer
 
 from ops import engine, output
 from ops.doctor.host_answers import HostStatus
+from ops.rotate.look import runs_last_release
 from ops.rotate.units import Place, Written, put_all
 from ops.ssh import ssh_json
 from ops.stack import Deployment, read_deployment
@@ -107,8 +108,7 @@ def rotate(
 def _applied(kind: Kind, token: Token, deployment: Deployment) -> bool:
     status = HostStatus.parse(ssh_json(deployment.mta, ["status"]))
     deployed: Token = getattr(deployment.settings.tokens, kind)
-    same_release = not status.pending and status.release == deployment.mta.release_id
-    return deployed == token and same_release
+    return deployed == token and runs_last_release(deployment, status)
 
 
 def _say(stack: str, kind: Kind, done: Done) -> None:

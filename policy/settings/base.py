@@ -81,6 +81,11 @@ def _moment(text: object) -> object:
         raise ValueError('write a time in UTC, in quotes: "2026-12-01T02:30:00Z"') from None
 
 
+def stamp(moment: str) -> str:
+    """A `Moment` as a part of names: `20261201T023000Z`."""
+    return re.sub("[-:]", "", moment)
+
+
 def _name(text: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}[a-z0-9]", text):
         raise ValueError("use 2 to 32 lower-case letters, digits and inner hyphens, a letter first")

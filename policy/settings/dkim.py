@@ -1,12 +1,11 @@
 """DKIM keys: their selectors, which of them signs, and their kind."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from policy.contract import ED25519_SUFFIX
-from policy.settings.base import Label, Model, Moment, unit
+from policy.settings.base import Label, Model, Moment, stamp, unit
 
 Algorithm = Literal["rsa", "ed25519"]
 
@@ -73,7 +72,7 @@ class DkimKeys(Model):
     def generation(self, selector: str) -> tuple[str, ...]:
         """What distinguishes its key from earlier ones of the selector; nothing for the first."""
         made = self.made.get(self.base(selector))
-        return (re.sub("[-:]", "", made),) if made else ()
+        return (stamp(made),) if made else ()
 
     def published(self) -> tuple[tuple[str, Algorithm], ...]:
         """Every published selector with the algorithm of its key."""

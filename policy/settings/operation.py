@@ -15,6 +15,7 @@ from policy.settings.base import (
     Moment,
     Percent,
     Share,
+    stamp,
     unit,
 )
 
@@ -63,8 +64,8 @@ class Token(Model):
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """What tells each kept token from the first one, the newest last."""
-        every = ("", *(re.sub("[-:]", "", time) for time in self.made))
+        """What distinguishes each kept token from the first one, the newest last."""
+        every = ("", *(stamp(time) for time in self.made))
         return every[-2:] if self.keep else every[-1:]
 
 

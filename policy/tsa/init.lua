@@ -1,5 +1,5 @@
 --[[ Traffic Shaping Automation: tsa-daemon gets the log records that match a rule of the shaping
-files, and tells every kumod what to suspend or slow down. It reads the same data as the policy, so
+files, and decides what every kumod suspends or slows down. It reads the same data as the policy, so
 that both know the same rules. ]]
 local kumo = require 'kumo'
 local tsa = require 'tsa'

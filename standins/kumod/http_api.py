@@ -65,6 +65,8 @@ class HttpApi:
             ("GET", "/api/admin/suspend/v1"): lambda _: _listed(self._suspensions, counts=False),
             ("POST", "/api/admin/suspend/v1"): self._suspend,
             ("DELETE", "/api/admin/suspend/v1"): lambda r: self._cancel(r, self._suspensions),
+            # Ready queues cannot be suspended here, so none is.
+            ("GET", "/api/admin/suspend-ready-q/v1"): lambda _: as_json([]),
             ("GET", "/api/admin/bounce/v1"): lambda _: _listed(self._bounces, counts=True),
             ("POST", "/api/admin/bounce/v1"): self._bounce,
             ("DELETE", "/api/admin/bounce/v1"): lambda r: self._cancel(r, self._bounces),

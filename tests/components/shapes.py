@@ -10,6 +10,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from policy.dns.answers import with_answers
 from policy.settings import Settings, load
 from tests.components.program import PROJECT, Program, run
 
@@ -196,7 +197,8 @@ NAMES = tuple(shapes())
 def settings(name: str) -> Settings:
     """The settings of a shape that gives no secrets."""
     raw = {key: value for key, value in shapes()[name].config.items() if ":" not in key}
-    return load(raw, environment=name, region="eu-central-1", directory=STACKS)
+    loaded = load(raw, environment=name, region="eu-central-1", directory=STACKS)
+    return with_answers(loaded, STACKS)
 
 
 @functools.cache

@@ -75,7 +75,8 @@ def _published(selector: Selector, case: Case) -> tuple[Published, list[str]]:
 
 
 def _look(selector: Selector, case: Case) -> tuple[Published, list[str]]:
-    return case.once(selector, lambda: _published(selector, case))
+    key = ("dkim", selector.domain.name, selector.name)
+    return case.once(key, lambda: _published(selector, case))
 
 
 def _fix(selector: Selector, case: Case) -> str:

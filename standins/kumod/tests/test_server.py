@@ -395,3 +395,9 @@ def test_shaping_files_are_validated_by_command(
     assert validate_shaping.main([good]) == 0
     assert validate_shaping.main([bad]) == 1
     assert "unknown field `connection_limits`" in capsys.readouterr().err
+
+
+def test_no_ready_queue_is_ever_suspended(world: World) -> None:
+    path = "/api/admin/suspend-ready-q/v1"
+    assert call(world.http, path) == (200, "[]")
+    assert call(world.http, path, {"name": "a->b", "reason": "no"})[0] == 404

@@ -29,12 +29,17 @@ _OURS = (
 """What the documents call as theirs, and how the sandbox has it."""
 _LEFT_OUT = re.compile(
     r"\b[A-Z]{2,}\b|\.\.\.|\||--watch|--block-list|--id |--html|--out |^rollback(?! --list)"
-    r"|^(drain|upgrade)"
+    r"|^(drain|upgrade|rotate) "
 )
 """Placeholders, what never ends, asks the internet, writes files, goes back to no release, or needs
-several MTA hosts."""
-_ASKS = re.compile(r"^(queue (suspend|bounce)|events replay|reputation acknowledge)")
-_NOTHING_MEANT = re.compile(r"no queue('s last answer| matches| has)|does not refuse")
+several MTA hosts.
+
+`rotate` writes the stack file of the checkout: `test_rotation` plays it on the sandbox's copy.
+"""
+_ASKS = re.compile(r"^(queue (suspend|bounce)|events replay|reputation acknowledge|shaping lift)")
+_NOTHING_MEANT = re.compile(
+    r"no queue('s last answer| matches| has)|does not refuse|is not suspended"
+)
 """What a command says whose words are right and fit nothing on the sandbox."""
 _USAGE, _UNAVAILABLE, _SOFTWARE = 64, 69, 70
 
