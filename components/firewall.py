@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.tagging import named
-from policy.contract import LIMITS_PORT, TRANSFER_PORT
+from policy.contract import LIMITS_PORT, TRANSFER_PORT, TSA_PORT
 from policy.release import Role
 from policy.settings import Settings, load
 from policy.settings.raw import from_stack_file
@@ -56,16 +56,19 @@ def _mta(settings: Settings) -> Iterable[Rule]:
     for port in _socks_ports(settings):
         yield _rule("mta", "out", "proxy", port, "SOCKS5 to the proxy hosts")
     if settings.mta.nodes > 1:
-        yield from _between_nodes()
+        yield from _between_nodes(settings)
     yield from _upkeep("mta")
     webhook = urlsplit(settings.webhook.url).port or 443
     if webhook not in (80, 443):
         yield _rule("mta", "out", INTERNET, webhook, "events to PING8")
 
 
-def _between_nodes() -> Iterable[Rule]:
+def _between_nodes(settings: Settings) -> Iterable[Rule]:
     yield _rule("mta", "in", "mta", TRANSFER_PORT, "messages from other MTA hosts")
     yield _rule("mta", "out", "mta", TRANSFER_PORT, "messages to other MTA hosts")
+    if settings.shaping.automation:
+        yield _rule("mta", "in", "mta", TSA_PORT, "what providers refuse other MTA hosts")
+        yield _rule("mta", "out", "mta", TSA_PORT, "what providers refuse, to other MTA hosts")
     yield _rule("mta", "out", "limits", LIMITS_PORT, "shared limits")
     yield _rule("limits", "in", "mta", LIMITS_PORT, "shared limits")
 

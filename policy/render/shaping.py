@@ -4,6 +4,7 @@ from typing import Any
 
 import tomli_w
 
+from policy.addresses import Addresses
 from policy.contract import AUTOMATION_QUEUE, EGRESS_PATH, EVENT_QUEUE, POLICY, TSA, TSA_PORT
 from policy.settings import Settings
 
@@ -47,7 +48,7 @@ _WITHOUT_COMMUNITY = {
 }
 
 
-def shaping_toml(settings: Settings) -> str:
+def shaping_toml(settings: Settings, host: str, addresses: Addresses) -> str:
     """The shaping file. Tables of the settings override ours, key by key.
 
     The webhook queue has its own limits: the default ones are for mailbox providers and would
@@ -60,25 +61,27 @@ def shaping_toml(settings: Settings) -> str:
         "default": dict(default),
         EVENT_QUEUE: _webhook_path(settings),
     }
-    for url in automation(settings)["publish"]:
+    for url in automation(settings, host, addresses)["publish"]:
         tables[f"{url}{AUTOMATION_QUEUE}"] = _AUTOMATION_PATH
     for domain, table in settings.shaping.overrides.items():
         tables[domain] = tables.get(domain, {}) | table
     return tomli_w.dumps(dict(sorted(tables.items())))
 
 
-def automation(settings: Settings, hosts: tuple[str, ...] = (LOOPBACK,)) -> dict[str, Any]:
-    """Where tsa-daemon listens, and which daemons kumod reports to and obeys.
+def automation(settings: Settings, host: str, addresses: Addresses) -> dict[str, Any]:
+    """Where tsa-daemon listens and for whom, and which daemons kumod reports to and obeys.
 
-    `hosts` are the private addresses of the hosts with a daemon: each kumod publishes to all of
-    them, so that all know the same, and subscribes to its own.
+    Each kumod reports to the daemons of all MTA hosts, so that all know the same; it obeys its own.
     """
     if not settings.shaping.automation:
         return {"listen": [], "trusted_hosts": [], "publish": [], "subscribe": []}
+    several = settings.mta.nodes > 1
+    others = [addresses.mta[name].private for name in settings.mta.host_names if name != host]
+    listens = (LOOPBACK, addresses.mta[host].private) if several else (LOOPBACK,)
     return {
-        "listen": [f"{LOOPBACK}:{TSA_PORT}"],
-        "trusted_hosts": list(dict.fromkeys((LOOPBACK, *hosts))),
-        "publish": [f"http://{host}:{TSA_PORT}" for host in hosts],
+        "listen": [f"{address}:{TSA_PORT}" for address in listens],
+        "trusted_hosts": [LOOPBACK, *others],
+        "publish": [TSA, *(f"http://{address}:{TSA_PORT}" for address in others)],
         "subscribe": [TSA],
     }
 

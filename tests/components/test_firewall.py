@@ -75,6 +75,18 @@ def test_port_25_of_the_mta_is_closed_without_bounce_domains() -> None:
     assert ("tcp", 25, INTERNET) not in allowed(program, "mta", "in")
 
 
+@pytest.mark.parametrize("automation", [False, True])
+def test_several_nodes_reach_one_another_for_what_they_share_and_no_more(automation: bool) -> None:
+    between = {("tcp", 8001, "mta"), *([("tcp", 8008, "mta")] if automation else [])}
+    shaping = {"automation": automation}
+    several = {"mta": {"nodes": 2}, "elasticIpQuota": 20, "shaping": shaping}
+    one, two = (run(shapes.MINIMAL | more) for more in ({"shaping": shaping}, several))
+    for direction, limits in (("in", set()), ("out", {("tcp", 6379, "limits")})):
+        more = allowed(two, "mta", direction) - allowed(one, "mta", direction)
+        assert more == between | limits
+    assert allowed(two, "proxy", "in") == allowed(one, "proxy", "in")
+
+
 @pytest.mark.parametrize("shape", shapes.NAMES)
 def test_the_mta_never_connects_to_port_25_outside(shape: str) -> None:
     assert 25 not in {port for _, port, _ in allowed(shapes.program(shape), "mta", "out")}

@@ -10,8 +10,8 @@ from policy.dns.plan import mail_records
 from policy.render import data
 from policy.render.environment import mta_environment
 from policy.render.example import example_addresses, throw_away_secrets
-from policy.render.shaping import automation
 from policy.settings import Settings
+from policy.settings.hosts import MtaHosts
 from tests.policy.kumomta.environments import settings
 from tests.policy.kumomta.mta import Mta
 
@@ -127,23 +127,28 @@ def test_kumod_and_tsa_daemon_read_the_same_shaping_files() -> None:
     )
 
 
-def test_records_for_each_tsa_daemon_have_a_path_of_their_own() -> None:
+def test_a_host_obeys_its_own_tsa_daemon_and_reports_to_all() -> None:
     chosen = settings(shaping={"automation": True})
-    found = load(chosen, "automation.json")
-    assert found == {
+    assert load(chosen, "automation.json") == {
         "listen": ["127.0.0.1:8008"],
         "trusted_hosts": ["127.0.0.1"],
         "publish": ["http://127.0.0.1:8008"],
         "subscribe": ["http://127.0.0.1:8008"],
     }
-    tables = tomllib.loads(
-        data.data_files(chosen, "mta-1", example_addresses(chosen))["shaping.toml"].decode()
-    )
-    assert tables["http://127.0.0.1:8008.tsa.kumomta"]["connection_limit"] == "local:5"
-    assert automation(chosen, ("10.8.0.10", "10.8.64.10"))["publish"] == [
-        "http://10.8.0.10:8008",
-        "http://10.8.64.10:8008",
-    ]
+    several = chosen.model_copy(update={"mta": MtaHosts(nodes=3)})
+    addresses = example_addresses(several)
+    one, two, three = (addresses.mta[f"mta-{number}"].private for number in (1, 2, 3))
+    files = data.data_files(several, "mta-2", addresses)
+    assert json.loads(files["automation.json"]) == {
+        "listen": ["127.0.0.1:8008", f"{two}:8008"],
+        "trusted_hosts": ["127.0.0.1", one, three],
+        "publish": ["http://127.0.0.1:8008", f"http://{one}:8008", f"http://{three}:8008"],
+        "subscribe": ["http://127.0.0.1:8008"],
+    }
+    tables = tomllib.loads(files["shaping.toml"].decode())
+    # Without the limits of mail, which would delay records.
+    for place in ("127.0.0.1", one, three):
+        assert tables[f"http://{place}:8008.tsa.kumomta"]["connection_limit"] == "local:5"
 
 
 def test_every_active_key_signs_and_the_next_one_does_not() -> None:

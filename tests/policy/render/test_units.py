@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from hostagent.system import units
+from policy.contract import POLICY
 from policy.release import Release
-from policy.render.shaping import shaping_toml
 from tests.examples import LARGE, SMALL, mta_of, proxy_of, releases_of, settings_of, text_of
 
 UNITS = "/etc/systemd/system/"
@@ -111,7 +111,8 @@ def test_a_killed_push_is_looked_for_every_two_minutes(release: Release) -> None
 def test_a_push_waits_longer_than_kumod_may_take_to_stop() -> None:
     text = text_of(mta_of(SMALL), f"{UNITS}kumomta.service.d/ping8.conf")
     (limit,) = re.findall(r"^TimeoutStopSec=(\d+)s$", text, re.MULTILINE)
-    default = tomllib.loads(shaping_toml(settings_of(SMALL)))["default"]
+    shaping = text_of(mta_of(SMALL), f"{POLICY}/data/shaping.toml")
+    default = tomllib.loads(shaping)["default"]
     assert int(default["system_shutdown_timeout"][:-1]) < int(limit) < units._START
 
 
