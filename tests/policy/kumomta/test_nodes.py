@@ -48,6 +48,7 @@ kumo.on('configure', function(failure)
   return { ok = ok, text = text, given = given }
 end)
 kumo.on('received', transfer.receive)
+kumo.on('queue', kumo.invoke_get_queue_config)
 """
 
 
@@ -94,6 +95,13 @@ def test_a_path_without_a_connection_limit_has_a_part_of_kumods_own(
 ) -> None:
     assert asked("by_itself", {}, 3)["connection_limit"] == "local:10"
     assert asked("by_itself", {"connection_limit": "local:5"}, 1)["connection_limit"] == "local:5"
+
+
+def test_records_for_the_daemon_of_a_removed_node_expire_instead_of_becoming_mail(
+    asked: Callable[..., Any],
+) -> None:
+    assert asked("queue", "http://10.8.0.30:8008.tsa.kumomta")["max_age"] == "1s"
+    assert asked("queue", "example.com")["max_age"] == "7d"
 
 
 @pytest.mark.parametrize("messages", [3, 4, 5, 100, 50_000])
