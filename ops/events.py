@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from hostagent.text import printable_line
-from ops.nodes import ask_all, items, total
+from ops.nodes import NOT_DONE, ask_all, items, total
 from ops.output import confirm
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
@@ -71,6 +71,7 @@ def replay(stack: str, choice: Choice, *, yes: bool, as_json: bool) -> None:
     answers = ask_all(
         [host for host in hosts if host.name in counted],
         lambda host: ssh_json(host, again, limit=_REPLAY_SECONDS),
+        without=NOT_DONE,
     )
     done = {
         "replayed": total(answers.values(), "replayed"),

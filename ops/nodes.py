@@ -9,15 +9,38 @@ import typer
 from ops.stack import HostAccess
 from policy.errors import UserError
 
+NOT_SHOWN = "what this host knows is not shown"
+NOT_DONE = "this host was not changed; run the command again when it answers"
+
 
 def ask_all(
-    hosts: Sequence[HostAccess], ask: Callable[[HostAccess], Any]
+    hosts: Sequence[HostAccess], ask: Callable[[HostAccess], Any], *, without: str = NOT_SHOWN
 ) -> dict[str, Mapping[str, Any]]:
-    """Each host's answer by its name; a warning for one that gives none.
+    """Each host's answer by its name; a warning for one that gives none, and what that means.
 
     Raises the first host's `UserError` if none answers.
     """
+    found, failed = _asked(hosts, ask)
+    if not found:
+        raise failed[0]
+    for failure in failed:
+        typer.echo(f"ping8: warning: {failure}; {without}", err=True)
+    return found
 
+
+def ask_every(
+    hosts: Sequence[HostAccess], ask: Callable[[HostAccess], Any]
+) -> dict[str, Mapping[str, Any]]:
+    """Each host's answer by its name. Raises a `UserError` that names every host without one."""
+    found, failed = _asked(hosts, ask)
+    if failed:
+        raise UserError("; ".join(map(str, failed)))
+    return found
+
+
+def _asked(
+    hosts: Sequence[HostAccess], ask: Callable[[HostAccess], Any]
+) -> tuple[dict[str, Any], list[UserError]]:
     def one(host: HostAccess) -> Any:
         try:
             return ask(host)
@@ -26,12 +49,8 @@ def ask_all(
 
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = dict(zip((host.name for host in hosts), pool.map(one, hosts), strict=True))
-    failed = [answer for answer in answers.values() if isinstance(answer, UserError)]
-    if len(failed) == len(answers):
-        raise failed[0]
-    for failure in failed:
-        typer.echo(f"ping8: warning: {failure}; what this host knows is not shown", err=True)
-    return {host: found for host, found in answers.items() if not isinstance(found, UserError)}
+    found = {host: each for host, each in answers.items() if not isinstance(each, UserError)}
+    return found, [each for each in answers.values() if isinstance(each, UserError)]
 
 
 def items(answers: Mapping[str, Mapping[str, Any]], key: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hostagent.text import printable_line
-from ops.nodes import ask_all, items, total
+from ops.nodes import NOT_DONE, ask_all, items, total
 from ops.output import clock, confirm, console, duration, operator
 from ops.ssh import ssh_json
 from ops.stack import HostAccess, read_deployment
@@ -179,7 +179,7 @@ def act(
     verb = ["queue", kind, *criteria.words(), "--reason", reason, "--for", for_]
     verb += ["--by", operator()]
     # New mail may come to each host, so it holds on all of them.
-    answers = ask_all(hosts, lambda host: ssh_json(host, verb))
+    answers = ask_all(hosts, lambda host: ssh_json(host, verb), without=NOT_DONE)
     ids = [one for done in answers.values() for one in done.get("ids") or [done["id"]]]
     count = total(answers.values(), "messages")
     if as_json:

@@ -14,7 +14,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hostagent.text import printable_line
-from ops.nodes import ask_all, items
+from ops.nodes import NOT_DONE, ask_all, items
 from ops.output import clock, confirm, console
 from ops.ssh import ssh_json
 from ops.stack import Deployment, HostAccess, read_deployment
@@ -158,7 +158,8 @@ def acknowledge(
     verb += [*(["--source", source] if source else []), "--by", getpass.getuser()]
     seen = {one["host"] for one in found}
     hosts = [host for host in deployment.mta_hosts if host.name in seen]
-    done = {"refusals": items(ask_all(hosts, lambda host: ssh_json(host, verb)), "refusals")}
+    noted = ask_all(hosts, lambda host: ssh_json(host, verb), without=NOT_DONE)
+    done = {"refusals": items(noted, "refusals")}
     if as_json:
         typer.echo(json.dumps(done))
         return

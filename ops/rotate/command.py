@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ops import engine, output
-from ops.doctor.host_answers import HostStatus
 from ops.doctor.resolver import Resolver, servers_of
+from ops.nodes import ask_every
 from ops.rotate import look, units
 from ops.rotate.machine import Seen, Step, Wait, Wish, next_step
 from ops.ssh import ssh_json
@@ -107,15 +107,15 @@ def _decide(
     wishes: Wishes,
     now: datetime.datetime,
 ) -> list[Decision]:
-    status = HostStatus.parse(ssh_json(deployment.mta, ["status"]))
-    keys: Mapping[str, str] = ssh_json(deployment.mta, ["public-keys"])
+    statuses = look.ask_statuses(deployment)
+    keys = _keys(deployment)
     resolver = Resolver(servers_of(deployment.stack))
     published = look.PublishedKeys(resolver, written.settings, keys)
     every = _every(wishes.every)
     decisions = []
     for unit in chosen:
         wish = Wish(max_age=_max_age(unit, written, deployment), leaked=wishes.leaked, every=every)
-        late = look.not_applied(unit, written.settings, deployment, status)
+        late = look.not_applied(unit, written.settings, deployment, statuses)
         lacking = () if late else tuple(published.lacking(unit, unit.keys.idle_selector))
         seen = Seen(
             now=now,
@@ -129,6 +129,12 @@ def _decide(
             details = {"up": (late or "",), "dns": lacking}.get(found.kind, ())
         decisions.append(Decision(unit=unit, next=found, details=details))
     return decisions
+
+
+def _keys(deployment: Deployment) -> dict[str, str]:
+    """The public keys that are the same on every MTA host."""
+    answers = ask_every(deployment.mta_hosts, lambda host: ssh_json(host, ["public-keys"]))
+    return dict(set.intersection(*({*keys.items()} for keys in answers.values())))
 
 
 def _every(duration: str | None) -> datetime.timedelta:

@@ -1,4 +1,4 @@
-"""What DNS and the MTA host have, for a rotation."""
+"""What DNS and the MTA hosts have, for a rotation."""
 
 import base64
 from collections.abc import Mapping
@@ -9,7 +9,9 @@ from ops.dns import asked
 from ops.doctor.answers import Once
 from ops.doctor.host_answers import HostStatus
 from ops.doctor.resolver import LookupFailed, Resolver
+from ops.nodes import ask_every
 from ops.rotate.units import Unit
+from ops.ssh import ssh_json
 from ops.stack import Deployment
 from policy import record_names as names
 from policy.dns.texts import dkim_record
@@ -20,23 +22,33 @@ from policy.settings.txt import txt_value
 
 
 def not_applied(
-    unit: Unit, written: Settings, deployment: Deployment, status: HostStatus
+    unit: Unit, written: Settings, deployment: Deployment, statuses: Mapping[str, HostStatus]
 ) -> str | None:
-    """Why the hosts do not run what is written; None if they do."""
+    """Why an MTA host does not run what is written; None if all do."""
     wanted, deployed = written.dkim_keys(), deployment.settings.dkim_keys()
     if any(_applied(wanted[owner]) != _applied(deployed.get(owner)) for owner in unit.owners):
         return "the last `pulumi up` was before this was written"
-    if not runs_last_release(deployment, status):
+    for name in late_hosts(deployment, statuses):
         return (
-            f"the MTA host runs release {status.release}, not {deployment.mta.release_id} of the "
-            "last `pulumi up`"
+            f"{name} runs release {statuses[name].release}, not "
+            f"{deployment.hosts[name].release_id} of the last `pulumi up`"
         )
     return None
 
 
-def runs_last_release(deployment: Deployment, status: HostStatus) -> bool:
-    """Whether the MTA host runs the release of the last `pulumi up`."""
-    return not status.pending and status.release == deployment.mta.release_id
+def ask_statuses(deployment: Deployment) -> dict[str, HostStatus]:
+    """Of every MTA host; a `UserError` if one does not answer, since it may still sign mail."""
+    answers = ask_every(deployment.mta_hosts, lambda host: ssh_json(host, ["status"]))
+    return {name: HostStatus.parse(answer) for name, answer in answers.items()}
+
+
+def late_hosts(deployment: Deployment, statuses: Mapping[str, HostStatus]) -> list[str]:
+    """The hosts that do not run the release of the last `pulumi up`."""
+    return [
+        name
+        for name, status in statuses.items()
+        if status.pending or status.release != deployment.hosts[name].release_id
+    ]
 
 
 def _applied(keys: DkimKeys | None) -> object:

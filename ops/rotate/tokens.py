@@ -10,10 +10,8 @@ from pathlib import Path
 import typer
 
 from ops import engine, output
-from ops.doctor.host_answers import HostStatus
-from ops.rotate.look import runs_last_release
+from ops.rotate.look import ask_statuses, late_hosts
 from ops.rotate.units import Place, Written, put_all
-from ops.ssh import ssh_json
 from ops.stack import Deployment, read_deployment
 from ops.stackfile import STACKS
 from policy.errors import UserError
@@ -106,9 +104,9 @@ def rotate(
 
 
 def _applied(kind: Kind, token: Token, deployment: Deployment) -> bool:
-    status = HostStatus.parse(ssh_json(deployment.mta, ["status"]))
+    statuses = ask_statuses(deployment)
     deployed: Token = getattr(deployment.settings.tokens, kind)
-    return deployed == token and runs_last_release(deployment, status)
+    return deployed == token and not late_hosts(deployment, statuses)
 
 
 def _say(stack: str, kind: Kind, done: Done) -> None:

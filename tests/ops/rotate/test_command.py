@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from ops.doctor.resolver import Resolver
 from ops.rotate import command as work
+from ops.rotate import look
 from ops.stack import Deployment, HostAccess
 from ops.stackfile import read_stack_file
 from policy.dns.texts import dkim_record
@@ -72,6 +73,10 @@ class World:
     now: datetime.datetime = NOW
     keys: dict[str, tuple[tuple[str, ...], bytes]] = field(default_factory=dict)
     release: str = "0123456789abcdef"
+    other: str | None = None
+    """The release of a second MTA host."""
+    silent: bool = False
+    """The second one does not answer."""
 
     @property
     def file(self) -> Path:
@@ -122,17 +127,22 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         made.publish(domain, owner)
     made.up()
 
-    def ssh_json(_host: HostAccess, verb: list[str]) -> Any:
+    def ssh_json(host: HostAccess, verb: list[str]) -> Any:
+        if host.name == "mta-2" and made.silent:
+            raise UserError("mta-2 (198.18.0.2): no SSH connection")
         if verb == ["status"]:
-            return {"release": made.release}
+            return {"release": made.other if host.name == "mta-2" else made.release}
         return {name: _der(pem) for name, (_, pem) in made.keys.items()}
 
     def deployment(_stack: str) -> Deployment:
-        return Deployment(stack="test", settings=made.deployed, hosts={"mta": access()}, egress={})
+        names = ("mta-1", "mta-2") if made.other else ("mta-1",)
+        hosts = {name: access(name) for name in names}
+        return Deployment(stack="test", settings=made.deployed, hosts=hosts, egress={})
 
     with serving(records) as server:
         port = int(server.rpartition(":")[2])
         monkeypatch.setattr(work, "ssh_json", ssh_json)
+        monkeypatch.setattr(look, "ssh_json", ssh_json)
         monkeypatch.setattr(work, "read_deployment", deployment)
         monkeypatch.setattr(
             work, "Resolver", lambda _servers: Resolver([server], authority_port=port)
@@ -225,6 +235,21 @@ def test_a_host_that_was_rolled_back_stops_every_rotation(
     rows = world.rotate(ALL, capsys)
     assert kinds(rows) == {"up"}
     assert "runs release fedcba9876543210" in rows["news"]["details"][0]
+
+
+def test_each_mta_host_must_run_the_last_release_and_answer(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.other = "fedcba9876543210"
+    rows = world.rotate(ALL, capsys)
+    assert kinds(rows) == {"up"}
+    assert rows["news"]["details"][0].startswith("mta-2 runs release fedcba9876543210, not")
+    world.other = world.release
+    assert kinds(world.rotate(ALL, capsys)) != {"up"}
+    world.silent = True
+    # It may still sign with a key that this would replace.
+    with pytest.raises(UserError, match=r"mta-2 .*: no SSH connection"):
+        world.rotate(ALL, capsys)
 
 
 def test_a_leaked_key_of_one_domain_is_replaced_in_its_entry_alone(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import typer
 
+from ops.rotate import look
 from ops.rotate import tokens as work
 from ops.rotate.tokens import Kind, next_step
 from ops.stack import Deployment
@@ -84,7 +85,7 @@ def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return Deployment(stack="test", settings=up[-1], hosts={"mta": access()}, egress={})
 
     monkeypatch.setattr(work, "read_deployment", deployment)
-    monkeypatch.setattr(work, "ssh_json", lambda *_: {"release": "0123456789abcdef"})
+    monkeypatch.setattr(look, "ssh_json", lambda *_: {"release": "0123456789abcdef"})
     return up
 
 
