@@ -114,20 +114,20 @@ def test_each_step_of_a_rotation_touches_only_what_it_must() -> None:
     record = "mail-dns-txt-s1-ed.shop.dkim.mail.example.com"
     steps: list[tuple[Inputs, tuple[set[str], set[str], set[str]]]] = [
         ({"seen": {"s2": time(1)}}, (set(), set(), set())),
-        ({"active": "s2", "seen": {"s2": time(2)}}, (set(), set(), {"mail-release-mta-push"})),
+        ({"active": "s2", "seen": {"s2": time(2)}}, (set(), set(), {"mail-release-mta-1-push"})),
         ({"since": {"s2": time(3)}}, (set(), set(), set())),
         (
             {"made": {"s1": time(10)}},
             (
                 {f"{key}-{new}", f"{key}-ed-{new}"},
                 {key, f"{key}-ed"},
-                {record, "mail-release-mta-push"},
+                {record, "mail-release-mta-1-push"},
             ),
         ),
         ({"seen": {"s2": time(2), "s1": time(11)}}, (set(), set(), set())),
         (
             {"active": "s1", "seen": {"s2": time(2), "s1": time(12)}},
-            (set(), set(), {"mail-release-mta-push"}),
+            (set(), set(), {"mail-release-mta-1-push"}),
         ),
     ]
     domain = {"name": "x.example", "brand": "shop", "dkim": {"keys": "brand"}}
@@ -155,7 +155,7 @@ def test_each_step_of_a_tokens_rotation_touches_the_token_its_secret_and_the_mta
     first = shapes.program("many-brands")
     second = run(BEFORE | {"tokens": {kind: both}}, environment="many-brands")
     third = run(BEFORE | {"tokens": {kind: both | {"keep": False}}}, environment="many-brands")
-    push, new = "mail-release-mta-push", f"{label}-20261201T023000Z"
+    push, new = "mail-release-mta-1-push", f"{label}-20261201T023000Z"
     touched = {f"{label}-version", *({push} if kind == "injection" else ())}
     assert difference(first, second) == ({new}, set(), touched)
     assert difference(second, third) == (set(), {label}, {push})
