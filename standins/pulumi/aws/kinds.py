@@ -1,7 +1,8 @@
 """The table of resource kinds and functions (kinds.yaml), and how its steps become calls.
 
-A leaf of a step's `give` is a JMESPath expression over what is known of the resource. Names of
-inputs become the API's, and the API's become names of outputs, by botocore's own model of the call.
+A leaf of a step's `give` is a JMESPath expression over what is known of the resource; `after(TEXT,
+MARK)` is what follows a mark. Names of inputs become the API's, and the API's become names of
+outputs, by botocore's own model of the call.
 """
 
 import datetime
@@ -20,6 +21,15 @@ from standins.pulumi.properties import Properties, Value
 from standins.pulumi.resource import Traits
 
 _EMPTY: tuple[Value, ...] = (None, [], {})
+
+
+class _Functions(jmespath.functions.Functions):  # type: ignore[misc]
+    @jmespath.functions.signature({"types": ["string"]}, {"types": ["string"]})  # type: ignore[untyped-decorator]
+    def _func_after(self, text: str, mark: str) -> str:
+        return text.partition(mark)[2]
+
+
+_OPTIONS = jmespath.Options(custom_functions=_Functions())
 
 
 class _Row(BaseModel):
@@ -127,7 +137,7 @@ class Lookup(_Row):
 def fill(template: Any, known: Any) -> Any:
     """The template with the values of its expressions; those without a value are left out."""
     if isinstance(template, str):
-        return jmespath.search(template, known)
+        return jmespath.search(template, known, _OPTIONS)
     if isinstance(template, dict):
         return _pruned({name: fill(item, known) for name, item in template.items()})
     if isinstance(template, list):

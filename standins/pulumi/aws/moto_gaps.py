@@ -18,7 +18,7 @@ from moto.elasticache.models import ElastiCacheBackend
 from moto.elasticache.responses import ElastiCacheResponse
 from moto.sns.models import SNSBackend
 
-from standins.pulumi.aws import service_rules  # noqa: F401 - its rules go into moto
+from standins.pulumi.aws import balancer_rules, service_rules  # noqa: F401 - their rules go into moto
 from standins.pulumi.aws.ec2_rules import held, pointer
 from standins.pulumi.aws.rules import Moto, after, instead, refuse
 from standins.pulumi.aws.tables import table
@@ -48,6 +48,14 @@ def _confirm(sns: Moto, _: Moto) -> None:
         topic.subscriptions_confimed = sum(
             each.topic is topic for each in sns.subscriptions.values()
         )
+
+
+@after(EC2Backend, "run_instances")
+def _place_by_interface(_: Moto, reservation: Moto) -> None:
+    """An instance runs in its interface's zone; moto looks at a subnet in the request alone."""
+    for instance in reservation.instances:
+        for eni in instance.nics.values():
+            instance.placement.zone = eni.subnet.availability_zone
 
 
 @after(EC2Backend, "terminate_instances")

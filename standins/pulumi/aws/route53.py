@@ -30,7 +30,7 @@ class Record(AwsResource):
                 yield from _text_refusals(value, f"records[{index}]")
 
     def known(self, aws: Scope, properties: Properties) -> Properties:
-        kind, values = properties["type"], properties["records"]
+        kind, values = properties["type"], properties.get("records") or []
         return {
             **super().known(aws, properties),
             "action": "UPSERT" if properties.get("allowOverwrite") else "CREATE",
@@ -43,8 +43,8 @@ class Record(AwsResource):
         found = super().found(aws, identity, known)
         if record is None or found is None:
             return None
-        held = [_written(item["Value"], record["Type"]) for item in record["ResourceRecords"]]
-        return {**found, "records": held}
+        held = [_written(item["Value"], record["Type"]) for item in _values(record)]
+        return {**found, "records": held or None}
 
     def changed(self, aws: Scope, identity: str, olds: Properties, news: Properties) -> None:
         self._put(aws, {**self.known(aws, news), "action": "UPSERT"})
@@ -52,7 +52,7 @@ class Record(AwsResource):
     def removed(self, aws: Scope, identity: str, state: Properties) -> None:
         record = self._held(aws, state)
         if record is not None:
-            held = {"ttl": record["TTL"], "values": record["ResourceRecords"]}
+            held = {"ttl": record.get("TTL"), "values": _values(record)}
             self._put(aws, {**self.known(aws, state), **held, "action": "DELETE"})
 
     def _held(self, aws: Scope, properties: Properties) -> Properties | None:
@@ -63,6 +63,11 @@ class Record(AwsResource):
         answer = super()._put(aws, known)
         _await_propagation(aws, answer["ChangeInfo"]["Id"])
         return answer
+
+
+def _values(record: Properties) -> list[dict[str, str]]:
+    """An alias has none."""
+    return record.get("ResourceRecords") or []
 
 
 def _await_propagation(aws: Scope, change: str) -> None:

@@ -125,6 +125,7 @@ def _records(route53: Client, zone: str, name: str) -> list[Record]:
         )
         for item in pages.build_full_result()["ResourceRecordSets"]
         if not (item["Type"] in ("SOA", "NS") and item["Name"].rstrip(".") == name)
+        and not item.get("AliasTarget")
     ]
 
 

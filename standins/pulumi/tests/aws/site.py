@@ -47,12 +47,12 @@ def make_zone(service: Service, name: str) -> str:
     return str(made["HostedZone"]["Id"].rsplit("/", 1)[-1])
 
 
-def make_site(aws: Engine) -> Site:
+def make_site(aws: Engine, zone: str = "eu-west-1a") -> Site:
     vpc = aws.create(VPC, "vpc", {"cidrBlock": "10.20.0.0/16"})
     subnet = aws.create(
         SUBNET,
         "subnet",
-        {"vpcId": vpc.identity, "cidrBlock": "10.20.1.0/24", "availabilityZone": "eu-west-1a"},
+        {"vpcId": vpc.identity, "cidrBlock": "10.20.1.0/24", "availabilityZone": zone},
     )
     group = aws.create(GROUP, "group", {"vpcId": vpc.identity, "description": "hosts"})
     interface = aws.create(

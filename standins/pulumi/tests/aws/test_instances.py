@@ -47,6 +47,15 @@ def test_an_instance_is_a_host_with_its_interface_and_user_data(
     assert machine.user_data == "#cloud-config\n"
 
 
+def test_an_instance_runs_in_the_zone_of_its_interface(aws: Engine) -> None:
+    site = make_site(aws, "eu-west-1b")
+    made = aws.create(INSTANCE, "mta", instance_inputs(site))
+    assert made.state["availabilityZone"] == "eu-west-1b"
+    _attach(aws, made, _volume(aws, "eu-west-1b"))
+    with pytest.raises(grpc.RpcError, match="not in the same availability zone"):
+        _attach(aws, made, _volume(aws, "eu-west-1a"))
+
+
 def test_user_data_does_not_show_in_a_machine_that_is_printed(
     aws: Engine, site: Site, hosts: RecordingHosts
 ) -> None:
