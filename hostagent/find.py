@@ -9,7 +9,14 @@ from typing import Any
 
 from hostagent.events.dead_letters import DEAD_LETTERS, dead_letters
 from hostagent.events.logs import LOGS, records
-from hostagent.events.record import LOG_RECORD, event_id, event_time, event_type
+from hostagent.events.record import (
+    FIRST_ID,
+    LOG_RECORD,
+    event_id,
+    event_time,
+    event_type,
+    first_id,
+)
 from hostagent.metrics.kumod import rows
 from hostagent.queues import KUMOD, parts
 from hostagent.report import answer
@@ -20,6 +27,9 @@ _MOST = 50
 _LOOKED_AT = 1000
 FINAL = ("Delivery", "Bounce", "Expiration", "AdminBounce")
 """After one of these, a message is in no queue any more."""
+_LEFT = "XferOut"
+"""After this it is on another node."""
+_NEW_ID = "new id is "
 
 
 def main(
@@ -41,13 +51,16 @@ def find(what: str, first: int, logs: Path, store: Path, kumod: str) -> dict[str
     found: dict[str, list[dict[str, Any]]] = {}
     for record in records(logs, first, int(time.time())):
         if record.get("reception_protocol") != LOG_RECORD and _is_meant(record, what):
-            found.setdefault(str(record.get("id")), []).append(record)
+            found.setdefault(first_id(record), []).append(record)
     # The open segment cannot be read yet: recent messages are only in a queue.
     waiting = _queued_for(kumod, what) if "@" in what else {}
     if "@" not in what and not found and (one := _waiting(kumod, what)) is not None:
         waiting = {what: one}
+    logged = {record.get("id") for steps in found.values() for record in steps}
     unlogged = [
-        _message(message, [], one, {}) for message, one in waiting.items() if message not in found
+        {**_message(one["first_id"] or message, [], one, {}), "ids": [message]}
+        for message, one in waiting.items()
+        if message not in logged
     ]
     letters = {letter.event_id: letter.answer for letter in dead_letters(store)}
     newest = sorted(found.items(), key=lambda item: -max(map(event_time, item[1])))[:_MOST]
@@ -61,8 +74,11 @@ def _logged(
     found: Iterable[tuple[str, list[dict[str, Any]]]], letters: Mapping[str, str], kumod: str
 ) -> Iterator[dict[str, Any]]:
     for message, steps in found:
-        waits = None if _is_over(steps) else _waiting(kumod, message, _queue(steps))
-        yield _message(message, sorted(steps, key=event_time), waits, letters)
+        steps.sort(key=event_time)
+        last = steps[-1]
+        gone = _is_over(steps) or last.get("type") == _LEFT
+        waits = None if gone else _waiting(kumod, str(last.get("id")), str(last.get("queue") or ""))
+        yield _message(message, steps, waits, letters)
 
 
 def _queued_for(kumod: str, recipient: str) -> dict[str, dict[str, Any]]:
@@ -92,20 +108,25 @@ def _addresses(message: Mapping[str, Any]) -> set[str]:
 
 
 def _told(inner: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: inner.get(name) for name in ("sender", "recipient", "due", "num_attempts")}
+    told = {name: inner.get(name) for name in ("sender", "recipient", "due", "num_attempts")}
+    return {**told, "first_id": (inner.get("meta") or {}).get(FIRST_ID)}
 
 
 def _is_meant(record: dict[str, Any], what: str) -> bool:
     own = (record.get("meta") or {}).get("X-PING8-Message-Id")
-    return what in (record.get("id"), own) or what.lower() in _addresses(record)
+    return what in (*_ids(record), own) or what.lower() in _addresses(record)
+
+
+def _ids(record: Mapping[str, Any]) -> Iterator[str]:
+    """Every id of its message that a record knows."""
+    yield str(record.get("id"))
+    yield first_id(record)
+    if record.get("type") == _LEFT:
+        yield str((record.get("response") or {}).get("content")).removeprefix(_NEW_ID)
 
 
 def _is_over(steps: Sequence[dict[str, Any]]) -> bool:
     return any(step.get("type") in FINAL for step in steps)
-
-
-def _queue(steps: Sequence[dict[str, Any]]) -> str:
-    return str(max(steps, key=event_time).get("queue") or "")
 
 
 def _waiting(kumod: str, message: str, queue: str = "") -> dict[str, Any] | None:
@@ -143,6 +164,7 @@ def _message(
     first = steps[0] if steps else (waiting or {})
     return {
         "id": message,
+        "ids": list(dict.fromkeys(one for step in steps for one in _ids(step))),
         "sender": first.get("sender"),
         "recipient": first.get("recipient"),
         "campaign": (first.get("meta") or {}).get("X-PING8-Campaign-Id"),
@@ -162,6 +184,7 @@ def _steps(
         yield {
             "time": event_time(record),
             "type": event_type(record),
+            "queue": record.get("queue"),
             "source": record.get("egress_source"),
             "from": source.get("address"),
             "peer": " ".join(filter(None, (peer.get("name"), peer.get("addr")))),

@@ -18,9 +18,9 @@ import typer
 from hostagent.text import printable_line
 from ops import receiver
 from ops.doctor.resolver import Resolver, servers_of
-from ops.find import lines
+from ops.find import joined, lines
 from ops.local import local_stack
-from ops.nodes import ask_all, items
+from ops.nodes import ask_all
 from ops.ssh import ssh_json
 from ops.stack import Deployment, read_deployment, secret_output
 from policy.errors import UsageError, UserError
@@ -69,7 +69,7 @@ def send(
     elif message is None:
         typer.echo("not in the log yet; try later: " + again(mark, stack))
     else:
-        for line in lines(message):
+        for line in lines(message, nodes=deployment.mta_hosts):
             typer.echo(line)
         if rows:
             typer.echo("What the receiver sees:")
@@ -141,7 +141,7 @@ def follow(
     for _ in range(max(1, int(seconds / _BETWEEN))):
         verb = ["find", mark, "--from", str(since - 60)]
         answers = ask_all(deployment.mta_hosts, lambda host: ssh_json(host, verb))  # noqa: B023
-        message = next(iter(items(answers, "messages")), message)
+        message = next(iter(joined(answers)["messages"]), message)
         if message is not None and message["over"]:
             return message
         pause(_BETWEEN)

@@ -26,13 +26,18 @@ def event_id(record: Mapping[str, Any]) -> str:
     recipient = record.get("recipient") or ""
     recipients = recipient if isinstance(recipient, str) else ",".join(recipient)
     parts = (
-        (record.get("meta") or {}).get(FIRST_ID) or record.get("id") or "",
+        first_id(record),
         record["type"],
         time,
         recipients,
         str(int(record.get("num_attempts") or 0)),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def first_id(record: Mapping[str, Any]) -> str:
+    """The id of its message, which another one replaces when the message moves to another node."""
+    return (record.get("meta") or {}).get(FIRST_ID) or record.get("id") or ""
 
 
 def event_time(record: Mapping[str, Any]) -> int:

@@ -147,3 +147,44 @@ def test_mail_that_came_just_now_is_found_in_the_queues_of_its_domain(
     assert message["waiting"]["queue"] == "c1:t@example.net"
     assert look("u@example.net", tmp_path) == []
     assert not any("yahoo" in url for url in asked)
+
+
+MOVED = json.loads(
+    (Path(__file__).parents[1] / "policy/kumomta/transfer_records.json").read_text("utf-8")
+)
+FIRST, SECOND = "42d6bcf1eba011f1ba894a20973b0c2e", "42d6bcf1eba011f1ba89ce0ef00baf12"
+
+
+def node(folder: Path, number: int) -> Path:
+    """The logs of a node, as two real ones wrote them when a message moved from 1 to 2."""
+    rows = [one["record"] for one in MOVED if one["record"]["id"] == (FIRST, SECOND)[number - 1]]
+    (folder / "20261129-025400").write_bytes(
+        zstandard.compress(b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+    )
+    return folder
+
+
+@pytest.mark.parametrize("what", [FIRST, "x-3", "u@[203.0.113.25]"])
+def test_a_message_that_moved_has_one_id_on_both_nodes_and_is_over_where_it_was_delivered(
+    what: str, tmp_path: Path, asked: list[str]
+) -> None:
+    for number, kinds, over in (
+        (1, ["Reception", "TransientFailure", "AdminRebind", "XferOut"], False),
+        (2, ["XferIn", "Delivery"], True),
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (message,) = look(what, node(folder, number))
+        assert message["id"] == FIRST
+        assert set(message["ids"]) == {FIRST, SECOND}
+        assert [step["type"] for step in message["steps"]] == kinds
+        assert message["over"] == over
+    assert not any("inspect-message" in url for url in asked), "it has left the first node"
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_both_nodes_know_the_new_id_of_a_message_that_moved(
+    number: int, tmp_path: Path, asked: list[str]
+) -> None:
+    (message,) = look(SECOND, node(tmp_path, number))
+    assert message["id"] == FIRST

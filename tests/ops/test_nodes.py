@@ -1,6 +1,7 @@
 """Several MTA hosts: commands ask all of them and join what they answer."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ from policy.errors import UserError
 from tests.examples import SMALL, settings_of
 from tests.ops.hosts import access
 
-NODES = {name: access(name) for name in ("mta-10", "mta-2", "mta-1")}
+NODES = {
+    name: replace(access(name), private_address=f"10.8.0.{name.rpartition('-')[2]}")
+    for name in ("mta-10", "mta-2", "mta-1")
+}
 
 
 def deployment() -> Deployment:
@@ -95,18 +99,57 @@ def test_a_suspension_holds_on_every_node(monkeypatch: pytest.MonkeyPatch) -> No
     assert done.output.count("To end it: ") == 3
 
 
-def test_a_message_is_found_on_the_node_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ssh_json(host: HostAccess, _verb: list[str], **_options: object) -> object:
-        message: dict[str, object] = {
-            "id": "abc", "sender": "a@b.test", "recipient": "u@c.test", "campaign": "",
-            "steps": [], "waiting": None, "over": True,
-        }  # fmt: skip
-        mine = [message] if host.name == "mta-2" else []
+def step(kind: str, time: int, **more: object) -> dict[str, object]:
+    unsaid = ("source", "peer", "code", "answer", "classification", "tls", "protocol", "queue")
+    return {"type": kind, "time": 1_796_000_000 + time, **dict.fromkeys(unsaid), **more}
+
+
+def moved(*steps: dict[str, object], **more: object) -> dict[str, object]:
+    """What one host knows of a message that moved from mta-1 to mta-2 to mta-10."""
+    said = {"sender": "a@b.test", "recipient": "u@c.test", "campaign": "", "waiting": None}
+    return {"id": "first", **said, "steps": [*steps], "over": False} | more
+
+
+TO_2 = "http://10.8.0.2:8001/.xfer.kumomta.internal"
+TO_10 = "http://10.8.0.10:8001/.xfer.kumomta.internal"
+PATH = {
+    "mta-1": moved(
+        step("Reception", 0, protocol="HTTP"),
+        step("AdminRebind", 1, queue=TO_2),
+        step("XferOut", 1, queue=TO_2),
+    ),
+    "mta-2": moved(step("XferIn", 1), step("XferOut", 5, queue=TO_10)),
+    "mta-10": moved(step("XferIn", 5), waiting={"queue": "c.test", "due": None}),
+}
+IDS = {
+    "mta-1": ["first", "second"],
+    "mta-2": ["second", "first", "third"],
+    "mta-10": ["third", "first"],
+}
+
+
+@pytest.mark.parametrize("what", ["u@c.test", "third"])
+def test_a_message_is_one_over_all_nodes_that_it_moved_through(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ssh_json(host: HostAccess, verb: list[str], **_options: object) -> object:
+        known = (PATH[host.name]["recipient"], *IDS[host.name])
+        mine = [PATH[host.name] | {"ids": IDS[host.name]}] if verb[1] in known else []
         return {"count": len(mine), "messages": mine}
 
     monkeypatch.setattr(find, "ssh_json", ssh_json)
-    lines = run("find", "u@c.test").output.splitlines()
-    assert lines[:2] == ["on mta-2:", "abc: a@b.test to u@c.test"]
+    assert run("find", what).stdout.splitlines() == [
+        "first: a@b.test to u@c.test",
+        "  2026-11-30 00:53:20  mta-1   injected by HTTP",
+        "  2026-11-30 00:53:21  mta-1   transferred to mta-2",
+        "  2026-11-30 00:53:21  mta-2   received from another MTA host",
+        "  2026-11-30 00:53:25  mta-2   transferred to mta-10",
+        "  2026-11-30 00:53:25  mta-10  received from another MTA host",
+        "  queued on mta-10 in c.test",
+    ]
+    found = json.loads(run("find", what, "--json").stdout)
+    assert (found["count"], len(found["messages"])) == (1, 1)
+    assert found["messages"][0]["hosts"] == ["mta-1", "mta-2", "mta-10"]
 
 
 def test_one_message_of_the_inbox_needs_its_host(monkeypatch: pytest.MonkeyPatch) -> None:
