@@ -116,7 +116,7 @@ def test_calls_are_signed_as_awss_own_library_signs_them_and_answered(
             aws_secret_access_key="x",
         )
 
-    topic = client("sns").create_topic(Name="ping8-prod-alarms")["TopicArn"]
+    topic = client("sns").create_topic(Name="ping8-test-cloud-alarms")["TopicArn"]
     image = client("ec2").describe_images()["Images"][0]["ImageId"]
     monkeypatch.setattr(cloud, "credentials", lambda **_: KEYS)
     monkeypatch.setattr(cloud, "ask", partial(cloud.ask, port=front.port))
