@@ -13,6 +13,10 @@ local mod = {}
 local TIME_OUT = '2s'
 local WAIT = '3s'
 
+-- On a busy host, or while the server moves to its other zone, the first
+-- connection may take longer than that.
+local TRIES = 5
+
 -- What kumod uses for a path that sets none.
 local CONNECTION_LIMIT = 32
 
@@ -41,7 +45,13 @@ end
 -- For init, once. kumod's own error has a stack trace, and for a malformed
 -- address the password.
 function mod.configure(limits)
-  local ok, failure = pcall(kumo.configure_redis_throttles, connection(limits))
+  local ok, failure
+  for _ = 1, TRIES do
+    ok, failure = pcall(kumo.configure_redis_throttles, connection(limits))
+    if ok then
+      break
+    end
+  end
   if not ok then
     local reason = tostring(failure)
       :gsub('^.*runtime error: ', '')
