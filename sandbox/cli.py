@@ -56,6 +56,10 @@ def _standing() -> "Sandbox":
 @sandbox.command()
 def up(
     verbose: Annotated[bool, typer.Option(help="Show Pulumi's own output.")] = False,
+    nodes: Annotated[
+        int | None,
+        typer.Option(min=1, max=5, help="MTA hosts; as many as before unless given, one at first."),
+    ] = None,
 ) -> None:
     """Brings everything up, deploys, sends one message and checks each step of its journey."""
     from sandbox import breaking, health, run
@@ -63,7 +67,9 @@ def up(
     clock = _Clock()
     for fault in breaking.planted(_layout()):
         clock.say(f"broken on purpose: {fault}; `ping8 sandbox fix {fault}` undoes it")
-    standing = run.up(_layout(), clock.say, engine_output=typer.echo if verbose else None)
+    standing = run.up(
+        _layout(), clock.say, nodes=nodes, engine_output=typer.echo if verbose else None
+    )
     health.require_healthy(standing.deployment, standing.hosts)
     steps = clock.steps(standing, "reader@accept.example")
     typer.echo("\n" + run.summary(standing, steps))

@@ -12,6 +12,9 @@ from sandbox.machine import MachineHosts
 from standins.pulumi.hosts import Hosts
 from standins.pulumi.service import Service
 
+_ELASTIC_IPS = 20
+"""The account's quota, after the request that every real one needs for several nodes."""
+
 
 def main(state: Path) -> None:
     """Serves with the settings of its state folder."""
@@ -24,6 +27,7 @@ def main(state: Path) -> None:
         lambda port: MachineHosts(Layout.of_checkout(), site, port) if site else Hosts(),
         metadata_address=settings.address,
     )
+    service.account.conditions.elastic_ips = _ELASTIC_IPS
     if settings.aws is not None:
         certificate = (settings.aws.chain, settings.aws.key)
         service.moto.listen(settings.address, 443, certificate=certificate)

@@ -25,6 +25,13 @@ class Redirect(NamedTuple):
     to_port: int
 
 
+_OPEN = [
+    Rule(group="", direction="ingress", protocol="-1", cidr="0.0.0.0/0"),
+    Rule(group="", direction="egress", protocol="-1", cidr="0.0.0.0/0"),
+]
+"""Of an interface without groups, as a network load balancer has."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fence(Network):
     """Everything that decides where the VPC's packets go.
@@ -57,7 +64,8 @@ def _host(fence: Fence, interface: Interface) -> Mapping[str, Any]:
     """A host's rules, each with its other side; rules that match nothing are left out."""
 
     def sides(direction: str, peers: Callable[[Fence, Rule], str]) -> list[tuple[str, Rule]]:
-        mine = [each for each in fence.rules if each.group in interface.groups]
+        judged = [each for each in fence.rules if each.group in interface.groups]
+        mine = judged if interface.groups else _OPEN
         found = [(peers(fence, each), each) for each in mine if each.direction == direction]
         return [(side, rule) for side, rule in found if side]
 

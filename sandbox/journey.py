@@ -87,11 +87,11 @@ def letter(sender: str, recipient: str, **shape: str) -> Letter:
 class Ping8:
     """PING8's part: injects over HTTPS and trusts the authorities in `trusted` (PEM)."""
 
-    def __init__(self, deployment: Deployment, token: str, trusted: str) -> None:
-        self._name = deployment.settings.injection_host
+    def __init__(self, name: str, address: str, token: str, trusted: str) -> None:
+        self._name = name
         self._token = token
         self._host = urllib3.HTTPSConnectionPool(
-            deployment.mta.address,
+            address,
             server_hostname=self._name,
             assert_hostname=self._name,
             ssl_context=ssl.create_default_context(cadata=trusted),

@@ -23,6 +23,8 @@ class Layout:
         self.authority = self.state / "authority"
         self.world = self.state / "world"
         self.daemons = self.state / "daemons"
+        self.limits = self.state / "limits"
+        self.balancer = self.state / "balancer"
 
     @classmethod
     def of_checkout(cls) -> "Layout":

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox import dns
+from sandbox.authority import Authority
+from sandbox.balancer import BalancerServers
 from sandbox.containers import RESOLVER, Containers, Host
 from sandbox.fence import Fence, Redirect
 from sandbox.kumomta import PREPARE, UNIT
 from sandbox.layout import Layout
+from sandbox.limits import LimitsServer
 from sandbox.network import MACHINE, Cloud
 from sandbox.volumes import Volumes
-from standins.pulumi.hosts import Hosts, Machine, Network, Zone
+from standins.pulumi.hosts import Balancer, Hosts, Limits, Machine, Network, Zone
 
 METADATA = "169.254.169.254"
 CLOCK = {
@@ -51,6 +54,8 @@ class MachineHosts(Hosts):
         self._volumes = Volumes(folder=layout.volumes)
         self._containers = containers(layout)
         self._authority = dns.Authority(folder=layout.dns, cloud=self._cloud)
+        self._limits = limits_server(layout)
+        self._balancer = BalancerServers(folder=layout.balancer, cloud=self._cloud)
 
     def launch(self, machine: Machine) -> None:
         """Boots a container with the user data and KumoMTA's tree, as in an image."""
@@ -98,6 +103,20 @@ class MachineHosts(Hosts):
         with self._turn:
             self._volumes.delete(volume_id)
 
+    def share_limits(self, limits: Limits | None) -> None:
+        with self._turn:
+            if limits is None:
+                self._limits.end()
+            else:
+                self._limits.serve(limits)
+
+    def balance(self, balancer: Balancer | None) -> None:
+        with self._turn:
+            if balancer is None:
+                self._balancer.end()
+            else:
+                self._balancer.serve(balancer)
+
     def apply_network(self, network: Network) -> None:
         """The VPC's fence, with the services that AWS offers at link-local addresses."""
         services = (
@@ -116,3 +135,13 @@ class MachineHosts(Hosts):
 def containers(layout: Layout) -> Containers:
     """The hosts of this sandbox."""
     return Containers(cloud=Cloud(), state=layout.hosts, volumes=Volumes(folder=layout.volumes))
+
+
+def limits_server(layout: Layout) -> LimitsServer:
+    """The server of the shared limits of this sandbox."""
+    return LimitsServer(
+        folder=layout.limits,
+        cloud=Cloud(),
+        authority=Authority(folder=layout.authority),
+        names=dns.Authority(folder=layout.dns, cloud=Cloud()),
+    )

@@ -7,8 +7,9 @@ from ops.stack import Deployment, read_deployment
 from sandbox import cloud, dns, system
 from sandbox.acme import Acme
 from sandbox.authority import Authority
+from sandbox.balancer import BalancerServers
 from sandbox.layout import Layout
-from sandbox.machine import ROUTE_53, containers
+from sandbox.machine import ROUTE_53, containers, limits_server
 from sandbox.network import Cloud
 from sandbox.process import SandboxError
 from sandbox.world import World
@@ -32,6 +33,8 @@ class Parts:
             folder=layout.world, root=layout.root, cloud=self.net, authority=self.authority
         )
         self.hosts = containers(layout)
+        self.limits = limits_server(layout)
+        self.balancer = BalancerServers(folder=layout.balancer, cloud=self.net)
 
     @property
     def zones(self) -> list[Zone]:
@@ -66,5 +69,7 @@ def status(layout: Layout) -> Mapping[str, bool]:
         "dns": parts.names.running(),
         "acme": parts.acme.running(),
         "world": parts.world.running(),
+        **({"limits": parts.limits.running()} if parts.limits.used else {}),
+        **({"balancer": parts.balancer.running()} if parts.balancer.used else {}),
         **{f"host {name}": running for name, running in parts.hosts.states().items()},
     }

@@ -11,15 +11,18 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pulumi import automation
 from pulumi.automation import LocalWorkspaceOptions, PulumiCommand
 
+from ops.yaml_edit import put
 from sandbox.files import replace
 from sandbox.layout import Layout
 from sandbox.parts import STACK
 from standins.pulumi.endpoints import Endpoints
 
 PROJECT = "ping8-mail"
+_SEVERAL_NODES = Path(__file__).with_name("several_nodes.yaml")
 
 
 def open_stack(
@@ -54,12 +57,26 @@ def open_stack(
     )
 
 
-def take_settings(layout: Layout) -> None:
-    """Restore the stack file from the checkout, as a killed test may have left it changed."""
+def nodes(layout: Layout) -> int:
+    """The number of MTA hosts that the stack file names; one if there is none yet."""
+    copy = layout.project / "stacks" / f"Pulumi.{STACK}.yaml"
+    config = yaml.safe_load(copy.read_text())["config"] if copy.exists() else {}
+    return int(config.get(f"{PROJECT}:mta", {}).get("nodes", 1))
+
+
+def take_settings(layout: Layout, nodes: int = 1) -> None:
+    """Restore the stack file from the checkout, as a killed test may have left it changed.
+
+    For several MTA hosts it is the same with what `several_nodes.yaml` says.
+    """
     copy = layout.project / "stacks" / f"Pulumi.{STACK}.yaml"
     # The state is encrypted with this salt, and a new file would get another.
     own = [line for line in copy.read_text().splitlines() if line.startswith("encryptionsalt:")]
     text = (layout.root / "stacks" / copy.name).read_text()
+    if nodes > 1:
+        for key, value in yaml.safe_load(_SEVERAL_NODES.read_text()).items():
+            text = put(text, ("config", f"{PROJECT}:{key}"), value)
+        text = put(text, ("config", f"{PROJECT}:mta", "nodes"), nodes)
     copy.write_text("".join(f"{line}\n" for line in own) + text)
 
 

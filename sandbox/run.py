@@ -19,7 +19,7 @@ from sandbox.engine import ensure_engine, real_providers
 from sandbox.files import fill
 from sandbox.image import ensure_image
 from sandbox.journey import Ping8, Step, letter, travel
-from sandbox.kumomta import KumoTree, ensure_tree
+from sandbox.kumomta import VARIABLE, KumoTree, ensure_tree
 from sandbox.layout import Layout
 from sandbox.machine import Site
 from sandbox.parts import STACK, Parts, require_up
@@ -76,7 +76,12 @@ class Sandbox:
     @property
     def ping8(self) -> Ping8:
         """PING8 with the current injection token."""
-        return Ping8(self.deployment, self.outputs["injection_token"], self.parts.trusted)
+        return self.ping8_at(self.outputs["injection_addresses"][0])
+
+    def ping8_at(self, address: str) -> Ping8:
+        """PING8, injecting at one address."""
+        name = self.deployment.settings.injection_host
+        return Ping8(name, address, self.outputs["injection_token"], self.parts.trusted)
 
     def send(self, recipient: str, *, sender: str | None = None) -> list[Step]:
         """One message's journey to a recipients' server that accepts mail."""
@@ -87,9 +92,9 @@ class Sandbox:
         return list(travel(one, deployment, self.ping8, self.world, resolver))
 
 
-def existing(layout: Layout, say: Say) -> Sandbox:
+def existing(layout: Layout, say: Say, nodes: int = 1) -> Sandbox:
     """Everything but the program: machine, network, DNS, ACME, the world, AWS."""
-    system.prepare(say)
+    system.prepare(say, (*system.NEEDS, *(system.SEVERAL_NODES if nodes > 1 else ())))
     claim.take(layout)
     if layout.backend.exists() and not cloud.endpoints(layout.daemons):
         say("the stand-in for AWS has ended, and its account with it: starting over")
@@ -97,12 +102,18 @@ def existing(layout: Layout, say: Say) -> Sandbox:
         claim.take(layout)
     layout.state.mkdir(mode=0o700, exist_ok=True)
     engine, image, tree = _ingredients(layout, say)
+    if nodes > 1 and not tree.real:
+        raise SandboxError(
+            f"--nodes {nodes} needs the real KumoMTA, and this machine has its stand-in alone, "
+            "which knows no other nodes: unpack the package kumomta for Ubuntu 22.04, and set "
+            f"{VARIABLE} to the folder with its sbin and share"
+        )
     say(f"hosts run {tree.label}")
     parts = Parts(layout)
     parts.authority.ensure()
     parts.net.up(world_addresses=(dns.SERVER, acme.ADDRESS, *world.addresses()))
     parts.names.publish("world", [*world.zones(), acme.zone(), cloud.zone()])
-    for server in (parts.names, parts.acme, parts.world):
+    for server in (parts.names, parts.acme, parts.world, parts.limits, parts.balancer):
         server.start()
     site = Site(image=image, kumomta=tree.path, trusted=parts.authority.certificate)
     endpoints = cloud.start(layout.daemons, cloud.settings_for(layout, site))
@@ -117,13 +128,19 @@ def existing(layout: Layout, say: Say) -> Sandbox:
 def standing(layout: Layout) -> Sandbox:
     """The sandbox that is up; parts that stopped are started again."""
     require_up(layout)
-    return existing(layout, lambda _text: None)
+    return existing(layout, lambda _text: None, program.nodes(layout))
 
 
-def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox:
-    """Starts everything that the stack needs, then runs `pulumi up`."""
-    sandbox = existing(layout, say)
-    program.take_settings(layout)
+def up(
+    layout: Layout, say: Say, *, nodes: int | None = None, engine_output: Say | None = None
+) -> Sandbox:
+    """Starts everything that the stack needs, then runs `pulumi up`.
+
+    Unless said otherwise there are as many MTA hosts as before: one at first.
+    """
+    nodes = nodes or program.nodes(layout)
+    sandbox = existing(layout, say, nodes)
+    program.take_settings(layout, nodes)
     operator.let_in(layout, sandbox.stack)
     # Before the deployment, so that the operators' commands work if it fails half-way.
     operator.introduce(layout, sandbox.stack, sandbox.parts.trusted)
@@ -138,14 +155,15 @@ def up(layout: Layout, say: Say, *, engine_output: Say | None = None) -> Sandbox
 
 def await_certificate(sandbox: Sandbox) -> None:
     """Wait until PING8 trusts the injection host's certificate, which is self-signed at first."""
-    ping8 = sandbox.ping8
-    try:
-        wait_until(ping8.trusts, "the certificate", seconds=_CERTIFICATE_SECONDS, every=0.5)
-    except SandboxError as error:
-        raise SandboxError(
-            f"{error}: PING8 does not trust the injection host's certificate; see "
-            "`ping8 sandbox logs mta-1 --unit ping8-certificate`"
-        ) from error
+    for host in sandbox.deployment.mta_hosts:
+        trusts = sandbox.ping8_at(host.address).trusts
+        try:
+            wait_until(trusts, "the certificate", seconds=_CERTIFICATE_SECONDS, every=0.5)
+        except SandboxError as error:
+            raise SandboxError(
+                f"{error}: PING8 does not trust the injection host's certificate; see "
+                f"`ping8 sandbox logs {host.name} --unit ping8-certificate`"
+            ) from error
 
 
 def deploy(sandbox: Sandbox, engine_output: Say | None = None) -> automation.UpResult:
@@ -178,7 +196,7 @@ def down(layout: Layout, say: Say) -> None:
         parts.hosts.volumes.delete(volume)
     say("stopping servers")
     cloud.stop(layout.daemons)
-    for server in (parts.world, parts.acme, parts.names):
+    for server in (parts.balancer, parts.limits, parts.world, parts.acme, parts.names):
         server.stop()
     parts.net.down()
     shutil.rmtree(layout.state, ignore_errors=True)

@@ -35,6 +35,7 @@ def _needs(of: str) -> tuple[Need, ...]:
 
 
 NEEDS = _needs("sandbox")
+SEVERAL_NODES = _needs("several nodes")
 TEST_NEEDS = _needs("tests")
 
 

@@ -81,6 +81,32 @@ class Network:
     """Public addresses to private ones."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The server in which MTA hosts count together; `users` are ACL rules, passwords in them."""
+
+    name: str
+    interface: Interface
+    port: int
+    users: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balancer:
+    """A network load balancer: an interface in each zone, and where it asks for a target's health.
+
+    `targets` are addresses and ports.
+    """
+
+    interfaces: tuple[Interface, ...]
+    port: int
+    targets: tuple[tuple[str, int], ...]
+    path: str
+    seconds: int
+    healthy: int
+    unhealthy: int
+
+
 class Hosts:
     """Effects on the machine. Each may be repeated; the second time changes nothing.
 
@@ -110,6 +136,12 @@ class Hosts:
 
     def delete_volume(self, volume_id: str) -> None:
         """Destroy the volume's content."""
+
+    def share_limits(self, limits: Limits | None) -> None:
+        """Serve the shared limits; None ends it."""
+
+    def balance(self, balancer: Balancer | None) -> None:
+        """Pass connections on to the targets that are healthy; None ends it."""
 
     def apply_network(self, network: Network) -> None:
         """Apply addresses, translation and security groups."""

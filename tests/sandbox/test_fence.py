@@ -94,3 +94,10 @@ def test_the_same_picture_gives_the_same_script() -> None:
     one = text(elastic={"203.0.113.5": "10.80.1.21", "203.0.113.4": "10.80.1.10"})
     other = text(elastic={"203.0.113.4": "10.80.1.10", "203.0.113.5": "10.80.1.21"})
     assert one == other
+
+
+def test_an_interface_without_groups_is_judged_by_the_other_side_alone() -> None:
+    balancer = Interface(name="eni-c", address="10.80.1.30", prefix=24)
+    script = render(Fence(vpc="10.80.0.0/16", interfaces=(MTA, balancer)), outside="o-*")
+    assert chain(script, "if_10_80_1_30_ingress") == ["ip saddr 0.0.0.0/0 accept", "counter drop"]
+    assert chain(script, "if_10_80_1_10_ingress") == ["counter drop"]

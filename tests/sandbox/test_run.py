@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import claim, engine, run, system
+from sandbox.kumomta import VARIABLE, KumoTree
 from sandbox.layout import Layout
 from sandbox.process import SandboxError
 
@@ -52,7 +53,7 @@ def test_a_sandbox_whose_aws_has_ended_goes_down_before_it_is_stood_up_again(
     def down(_layout: Layout, _say: run.Say) -> None:
         raise Gone
 
-    monkeypatch.setattr(system, "prepare", lambda _say: None)
+    monkeypatch.setattr(system, "prepare", lambda *_: None)
     monkeypatch.setattr(claim, "take", lambda _layout: None)
     monkeypatch.setattr(run, "down", down)
     layout = Layout(root=tmp_path)
@@ -61,3 +62,16 @@ def test_a_sandbox_whose_aws_has_ended_goes_down_before_it_is_stood_up_again(
     with pytest.raises(Gone):
         run.existing(layout, said.append)
     assert said == ["the stand-in for AWS has ended, and its account with it: starting over"]
+
+
+def test_several_nodes_need_the_real_kumomta(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = KumoTree(path=tmp_path, real=False)
+    monkeypatch.setattr(system, "prepare", lambda *_: None)
+    monkeypatch.setattr(claim, "take", lambda _layout: None)
+    monkeypatch.setattr(run, "_ingredients", lambda *_: (tmp_path, "image", tree))
+    with pytest.raises(SandboxError) as refused:
+        run.existing(Layout(root=tmp_path), lambda _text: None, nodes=2)
+    assert "\n" not in str(refused.value)
+    assert VARIABLE in str(refused.value)

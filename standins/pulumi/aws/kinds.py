@@ -100,7 +100,7 @@ class Kind(Traits, _Row):
     untag: Step | None = None
     outputs: dict[str, str] = {}
     refuse: tuple[Refuse, ...] = ()
-    settle: Literal["network", "dns"] | None = None
+    settle: Literal["network", "dns", "balancer"] | None = None
 
     @property
     def known(self) -> frozenset[str]:

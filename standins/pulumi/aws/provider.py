@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pulumi import _types
 from pulumi_aws import ProviderArgs
 
-from standins.pulumi.aws import machines, route53
+from standins.pulumi.aws import machines, route53, vpc_services
 from standins.pulumi.aws.functions import functions
 from standins.pulumi.aws.kinds import kinds
 from standins.pulumi.aws.resource import AwsResource
@@ -19,6 +19,8 @@ _ODD: Mapping[str, type[AwsResource]] = {
     "aws:ec2/instance:Instance": machines.Instance,
     "aws:ec2/networkInterface:NetworkInterface": machines.NetworkInterface,
     "aws:ec2/volumeAttachment:VolumeAttachment": machines.VolumeAttachment,
+    "aws:elasticache/replicationGroup:ReplicationGroup": vpc_services.ReplicationGroup,
+    "aws:lb/loadBalancer:LoadBalancer": vpc_services.LoadBalancer,
     "aws:route53/record:Record": route53.Record,
     "aws:s3/bucket:Bucket": machines.Bucket,
 }

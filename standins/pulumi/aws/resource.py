@@ -204,6 +204,8 @@ class AwsResource(Resource):
             self.world.apply_network()
         if self.table.settle == "dns":
             self.world.publish_dns()
+        if self.table.settle == "balancer":
+            self.world.balance()
 
     def _outputs(self, aws: Scope, identity: str, known: Properties) -> Properties:
         return self._complete(aws, {**known, **(self.found(aws, identity, known) or {})}, known)

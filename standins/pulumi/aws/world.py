@@ -1,12 +1,17 @@
 """Applies the account's state to the machine: all of it is read from the API each time."""
 
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from operator import itemgetter
 from typing import Any
 
 from standins.pulumi.aws.account import Account, Client, Coalesced
 from standins.pulumi.errors import ProviderError
-from standins.pulumi.hosts import Hosts, Interface, Network, Record, Rule, Zone
+from standins.pulumi.hosts import Balancer, Hosts, Interface, Network, Record, Rule, Zone
+
+BALANCER = "ELB "
+"""What the descriptions of a balancer's interfaces begin with; after it comes its ARN."""
+_ALIAS_TTL = 60
 
 
 class World:
@@ -17,6 +22,7 @@ class World:
         self.hosts = hosts
         self.apply_network = Coalesced(self._apply_network)
         self.publish_dns = Coalesced(self._publish_dns)
+        self.balance = Coalesced(self._balance)
 
     def _apply_network(self) -> None:
         clients = [
@@ -37,11 +43,21 @@ class World:
             self.hosts.apply_network(network_of(ec2, vpc))
 
     def _publish_dns(self) -> None:
-        zones = zones_of(self.account.client("route53", "us-east-1", paced=False))
+        aliases: dict[str, tuple[str, ...]] = {}
+        for region in self.account.regions("elbv2"):
+            clients = (self.account.client(name, region, paced=False) for name in ("elbv2", "ec2"))
+            aliases |= balancer_names(*clients)
+        zones = zones_of(self.account.client("route53", "us-east-1", paced=False), aliases)
         reverse: dict[str, str] = {}
         for region in self.account.regions("ec2"):
             reverse |= pointers_of(self.account.client("ec2", region, paced=False))
         self.hosts.publish_dns(zones, reverse)
+
+    def _balance(self) -> None:
+        for region in self.account.regions("elbv2"):
+            elb, ec2 = (self.account.client(name, region, paced=False) for name in ("elbv2", "ec2"))
+            for balancer in balancers_of(elb, ec2):
+                self.hosts.balance(balancer)
 
 
 def network_of(ec2: Client, vpc: str) -> Network:
@@ -86,8 +102,58 @@ def interface_of(described: dict[str, Any], cidr: str) -> Interface:
         address=primary,
         prefix=ip_network(cidr).prefixlen,
         secondary=tuple(address for address in addresses if address != primary),
-        groups=frozenset(group["GroupId"] for group in described["Groups"]),
+        # A network load balancer has none; moto knows no interface without one.
+        groups=frozenset()
+        if described["Description"].startswith(BALANCER)
+        else frozenset(group["GroupId"] for group in described["Groups"]),
     )
+
+
+def interfaces_named(ec2: Client, description: str) -> tuple[Interface, ...]:
+    """The interfaces with that description."""
+    asked = [{"Name": "description", "Values": [description]}]
+    return tuple(
+        interface_of(
+            found,
+            ec2.describe_subnets(SubnetIds=[found["SubnetId"]])["Subnets"][0]["CidrBlock"],
+        )
+        for found in ec2.describe_network_interfaces(Filters=asked)["NetworkInterfaces"]
+    )
+
+
+def balancers_of(elb: Client, ec2: Client) -> Iterator[Balancer]:
+    """Each network load balancer that has a listener."""
+    for found in elb.describe_load_balancers()["LoadBalancers"]:
+        arn = found["LoadBalancerArn"]
+        for listener in elb.describe_listeners(LoadBalancerArn=arn)["Listeners"]:
+            group = listener["DefaultActions"][0]["TargetGroupArn"]
+            (asked,) = elb.describe_target_groups(TargetGroupArns=[group])["TargetGroups"]
+            health = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+            targets = sorted((each["Target"]["Id"], each["Target"]["Port"]) for each in health)
+            yield Balancer(
+                interfaces=interfaces_named(ec2, f"{BALANCER}{arn}"),
+                port=listener["Port"],
+                targets=tuple(targets),
+                path=asked["HealthCheckPath"],
+                seconds=asked["HealthCheckIntervalSeconds"],
+                healthy=asked["HealthyThresholdCount"],
+                unhealthy=asked["UnhealthyThresholdCount"],
+            )
+
+
+def balancer_names(elb: Client, ec2: Client) -> dict[str, tuple[str, ...]]:
+    """The public addresses of each balancer, by its name."""
+    public = {
+        address.get("NetworkInterfaceId"): address["PublicIp"]
+        for address in ec2.describe_addresses()["Addresses"]
+    }
+    return {
+        found["DNSName"].lower(): tuple(
+            public[interface.name]
+            for interface in interfaces_named(ec2, f"{BALANCER}{found['LoadBalancerArn']}")
+        )
+        for found in elb.describe_load_balancers()["LoadBalancers"]
+    }
 
 
 def _rule(described: dict[str, Any]) -> Rule:
@@ -104,28 +170,33 @@ def _rule(described: dict[str, Any]) -> Rule:
     )
 
 
-def zones_of(route53: Client) -> list[Zone]:
-    """Every hosted zone with its record sets, except those its name server adds itself."""
+def zones_of(route53: Client, aliases: Mapping[str, tuple[str, ...]]) -> list[Zone]:
+    """Every hosted zone with its record sets, except those its name server adds itself.
+
+    An alias has the addresses of the name that it stands for.
+    """
     zones = route53.get_paginator("list_hosted_zones").paginate().build_full_result()
     return [
-        Zone(name=name, records=tuple(_records(route53, zone["Id"], name)))
+        Zone(name=name, records=tuple(_records(route53, zone["Id"], name, aliases)))
         for zone in zones["HostedZones"]
         for name in [zone["Name"].rstrip(".")]
     ]
 
 
-def _records(route53: Client, zone: str, name: str) -> list[Record]:
+def _records(
+    route53: Client, zone: str, name: str, aliases: Mapping[str, tuple[str, ...]]
+) -> list[Record]:
     pages = route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone)
     return [
         Record(
             name=item["Name"].rstrip("."),
             type=item["Type"],
-            ttl=item["TTL"],
-            values=tuple(value["Value"] for value in item["ResourceRecords"]),
+            ttl=item.get("TTL", _ALIAS_TTL),
+            values=tuple(value["Value"] for value in item.get("ResourceRecords", []))
+            or aliases.get(item["AliasTarget"]["DNSName"].rstrip(".").lower(), ()),
         )
         for item in pages.build_full_result()["ResourceRecordSets"]
         if not (item["Type"] in ("SOA", "NS") and item["Name"].rstrip(".") == name)
-        and not item.get("AliasTarget")
     ]
 
 

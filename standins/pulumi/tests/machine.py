@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from standins.pulumi.hosts import Hosts, Machine, Network, Zone
+from standins.pulumi.hosts import Balancer, Hosts, Limits, Machine, Network, Zone
 
 
 class RecordingHosts(Hosts):
@@ -14,6 +14,8 @@ class RecordingHosts(Hosts):
         self.network: Network | None = None
         self.zones: list[Zone] = []
         self.reverse: dict[str, str] = {}
+        self.limits: Limits | None = None
+        self.balancer: Balancer | None = None
         self.fails_to_launch = False
 
     def launch(self, machine: Machine) -> None:
@@ -42,6 +44,12 @@ class RecordingHosts(Hosts):
 
     def delete_volume(self, volume_id: str) -> None:
         self.acts.append(("delete", volume_id))
+
+    def share_limits(self, limits: Limits | None) -> None:
+        self.limits = limits
+
+    def balance(self, balancer: Balancer | None) -> None:
+        self.balancer = balancer
 
     def apply_network(self, network: Network) -> None:
         self.network = network

@@ -9,6 +9,7 @@ import pytest
 from standins.pulumi.service import Service
 from standins.pulumi.tests.aws.site import EIP, RECORD, SUBNET, VPC, make_zone
 from standins.pulumi.tests.engine import Engine, Made, Refused, error_of
+from standins.pulumi.tests.machine import RecordingHosts
 
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
 GROUP = "aws:lb/targetGroup:TargetGroup"
@@ -236,3 +237,37 @@ def test_an_alias_has_no_values_of_its_own(aws: Engine, place: Place, zone: str)
     balancer = aws.create(BALANCER, "way-in", place.balancer())
     with pytest.raises(Refused, match="with neither records nor ttl"):
         aws.check(RECORD, "a", {**_alias(zone, balancer), "ttl": 300})
+
+
+def test_the_machine_balances_at_the_elastic_ips_and_the_alias_leads_there(
+    aws: Engine, place: Place, service: Service, hosts: RecordingHosts
+) -> None:
+    balancer, *others = _everything(aws, place)
+    assert hosts.balancer is not None
+    assert hosts.balancer.targets == (("10.20.0.10", 443),)
+    assert (hosts.balancer.path, hosts.balancer.seconds) == ("/healthz", 10)
+    assert hosts.network is not None
+    public = {address.state["publicIp"] for address in place.addresses}
+    private = {interface.address for interface in hosts.balancer.interfaces}
+    assert set(hosts.network.elastic) == public
+    assert set(hosts.network.elastic.values()) == private
+    assert not any(interface.groups for interface in hosts.balancer.interfaces)
+    alias = {
+        "zoneId": make_zone(service, "mail.example.com"),
+        "name": "mta.mail.example.com",
+        "type": "A",
+        "aliases": [
+            {
+                "name": balancer.state["dnsName"],
+                "zoneId": balancer.state["zoneId"],
+                "evaluateTargetHealth": False,
+            }
+        ],
+    }
+    aws.create(RECORD, "alias", alias)
+    (zone,) = hosts.zones
+    assert {v for r in zone.records if r.name == "mta.mail.example.com" for v in r.values} == public
+    for made in reversed(others):
+        aws.delete(made)
+    aws.delete(balancer)
+    assert hosts.balancer is None

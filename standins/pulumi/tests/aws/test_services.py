@@ -11,6 +11,7 @@ from standins.pulumi.errors import ProviderError
 from standins.pulumi.properties import Properties, Secret
 from standins.pulumi.service import Service
 from standins.pulumi.tests.engine import Engine, Made, Refused, error_of
+from standins.pulumi.tests.machine import RecordingHosts
 
 ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/rolePolicy:RolePolicy"
@@ -262,13 +263,19 @@ def _limits(aws: Engine) -> list[Made]:
     ]
 
 
-def test_a_server_of_limits_has_a_name_for_its_primary_and_goes_with_its_users(aws: Engine) -> None:
+def test_a_server_of_limits_has_a_name_for_its_primary_and_goes_with_its_users(
+    aws: Engine, hosts: RecordingHosts
+) -> None:
     made = _limits(aws)
+    assert hosts.limits is not None
+    assert hosts.limits.name == made[-1].state["primaryEndpointAddress"]
+    assert hosts.limits.users == (f"default reset on ~* -@all +ping >{'p' * 16}",)
     assert str(made[-1].state["primaryEndpointAddress"]).startswith("master.limits.")
     assert all(aws.read(item) for item in made)
     for item in reversed(made):
         aws.delete(item)
     assert not any(aws.read(item) for item in made[1:])
+    assert hosts.limits is None
 
 
 def test_a_user_group_needs_a_user_named_default(aws: Engine) -> None:
