@@ -1,6 +1,7 @@
 """`ping8 drift`: how hosts differ from the releases that are live on them."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import typer
@@ -8,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.drain import since
+from ops.nodes import ask_all
 from ops.output import console
 from ops.ssh import ssh_json
 from ops.stack import HostAccess, read_deployment
@@ -19,15 +21,15 @@ _FIX = (
 
 
 def drift(stack: str, *, host: str | None, as_json: bool) -> None:
-    """Differences of files, modes, owners and units; status 1 if there are any."""
+    """Differences of files, modes, owners and units; status 1 if there are any, or no answer."""
     deployment = read_deployment(stack)
     hosts = [deployment.host(host)] if host else list(deployment.hosts.values())
-    answers = {access.name: _ask(access) for access in hosts}
+    answers = ask_all(hosts, _ask)
     if as_json:
         typer.echo(json.dumps(answers))
     else:
         _show(answers)
-    if any(answer["differences"] for answer in answers.values()):
+    if len(answers) < len(hosts) or any(answer["differences"] for answer in answers.values()):
         raise typer.Exit(1)
 
 
@@ -40,7 +42,7 @@ def _ask(access: HostAccess) -> dict[str, Any]:
     return answer
 
 
-def _show(answers: dict[str, dict[str, Any]]) -> None:
+def _show(answers: Mapping[str, Mapping[str, Any]]) -> None:
     rows = [(name, row) for name, answer in answers.items() for row in answer["differences"]]
     for name, answer in answers.items():
         if not answer["differences"]:

@@ -1,5 +1,6 @@
 """`ping8 send`: sends one message through the public URL and follows it to its final event."""
 
+import contextlib
 import email.message
 import email.utils
 import http.client
@@ -17,7 +18,7 @@ import typer
 
 from hostagent.text import printable_line
 from ops import receiver
-from ops.doctor.resolver import Resolver, servers_of
+from ops.doctor.resolver import LookupFailed, Resolver, servers_of
 from ops.find import joined, lines
 from ops.local import local_stack
 from ops.nodes import ask_all
@@ -113,7 +114,7 @@ def inject(deployment: Deployment, content: str, sender: str, recipient: str) ->
     )
     connection = http.client.HTTPConnection(name, timeout=_CONNECT)
     try:
-        plain = socket.create_connection((deployment.mta.address, _PORT), timeout=_CONNECT)
+        plain = _connect(deployment)
         context = ssl.create_default_context(cafile=local.authorities if local else None)
         connection.sock = context.wrap_socket(plain, server_hostname=name)
         connection.request(
@@ -131,6 +132,28 @@ def inject(deployment: Deployment, content: str, sender: str, recipient: str) ->
     if answer.status != 200 or '"fail_count":0' not in text.replace(" ", ""):
         raise UserError(f"https://{name}/api/inject/v1 answers {answer.status}: {text[:300]}")
     return f"{answer.status} {text[:300]}"
+
+
+def _connect(deployment: Deployment) -> socket.socket:
+    """To the only MTA host, or as PING8 to the balancer before several, by its name."""
+    addresses = [deployment.mta.address]
+    if len(deployment.mta_hosts) > 1:
+        addresses = _balancer(deployment)
+    for address in addresses[:-1]:
+        with contextlib.suppress(OSError):
+            return socket.create_connection((address, _PORT), timeout=_CONNECT)
+    return socket.create_connection((addresses[-1], _PORT), timeout=_CONNECT)
+
+
+def _balancer(deployment: Deployment) -> list[str]:
+    name = deployment.settings.injection_host
+    try:
+        addresses = Resolver(servers_of(deployment.stack)).addresses(name)
+    except LookupFailed as error:
+        raise UserError(f"{name}: no address: {error}; see `ping8 doctor`") from None
+    if not addresses:
+        raise UserError(f"{name}: DNS has no address; see `ping8 doctor`")
+    return addresses
 
 
 def follow(

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,7 +54,8 @@ class Deployment:
     """The outputs of a stack that operators' tools need; none is secret.
 
     `alarm_topic` is the SNS topic to which operators are subscribed, `limits_address` the name of
-    the server in which several MTA hosts count their limits.
+    the server in which several MTA hosts count their limits, `injection_addresses` what the name
+    for injection resolves to, and `target_group` the balancer's list of MTA hosts, if there is one.
     """
 
     stack: str
@@ -63,6 +64,8 @@ class Deployment:
     egress: Mapping[str, Egress]
     alarm_topic: str | None = None
     limits_address: str | None = None
+    injection_addresses: Sequence[str] = ()
+    target_group: str | None = None
 
     @property
     def mta(self) -> HostAccess:
@@ -101,6 +104,8 @@ class _Outputs:
     egress: dict[str, Egress]
     alarm_topic: str | None = None
     limits_address: str | None = None
+    injection_addresses: tuple[str, ...] = ()
+    target_group: str | None = None
 
 
 _OUTPUTS = TypeAdapter(_Outputs)
@@ -128,6 +133,8 @@ def from_outputs(stack: str, outputs: Mapping[str, Any]) -> Deployment:
         egress=found.egress,
         alarm_topic=found.alarm_topic,
         limits_address=found.limits_address,
+        injection_addresses=found.injection_addresses,
+        target_group=found.target_group,
     )
 
 

@@ -1,9 +1,10 @@
 """One examination: the deployment, the operator's options, and what checks query."""
 
+import contextlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ops.doctor.answers import Answers, Once
 from ops.doctor.bulk import RULES
@@ -12,6 +13,7 @@ from ops.doctor.host_answers import Dial, HostStatus
 from ops.doctor.reach import Reach
 from ops.doctor.resolver import Resolver
 from ops.stack import Deployment, Egress, HostAccess
+from policy.errors import UserError
 from policy.settings import Settings
 
 T = TypeVar("T")
@@ -68,6 +70,14 @@ class Case:
     def status(self, host: HostAccess) -> HostStatus:
         """What a host reports about itself."""
         return HostStatus.parse(self.ask(host, "status"))
+
+    def any_mta(self, *verb: str) -> Any:
+        """What one of the MTA hosts answers that are alike; the last one's error if none does."""
+        *others, last = self.deployment.mta_hosts
+        for host in others:
+            with contextlib.suppress(UserError):
+                return self.ask(host, *verb)
+        return self.ask(last, *verb)
 
     def dial(self, source: Egress, exchanger: str) -> Dial:
         """What an exchanger answers a source on its proxy."""

@@ -41,6 +41,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
 
     def agent(host: HostAccess, verb: Sequence[str], **more: object) -> Any:
         seen.append((host.name, list(verb)))
+        if ANSWERS[host.name].get("silent"):
+            raise UserError(f"{host.name} (192.0.2.10): no route")
         answers = {"rollback": REPORT, "status": KEPT, "drift": ANSWERS[host.name]}
         return json.loads(json.dumps(answers[verb[0]]))
 
@@ -142,3 +144,13 @@ def test_another_release_than_the_stack_pushed_is_a_difference(
     assert result.exit_code == 1
     row = json.loads(result.output)["proxy1"]["differences"][0]
     assert (row["kind"], row["what"]) == ("release", "ffffffffffffffff")
+
+
+def test_a_host_that_does_not_answer_hides_no_other_ones_drift(
+    asked: list[tuple[str, list[str]]],
+) -> None:
+    ANSWERS["mta"] = {"silent": True}
+    result = run("drift")
+    assert result.exit_code == 1
+    assert "warning: mta (192.0.2.10): no route" in result.stderr
+    assert "proxy1: matches release 0123456789abcdef" in result.stdout

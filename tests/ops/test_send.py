@@ -175,3 +175,29 @@ def test_a_host_that_is_not_trusted_is_one_line(
     monkeypatch.setattr(send, "local_stack", lambda _stack: None)
     with pytest.raises(UserError, match="certificate verify failed"):
         run()
+
+
+def test_several_nodes_are_reached_through_the_balancers_name(
+    nginx: Nginx, found: list[list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = {
+        name: replace(DEPLOYED.mta, name=name, address="192.0.2.1") for name in ("mta-1", "mta-2")
+    }
+    deployed = replace(DEPLOYED, hosts={**DEPLOYED.hosts, **hosts})
+    monkeypatch.setattr(send, "read_deployment", lambda _stack: deployed)
+    names = {NAME: ["127.0.0.2", "127.0.0.1"]}
+
+    class Names:
+        def __init__(self, _servers: object) -> None: ...
+
+        def addresses(self, name: str) -> list[str]:
+            return names[name]
+
+    monkeypatch.setattr(send, "Resolver", Names)
+    monkeypatch.setattr(send, "seen", lambda *_: {})
+    found += [[message("Reception", "Delivery")]]
+    run()
+    assert nginx.headers["path"] == "/api/inject/v1"
+    names[NAME] = []
+    with pytest.raises(UserError, match="DNS has no address"):
+        run()

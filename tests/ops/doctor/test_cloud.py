@@ -10,6 +10,7 @@ from ops.doctor.answers import Answers
 from ops.doctor.checks import cloud
 from ops.doctor.finding import Finding, Status
 from ops.stack import HostAccess
+from policy.errors import UserError
 from tests.examples import SMALL
 from tests.ops.doctor.case import case_of, found
 from tests.ops.doctor.deployment import deployment_of
@@ -77,3 +78,15 @@ def test_every_operator_must_have_confirmed(answer: dict[str, Any], status: Stat
 def test_a_topic_of_somebody_else_is_their_matter() -> None:
     theirs = replace(DEPLOYED, alarm_topic=None)
     assert found(case_of(theirs, only=("alarms",)), TOPIC) == {}
+
+
+def test_another_node_tells_what_one_that_is_down_cannot() -> None:
+    two = replace(DEPLOYED, hosts={**DEPLOYED.hosts, "mta-2": replace(DEPLOYED.mta, name="mta-2")})
+
+    def agent(host: HostAccess, _verb: Sequence[str]) -> Any:
+        if host.name == "mta-1":
+            raise UserError("mta-1: no route")
+        return {"topic": {"confirmed": 2, "pending": 0}}
+
+    case = replace(case_of(two, only=("alarms",)), ask=Answers(agent))
+    assert found(case, TOPIC)["alarms.subscriptions"].status is Status.PASS
