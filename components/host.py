@@ -67,6 +67,8 @@ class HostArgs:
     """The firewall's rules: a host that boots before them could not download its packages."""
     adopted: frozenset[str]
     checks: AccountChecks
+    balanced: bool = False
+    """Whether a balancer chooses this host."""
 
 
 class Host(pulumi.ComponentResource):
@@ -111,7 +113,9 @@ class Host(pulumi.ComponentResource):
             for identity in args.identities
         }
         profile = InstanceProfile(
-            name, InstanceProfileArgs(tags=args.tags), pulumi.ResourceOptions(parent=self)
+            name,
+            InstanceProfileArgs(tags=args.tags, balanced=args.balanced),
+            pulumi.ResourceOptions(parent=self),
         )
         associations = [address.association for address in public.values()]
         instance = self._instance(name, interface.id, profile, associations, args)

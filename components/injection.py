@@ -53,6 +53,8 @@ class Injection(pulumi.ComponentResource):
 
     addresses: Sequence[pulumi.Output[str]]
     """What the name resolves to."""
+    target_group: pulumi.Output[str] | None = None
+    """The balancer's list of MTA hosts."""
 
     def __init__(
         self, name: str, args: InjectionArgs, opts: pulumi.ResourceOptions | None = None
@@ -99,6 +101,7 @@ class Injection(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.routed)),
         )
         group = self._target_group()
+        self.target_group = group.arn
         for host, node in args.nodes.items():
             # By address, which a replacement of the instance keeps.
             aws.lb.TargetGroupAttachment(

@@ -16,6 +16,8 @@ class InstanceProfileArgs:
     """Inputs of the profile."""
 
     tags: Mapping[str, str]
+    balanced: bool
+    """Whether a balancer chooses this host."""
 
 
 class InstanceProfile(pulumi.ComponentResource):
@@ -23,7 +25,8 @@ class InstanceProfile(pulumi.ComponentResource):
 
     Creates:
     - an IAM role that EC2 may assume, and its instance profile
-    - a policy: send metrics of our namespace, and see whether an image still exists
+    - a policy: send metrics of our namespace, see whether an image still exists and, behind a
+      balancer, whether that chooses the host
     """
 
     name: pulumi.Output[str]
@@ -42,7 +45,10 @@ class InstanceProfile(pulumi.ComponentResource):
             opts=child,
         )
         metrics = aws.iam.RolePolicy(
-            f"{name}-metrics", role=role.name, policy=json.dumps(_METRICS), opts=child
+            f"{name}-metrics",
+            role=role.name,
+            policy=json.dumps(_policy(balanced=args.balanced)),
+            opts=child,
         )
         profile = aws.iam.InstanceProfile(
             f"{name}-profile", role=role.name, tags=named(args.tags, name), opts=child
@@ -64,15 +70,17 @@ _ASSUME = {
 }
 
 _METRICS = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Action": "cloudwatch:PutMetricData",
-            "Resource": "*",
-            "Condition": {"StringEquals": {"cloudwatch:namespace": load().namespace}},
-        },
-        # EC2 knows no permission for one image (Service Authorization Reference).
-        {"Effect": "Allow", "Action": "ec2:DescribeImages", "Resource": "*"},
-    ],
+    "Effect": "Allow",
+    "Action": "cloudwatch:PutMetricData",
+    "Resource": "*",
+    "Condition": {"StringEquals": {"cloudwatch:namespace": load().namespace}},
 }
+
+
+def _policy(*, balanced: bool) -> dict[str, object]:
+    # AWS knows no permission for one image or one target group (Service Authorization Reference).
+    looks = ["ec2:DescribeImages"]
+    if balanced:
+        looks.append("elasticloadbalancing:DescribeTargetHealth")
+    see = [{"Effect": "Allow", "Action": action, "Resource": "*"} for action in looks]
+    return {"Version": "2012-10-17", "Statement": [_METRICS, *see]}

@@ -23,6 +23,7 @@ def outputs(settings: Settings, platform: MailPlatform) -> dict[str, Any]:
         "records_to_publish": [publication.as_dict() for publication in in_short(settings)],
         "alarm_topic": platform.alarm_topic,
         **({"limits_address": platform.limits} if platform.limits is not None else {}),
+        **_balancer(platform),
         "releases": {name: release.release_id for name, release in platform.releases.items()},
         "log_in": {
             name: pulumi.Output.concat("ssh ", LOGIN_USER, "@", host.primary_address)
@@ -33,6 +34,11 @@ def outputs(settings: Settings, platform: MailPlatform) -> dict[str, Any]:
         "webhook_token": platform.credentials.webhook_token,
         "injection_token": platform.credentials.injection_token,
     }
+
+
+def _balancer(platform: MailPlatform) -> dict[str, Any]:
+    group = platform.injection.target_group
+    return {} if group is None else {"target_group": group}
 
 
 def _host(settings: Settings, platform: MailPlatform, name: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The whole platform of one environment."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 
@@ -184,6 +184,7 @@ class MailPlatform(pulumi.ComponentResource):
             VolumeArgs(name="logs", gib=mta.log_gib),
         )
         args = self._host_args(host, mta, mta.subnet_of(host), (identity,), volumes)
+        args = replace(args, balanced=mta.nodes > 1)
         return MtaHost(f"{self._name}-{host}", args, self._child)
 
     def _injection(

@@ -1,6 +1,7 @@
-"""Verb `cloud`: what AWS says, by the host's role, of its image and of the alarms' topic.
+"""Verb `cloud`: what AWS says, by the host's role, of its image, the alarms' topic and targets.
 
-`cloud --region REGION [--image ID] [--topic ARN]`; the image is the instance's own unless named.
+`cloud --region REGION [--image ID] [--topic ARN] [--targets ARN]`; the image is the instance's own
+unless named, targets are those of a balancer.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from hostagent.metrics.cloudwatch import Credentials, SendError, credentials, im
 
 _SECONDS = 15.0
 """A person waits for the answer; the timer of metrics has less patience."""
-_VERSIONS = {"ec2": "2016-11-15", "sns": "2010-03-31"}
+_VERSIONS = {"ec2": "2016-11-15", "elasticloadbalancing": "2015-12-01", "sns": "2010-03-31"}
 _GONE = "InvalidAMIID."
 """`NotFound`, `Unavailable` (EC2 API Reference, Error codes)."""
 
@@ -28,6 +29,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--region", required=True)
     parser.add_argument("--image")
     parser.add_argument("--topic")
+    parser.add_argument("--targets")
     options = parser.parse_args(arguments)
     try:
         keys = credentials(limit=_SECONDS)
@@ -38,6 +40,8 @@ def run(arguments: list[str]) -> int:
         found: dict[str, Any] = {"image": _image(options.image or image(limit=_SECONDS), call)}
         if options.topic:
             found["topic"] = _topic(options.topic, call)
+        if options.targets:
+            found["targets"] = _targets(options.targets, call)
     except SendError as error:
         print(f"ping8: {error}", file=sys.stderr)
         return 1
@@ -60,6 +64,21 @@ def _topic(topic: str, call: Call) -> dict[str, Any]:
     if status != 200 or not {"Pending", "Confirmed"} <= counts.keys():
         return {"error": _code(text)}
     return {"pending": int(counts["Pending"]), "confirmed": int(counts["Confirmed"])}
+
+
+def _targets(group: str, call: Call) -> dict[str, str]:
+    """The state of each target by its address."""
+    fields = {"Action": "DescribeTargetHealth", "TargetGroupArn": group}
+    status, text = call("elasticloadbalancing", fields)
+    if status != 200:
+        return {"error": _code(text)}
+    return dict(_target(each) for each in re.findall(r"<member>(.*?)</member>", text, re.DOTALL))
+
+
+def _target(text: str) -> tuple[str, str]:
+    found = (re.search(rf"<{name}>([\w.-]+)</{name}>", text) for name in ("Id", "State"))
+    address, state = (each[1] if each else "" for each in found)
+    return address, state
 
 
 def _code(text: str) -> str:

@@ -1,6 +1,8 @@
-"""Verb `dial`: talks to a mail exchanger as an egress source does, or to a proxy as kumod does.
+"""Verb `dial`: talks to a mail exchanger as an egress source does, or as kumod does to a proxy or
+to the server of the shared limits.
 
-`dial --exchanger HOST --source-address PRIVATE --ehlo NAME`, or `dial --proxy ADDRESS --port N`.
+`dial --exchanger HOST --source-address PRIVATE --ehlo NAME`, `dial --proxy ADDRESS --port N`, or
+`dial --limits HOST --port N`.
 """
 
 import argparse
@@ -9,6 +11,7 @@ import json
 import re
 import smtplib
 import socket
+import ssl
 from typing import Any
 
 _SECONDS = 10.0
@@ -21,16 +24,19 @@ def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="ping8-agent dial")
     parser.add_argument("--exchanger")
     parser.add_argument("--proxy")
+    parser.add_argument("--limits")
     parser.add_argument("--source-address", default="0.0.0.0")  # noqa: S104 - any source
     parser.add_argument("--ehlo", default=socket.gethostname())
     parser.add_argument("--port", type=int, default=25)
     options = parser.parse_args(arguments)
     if options.proxy:
         answer = socks(options.proxy, options.port)
+    elif options.limits:
+        answer = limits(options.limits, options.port)
     elif options.exchanger:
         answer = dial(options.exchanger, options.port, options.source_address, options.ehlo)
     else:
-        parser.error("say --exchanger or --proxy")
+        parser.error("give --exchanger, --proxy or --limits")
     print(json.dumps(answer), flush=True)
     return 0
 
@@ -85,3 +91,20 @@ def socks(address: str, port: int) -> dict[str, Any]:
         return {**answer, "error": f"no SOCKS5 answer: {said.hex() or 'nothing'}"}
     way = "asks for a password" if said[1] == _PASSWORD else "asks for no password"
     return {**answer, "connected": True, "said": f"SOCKS5, {way}"}
+
+
+def limits(name: str, port: int, context: ssl.SSLContext | None = None) -> dict[str, Any]:
+    """Whether a Valkey server answers over TLS, by a certificate for its name; without log-in."""
+    context = context or ssl.create_default_context()
+    try:
+        with (
+            socket.create_connection((name, port), timeout=_SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=name) as connection,
+        ):
+            connection.sendall(b"PING\r\n")
+            said = connection.recv(100).decode("utf-8", "replace").strip()
+    except OSError as error:
+        return {"connected": False, "error": str(error) or type(error).__name__}
+    if not said.startswith(("+PONG", "-NOAUTH")):
+        return {"connected": False, "error": f"no answer of a Valkey server: {said or 'nothing'}"}
+    return {"connected": True, "said": "it answers over TLS"}

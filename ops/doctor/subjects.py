@@ -67,6 +67,10 @@ def _issued(case: Case) -> list[Door]:
     return _mta_name(case) if case.settings.certificate.kind == "acme" else []
 
 
+def _several(case: Case) -> bool:
+    return len(case.deployment.mta_hosts) > 1
+
+
 def _name(thing: HostAccess | Egress | ProxyHost | SenderDomain | Brand) -> str:
     return thing.name
 
@@ -84,6 +88,25 @@ IMAGES = About[HostAccess](things=lambda case: case.deployment.hosts.values(), n
 MTA = About[HostAccess](things=lambda case: case.deployment.mta_hosts, name=_name, together=True)
 MTA_NAME = About[Door](things=_mta_name, name=lambda door: door.name)
 """The MTA as PING8 and the world reach it."""
+NODE_NAME = About[Door](
+    things=lambda case: _mta_name(case) if _several(case) else [], name=lambda door: door.name
+)
+"""The same, of several."""
+NODES = About[HostAccess](
+    things=lambda case: case.deployment.mta_hosts if _several(case) else [],
+    name=_name,
+    together=True,
+)
+"""Several MTA hosts, by what they report."""
+BALANCER = About[str](
+    things=lambda case: [case.settings.injection_host] if _several(case) else [], name=str
+)
+"""The name for injection, if a balancer is behind it."""
+TARGETS = About[str](
+    things=lambda case: [case.deployment.target_group] if case.deployment.target_group else [],
+    name=lambda arn: arn.rpartition(":")[2],
+)
+"""The balancer's list of MTA hosts."""
 ISSUED = About[Door](things=_issued, name=lambda door: door.name)
 """The same, if an authority issues its certificate."""
 ZONE = About[str](things=lambda case: [case.settings.zone], name=str)

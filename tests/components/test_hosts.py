@@ -26,6 +26,12 @@ def test_a_host_may_send_metrics_of_our_namespace_and_look_at_images_alone() -> 
         assert (images["Effect"], images["Action"]) == ("Allow", "ec2:DescribeImages")
 
 
+def test_a_host_behind_a_balancer_may_also_look_at_its_targets() -> None:
+    looks = policy(shapes.program("two-nodes"), "mail-mta-2-metrics")[-1]
+    assert looks["Action"] == "elasticloadbalancing:DescribeTargetHealth"
+    assert len(policy(shapes.program("two-nodes"), "mail-proxy-1-metrics")) == 2
+
+
 def test_every_host_has_its_own_profile() -> None:
     instances = shapes.program("many-sources").of_type("Instance")
     profiles = {item.inputs["iamInstanceProfile"] for item in instances}

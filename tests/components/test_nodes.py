@@ -123,7 +123,10 @@ def test_the_second_node_brings_the_balancer_and_replaces_nothing() -> None:
         "mail-injection-target-mta-1",
     }
     assert "mail-injection-balancer" in added
-    assert {name for name in changed if "mta-1" in name} == {"mail-release-mta-1-push"}
+    assert {name for name in changed if "mta-1" in name} == {
+        "mail-mta-1-metrics",
+        "mail-release-mta-1-push",
+    }
     assert "mail-injection-a" in changed
 
 

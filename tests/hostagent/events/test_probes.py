@@ -6,6 +6,7 @@ import http.server
 import json
 import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from hostagent import dial, public_keys
 from hostagent.__main__ import _OTHERS
 from hostagent.events import probe
+from tests.ops.doctor.tls_server import Authority
 
 Talk = Callable[[socket.socket], None]
 
@@ -125,6 +127,34 @@ def test_what_is_no_socks_proxy_is_not_taken_for_one(answer: bytes) -> None:
     found = socks(answer)
     assert not found["connected"]
     assert found["error"].startswith("no SOCKS5 answer")
+
+
+@pytest.mark.parametrize(
+    ("said", "connected"),
+    [
+        (b"-NOAUTH Authentication required.\r\n", True),
+        (b"+PONG\r\n", True),
+        (b"HTTP/1.1 400 Bad Request\r\n", False),
+        (b"", False),
+    ],
+)
+def test_the_server_of_shared_limits_is_known_by_its_answer_over_tls(
+    said: bytes, connected: bool, tmp_path: Path
+) -> None:
+    authority = Authority.make(tmp_path)
+    serves = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serves.load_cert_chain(authority.issue(host="localhost"))
+
+    def talk(plain: socket.socket) -> None:
+        with contextlib.suppress(OSError), serves.wrap_socket(plain, server_side=True) as tls:
+            assert tls.recv(10) == b"PING\r\n"
+            tls.sendall(said)
+
+    with server(talk) as port:
+        trusting = ssl.create_default_context(cafile=authority.ca_file)
+        assert dial.limits("localhost", port, trusting)["connected"] == connected
+    with server(talk) as port:
+        assert "certificate" in dial.limits("localhost", port)["error"]
 
 
 # Keys -------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Literal
 
 import boto3
+import moto
 import pytest
 
 from hostagent import cloud
@@ -35,6 +36,7 @@ def run(
     *arguments: str,
     ec2: tuple[int, str] = (200, AVAILABLE),
     sns: tuple[int, str] = (200, COUNTS),
+    targets: tuple[int, str] = (200, ""),
 ) -> tuple[dict[str, Any], list[Mapping[str, str]]]:
     asked: list[Mapping[str, str]] = []
 
@@ -43,7 +45,7 @@ def run(
     ) -> tuple[int, str]:
         assert (region, keys) == ("eu-central-1", KEYS)
         asked.append(fields)
-        return {"ec2": ec2, "sns": sns}[service]
+        return {"ec2": ec2, "sns": sns, "elasticloadbalancing": targets}[service]
 
     monkeypatch.setattr(cloud, "ask", ask)
     monkeypatch.setattr(cloud, "credentials", lambda **_: KEYS)
@@ -131,3 +133,33 @@ def test_calls_are_signed_as_awss_own_library_signs_them_and_answered(
         assert request[2]["Authorization"] == signature(service, request, body, KEYS)
     assert cloud.run([*options, "ami-0123456789abcdef0"]) == 0
     assert json.loads(capsys.readouterr().out)["image"]["state"] == "gone"
+
+
+GROUP = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/mail/0123456789abcdef"
+
+
+def test_the_state_of_each_target_is_found_by_its_address(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with moto.mock_aws():
+        elb = boto3.client("elbv2", region_name="eu-central-1")
+        ec2 = boto3.client("ec2", region_name="eu-central-1")
+        vpc = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+        made = elb.create_target_group(
+            Name="mail", Protocol="TCP", Port=443, VpcId=vpc, TargetType="ip"
+        )
+        group = made["TargetGroups"][0]["TargetGroupArn"]
+        elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "10.8.0.4", "Port": 443}])
+        bodies: list[bytes] = []
+        elb.meta.events.register(
+            "response-received", lambda response_dict, **_: bodies.append(response_dict["body"])
+        )
+        told = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    expected = {each["Target"]["Id"]: each["TargetHealth"]["State"] for each in told}
+    text = bodies[-1].decode()
+    found, asked = run(monkeypatch, capsys, "--targets", GROUP, targets=(200, text))
+    assert found["targets"] == expected
+    assert set(expected) == {"10.8.0.4"}
+    assert asked[-1] == {"Action": "DescribeTargetHealth", "TargetGroupArn": GROUP}
+    found, _ = run(monkeypatch, capsys, "--targets", GROUP, targets=refused("AccessDenied"))
+    assert found["targets"] == {"error": "AccessDenied"}
