@@ -47,7 +47,7 @@ def measure(kind: str, size: int) -> None:
     program = run(MINIMAL | {"domains": domains})
     worked = time.process_time() - worked
     kinds = Counter(item.type for item in program)
-    push = program.one("Command", "mail-release-mta-push").inputs["stdin"]
+    push = program.one("Command", "mail-release-mta-1-push").inputs["stdin"]
     state = len(push) + len(json.dumps(program.outputs["settings"]["domains"]))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(

@@ -18,7 +18,7 @@ SMALL = {
     "operators": {"cidrs": ["198.51.100.0/28"]},
     "webhook": {"url": "https://app.example.com/api/kumo/events"},
 }
-_FACTS = HostFacts(name="mta", instance_id="i-0123456789abcdef0", volumes=(), sizes=())
+_FACTS = HostFacts(name="mta-1", instance_id="i-0123456789abcdef0", volumes=(), sizes=())
 
 
 def main() -> None:

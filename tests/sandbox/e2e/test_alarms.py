@@ -62,14 +62,14 @@ def test_a_spool_that_fills_warns_and_then_alarms_before_kumod_refuses(
     sandbox_up: Sandbox,
 ) -> None:
     tell(sandbox_up)
-    assert state(sandbox_up, "mta-disk-critical-spool") == "OK"
+    assert state(sandbox_up, "mta-1-disk-critical-spool") == "OK"
     with filled(sandbox_up, free_percent=12):
         found = metrics(sandbox_up)
         assert 10 < found["disk_free_percent", "spool"] < 15
         assert found["kumod_accepting",] == 1
         tell(sandbox_up)
-        assert state(sandbox_up, "mta-disk-warning-spool") == "ALARM"
-        assert state(sandbox_up, "mta-disk-critical-spool") == "ALARM"
+        assert state(sandbox_up, "mta-1-disk-warning-spool") == "ALARM"
+        assert state(sandbox_up, "mta-1-disk-critical-spool") == "ALARM"
         assert len(sandbox_up.send("reader@accept.example")) > 0
 
 
@@ -88,7 +88,7 @@ def test_a_receiver_that_dies_alarms_by_the_events_that_wait(sandbox_up: Sandbox
     alarms = {**raw_setting(sandbox_up, "alarms"), "eventBacklog": 2}
     with settings(sandbox_up, {"alarms": alarms}):
         changes = deploy(sandbox_up)
-        assert set(changes) == {"mail-alarms-mta-event-backlog", "mail-alarms-dashboard"}
+        assert set(changes) == {"mail-alarms-mta-1-event-backlog", "mail-alarms-dashboard"}
         behave(sandbox_up.layout.world, Behaviour(mode=Mode.RESET))
         try:
             for number in range(3):
@@ -96,7 +96,7 @@ def test_a_receiver_that_dies_alarms_by_the_events_that_wait(sandbox_up: Sandbox
                 assert sandbox_up.ping8.inject(one)[0] == 200
             tell(sandbox_up)
             assert metrics(sandbox_up)["event_backlog",] > 2
-            assert state(sandbox_up, "mta-event-backlog") == "ALARM"
+            assert state(sandbox_up, "mta-1-event-backlog") == "ALARM"
         finally:
             behave(sandbox_up.layout.world, Behaviour())
 

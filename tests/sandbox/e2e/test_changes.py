@@ -21,7 +21,7 @@ from tests.sandbox.e2e.deploying import (
 
 pytestmark = pytest.mark.sandbox
 
-MTA_PUSH = "mail-release-mta-push"
+MTA_PUSH = "mail-release-mta-1-push"
 
 
 def arrives(sandbox: Sandbox) -> bool:

@@ -153,7 +153,7 @@ def test_drift_is_fixed_and_replaced_files_are_kept(
     on(hasty, "mta-1", "sh", "-euc", f"{script}; echo '# by hand' >> {SITE}")
     drift = on(hasty, "mta-1", AGENT, "drift", check=False)
     assert SITE in drift
-    assert set(deploy(hasty)) == {"mail-release-mta-push", "mail-release-proxy-1-push"}
+    assert set(deploy(hasty)) == {"mail-release-mta-1-push", "mail-release-proxy-1-push"}
     assert on(hasty, "mta-1", "cat", SITE) == content
     backup = on(hasty, "mta-1", "grep", "-rl", "# by hand", "/opt/ping8/backup")
     assert backup.endswith(SITE)

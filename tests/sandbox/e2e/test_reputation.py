@@ -51,7 +51,7 @@ def test_a_blocked_address_is_critical_until_an_operator_acknowledges_it(
     for number in range(ENOUGH):
         assert send(sandbox_up, f"reader{number}@block.example") == "SpamBlock"
     assert look(sandbox_up) == 1
-    assert state(sandbox_up, "mta-reputation-refusals") == "ALARM"
+    assert state(sandbox_up, "mta-1-reputation-refusals") == "ALARM"
 
     source = sandbox_up.deployment.egress["proxy-default"]
     _, said = ping8("status")

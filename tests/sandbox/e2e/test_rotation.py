@@ -27,7 +27,7 @@ pytestmark = pytest.mark.sandbox
 SENDERS = ("news@news.ping8.test", "offers@shop.ping8.test")
 """A domain with its own keys, RSA and Ed25519, and one with its brand's."""
 WISHES = command.Wishes(brand=None, domain=None, leaked=False, every=None, yes=True, as_json=True)
-PUSH = "mail-release-mta-push"
+PUSH = "mail-release-mta-1-push"
 
 
 @dataclass
@@ -98,7 +98,7 @@ def stack_file(sandbox_up: Sandbox) -> Iterator[Path]:
 
 def _forget_keys(sandbox: Sandbox) -> None:
     """kumod caches keys for five minutes; a rotation leaves it an hour."""
-    on(sandbox, "mta", "systemctl", "restart", "kumomta")
+    on(sandbox, "mta-1", "systemctl", "restart", "kumomta")
     health.require_healthy(sandbox.deployment, sandbox.hosts)
 
 
