@@ -1,5 +1,6 @@
 """`ping8 drain`: takes an MTA host out of service, and hands over what it holds."""
 
+import itertools
 import json
 import sys
 import time
@@ -23,6 +24,8 @@ _EACH = 2.0
 _LIMIT = 120.0
 _LOST = 5
 """So many steps in a row may fail: the host may be restarting."""
+_REFRESH = 15
+"""After so many steps it asks again who can take over: another node may drain by now."""
 _WINDOW = 30
 _CANCELS = 10
 _COUNTS = {
@@ -68,6 +71,8 @@ def drain(stack: str, name: str, *, reason: str, last_node: bool, yes: bool, as_
             f"{name}: no other MTA host can take injections{why}; PING8 could send nothing until "
             "you take the drain back. --last-node does it anyway"
         )
+    for why in unable if able else ():
+        typer.echo(f"ping8: warning: {why}; it takes nothing over", err=True)
     confirm(_meaning(name, able), yes=yes)
     answer = empty(access, others, reason=reason, quiet=as_json)
     typer.echo(json.dumps(answer) if as_json else f"{name} is empty. {_next(stack, name)}")
@@ -88,8 +93,8 @@ def empty(
             last = _on_terminal(access, others)
     except KeyboardInterrupt:
         typer.echo(
-            f"\n{access.name} keeps draining, but no more queues are transferred. Run the command "
-            "again to continue, or with --back to take it back.",
+            f"\n{access.name} keeps draining, but no more queues are transferred. `ping8 drain "
+            f"{access.name}` continues, and with --back takes it back.",
             err=True,
         )
         raise
@@ -101,12 +106,17 @@ def take_back(stack: str, name: str, *, reason: str, yes: bool, as_json: bool) -
     access = mta_host(read_deployment(stack), name)
     confirm(f"{name} takes injections again; mail that has not left it yet stays on it.", yes=yes)
     answer = undo(access, reason)
-    left = answer["counts"]["leaving"]
     if as_json:
         typer.echo(json.dumps(answer))
         return
+    if answer["counts"] is None:
+        typer.echo(
+            f"{name} drains no more, and takes injections when kumod answers ({answer['waits']}). "
+            "Run this again then: it cancels transfers that have begun."
+        )
+        return
     typer.echo(f"{name} takes injections again.")
-    if left:
+    if left := answer["counts"]["leaving"]:
         typer.echo(f"{left:,} messages are still on their way to other nodes, which is harmless.")
 
 
@@ -115,7 +125,7 @@ def undo(access: HostAccess, reason: str) -> Any:
     words = ["drain", "back", "--by", operator(), "--reason", reason]
     answer = ssh_json(access, words)
     for _ in range(_CANCELS):
-        if not answer["counts"]["leaving"]:
+        if answer["counts"] and not answer["counts"]["leaving"]:
             break
         time.sleep(_EACH)
         answer = ssh_json(access, words)
@@ -176,21 +186,25 @@ def _steps(access: HostAccess, others: Sequence[HostAccess]) -> Iterator[Mapping
     """Each step's answer; the last one is done."""
     able, _ = ready(others)
     lost = 0
-    while True:
+    for number in itertools.count(1):
         words = [word for host in able for word in ("--to", host.private_address)]
         try:
             answer = ssh_json(access, ["drain", "step", *words], limit=_LIMIT)
         except UserError as error:
             lost += 1
             if lost == _LOST:
-                raise UserError(f"{error}; it keeps draining: run the command again") from None
+                raise UserError(
+                    f"{error}; it keeps draining, and `ping8 drain {access.name}` continues"
+                ) from None
             answer = {"counts": None, "waits": str(error), "done": False, "away": []}
         else:
             lost = 0
+            if answer["draining"] is None:
+                raise UserError(f"{access.name}: somebody took the drain back")
         yield answer
         if answer["done"]:
             return
-        if answer["away"] or not able:
+        if answer["away"] or not able or number % _REFRESH == 0:
             able, _ = ready(others)
         time.sleep(_EACH)
 

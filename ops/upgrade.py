@@ -30,10 +30,13 @@ def upgrade(stack: str, *, yes: bool, as_json: bool) -> None:
             f"stack {stack!r} has one MTA host, which nobody can replace while it drains; use "
             f"`{engine.up_command(stack)}`"
         )
-    _, unable = drain.ready(nodes)
+    begun = [node for node in nodes if _was_begun(node)]
+    _, unable = drain.ready([node for node in nodes if node not in begun])
     if unable:
         raise UserError(f"{'; '.join(unable)}; an upgrade begins when each MTA host is healthy")
-    hosts = [host for host in _in_order(deployment) if _changes(stack, host)]
+    hosts = [
+        host for host in _in_order(deployment, begun) if host in begun or _changes(stack, host)
+    ]
     if hosts:
         targets = [word for host in hosts for word in ("--target", target(host.name))]
         if not engine.run(stack, "preview", *targets):
@@ -57,9 +60,19 @@ def target(host: str) -> str:
     return f"**::mail-release-{host}-push"
 
 
-def _in_order(deployment: Deployment) -> list[HostAccess]:
-    """Proxy hosts first: an MTA host's health includes them."""
-    return sorted(deployment.hosts.values(), key=lambda host: host.role == "mta")
+def _was_begun(node: HostAccess) -> bool:
+    """Whether an upgrade that was interrupted left this host draining."""
+    try:
+        mark = ssh_json(node, ["drain", "show"])["draining"]
+    except UserError:
+        return False
+    return mark is not None and mark["reason"] == _REASON
+
+
+def _in_order(deployment: Deployment, begun: Sequence[HostAccess]) -> list[HostAccess]:
+    """Proxy hosts first: an MTA host's health includes them; then what drains already."""
+    hosts = deployment.hosts.values()
+    return sorted(hosts, key=lambda host: (host.role == "mta", host not in begun))
 
 
 def _changes(stack: str, host: HostAccess) -> bool:
@@ -73,6 +86,11 @@ def _one(
     is_node = host.role == "mta"
     if is_node:
         others = [node for node in nodes if node.name != host.name]
+        _, unable = drain.ready(others)
+        if unable:
+            raise UserError(
+                f"{'; '.join(unable)}: {host.name} was left alone.{_way_back(stack, done)}"
+            )
         drain.empty(host, others, reason=_REASON, quiet=quiet)
     if not engine.run(stack, "up", "--target", target(host.name), "--skip-preview", "--yes"):
         drained = (
@@ -92,11 +110,15 @@ def _one(
 
 def _wait(stack: str, host: HostAccess, done: Sequence[str]) -> None:
     """Until a balancer would choose the host again."""
+    why = "it takes no injections"
     for _ in range(_HEALTHY):
-        if ssh_json(host, ["drain", "show"])["healthy"]:
-            return
+        try:
+            if ssh_json(host, ["drain", "show"])["healthy"]:
+                return
+        except UserError as error:
+            why = str(error)
         time.sleep(_EACH)
-    raise UserError(f"{host.name}: it takes no injections after its push.{_way_back(stack, done)}")
+    raise UserError(f"{host.name}, after its push: {why}.{_way_back(stack, done)}")
 
 
 def _way_back(stack: str, done: Sequence[str]) -> str:

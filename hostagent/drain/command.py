@@ -74,10 +74,13 @@ def begin(node: Node, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def step(node: Node, options: argparse.Namespace) -> dict[str, Any]:
-    """Does what is to do now; says what the drain waits for, and whether it is done."""
+    """Does what is to do now; says what the drain waits for, and whether it is done.
+
+    Nothing, if somebody took the drain back.
+    """
     found = draining.read(node.layout)
     if found is None:
-        raise AgentError("this node does not drain", "run `ping8 drain` for it")
+        return _answer(node, None, waits="", done=False, away=[])
     targets, away = _targets(node, options.to)
     try:
         held = node.counts()
@@ -103,7 +106,10 @@ def _settled(node: Node, before: Counts) -> bool:
 def back(node: Node, options: argparse.Namespace) -> dict[str, Any]:
     """Takes injections again, and what has not left yet returns to its queues."""
     draining.end(node.layout)
-    held = node.counts()
+    try:
+        held = node.counts()
+    except WebError as error:
+        return _answer(node, None, waits=f"kumod: {error}")
     _do(node, Step(cancel=tuple(held.transfers)), options.reason or "the drain was taken back")
     return _answer(node, held)
 

@@ -10,8 +10,9 @@ from typer.testing import CliRunner, Result
 
 from ops import drain
 from ops.main import build
-from ops.stack import HostAccess
+from ops.stack import Deployment, HostAccess
 from policy.errors import UserError
+from tests.examples import SMALL, settings_of
 from tests.ops.hosts import access
 
 MARK = {"since": 1_796_000_000, "by": "ann", "reason": "resize", "refusing": True}
@@ -57,7 +58,9 @@ class Fleet:
         return [host for host in self.hosts.values() if host.role == "mta"]
 
     def host(self, name: str) -> HostAccess:
-        return self.hosts[name]
+        return Deployment(
+            stack="prod", settings=settings_of(SMALL), hosts=self.hosts, egress={}
+        ).host(name)
 
     def ssh_json(self, host: HostAccess, verb: list[str], **_options: object) -> Any:
         self.asked.append((host.name, verb))
@@ -66,6 +69,7 @@ class Fleet:
             answer = {"step": self.steps, "back": self.backs}[verb[1]].pop(0)
         elif verb[1] == "show":
             answer = self.shows.get(host.name, answer)
+            answer = answer() if callable(answer) else answer
         if isinstance(answer, BaseException):
             raise answer
         return answer
@@ -135,6 +139,26 @@ def test_a_node_that_is_unhealthy_or_away_cannot_take_over(
     assert "mta-2" in str(ping8("mta-1").exception)
 
 
+def test_a_node_that_cannot_take_over_is_named_if_another_can(fleet: Fleet, ping8: Ping8) -> None:
+    fleet.hosts["mta-3"] = node("mta-3", "10.8.0.13")
+    fleet.shows = {"mta-3": UserError("mta-3 (198.18.0.1): no SSH connection")}
+    result = ping8("mta-1")
+    assert result.exit_code == 0
+    assert "warning: mta-3 (198.18.0.1): no SSH connection; it takes nothing over" in result.stderr
+    assert fleet.asked[-1][1] == ["drain", "step", "--to", "10.8.0.12"]
+
+
+def test_an_unknown_host_and_the_only_one_are_refused_before_anything_is_asked_of_them(
+    fleet: Fleet, ping8: Ping8
+) -> None:
+    assert "mta-9" in str(ping8("mta-9").exception)
+    del fleet.hosts["mta-2"]
+    said = str(ping8("mta-1").exception)
+    assert "PING8 could send nothing" in said
+    assert "--last-node" in said
+    assert fleet.asked == []
+
+
 def test_a_single_node_refuses_at_once_and_waits_until_its_mail_is_sent(
     fleet: Fleet, ping8: Ping8
 ) -> None:
@@ -162,6 +186,30 @@ def test_nodes_are_asked_again_if_one_takes_nothing(fleet: Fleet, ping8: Ping8) 
     assert fleet.verbs("mta-3") == ["show", "show", "show"]
 
 
+def test_a_node_that_begins_to_drain_itself_gets_nothing_more(fleet: Fleet, ping8: Ping8) -> None:
+    fleet.hosts["mta-3"] = node("mta-3", "10.8.0.13")
+    fleet.steps = [step("the other nodes to take messages", leaving=1) for _ in range(20)]
+    fleet.steps.append(step())
+    answers = iter([{"draining": None, "healthy": True}] * 2)
+    fleet.shows = {"mta-3": lambda: next(answers, {"draining": MARK, "healthy": False})}
+    assert ping8("mta-1").exit_code == 0
+    steps = [verb for host, verb in fleet.asked if host == "mta-1"]
+    assert steps[1][3:] == ["10.8.0.12", "--to", "10.8.0.13"]
+    assert steps[-1][3:] == ["10.8.0.12"]
+
+
+def test_a_drain_that_somebody_took_back_ends_the_command(fleet: Fleet, ping8: Ping8) -> None:
+    back: dict[str, Any] = {
+        "draining": None,
+        "counts": None,
+        "waits": "",
+        "done": False,
+        "away": [],
+    }
+    fleet.steps = [step("mail to be transferred", mail=1), back]
+    assert str(ping8("mta-1").exception) == "mta-1: somebody took the drain back"
+
+
 def test_stopping_says_that_it_keeps_draining(fleet: Fleet, ping8: Ping8) -> None:
     fleet.steps = [step("mail to be transferred", mail=1), KeyboardInterrupt()]
     result = ping8("mta-1")
@@ -176,6 +224,13 @@ def test_a_drain_is_taken_back_until_nothing_is_on_its_way(fleet: Fleet, ping8: 
     assert result.exit_code == 0
     assert fleet.verbs("mta-1") == ["back"] * 3
     assert "takes injections again" in result.output
+
+
+def test_a_drain_is_taken_back_while_kumod_is_away(fleet: Fleet, ping8: Ping8) -> None:
+    fleet.backs = [{"draining": None, "counts": None, "waits": "kumod: refused"}] * 11
+    result = ping8("mta-1", "--back")
+    assert result.exit_code == 0
+    assert "takes injections when kumod answers (kumod: refused)" in result.output
 
 
 def test_json_is_one_line_with_the_seconds(fleet: Fleet, ping8: Ping8) -> None:

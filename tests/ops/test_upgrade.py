@@ -97,7 +97,7 @@ def test_a_host_that_stays_unhealthy_stops_the_upgrade(
     sick = {"draining": None, "healthy": False}
     monkeypatch.setattr(upgrade, "ssh_json", lambda *_: sick)
     said = str(ping8().exception)
-    assert "mta-1: it takes no injections after its push" in said
+    assert "mta-1, after its push: it takes no injections" in said
     assert "begin mta-2" not in stack.told
 
 
@@ -130,3 +130,32 @@ def test_a_single_node_is_upgraded_by_pulumi_alone(
     found = ping8().exception
     assert isinstance(found, UserError)
     assert "pulumi up -s prod" in str(found)
+
+
+def test_an_upgrade_that_was_interrupted_goes_on_with_the_host_that_drains(
+    stack: Stack, ping8: Callable[[], Result]
+) -> None:
+    begun = {"draining": MARK | {"reason": "upgrade"}, "healthy": False}
+    answers = iter([begun])
+    stack.fleet.shows = {"mta-2": lambda: next(answers, {"draining": None, "healthy": True})}
+    stack.unchanged = {"proxy-1", "mta-2"}
+    result = ping8()
+    assert result.exit_code == 0, result.output
+    # Its release may be there already: what is left is to take the drain back.
+    assert stack.told[1:] == [
+        *("begin mta-2", "step mta-2", "up mta-2", "back mta-2"),
+        *("begin mta-1", "step mta-1", "up mta-1", "back mta-1"),
+    ]
+
+
+def test_no_host_is_drained_while_another_one_is_sick(
+    stack: Stack, ping8: Callable[[], Result]
+) -> None:
+    well, sick = {"draining": None, "healthy": True}, {"draining": None, "healthy": False}
+    # Two looks before the upgrade, and one after the push.
+    answers = iter([well] * 3)
+    stack.fleet.shows = {"mta-1": lambda: next(answers, sick)}
+    stack.unchanged = {"proxy-1"}
+    said = str(ping8().exception)
+    assert "mta-1 is unhealthy: mta-2 was left alone. To go back: ping8 rollback" in said
+    assert "begin mta-2" not in stack.told

@@ -190,8 +190,19 @@ def test_taking_it_back_cancels_transfers_and_removes_the_marks(
     assert not node.layout.live(REFUSING).exists()
 
 
-def test_a_node_that_does_not_drain_takes_no_step(ask: Any) -> None:
-    assert "does not drain" in ask("step", status=1)
+def test_a_drain_is_taken_back_while_kumod_is_away(
+    ask: Any, node: Node, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask("begin", "--at-once")
+    assert main(["back"], Node(node.layout, "http://127.0.0.1:9", node.nginx, node.outbox)) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["draining"], answer["counts"]) == (None, None)
+    assert "Connection refused" in answer["waits"]
+
+
+def test_a_node_that_does_not_drain_takes_no_step(ask: Any, kumod: Kumod) -> None:
+    answer = ask("step")
+    assert (answer["draining"], answer["done"], kumod.asked) == (None, False, [])
 
 
 def test_a_policy_for_one_node_has_nowhere_to_transfer_to(ask: Any, node: Node) -> None:
