@@ -1,4 +1,4 @@
-"""`ping8 upgrade`: pushes new releases to one host after the other, each MTA host drained."""
+"""`ping8 upgrade`: updates one host after the other, each MTA host drained."""
 
 import json
 import time
@@ -38,8 +38,9 @@ def upgrade(stack: str, *, yes: bool, as_json: bool) -> None:
         host for host in _in_order(deployment, begun) if host in begun or _changes(stack, host)
     ]
     if hosts:
-        targets = [word for host in hosts for word in ("--target", target(host.name))]
-        if not engine.run(stack, "preview", *targets):
+        if not engine.run(
+            stack, "preview", *(word for host in hosts for word in targets(host.name))
+        ):
             raise UserError("`pulumi preview` failed; fix what it reports. Nothing was changed")
         names = ", ".join(host.name for host in hosts)
         confirm(f"One after the other, each MTA host drained before: {names}.", yes=yes)
@@ -55,9 +56,10 @@ def upgrade(stack: str, *, yes: bool, as_json: bool) -> None:
         typer.echo("Every host has the release of the stack file.")
 
 
-def target(host: str) -> str:
-    """The resource that pushes a host's release, as Pulumi's `--target` takes it."""
-    return f"**::mail-release-{host}-push"
+def targets(host: str) -> list[str]:
+    """A host's own resources, such as its instance, and its push, as options of Pulumi."""
+    names = (f"**::mail-{host}-*", f"**::mail-release-{host}-push")
+    return [word for name in names for word in ("--target", name)]
 
 
 def _was_begun(node: HostAccess) -> bool:
@@ -76,7 +78,7 @@ def _in_order(deployment: Deployment, begun: Sequence[HostAccess]) -> list[HostA
 
 
 def _changes(stack: str, host: HostAccess) -> bool:
-    words = ("preview", "--target", target(host.name), "--expect-no-changes")
+    words = ("preview", *targets(host.name), "--expect-no-changes")
     return not engine.run(stack, *words, quiet=True)
 
 
@@ -92,7 +94,7 @@ def _one(
                 f"{'; '.join(unable)}: {host.name} was left alone.{_way_back(stack, done)}"
             )
         drain.empty(host, others, reason=_REASON, quiet=quiet)
-    if not engine.run(stack, "up", "--target", target(host.name), "--skip-preview", "--yes"):
+    if not engine.run(stack, "up", *targets(host.name), "--skip-preview", "--yes"):
         drained = (
             f" {host.name} still drains: `ping8 drain {host.name} --back --stack {stack}` when it "
             "is well."
@@ -100,25 +102,27 @@ def _one(
             else ""
         )
         raise UserError(
-            f"{host.name}: the push failed, and the host went back to the release before it (see "
-            f"the lines above).{drained}{_way_back(stack, done)}"
+            f"{host.name}: its update failed (see the lines above; after a failed push a host goes "
+            f"back to the release before it).{drained}{_way_back(stack, done)}"
         )
     if is_node:
-        drain.undo(host, _REASON)
-        _wait(stack, host, [*done, host.name])
+        _take_back(stack, host, [*done, host.name])
 
 
-def _wait(stack: str, host: HostAccess, done: Sequence[str]) -> None:
-    """Until a balancer would choose the host again."""
-    why = "it takes no injections"
+def _take_back(stack: str, host: HostAccess, done: Sequence[str]) -> None:
+    """Waits for the host, which may boot, ends its drain, and until a balancer would choose it."""
+    why, begun = "it takes no injections", True
     for _ in range(_HEALTHY):
         try:
+            if begun:
+                drain.undo(host, _REASON)
+                begun = False
             if ssh_json(host, ["drain", "show"])["healthy"]:
                 return
         except UserError as error:
             why = str(error)
         time.sleep(_EACH)
-    raise UserError(f"{host.name}, after its push: {why}.{_way_back(stack, done)}")
+    raise UserError(f"{host.name}, after its update: {why}.{_way_back(stack, done)}")
 
 
 def _way_back(stack: str, done: Sequence[str]) -> str:
