@@ -181,7 +181,7 @@ def test_a_resolver_that_lags_behind_warns() -> None:
 
 def test_a_network_that_blocks_dns_leaves_it_unknown() -> None:
     with serving(ZONE) as resolver:
-        asked = Resolver([resolver], seconds=0.2, authority_port=closed_port())
+        asked = Resolver([resolver], seconds=1.0, authority_port=closed_port())
         (found,) = domain_transport.authoritative(DOMAIN, case_of(DEPLOYED, asked))
     assert found.status is Status.UNKNOWN
 
