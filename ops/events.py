@@ -3,7 +3,7 @@
 import datetime
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from hostagent.text import printable_line
 from ops.nodes import NOT_DONE, ask_all, items, total
 from ops.output import confirm
 from ops.ssh import ssh_json
-from ops.stack import read_deployment
+from ops.stack import HostAccess, read_deployment
 from policy.errors import UsageError
 
 _LIST_SECONDS = 600
@@ -50,7 +50,7 @@ def list_events(stack: str, choice: Choice, *, limit: int, as_json: bool) -> Non
         typer.echo(json.dumps(found))
         return
     for event in found["events"]:
-        typer.echo(_line(event))
+        typer.echo(_on(event, hosts) + _line(event))
     typer.echo(f"{found['count']} in the {found['source']}, {len(found['events'])} shown", err=True)
 
 
@@ -101,7 +101,7 @@ def reconcile(stack: str, first: str | None, *, as_json: bool) -> None:
         typer.echo(json.dumps(found))
     else:
         for message in found["messages"]:
-            typer.echo(_unknown(message))
+            typer.echo(_on(message, hosts) + _unknown(message))
         typer.echo(
             f"{found['received']} received: {found['settled']} have a final event, "
             f"{found['waiting']} still queued, {found['unknown']} with an unknown outcome",
@@ -141,6 +141,11 @@ def _filters(choice: Choice) -> list[str]:
         for value in values:
             words += [option, value]
     return words
+
+
+def _on(found: Mapping[str, Any], hosts: Sequence[HostAccess]) -> str:
+    """Where it is, if there are several hosts."""
+    return f"{found['host']}  " if len(hosts) > 1 else ""
 
 
 def _line(event: dict[str, Any]) -> str:

@@ -36,10 +36,11 @@ def inbox(stack: str, *, host: str | None, show: str | None, as_json: bool) -> N
             typer.echo(f"{name.capitalize()}: {found[name]}")
         typer.echo(f"\n{found['text']}")
         return
-    table = Table("time (UTC)", "host", "from", "to", "subject", "id", box=None)
+    several = ["host"] if len(hosts) > 1 else []
+    table = Table("time (UTC)", *several, "from", "to", "subject", "id", box=None)
     for message in found["messages"]:
         time = datetime.datetime.fromtimestamp(message["time"], datetime.UTC)
-        words = (message["host"], message["from"], message["to"], message["subject"])
+        words = (message[name] for name in (*several, "from", "to", "subject"))
         table.add_row(f"{time:%Y-%m-%d %H:%M}", *map(escape, words), message["id"])
     console().print(table)
     typer.echo(f"{found['count']} in the inbox, {len(found['messages'])} shown", err=True)

@@ -62,24 +62,31 @@ def show(stack: str, criteria: Criteria, *, by: str, as_json: bool) -> None:
         typer.echo(f"and {len(rows) - _SHOWN} more (--json lists all)")
     for name, count in sorted(found["ready"].items(), key=lambda item: -item[1]):
         typer.echo(f"being sent now, {name}: {count:,}")
-    for line in _rules(found):
-        typer.echo(line)
+    for kind, one in _rules(found):
+        typer.echo(_rule(kind, one, several=len(found["hosts"]) > 1))
 
 
-def _rules(found: Mapping[str, Any], begins: str = "") -> Iterator[str]:
-    """One line for each active suspension or bounce whose id begins with this."""
+def _rules(found: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each active suspension or bounce, and its kind."""
     for kind in ("suspended", "bounces"):
         for one in found[kind]:
-            if not one["id"].startswith(begins):
-                continue
-            meant = ", ".join(
-                f"{_NAMES.get(name, name)} {one[name]}"
-                for name in ("domain", "tenant", "campaign")
-                if one.get(name)
-            )
-            left = f", {one['duration']} left" if one.get("duration") else ""
-            place = f" on {one['host']}" if len(found.get("hosts", ())) > 1 else ""
-            yield f"{kind} {one['id'][:8]}{place}: {meant or 'ALL QUEUES'}: {one['reason']}{left}"
+            yield kind, one
+
+
+def _rule(kind: str, one: Mapping[str, Any], *, several: bool) -> str:
+    meant = ", ".join(
+        f"{_NAMES.get(name, name)} {one[name]}"
+        for name in ("domain", "tenant", "campaign")
+        if one.get(name)
+    )
+    left = f", {one['duration']} left" if one.get("duration") else ""
+    place = f" on {one['host']}" if several else ""
+    return f"{kind} {one['id'][:8]}{place}: {meant or 'ALL QUEUES'}: {one['reason']}{left}"
+
+
+def _alike(kind: str, one: Mapping[str, Any]) -> tuple[object, ...]:
+    """What the rules of one command have in common on all hosts; each has its own id."""
+    return kind, *(one.get(name) for name in ("domain", "tenant", "campaign", "reason"))
 
 
 def _listed(access: HostAccess) -> dict[str, Any]:
@@ -180,33 +187,37 @@ def act(
     verb += ["--by", operator()]
     # New mail may come to each host, so it holds on all of them.
     answers = ask_all(hosts, lambda host: ssh_json(host, verb), without=NOT_DONE)
-    ids = [one for done in answers.values() for one in done.get("ids") or [done["id"]]]
+    each = [done.get("ids") or [done["id"]] for done in answers.values()]
+    ids = [one for some in each for one in some]
     count = total(answers.values(), "messages")
     if as_json:
         typer.echo(json.dumps({"ids": ids, "messages": count, "hosts": answers}))
         return
     typer.echo(f"{kind} is active for {for_}: {count:,} messages")
-    for one in ids:
+    # Of one host: an id ends it on all.
+    for one in each[0]:
         typer.echo(f"To end it: ping8 queue resume {one[:8]} --stack {stack}")
 
 
 def resume(stack: str, which: str, *, reason: str, yes: bool, as_json: bool) -> None:
-    """Ends a suspension, or a bounce for new mail, once the operator has seen which."""
-    hosts = read_deployment(stack).mta_hosts
-    answers = ask_all(hosts, _listed)
-    meant = list(_rules(_joined(answers), which))
+    """Ends a suspension, or a bounce for new mail, on every host, once the operator has seen it."""
+    hosts = {host.name: host for host in read_deployment(stack).mta_hosts}
+    rules = list(_rules(_joined(ask_all([*hosts.values()], _listed))))
+    wanted = {_alike(kind, one) for kind, one in rules if one["id"].startswith(which)}
+    meant = [(kind, one) for kind, one in rules if _alike(kind, one) in wanted]
     if not meant:
         raise UserError(f"{which}: no suspension or bounce has an id that begins with this")
-    confirm("\n".join(["This ends:", *meant]), yes=yes)
-    verb = ["queue", "resume", "--id", which, "--reason", reason, "--by", operator()]
-    has = (
-        host for host in hosts if host.name in answers and any(_rules(answers[host.name], which))
-    )
-    access = next(has)
-    done: Any = ssh_json(access, verb)
+    lines = [_rule(kind, one, several=len(hosts) > 1) for kind, one in meant]
+    confirm("\n".join(["This ends:", *lines]), yes=yes)
+    words = ["--reason", reason, "--by", operator()]
+    done = [
+        ssh_json(hosts[one["host"]], ["queue", "resume", "--id", one["id"], *words])
+        for _, one in meant
+    ]
     if as_json:
-        typer.echo(json.dumps(done))
+        typer.echo(json.dumps({**done[0], "all": [each["resumed"] for each in done]}))
         return
-    typer.echo(f"{done['was']} {done['resumed'][:8]} has ended")
-    if done["was"] == "suspend":
+    for each in done:
+        typer.echo(f"{each['was']} {each['resumed'][:8]} has ended")
+    if any(each["was"] == "suspend" for each in done):
         typer.echo("Each message is sent at its next attempt, by the brand's retry interval.")

@@ -61,6 +61,8 @@ def headline(refused: Refused, deployment: Deployment) -> str:
     """Who refuses what, how much and since when."""
     source = deployment.egress.get(refused["source"])
     where = f" ({source.public}, {source.ehlo})" if source else ""
+    if len(deployment.mta_hosts) > 1 and "host" in refused:
+        where += f" on {refused['host']}"
     return (
         f"{refused['provider']} refuses {refused['source']}{where}: "
         f"{refused['for_good']:,} permanent and {refused['for_now']:,} temporary refusals, "

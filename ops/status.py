@@ -109,8 +109,8 @@ def shown(
 ) -> RenderableType:
     """Refusals for reputation, then the hosts, the worst first: all metrics, or one screen."""
     parts: list[RenderableType] = [
-        reputation.shown(answer["reputation"], deployment)
-        for answer in answers.values()
+        reputation.shown([{"host": name, **one} for one in answer["reputation"]], deployment)
+        for name, answer in answers.items()
         if answer.get("reputation")
     ]
     hosts = [_host(name, answer, deployment, every_metric) for name, answer in answers.items()]

@@ -32,6 +32,7 @@ class By(StrEnum):
     brand = "brand"
     campaign = "campaign"
     source = "source"
+    host = "host"
 
 
 def register(app: typer.Typer) -> None:

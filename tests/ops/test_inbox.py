@@ -39,4 +39,5 @@ def test_lists_and_shows(monkeypatch: pytest.MonkeyPatch, show: str | None) -> N
     assert result.exit_code == 0, result.output
     assert asked == [["inbox", "--show", show] if show else ["inbox"]]
     assert "[bold]Confirm[/]" in result.output
+    assert "host" not in result.output
     assert ("Hello" if show else "7 in the inbox, 1 shown") in result.output

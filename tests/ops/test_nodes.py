@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ops import events, find, inbox, queue
+from ops import events, find, inbox, queue, reputation
 from ops.main import build
 from ops.nodes import ask_all
 from ops.stack import Deployment, HostAccess
@@ -32,7 +32,7 @@ def deployment() -> Deployment:
 
 @pytest.fixture(autouse=True)
 def stack(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (events, find, inbox, queue):
+    for module in (events, find, inbox, queue, reputation):
         monkeypatch.setattr(module, "read_deployment", lambda _stack: deployment())
 
 
@@ -77,6 +77,7 @@ def test_events_of_all_nodes_are_listed_by_time(monkeypatch: pytest.MonkeyPatch)
     found = json.loads(run("events", "list", "--json").output)
     assert found["count"] == 3
     assert [event["host"] for event in found["events"]] == ["mta-10", "mta-2", "mta-1"]
+    assert run("events", "list").stdout.splitlines()[0].startswith("mta-10  2026-11-30 ")
 
 
 def test_a_suspension_holds_on_every_node(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +97,24 @@ def test_a_suspension_holds_on_every_node(monkeypatch: pytest.MonkeyPatch) -> No
     done = run("queue", "suspend", "--domain", "b.test", "--reason", "why", "--yes")
     assert "3 messages in 3 queues" in done.output + done.stderr
     assert {host for host, verb in asked if verb == "suspend"} == set(NODES)
-    assert done.output.count("To end it: ") == 3
+    assert done.output.count("To end it: ") == 1
+
+
+def test_one_id_ends_a_suspension_on_every_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[tuple[str, str]] = []
+
+    def ssh_json(host: HostAccess, verb: list[str], **_options: object) -> object:
+        if verb[1] == "resume":
+            ended.append((host.name, verb[3]))
+            return {"resumed": verb[3], "was": "suspend"}
+        held = {"id": f"{host.name}-id", "domain": "b.test", "reason": "why", "duration": "1h"}
+        other = {**held, "id": f"{host.name}-other", "domain": "c.test"}
+        return {"queues": [], "ready": {}, "suspended": [held, other], "bounces": []}
+
+    monkeypatch.setattr(queue, "ssh_json", ssh_json)
+    done = run("queue", "resume", "mta-2-id", "--reason", "over", "--yes")
+    assert sorted(ended) == sorted((host, f"{host}-id") for host in NODES)
+    assert "suspended mta-10-i on mta-10: domain b.test: why" in done.output + done.stderr
 
 
 def step(kind: str, time: int, **more: object) -> dict[str, object]:
@@ -150,6 +168,31 @@ def test_a_message_is_one_over_all_nodes_that_it_moved_through(
     found = json.loads(run("find", what, "--json").stdout)
     assert (found["count"], len(found["messages"])) == (1, 1)
     assert found["messages"][0]["hosts"] == ["mta-1", "mta-2", "mta-10"]
+
+
+def test_mail_to_people_and_refusals_are_shown_with_their_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mail = {"id": "1", "time": 1_796_000_000, "from": "a", "to": "b", "subject": "c"}
+    refused = {
+        "open": True, "acknowledged": None, "provider": "google", "source": "out-1", "for_good": 1,
+        "for_now": 0, "first": 1_796_000_000, "last": 1_796_000_000, "words": "no", "link": "",
+    }  # fmt: skip
+
+    def ssh_json(host: HostAccess, verb: list[str], **_options: object) -> object:
+        some = host.name == "mta-2"
+        if verb[0] == "inbox":
+            return {"count": 1, "messages": [mail]} if some else {"count": 0, "messages": []}
+        return {"refusals": [refused] if some else []}
+
+    monkeypatch.setattr(inbox, "ssh_json", ssh_json)
+    monkeypatch.setattr(reputation, "ssh_json", ssh_json)
+    monkeypatch.setenv("COLUMNS", "200")
+    assert [line.split()[:3] for line in run("inbox").stdout.splitlines()] == [
+        ["time", "(UTC)", "host"],
+        ["2026-11-30", "00:53", "mta-2"],
+    ]
+    assert "google refuses out-1 on mta-2: 1 permanent" in run("reputation", "list").stdout
 
 
 def test_one_message_of_the_inbox_needs_its_host(monkeypatch: pytest.MonkeyPatch) -> None:

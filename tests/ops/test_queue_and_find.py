@@ -149,7 +149,7 @@ def test_a_suspension_is_ended_by_its_id(ping8: Ping8) -> None:
     assert "This ends:\nsuspended abcdef01: domain yahoo.com: slow, 1h left\n" in result.output
     assert [verb[1] for verb in asked] == ["list"]
     asked, result = ping8("queue", "resume", "abcdef01", "--yes", answers=answers)
-    assert asked[1][:4] == ["queue", "resume", "--id", "abcdef01"]
+    assert asked[1][:4] == ["queue", "resume", "--id", "abcdef0123456789"]
     assert "suspend abcdef01 has ended\n" in result.output
     asked, result = ping8("queue", "resume", "ff", "--yes", answers=answers)
     assert "ff: no suspension or bounce" in str(result.exception)

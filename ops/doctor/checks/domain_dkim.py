@@ -115,21 +115,25 @@ def same_key(selector: Selector, case: Case) -> Finding:
         published, _ = _look(selector, case)
     except BadRecord:
         return unknown(_NO_KEY)
-    keys = case.ask(case.deployment.mta, "public-keys")
     name = f"{selector.domain.key_owner}/{selector.name}"
     push = fixes.push(case.deployment)
-    if name not in keys:
-        path = f"{DKIM_KEYS}/{name}.key"
-        return failed("no key on the MTA host", expected=path, fix=push)
-    key = serialization.load_der_public_key(base64.b64decode(keys[name]))
-    on_host = key.public_bytes_raw() if isinstance(key, ed25519.Ed25519PublicKey) else _rsa_der(key)
-    if on_host == published.key:
-        return passed("the published key matches the host's")
-    return failed(
-        "the published key differs from the host's",
-        expected="the host's key",
-        fix=f"{_fix(selector, case)}; if the key was changed on the host: {push}",
-    )
+    for host in case.deployment.mta_hosts:
+        keys = case.ask(host, "public-keys")
+        if name not in keys:
+            path = f"{DKIM_KEYS}/{name}.key"
+            return failed(f"no key on {host.name}", expected=path, fix=push)
+        if _on_host(keys[name]) != published.key:
+            return failed(
+                f"the published key differs from the one on {host.name}",
+                expected="the host's key",
+                fix=f"{_fix(selector, case)}; if the key was changed on the host: {push}",
+            )
+    return passed("the published key matches the host's")
+
+
+def _on_host(public: str) -> bytes:
+    key = serialization.load_der_public_key(base64.b64decode(public))
+    return key.public_bytes_raw() if isinstance(key, ed25519.Ed25519PublicKey) else _rsa_der(key)
 
 
 @check("domain.dkim-length", SELECTORS)
