@@ -1,7 +1,7 @@
 """The table of metrics as CloudWatch alarms, with a topic and a dashboard."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from components.dashboard import dashboard_body, query_dimensions
 from components.tagging import named
 from policy.metrics import Planned, load, planned_alarms
 from policy.metrics.model import Read
+from policy.metrics.plan import shared_zones
 from policy.settings import Settings
 
 _COMPARISONS = {
@@ -19,7 +20,7 @@ _COMPARISONS = {
     "above": "GreaterThanThreshold",
     "at-least": "GreaterThanOrEqualToThreshold",
 }
-_EC2 = "AWS/EC2"
+_EC2, _BALANCER = "AWS/EC2", "AWS/NetworkELB"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,8 @@ class AlarmsArgs:
     instance_ids: Mapping[str, pulumi.Input[str]]
     pushed: Sequence[pulumi.Resource]
     role_names: Mapping[str, pulumi.Input[str]]
+    balancer: Mapping[str, pulumi.Input[str]]
+    """The load balancer's dimensions; none of one MTA host alone."""
     tags: Mapping[str, str]
 
 
@@ -43,8 +46,9 @@ class Alarms(pulumi.ComponentResource):
     Creates:
     - an SNS topic with a subscription for each e-mail address, unless a topic is configured;
       the MTA hosts may count who confirmed
-    - a CloudWatch alarm for each row of the table, on each host, volume, provider and source
-    - the composite alarm for mail that is not flowing
+    - a CloudWatch alarm for each row of the table, on each host, volume, provider and source, and
+      on the load balancer
+    - the composite alarms for mail that is not flowing, and for a lost zone
     - the environment's dashboard
     """
 
@@ -65,8 +69,11 @@ class Alarms(pulumi.ComponentResource):
         self.subscribed = self._counted(name) if ours else None
         planned = planned_alarms(args.settings)
         alarms = {one.key: self._alarm(one) for one in planned}
-        composite = self._composite(planned, alarms)
-        arns = [composite.arn, *(alarm.arn for alarm in alarms.values())]
+        composites = [self._not_flowing(planned, alarms), *self._lost_zones(alarms)]
+        arns = [
+            *(composite.arn for composite in composites),
+            *(alarm.arn for alarm in alarms.values()),
+        ]
         dashboard = aws.cloudwatch.Dashboard(
             f"{name}-dashboard",
             dashboard_name=aws_name(args.settings),
@@ -147,8 +154,8 @@ class Alarms(pulumi.ComponentResource):
         if planned.expression is None:
             ((_, read),) = reads.items()
             return {
-                "namespace": _EC2 if read.ec2 else load().namespace,
-                "metric_name": read.ec2 or read.metric,
+                "namespace": _namespace(read),
+                "metric_name": read.name,
                 "dimensions": self._dimensions(planned, read),
                 "statistic": read.statistic,
                 "period": planned.period,
@@ -178,27 +185,56 @@ class Alarms(pulumi.ComponentResource):
     def _dimensions(self, planned: Planned, read: Read) -> dict[str, pulumi.Input[str]]:
         if read.ec2:
             return {"InstanceId": self._args.instance_ids[planned.host]}
+        if read.balancer:
+            return dict(self._args.balancer)
         found: dict[str, pulumi.Input[str]] = {}
         found.update(query_dimensions(self._settings, planned.host, planned.dimensions))
         return found
 
-    def _composite(
+    def _not_flowing(
         self, planned: Sequence[Planned], alarms: Mapping[str, aws.cloudwatch.MetricAlarm]
     ) -> aws.cloudwatch.CompositeAlarm:
         table = load().composite
         keys = [one.key for one in planned if one.alarm.name in table.any]
-        name = aws_name(self._settings, table.name)
+        return self._composite(table.name, f"{table.means} {table.do}", "OR", keys, alarms)
+
+    def _lost_zones(
+        self, alarms: Mapping[str, aws.cloudwatch.MetricAlarm]
+    ) -> Iterator[aws.cloudwatch.CompositeAlarm]:
+        table, settings = load().lost_zone, self._settings
+        for subnet, hosts in shared_zones(settings).items() if settings.mta.nodes > 1 else ():
+            means = f"subnet {subnet} ({', '.join(hosts)}): {table.means} {table.do}"
+            keys = [f"{host}-{table.all}" for host in hosts]
+            yield self._composite(f"{table.name}-{subnet}", means, "AND", keys, alarms)
+
+    def _composite(
+        self,
+        key: str,
+        text: str,
+        operator: str,
+        keys: Sequence[str],
+        alarms: Mapping[str, aws.cloudwatch.MetricAlarm],
+    ) -> aws.cloudwatch.CompositeAlarm:
+        settings = self._settings
+        name = aws_name(settings, key)
+        children = (f'ALARM("{aws_name(settings, each)}")' for each in keys)
         return aws.cloudwatch.CompositeAlarm(
-            f"{self._name}-{table.name}",
+            f"{self._name}-{key}",
             alarm_name=name,
-            alarm_description=f"{self._settings.environment}: {table.means} {table.do}",
-            alarm_rule=" OR ".join(f'ALARM("{aws_name(self._settings, key)}")' for key in keys),
-            actions_enabled=not self._settings.alarms.maintenance,
+            alarm_description=f"{settings.environment}: {text}",
+            alarm_rule=f" {operator} ".join(children),
+            actions_enabled=not settings.alarms.maintenance,
             alarm_actions=[self.topic_arn],
             ok_actions=[self.topic_arn],
             tags={**named(self._args.tags, name), "Severity": "critical"},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[alarms[key] for key in keys]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[alarms[each] for each in keys]),
         )
+
+
+def _namespace(read: Read) -> str:
+    if read.metric:
+        return load().namespace
+    return _EC2 if read.ec2 else _BALANCER
 
 
 def _may_count(topic: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from policy.metrics import Planned, load, planned_alarms
 from policy.metrics.model import Alarm, Dimension, Widget
-from policy.metrics.plan import threshold_of, values
+from policy.metrics.plan import threshold_of, values, wanted
 from policy.settings import Settings
 
 _COLUMNS, _HEIGHT = 24, 6
@@ -26,11 +26,11 @@ Json = dict[str, Any]
 
 def dashboard_body(settings: Settings, alarm_arns: Sequence[str]) -> str:
     """The dashboard, with a widget of the alarms' states on top."""
-    drawn = (_properties(widget, settings) for widget in load().widgets)
     widgets = [_states(alarm_arns)]
     x, y = 0, widgets[0]["height"]
-    for widget, properties in zip(load().widgets, drawn, strict=True):
-        if not properties["metrics"]:
+    for widget in load().widgets:
+        properties = _properties(widget, settings)
+        if not (properties["metrics"] and wanted(widget.only, settings)):
             continue
         if x + widget.width > _COLUMNS:
             x, y = 0, y + _HEIGHT
@@ -82,34 +82,49 @@ def _properties(widget: Widget, settings: Settings) -> Json:
 
 
 def _lines(widget: Widget, settings: Settings, statistic: str, period: int) -> Iterator[list[Any]]:
+    for number, name in enumerate(widget.metrics):
+        if widget.over:
+            yield from _over(name, widget.over, settings, statistic, period)
+        else:
+            yield from _by_host(widget, name, settings, f"m{number}x")
+
+
+def _by_host(widget: Widget, name: str, settings: Settings, prefix: str) -> Iterator[list[Any]]:
+    """A line for each host, and their sum if the widget draws one."""
+    metric = load().metric(name)
     hosts = {host: role for host, role in settings.roles.items() if widget.host in ("any", role)}
-    for name in widget.metrics:
-        metric = load().metric(name)
-        for host, role in hosts.items():
-            if role not in metric.hosts:
-                continue
-            if widget.over:
-                yield from _over(name, widget.over, settings, host, statistic, period)
-                continue
-            for own in values(metric.by, role, settings):
-                label = (
-                    " ".join((host, *own.values())) if len(hosts) > 1 else " ".join(own.values())
-                )
-                if len(widget.metrics) > 1:
-                    label = f"{name} {label}".strip()
-                dimensions = query_dimensions(settings, host, own)
-                pairs = [part for pair in dimensions.items() for part in pair]
-                yield [load().namespace, name, *pairs, {"label": label or name}]
+    named = f"{name} " if len(widget.metrics) > 1 else ""
+    ids: list[str] = []
+    for host, role in hosts.items():
+        if role not in metric.hosts:
+            continue
+        for own in values(metric.by, role, settings):
+            label = " ".join((*((host,) if len(hosts) > 1 else ()), *own.values()))
+            dimensions = query_dimensions(settings, host, own)
+            pairs = [part for pair in dimensions.items() for part in pair]
+            options: Json = {"label": f"{named}{label}".strip() or name}
+            if len(hosts) > 1 and (widget.sum or widget.last):
+                ids.append(f"{prefix}{len(ids)}")
+                options |= {"id": ids[-1], "visible": not widget.last}
+            yield [load().namespace, name, *pairs, options]
+            if widget.last and ids:
+                again = {"expression": f"FILL({ids[-1]}, REPEAT)", "label": label}
+                yield [again | {"id": f"{ids[-1]}last"}]
+    if widget.sum and ids:
+        lines = (f"{one}last" if widget.last else f"FILL({one}, 0)" for one in ids)
+        total = {"expression": f"SUM([{', '.join(lines)}])", "label": f"{named}sum"}
+        yield [total | {"id": f"{prefix}sum"}]
 
 
 def _over(
-    name: str, over: Dimension, settings: Settings, host: str, statistic: str, period: int
+    name: str, over: Dimension, settings: Settings, statistic: str, period: int
 ) -> Iterator[list[Any]]:
+    """A line for each value of the dimension, over all hosts."""
     metric = load().metric(name)
     names = ",".join(["Environment", "Host", *(part.capitalize() for part in metric.by)])
     found = values((over,), "mta", settings)[:_MOST_EXPRESSIONS]
     for number, own in enumerate(found):
-        dimensions = query_dimensions(settings, host, own)
+        dimensions = {"Environment": settings.environment, over.capitalize(): own[over]}
         terms = " ".join(f'{key}="{value}"' for key, value in dimensions.items())
         schema = f"{{{load().namespace},{names}}}"
         search = f"SEARCH('{schema} MetricName=\"{name}\" {terms}', '{statistic}', {period})"
@@ -119,6 +134,12 @@ def _over(
 def _expressions(alarm: str, settings: Settings) -> tuple[list[list[Any]], int]:
     """Each alarm's own expression over the metrics that it reads, which stay hidden."""
     planned = [one for one in planned_alarms(settings) if one.alarm.name == alarm]
+    several = len({one.host for one in planned}) > 1
+
+    def label(one: Planned) -> str:
+        host = (one.host,) if several or not one.dimensions else ()
+        return " ".join((*host, *one.dimensions.values()))
+
     metrics: list[list[Any]] = []
     for number, one in enumerate(planned[:_MOST_EXPRESSIONS]):
         for identity, read in one.alarm.read.items():
@@ -132,7 +153,7 @@ def _expressions(alarm: str, settings: Settings) -> tuple[list[list[Any]], int]:
             }
             metrics.append([load().namespace, read.metric, *pairs, options])
         metrics.append(
-            [{"expression": _numbered(one, number), "label": _label(one), "id": f"e{number}"}]
+            [{"expression": _numbered(one, number), "label": label(one), "id": f"e{number}"}]
         )
     return metrics, planned[0].period if planned else _FLOW_PERIOD
 
@@ -144,10 +165,6 @@ def _numbered(planned: Planned, number: int) -> str:
         lambda word: f"{word[0]}{number}" if word[0] in known else word[0],
         planned.expression or "",
     )
-
-
-def _label(planned: Planned) -> str:
-    return " ".join(planned.dimensions.values()) or planned.host
 
 
 def thresholds(widget: Widget, settings: Settings) -> list[Json]:

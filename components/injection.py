@@ -55,6 +55,8 @@ class Injection(pulumi.ComponentResource):
     """What the name resolves to."""
     target_group: pulumi.Output[str] | None = None
     """The balancer's list of MTA hosts."""
+    watched: Mapping[str, pulumi.Output[str]]
+    """The balancer and its target group as CloudWatch's dimensions; none of one MTA host alone."""
 
     def __init__(
         self, name: str, args: InjectionArgs, opts: pulumi.ResourceOptions | None = None
@@ -64,12 +66,14 @@ class Injection(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         nodes = list(args.nodes.values())
         if len(nodes) == 1:
-            self.addresses = [pulumi.Output.from_input(nodes[0].public)]
+            self.addresses, self.watched = [pulumi.Output.from_input(nodes[0].public)], {}
             self._record(None)
         else:
             elastic = [self._elastic_ip(index) for index in range(len(args.subnet_ids))]
             self.addresses = [address.public_ip for address in elastic]
-            self._record(self._balancer(elastic))
+            balancer, group = self._balancer(elastic)
+            self.watched = {"LoadBalancer": balancer.arn_suffix, "TargetGroup": group.arn_suffix}
+            self._record(balancer)
         self.register_outputs({"addresses": list(self.addresses)})
 
     def _elastic_ip(self, index: int) -> aws.ec2.Eip:
@@ -86,7 +90,9 @@ class Injection(pulumi.ComponentResource):
             ),
         )
 
-    def _balancer(self, elastic: Sequence[aws.ec2.Eip]) -> aws.lb.LoadBalancer:
+    def _balancer(
+        self, elastic: Sequence[aws.ec2.Eip]
+    ) -> tuple[aws.lb.LoadBalancer, aws.lb.TargetGroup]:
         args, name = self._args, self._name
         balancer = aws.lb.LoadBalancer(
             f"{name}-balancer",
@@ -120,7 +126,7 @@ class Injection(pulumi.ComponentResource):
             tags=named(args.tags, name),
             opts=self._child,
         )
-        return balancer
+        return balancer, group
 
     def _target_group(self) -> aws.lb.TargetGroup:
         args, name = self._args, self._name

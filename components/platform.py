@@ -282,6 +282,7 @@ class MailPlatform(pulumi.ComponentResource):
                 instance_ids=ids,
                 pushed=pushed,
                 role_names=roles,
+                balancer=self.injection.watched,
                 tags=self._tags,
             )
             self.alarm_topic = Alarms(f"{self._name}-alarms", args, self._child).subscribed

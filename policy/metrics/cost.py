@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from policy.metrics.model import load
-from policy.metrics.plan import metrics_of, planned_alarms, values
+from policy.metrics.plan import BALANCER, metrics_of, planned_alarms, shared_zones, values
 from policy.settings import Settings
 from policy.settings.base import seconds
 
@@ -12,8 +12,8 @@ _MONTH = 730 * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Of one host. `metrics` is the maximum: a provider and source without mail in an
-    hour costs nothing in that hour. An alarm's price depends on the metrics it reads.
+    """Of one host or the load balancer. `metrics` is the maximum: a provider and source without
+    mail in an hour costs nothing in that hour. An alarm's price depends on the metrics it reads.
     """
 
     host: str
@@ -34,23 +34,32 @@ class Cost:
 
 
 def costs(settings: Settings) -> tuple[Cost, ...]:
-    """Of each host."""
-    planned = planned_alarms(settings)
-    return tuple(
-        Cost(
-            host=host,
-            metrics=sum(
-                len(values(metric.by, role, settings)) for metric in metrics_of(role, settings)
-            ),
-            alarms=sum(one.host == host for one in planned),
-            alarm_metrics=sum(one.metric_count for one in planned if one.host == host),
-            requests=_MONTH // seconds(settings.alarms.interval),
+    """Of each host, and of the load balancer, whose metrics are AWS's own and free."""
+    hosts = tuple(
+        _cost(
+            settings,
+            host,
+            sum(len(values(metric.by, role, settings)) for metric in metrics_of(role, settings)),
+            _MONTH // seconds(settings.alarms.interval),
         )
         for host, role in settings.roles.items()
     )
+    return hosts if settings.mta.nodes == 1 else (*hosts, _cost(settings, BALANCER, 0, 0))
 
 
-def shared() -> float:
-    """The composite alarm and the dashboard."""
+def _cost(settings: Settings, host: str, metrics: int, requests: int) -> Cost:
+    planned = [one for one in planned_alarms(settings) if one.host == host]
+    return Cost(
+        host=host,
+        metrics=metrics,
+        alarms=len(planned),
+        alarm_metrics=sum(one.metric_count for one in planned),
+        requests=requests,
+    )
+
+
+def shared(settings: Settings) -> float:
+    """The composite alarms and the dashboard."""
     prices = load().prices
-    return prices.composite + prices.dashboard
+    zones = shared_zones(settings) if settings.mta.nodes > 1 else ()
+    return prices.composite * (1 + len(zones)) + prices.dashboard

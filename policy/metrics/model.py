@@ -14,6 +14,10 @@ TABLE = Path(__file__).with_name("table.yaml")
 
 Dimension = Literal["volume", "provider", "source"]
 Statistic = Literal["Sum", "Minimum", "Maximum", "SampleCount"]
+Place = Role | Literal["balancer"]
+"""Where an alarm looks: a kind of host, or the load balancer before several MTA hosts."""
+
+Condition = Literal["shipping", "outbox", "automation", "proxies", "nodes"]
 OTHER = "other"
 """The provider for all domains that belong to none of the listed ones."""
 
@@ -31,22 +35,28 @@ class Metric(Model):
     hosts: tuple[Role, ...]
     by: tuple[Dimension, ...] = ()
     absolute: bool = False
-    only: Literal["shipping", "outbox", "automation", "proxies", "nodes"] | None = None
+    only: Condition | None = None
     means: str
 
 
 class Read(Model):
-    """What an alarm reads: one of our metrics, or one of EC2's own."""
+    """What an alarm reads: one of our metrics, or one of EC2's or the load balancer's own."""
 
     metric: str | None = None
     ec2: str | None = None
+    balancer: str | None = None
     statistic: Statistic
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.metric is None) == (self.ec2 is None):
-            raise ValueError("set either metric or ec2")
+        if [self.metric, self.ec2, self.balancer].count(None) != 2:
+            raise ValueError("set one of metric, ec2 and balancer")
         return self
+
+    @property
+    def name(self) -> str:
+        """The metric's name, whoever sends it."""
+        return self.metric or self.ec2 or self.balancer or ""
 
 
 class Alarm(Model):
@@ -57,9 +67,9 @@ class Alarm(Model):
 
     name: str = Field(pattern=r"[a-z0-9-]+")
     severity: Literal["warning", "critical"]
-    hosts: tuple[Role, ...]
+    hosts: tuple[Place, ...]
     by: tuple[Dimension, ...] = ()
-    only: Literal["shipping", "outbox", "automation", "proxies", "nodes"] | None = None
+    only: Condition | None = None
     read: dict[str, Read]
     expression: str | None = None
     each: bool = False
@@ -89,11 +99,21 @@ class Composite(Model):
     do: str
 
 
+class LostZone(Model):
+    """One alarm for each zone with several hosts: the alarm `all` of every one of them."""
+
+    name: str
+    all: str
+    means: str
+    do: str
+
+
 class Widget(Model):
     """A widget: metrics of hosts, or the expression of an alarm.
 
-    `over` draws one line for each value of that dimension, summed over the others. `lines` names
-    the alarms to draw where they do not follow from the metrics.
+    `over` draws one line for each value of that dimension, summed over the others. `sum` draws the
+    sum over several hosts as well, and `last` the last value of a host that is silent. `lines`
+    names the alarms to draw where they do not follow from the metrics.
     """
 
     title: str
@@ -103,6 +123,9 @@ class Widget(Model):
     metrics: tuple[str, ...] = ()
     alarm: str | None = None
     over: Dimension | None = None
+    sum: bool = False
+    last: bool = False
+    only: Condition | None = None
     range: tuple[float, float] | None = None
     lines: tuple[str, ...] = ()
 
@@ -125,6 +148,7 @@ class Table(Model):
     metrics: tuple[Metric, ...]
     alarms: tuple[Alarm, ...]
     composite: Composite
+    lost_zone: LostZone
     widgets: tuple[Widget, ...]
     prices: Prices
 
@@ -148,7 +172,11 @@ class Table(Model):
         if idle := metrics.keys() - used:
             raise ValueError(f"sent but not used: {sorted(idle)}")
         named = {widget.alarm for widget in self.widgets if widget.alarm}
-        named |= {*self.composite.any, *(line for widget in self.widgets for line in widget.lines)}
+        named |= {
+            self.lost_zone.all,
+            *self.composite.any,
+            *(line for widget in self.widgets for line in widget.lines),
+        }
         if named - alarms:
             raise ValueError(f"no such alarms: {sorted(named - alarms)}")
         for alarm, read in reads:

@@ -6,19 +6,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from policy.metrics.model import OTHER, Alarm, Dimension, Metric, Table, load
+from policy.metrics.model import OTHER, Alarm, Condition, Dimension, Metric, Place, Table, load
 from policy.release import Role
 from policy.settings import Settings
 from policy.settings.base import seconds
 
-VOLUMES: Mapping[Role, tuple[str, ...]] = {"mta": ("spool", "logs", "root"), "proxy": ("root",)}
+BALANCER = "balancer"
+"""The name of the load balancer among hosts."""
+
+VOLUMES: Mapping[Place, tuple[str, ...]] = {"mta": ("spool", "logs", "root"), "proxy": ("root",)}
 _DURATION = re.compile(r"[0-9]+[smhd]")
 _UNIT_SECONDS = {"seconds": 1, "hours": 3600, None: 1}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """One alarm on one host, with its numbers.
+    """One alarm on one host, or on the load balancer, with its numbers.
 
     `key` is unique in the environment. `dimensions` are the table's own (volume and so on), by
     which its metrics are told apart beside environment and host.
@@ -44,14 +47,33 @@ def metrics_of(role: Role, settings: Settings) -> tuple[Metric, ...]:
     return tuple(
         metric
         for metric in load().metrics
-        if role in metric.hosts and _wanted(metric.only, settings)
+        if role in metric.hosts and wanted(metric.only, settings)
     )
 
 
-def values(by: tuple[Dimension, ...], role: Role, settings: Settings) -> list[dict[Dimension, str]]:
+def places(settings: Settings) -> Mapping[str, Place]:
+    """What is watched, by name: every host, and the load balancer before several MTA hosts."""
+    balancer: dict[str, Place] = {BALANCER: "balancer"} if settings.mta.nodes > 1 else {}
+    return {**settings.roles, **balancer}
+
+
+def shared_zones(settings: Settings) -> Mapping[int, tuple[str, ...]]:
+    """Hosts by subnet, for those subnets that have more than one."""
+    mta = {host: settings.mta.subnet_of(host) for host in settings.mta.host_names}
+    subnets = {**mta, **{proxy.name: proxy.subnet for proxy in settings.proxies}}
+    found = {
+        subnet: tuple(host for host in subnets if subnets[host] == subnet)
+        for subnet in sorted({*subnets.values()})
+    }
+    return {subnet: hosts for subnet, hosts in found.items() if len(hosts) > 1}
+
+
+def values(
+    by: tuple[Dimension, ...], role: Place, settings: Settings
+) -> list[dict[Dimension, str]]:
     """Every combination of values of the dimensions."""
     known: dict[Dimension, tuple[str, ...]] = {
-        "volume": VOLUMES[role],
+        "volume": VOLUMES.get(role, ()),
         "provider": (*load().providers, OTHER),
         "source": tuple(source.name for source in settings.sources),
     }
@@ -65,9 +87,9 @@ def planned_alarms(settings: Settings, table: Table | None = None) -> tuple[Plan
 
 
 def _planned(settings: Settings, table: Table) -> Iterator[Planned]:
-    for host, role in settings.roles.items():
+    for host, role in places(settings).items():
         for alarm in table.alarms:
-            if role in alarm.hosts and _wanted(alarm.only, settings):
+            if role in alarm.hosts and wanted(alarm.only, settings):
                 for dimensions in values(alarm.by, role, settings):
                     yield _plan(settings, host, alarm, dimensions)
 
@@ -113,7 +135,8 @@ def period_of(alarm: Alarm, settings: Settings) -> int:
     return -(-wanted // 60) * 60
 
 
-def _wanted(only: str | None, settings: Settings) -> bool:
+def wanted(only: Condition | None, settings: Settings) -> bool:
+    """Whether the environment has what a row of the table is only for."""
     if only == "outbox":
         return settings.webhook.transport == "outbox"
     if only == "nodes":

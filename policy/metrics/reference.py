@@ -88,25 +88,33 @@ def _prices(settings: Settings) -> Iterator[str]:
     for cost in found:
         cells = (cost.metrics, cost.alarms, cost.alarm_metrics, cost.requests)
         yield f"| {cost.host} | {' | '.join(map(str, cells))} | {cost.usd:.2f} |\n"
-    total = sum(cost.usd for cost in found) + shared()
-    yield f"| composite and dashboard |  | 1 |  |  | {shared():.2f} |\n"
+    total = sum(cost.usd for cost in found) + shared(settings)
+    yield f"| composite and dashboard |  | 1 |  |  | {shared(settings):.2f} |\n"
     yield f"| **together** |  |  |  |  | **{total:.2f}** |\n"
-    each = _one_more(settings)
-    yield f"\nEach further source adds up to {each:.2f}: metrics and shares by provider.\n"
-
-
-def _one_more(settings: Settings) -> float:
     source = settings.sources[0].model_copy(update={"name": "another"})
     larger = settings.model_copy(update={"sources": (*settings.sources, source)})
-    return sum(cost.usd for cost in costs(larger)) - sum(cost.usd for cost in costs(settings))
+    each = _usd(larger) - _usd(settings)
+    yield f"\nEach further source adds up to {each:.2f}: metrics and shares by provider.\n"
+    two, three = (
+        Settings.model_validate({**_EXAMPLE, "mta": {"nodes": nodes}}) for nodes in (2, 3)
+    )
+    second, third = _usd(two) - _usd(settings), _usd(three) - _usd(two)
+    yield f"A second MTA host adds {second:.2f}, with the load balancer's alarms; "
+    yield f"each further one about {third:.2f}.\n"
+
+
+def _usd(settings: Settings) -> float:
+    return sum(cost.usd for cost in costs(settings)) + shared(settings)
 
 
 def _alarms(table: Table, settings: Settings) -> Iterator[str]:
     yield "Names in AWS: `ping8-<environment>-<host>-<alarm>`, then volume, or provider and "
-    yield "source.\n\n"
-    composite = table.composite
+    yield "source. The load balancer counts as the host `balancer`.\n\n"
+    composite, zone = table.composite, table.lost_zone
     of = ", ".join(f"`{name}`" for name in composite.any)
     yield f"**`{composite.name}`** is the one to page for: {of} on any host. {composite.means}\n\n"
+    yield f"**`{zone.name}`**, with several nodes, for each subnet with several hosts: "
+    yield f"`{zone.all}` on all of them. {zone.means} {zone.do}\n\n"
     yield "| alarm | severity | on | when | for | no data | what it means | what to do |\n"
     yield "|---|---|---|---|---|---|---|---|\n"
     for alarm in table.alarms:
@@ -125,8 +133,11 @@ def _alarms(table: Table, settings: Settings) -> Iterator[str]:
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
 
 
+_PLACES = {"mta": "MTA host", "proxy": "proxy hosts", "balancer": "load balancer"}
+
+
 def _where(alarm: Alarm) -> str:
-    hosts = ", ".join({"mta": "MTA host", "proxy": "proxy hosts"}[role] for role in alarm.hosts)
+    hosts = ", ".join(_PLACES[place] for place in alarm.hosts)
     by = f", each {' and '.join(alarm.by)}" if alarm.by else ""
     reasons = {
         None: "",
@@ -140,7 +151,7 @@ def _where(alarm: Alarm) -> str:
 
 
 def _when(alarm: Alarm, settings: Settings) -> str:
-    reads = [f"`{read.metric or read.ec2}`" for read in alarm.read.values()]
+    reads = [f"`{read.name}`" for read in alarm.read.values()]
     sign = {"below": "<", "above": ">", "at-least": "≥"}[alarm.is_]
     threshold = f"{threshold_of(alarm, settings):g}"
     setting = f" (`{_camel(alarm.limit)}`)" if isinstance(alarm.limit, str) else ""
@@ -153,7 +164,7 @@ def _when(alarm: Alarm, settings: Settings) -> str:
 def _readable(alarm: Alarm) -> str:
     """The expression over names of metrics; missing values count as 0."""
     text = re.sub(r"FILL\((\w+), 0\)", r"\1", alarm.expression or "")
-    names = {identity: read.metric or "" for identity, read in alarm.read.items()}
+    names = {identity: read.name for identity, read in alarm.read.items()}
     return re.sub(r"\w+", lambda word: names.get(word[0], word[0]), text)
 
 

@@ -133,6 +133,8 @@ _MADE: dict[str, Any] = {
     "aws:iam/instanceProfile:InstanceProfile": lambda args: {"name": args.name},
     "aws:sns/topic:Topic": lambda args: {"arn": f"arn:aws:sns:{args.inputs['name']}"},
     "aws:secretsmanager/secret:Secret": lambda args: {"arn": f"arn:aws:{_hash(args.name)}"},
+    "aws:lb/loadBalancer:LoadBalancer": lambda args: {"arnSuffix": f"net/{args.name}/1"},
+    "aws:lb/targetGroup:TargetGroup": lambda args: {"arnSuffix": f"targetgroup/{args.name}/1"},
     "aws:elasticache/replicationGroup:ReplicationGroup": lambda args: {
         "primaryEndpointAddress": f"master.{args.inputs['replicationGroupId']}.cache.example.com"
     },

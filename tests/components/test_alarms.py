@@ -134,6 +134,46 @@ def test_mail_is_not_flowing_when_any_of_its_parts_says_so() -> None:
     }
 
 
+# Several nodes -----------------------------------------------------------------------
+
+
+def test_the_balancer_has_alarms_by_its_own_metrics() -> None:
+    program = shapes.program("two-nodes")
+    found = alarms(program)
+    for key, metric in (
+        ("balancer-node-unhealthy", "UnHealthyHostCount"),
+        ("balancer-no-healthy-node", "HealthyHostCount"),
+    ):
+        item = found[key]
+        assert (item.inputs["namespace"], item.inputs["metricName"]) == ("AWS/NetworkELB", metric)
+        group = program.one("TargetGroup", "mail-injection-hosts").urn
+        balancer = program.one("LoadBalancer", "mail-injection-balancer").urn
+        assert item.inputs["dimensions"] == {
+            "LoadBalancer": "net/mail-injection-balancer/1",
+            "TargetGroup": "targetgroup/mail-injection-hosts/1",
+        }
+        assert {group, balancer} <= item.property_dependencies["dimensions"]
+    page = program.one("CompositeAlarm", "mail-alarms-mail-is-not-flowing")
+    assert 'ALARM("ping8-two-nodes-balancer-no-healthy-node")' in page.inputs["alarmRule"]
+    assert not [key for key in alarms(shapes.program("minimal")) if "balancer" in key]
+
+
+def test_a_zone_is_lost_when_all_of_its_hosts_are_silent() -> None:
+    program = run(
+        {**shapes.MINIMAL, "elasticIpQuota": 20, "mta": {"nodes": 3}}, environment="fleet"
+    )
+    zones = [item for item in program.of_type("CompositeAlarm") if "zone-lost" in item.name]
+    # The second zone has one host alone, whose own alarm says it.
+    assert [item.name for item in zones] == ["mail-alarms-zone-lost-0"]
+    hosts = ("mta-1", "mta-3", "proxy-1")
+    assert zones[0].inputs["alarmRule"] == " AND ".join(
+        f'ALARM("ping8-fleet-{host}-no-data")' for host in hosts
+    )
+    assert "mta-1, mta-3, proxy-1" in zones[0].inputs["alarmDescription"]
+    one = shapes.program("many-sources").of_type("CompositeAlarm")
+    assert [item.name for item in one] == ["mail-alarms-mail-is-not-flowing"]
+
+
 # The picture ---------------------------------------------------------------------
 
 
@@ -145,7 +185,7 @@ def widgets(settings: Settings) -> dict[str, dict[str, Any]]:
 def test_the_picture_shows_every_metric_of_the_table() -> None:
     drawn = json.dumps(list(widgets(settings_of(LARGE)).values()))
     missing = {metric.name for metric in load().metrics if metric.name not in drawn}
-    assert missing == {"segments_unshipped"}
+    assert missing == {"segments_unshipped", "shared_limit_failures"}
 
 
 def test_every_limit_on_what_is_drawn_is_a_line_in_it() -> None:
@@ -165,6 +205,47 @@ def test_every_limit_on_what_is_drawn_is_a_line_in_it() -> None:
     assert lines == expected
 
 
+def nodes(count: int) -> Settings:
+    return settings_of(LARGE, mta={"nodes": count})
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_every_node_is_a_line_and_their_sum_is_another(count: int) -> None:
+    found = widgets(nodes(count))
+    lines = found["Waiting"]["properties"]["metrics"]
+    scheduled = [line for line in lines if "messages_scheduled" in line]
+    assert [line[-1]["label"] for line in scheduled] == [
+        f"messages_scheduled mta-{number + 1}" for number in range(count)
+    ]
+    ids = [line[-1]["id"] for line in scheduled]
+    (total, _) = [line[0] for line in lines if line[0] != load().namespace]
+    expected = f"SUM([{', '.join(f'FILL({each}, 0)' for each in ids)}])"
+    assert (total["expression"], total["label"]) == (expected, "messages_scheduled sum")
+    one = widgets(settings_of(LARGE))["Waiting"]["properties"]["metrics"]
+    assert [line[0] for line in one] == [load().namespace] * 2
+
+
+def test_what_waits_on_a_silent_node_stays_in_the_picture() -> None:
+    found = widgets(nodes(2))
+    lines = found["Waiting, as each node last reported"]["properties"]["metrics"]
+    hidden = [line[-1]["id"] for line in lines if line[0] == load().namespace]
+    assert not any(line[-1]["visible"] for line in lines if line[0] == load().namespace)
+    drawn = {line[0]["label"]: line[0]["expression"] for line in lines if len(line) == 1}
+    assert drawn == {
+        "mta-1": f"FILL({hidden[0]}, REPEAT)",
+        "mta-2": f"FILL({hidden[1]}, REPEAT)",
+        "sum": f"SUM([{hidden[0]}last, {hidden[1]}last])",
+    }
+    assert "Age of the oldest message, as each node last reported" in found
+    assert not {title for title in widgets(settings_of(LARGE)) if "last reported" in title}
+
+
+def test_providers_and_sources_are_drawn_over_all_nodes() -> None:
+    lines = widgets(nodes(2))["Delivered by provider"]["properties"]["metrics"]
+    assert [line[0]["label"] for line in lines] == [*load().providers, "other"]
+    assert all("Host=" not in line[0]["expression"] for line in lines)
+
+
 def test_a_share_is_drawn_by_the_expression_that_alarms() -> None:
     title = "Share of bounces for other reasons than reputation"
     metrics = widgets(settings_of(LARGE))[title]["properties"]["metrics"]
@@ -180,8 +261,9 @@ def test_a_share_is_drawn_by_the_expression_that_alarms() -> None:
         assert alike == one.expression
 
 
-def test_no_identifier_of_a_widget_is_used_twice() -> None:
-    for title, widget in widgets(settings_of(LARGE)).items():
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_identifier_of_a_widget_is_used_twice(count: int) -> None:
+    for title, widget in widgets(nodes(count)).items():
         options = [entry[-1] for entry in widget["properties"].get("metrics", [])]
         ids = [each["id"] for each in options if "id" in each]
         assert len(ids) == len(set(ids)), title

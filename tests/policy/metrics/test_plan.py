@@ -171,7 +171,21 @@ def test_the_price_is_that_of_the_most_that_can_be_sent() -> None:
     assert (mta.metrics, proxy.metrics) == (58, 15)
     usd = mta.metrics * 0.30 + mta.alarm_metrics * 0.10 + mta.requests * 0.00001
     assert mta.usd == pytest.approx(usd)
-    assert mta.usd + proxy.usd + shared() < 35
+    assert mta.usd + proxy.usd + shared(settings_of(SMALL)) < 35
+
+
+@pytest.mark.parametrize("nodes", [2, 5])
+def test_every_node_costs_the_same_and_the_balancers_metrics_are_free(nodes: int) -> None:
+    chosen = settings_of(SMALL, mta={"nodes": nodes})
+    found = {cost.host: cost for cost in costs(chosen)}
+    mta = [found[host].usd for host in chosen.mta.host_names]
+    assert len(mta) == nodes
+    assert len({*mta}) == 1
+    assert (found["balancer"].metrics, found["balancer"].alarm_metrics) == (0, 2)
+    # The first zone has several hosts, and with five nodes so has the second.
+    zones = {2: 1, 5: 2}[nodes]
+    assert shared(chosen) == pytest.approx(shared(settings_of(SMALL)) + 0.50 * zones)
+    assert mta[0] < 35
 
 
 def test_maintenance_and_the_rest_of_the_settings_change_no_number_of_metrics() -> None:
