@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from hostagent.contract import EVENT_QUEUE, HEALTH_PATH, OUTBOX
+from hostagent.contract import AUTOMATION_QUEUE, EVENT_QUEUE, HEALTH_PATH, OUTBOX
 from hostagent.drain.plan import Counts
 from hostagent.events.segments import PATTERN
 from hostagent.metrics.kumod import Metrics, by_label, events_ready, events_scheduled, total
@@ -12,7 +12,7 @@ from hostagent.web import Deadline, WebError, get, get_json
 
 TRANSFER = ".xfer.kumomta.internal"
 """What the names of kumod's transfer queues end in; before it is the target's URL."""
-_OWN = ("ping8.", ".tsa.kumomta")
+_OWN = ("ping8.", AUTOMATION_QUEUE)
 """Queues of this node alone: mail to people, and what it reports to its own automation."""
 _STARTS = (b"waiting for spool startup", b"shutting down")
 _BUSY = re.compile(rb"Reading: (\d+) Writing: (\d+)")
@@ -38,7 +38,7 @@ def of_metrics(metrics: Metrics, *, segments: int, busy: int, starting: bool) ->
     ready = {
         name: int(count)
         for name, count in services.items()
-        if "->" in name and EVENT_QUEUE not in name
+        if "->" in name and EVENT_QUEUE not in name and AUTOMATION_QUEUE not in name
     }
     return Counts(
         queues={name: count for name, count in scheduled.items() if count and _is_mail(name)},

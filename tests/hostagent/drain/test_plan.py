@@ -72,6 +72,20 @@ def test_mail_to_people_and_reports_to_automation_stay() -> None:
     assert of_metrics(metrics, segments=0, busy=0, starting=False).queues == {"shop@d.test": 1}
 
 
+def test_a_record_for_a_daemon_that_is_away_is_no_mail_that_is_being_sent() -> None:
+    queue = "http://10.8.64.10:8008.tsa.kumomta"
+    ready = {
+        f"lua:unspecified->{queue}@lua:make.{queue}": 3,
+        "smtp_client:out-1->mx@smtp_client": 1,
+    }
+    metrics = {
+        "scheduled_count": {"value": {"queue": {queue: 2}}},
+        "ready_count": {"value": {"service": ready}},
+    }
+    found = of_metrics(metrics, segments=0, busy=0, starting=False)
+    assert (found.mail, found.sending) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("counts", "waits"),
     [
