@@ -79,6 +79,22 @@ class Case:
                 return self.ask(host, *verb)
         return self.ask(last, *verb)
 
+    def every_mta(self, *verb: str) -> dict[str, Any]:
+        """The answers of the MTA hosts that answer, by name; an error only if none does.
+
+        `host.login` is about the others.
+        """
+        answers: dict[str, Any] = {}
+        failure: UserError | None = None
+        for host in self.deployment.mta_hosts:
+            try:
+                answers[host.name] = self.ask(host, *verb)
+            except UserError as error:
+                failure = error
+        if failure and not answers:
+            raise failure
+        return answers
+
     def dial(self, source: Egress, exchanger: str) -> Dial:
         """What an exchanger answers a source on its proxy."""
         verb = ("dial", "--exchanger", exchanger, "--source-address", source.private)

@@ -117,14 +117,13 @@ def same_key(selector: Selector, case: Case) -> Finding:
         return unknown(_NO_KEY)
     name = f"{selector.domain.key_owner}/{selector.name}"
     push = fixes.push(case.deployment)
-    for host in case.deployment.mta_hosts:
-        keys = case.ask(host, "public-keys")
+    for host, keys in case.every_mta("public-keys").items():
         if name not in keys:
             path = f"{DKIM_KEYS}/{name}.key"
-            return failed(f"no key on {host.name}", expected=path, fix=push)
+            return failed(f"no key on {host}", expected=path, fix=push)
         if _on_host(keys[name]) != published.key:
             return failed(
-                f"the published key differs from the one on {host.name}",
+                f"the published key differs from the one on {host}",
                 expected="the host's key",
                 fix=f"{_fix(selector, case)}; if the key was changed on the host: {push}",
             )

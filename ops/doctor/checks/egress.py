@@ -166,7 +166,7 @@ def proxy_reached(proxy: ProxyHost, case: Case) -> Finding:
     """Whether the MTA reaches a proxy's SOCKS port, by `ping8-agent dial --proxy` there."""
     access = case.deployment.hosts[proxy.name]
     verb = ("dial", "--proxy", access.private_address, "--port", str(proxy.port))
-    answers = {host.name: case.ask(host, *verb) for host in case.deployment.mta_hosts}
+    answers = case.every_mta(*verb)
     lost = {name: answer for name, answer in answers.items() if not answer["connected"]}
     shown = lost or answers
     what = "error" if lost else "said"

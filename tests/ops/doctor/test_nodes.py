@@ -11,7 +11,7 @@ from ops.doctor import https
 from ops.doctor.answers import Answers
 from ops.doctor.case import Case
 from ops.doctor.checks import nodes
-from ops.doctor.finding import Status
+from ops.doctor.finding import Finding, Status
 from ops.doctor.https import Port
 from ops.stack import HostAccess
 from policy.errors import UserError
@@ -141,3 +141,24 @@ def test_a_node_that_cannot_be_asked_hides_nothing_of_the_others() -> None:
     case = asking(agent)
     assert found(case, "mta-1")["mta.shared-limits"].status is Status.UNKNOWN
     assert found(case, "mta-2")["mta.shared-limits"].status is Status.PASS
+
+
+def test_the_way_to_a_proxy_is_judged_by_the_nodes_that_answer() -> None:
+    lost = {"proxy": "10.8.0.20:5000", "connected": False, "error": "timed out"}
+    reached = lost | {"connected": True, "said": "SOCKS5", "error": ""}
+    answers: dict[str, Any] = {"mta-1": None, "mta-2": reached}
+
+    def agent(host: HostAccess, _verb: Sequence[str]) -> Any:
+        if answers[host.name] is None:
+            raise UserError(f"{host.name}: no route")
+        return answers[host.name]
+
+    def look() -> Finding:
+        case = replace(case_of(TWO, only=("egress.proxy-reached",)), ask=Answers(agent))
+        return found(case, "proxy-1")["egress.proxy-reached"]
+
+    assert (look().status, look().saw) == (Status.PASS, "10.8.0.20:5000 from mta-2: SOCKS5")
+    answers["mta-1"] = lost
+    assert (look().status, look().saw) == (Status.FAIL, "10.8.0.20:5000 from mta-1: timed out")
+    answers |= {"mta-1": None, "mta-2": None}
+    assert look().status is Status.UNKNOWN
