@@ -89,6 +89,25 @@ def test_what_has_ended_or_waits_is_known_and_the_rest_is_listed(
     assert counts == {"received": 7, "settled": 4, "waiting": 1, "unknown": 2}
 
 
+def test_a_message_counts_on_the_node_that_it_moved_to(
+    places: events.Places, kumod: Kumod, capsys: pytest.CaptureFixture[str]
+) -> None:
+    came = {"meta": {"first_id": "first", "X-PING8-Task-Id": "t1"}}
+    write_segment(
+        places,
+        "20261101-115800",
+        record("Reception", id="gone"),
+        record("XferOut", id="gone"),
+        *(record("XferIn", id=name, **came) for name in ("sent", "lost")),
+        record("Delivery", id="sent", **came),
+    )
+    done(places)
+    report = reconciled(places, capsys)
+    assert [message["id"] for message in report["messages"]] == ["first"]
+    counts = {name: report[name] for name in ("received", "settled", "waiting", "unknown")}
+    assert counts == {"received": 2, "settled": 1, "waiting": 0, "unknown": 1}
+
+
 def test_what_is_delivered_in_between_is_awaited(
     places: events.Places, capsys: pytest.CaptureFixture[str]
 ) -> None:
