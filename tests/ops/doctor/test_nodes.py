@@ -10,9 +10,10 @@ import pytest
 from ops.doctor import https
 from ops.doctor.answers import Answers
 from ops.doctor.case import Case
-from ops.doctor.checks import nodes
+from ops.doctor.checks import mta, nodes
 from ops.doctor.finding import Finding, Status
 from ops.doctor.https import Port
+from ops.doctor.subjects import MTA_NAME
 from ops.stack import HostAccess
 from policy.errors import UserError
 from tests.examples import SMALL
@@ -162,3 +163,19 @@ def test_the_way_to_a_proxy_is_judged_by_the_nodes_that_answer() -> None:
     assert (look().status, look().saw) == (Status.FAIL, "10.8.0.20:5000 from mta-1: timed out")
     answers |= {"mta-1": None, "mta-2": None}
     assert look().status is Status.UNKNOWN
+
+
+def test_each_node_is_looked_at_by_its_own_address_and_shows_its_own_certificate(
+    tmp_path: Path,
+) -> None:
+    doors = list(MTA_NAME.things(case_of(TWO)))
+    assert [(door.name, door.host, door.address) for door in doors] == [
+        ("mta-1.mail.example.com", NAME, "198.51.100.1"),
+        ("mta-2.mail.example.com", NAME, "198.51.100.2"),
+    ]
+    authority = Authority.make(tmp_path)
+    with serving(authority.issue()) as shared:
+        case = case_of(TWO, ca_file=authority.ca_file)
+        (alike,) = mta.certificate(replace(shared, name=doors[1].name), case)
+    assert alike.status is Status.WARN
+    assert alike.expected == "also the node's own name, mta-2.mail.example.com"
