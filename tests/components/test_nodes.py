@@ -115,6 +115,18 @@ def test_another_node_only_adds_its_address_to_the_list_of_the_others() -> None:
     assert different == {"/opt/kumomta/etc/policy/data/nodes.json"}
 
 
+def test_another_node_also_changes_whom_the_others_report_to_if_there_is_automation() -> None:
+    config = CONFIG | {"shaping": {"automation": True}}
+    old, new = (
+        files(run(config | {"mta": {"nodes": count}}, environment="nodes")) for count in (2, 3)
+    )
+    data = "/opt/kumomta/etc/policy/data"
+    different = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
+    # The second is read at kumod's start.
+    assert different == {f"{data}/{name}" for name in
+                         ("nodes.json", "automation.json", "shaping.toml")}  # fmt: skip
+
+
 def test_the_second_node_brings_the_balancer_and_replaces_nothing() -> None:
     added, removed, changed = difference(nodes(1), nodes(2))
     assert removed == set()
