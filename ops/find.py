@@ -152,7 +152,7 @@ def _target(queue: str | None, nodes: Sequence[HostAccess]) -> str | None:
 def _step(step: Mapping[str, Any], nodes: Sequence[HostAccess]) -> str:
     """Injected, or an attempt: source and receiver, the answer, why, and over which TLS."""
     if step["type"] == "XferOut":
-        return f"transferred to {_target(step['queue'], nodes)}"
+        return f"transferred to {_target(step.get('queue'), nodes) or 'another MTA host'}"
     if step["type"] == "XferIn":
         return "received from another MTA host"
     if step["type"] == "Reception":
