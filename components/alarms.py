@@ -12,7 +12,7 @@ from components.dashboard import dashboard_body, query_dimensions
 from components.tagging import named
 from policy.metrics import Planned, load, planned_alarms
 from policy.metrics.model import Read
-from policy.metrics.plan import shared_zones
+from policy.metrics.plan import paging, shared_zones
 from policy.settings import Settings
 
 _COMPARISONS = {
@@ -69,7 +69,7 @@ class Alarms(pulumi.ComponentResource):
         self.subscribed = self._counted(name) if ours else None
         planned = planned_alarms(args.settings)
         alarms = {one.key: self._alarm(one) for one in planned}
-        composites = [self._not_flowing(planned, alarms), *self._lost_zones(alarms)]
+        composites = [self._not_flowing(alarms), *self._lost_zones(alarms)]
         arns = [
             *(composite.arn for composite in composites),
             *(alarm.arn for alarm in alarms.values()),
@@ -191,41 +191,49 @@ class Alarms(pulumi.ComponentResource):
         found.update(query_dimensions(self._settings, planned.host, planned.dimensions))
         return found
 
-    def _not_flowing(
-        self, planned: Sequence[Planned], alarms: Mapping[str, aws.cloudwatch.MetricAlarm]
-    ) -> aws.cloudwatch.CompositeAlarm:
-        table = load().composite
-        keys = [one.key for one in planned if one.alarm.name in table.any]
-        return self._composite(table.name, f"{table.means} {table.do}", "OR", keys, alarms)
+    def _not_flowing(self, alarms: Mapping[str, pulumi.Resource]) -> aws.cloudwatch.CompositeAlarm:
+        table, parts = load().composite, paging(self._settings)
+        text = f"{table.means} {table.do}"
+        if len(parts) == 1:
+            return self._composite(table.name, text, " OR ", alarms, parts[0])
+        wholes = {
+            key: self._composite(
+                key, f"Part of {table.name}. {text}", " OR ", alarms, keys, mute=True
+            )
+            for key, keys in ((f"{table.name}-{n}", part) for n, part in enumerate(parts, 1))
+        }
+        return self._composite(table.name, text, " OR ", wholes, tuple(wholes))
 
     def _lost_zones(
-        self, alarms: Mapping[str, aws.cloudwatch.MetricAlarm]
+        self, alarms: Mapping[str, pulumi.Resource]
     ) -> Iterator[aws.cloudwatch.CompositeAlarm]:
         table, settings = load().lost_zone, self._settings
         for subnet, hosts in shared_zones(settings).items() if settings.mta.nodes > 1 else ():
-            means = f"subnet {subnet} ({', '.join(hosts)}): {table.means} {table.do}"
-            keys = [f"{host}-{table.all}" for host in hosts]
-            yield self._composite(f"{table.name}-{subnet}", means, "AND", keys, alarms)
+            text = f"subnet {subnet} ({', '.join(hosts)}): {table.means} {table.do}"
+            keys = tuple(f"{host}-{table.all}" for host in hosts)
+            yield self._composite(f"{table.name}-{subnet}", text, " AND ", alarms, keys)
 
     def _composite(
         self,
         key: str,
         text: str,
         operator: str,
+        alarms: Mapping[str, pulumi.Resource],
         keys: Sequence[str],
-        alarms: Mapping[str, aws.cloudwatch.MetricAlarm],
+        *,
+        mute: bool = False,
     ) -> aws.cloudwatch.CompositeAlarm:
         settings = self._settings
         name = aws_name(settings, key)
-        children = (f'ALARM("{aws_name(settings, each)}")' for each in keys)
+        notified = None if mute else [self.topic_arn]
         return aws.cloudwatch.CompositeAlarm(
             f"{self._name}-{key}",
             alarm_name=name,
             alarm_description=f"{settings.environment}: {text}",
-            alarm_rule=f" {operator} ".join(children),
+            alarm_rule=operator.join(f'ALARM("{aws_name(settings, each)}")' for each in keys),
             actions_enabled=not settings.alarms.maintenance,
-            alarm_actions=[self.topic_arn],
-            ok_actions=[self.topic_arn],
+            alarm_actions=notified,
+            ok_actions=notified,
             tags={**named(self._args.tags, name), "Severity": "critical"},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[alarms[each] for each in keys]),
         )

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 
 from policy.metrics.model import load
-from policy.metrics.plan import BALANCER, metrics_of, planned_alarms, shared_zones, values
+from policy.metrics.plan import (
+    BALANCER,
+    metrics_of,
+    paging,
+    planned_alarms,
+    shared_zones,
+    values,
+)
 from policy.settings import Settings
 from policy.settings.base import seconds
 
@@ -61,5 +68,7 @@ def _cost(settings: Settings, host: str, metrics: int, requests: int) -> Cost:
 def shared(settings: Settings) -> float:
     """The composite alarms and the dashboard."""
     prices = load().prices
-    zones = shared_zones(settings) if settings.mta.nodes > 1 else ()
-    return prices.composite * (1 + len(zones)) + prices.dashboard
+    zones = len(shared_zones(settings)) if settings.mta.nodes > 1 else 0
+    parts = len(paging(settings))
+    composites = zones + (1 + parts if parts > 1 else 1)
+    return prices.composite * composites + prices.dashboard

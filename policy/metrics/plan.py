@@ -15,6 +15,9 @@ BALANCER = "balancer"
 """The name of the load balancer among hosts."""
 
 VOLUMES: Mapping[Place, tuple[str, ...]] = {"mta": ("spool", "logs", "root"), "proxy": ("root",)}
+_MOST_CHILDREN = 100
+"""Of a composite alarm, at AWS."""
+
 _DURATION = re.compile(r"[0-9]+[smhd]")
 _UNIT_SECONDS = {"seconds": 1, "hours": 3600, None: 1}
 
@@ -66,6 +69,14 @@ def shared_zones(settings: Settings) -> Mapping[int, tuple[str, ...]]:
         for subnet in sorted({*subnets.values()})
     }
     return {subnet: hosts for subnet, hosts in found.items() if len(hosts) > 1}
+
+
+def paging(settings: Settings) -> tuple[tuple[str, ...], ...]:
+    """The keys of the composite alarm's alarms, in lists that one composite alarm takes."""
+    wanted = load().composite.any
+    keys = [one.key for one in planned_alarms(settings) if one.alarm.name in wanted]
+    starts = range(0, len(keys), _MOST_CHILDREN)
+    return tuple(tuple(keys[start : start + _MOST_CHILDREN]) for start in starts)
 
 
 def values(

@@ -1,19 +1,23 @@
 """Several MTA hosts: what each gets, the way in, and what a change of their number touches."""
 
+import functools
 import itertools
+import json
 from typing import Any
 
 import pytest
 
+from policy.metrics import plan
 from tests.components import shapes
 from tests.components.cloud import public_address
 from tests.components.program import Program, run
 from tests.components.test_credentials import files
 from tests.components.test_growth import difference
 
-CONFIG = shapes.MINIMAL | {"elasticIpQuota": 20}
+CONFIG = shapes.MINIMAL | {"elasticIpQuota": 30}
 
 
+@functools.cache
 def nodes(count: int, **mta: Any) -> Program:
     """The smallest environment with so many MTA hosts."""
     return run(CONFIG | {"mta": {"nodes": count, **mta}}, environment="nodes")
@@ -101,14 +105,18 @@ def touched_hosts(names: set[str]) -> set[str]:
 PUSHES = {"mail-release-mta-1-push", "mail-release-mta-2-push"}
 
 
-def test_another_node_only_adds_its_address_to_the_list_of_the_others() -> None:
-    before, after = nodes(2), nodes(3)
+@pytest.mark.parametrize(("count", "zone"), [(2, 0), (5, 1)])
+def test_another_node_only_adds_its_address_to_the_list_of_the_others(
+    count: int, zone: int
+) -> None:
+    before, after = nodes(count), nodes(count + 1)
     added, removed, changed = difference(before, after)
     assert removed == set()
-    assert touched_hosts(added) == {"mta-3"}
+    assert touched_hosts(added) == {f"mta-{count + 1}"}
     mx = {name for name in changed if name.startswith("mail-dns-mx-")}
-    alarms = {"dashboard", "mail-is-not-flowing", "zone-lost-0"}
-    assert changed == mx | PUSHES | {f"mail-alarms-{name}" for name in alarms}
+    alarms = {"dashboard", "mail-is-not-flowing", f"zone-lost-{zone}"}
+    pushes = {f"mail-release-mta-{number + 1}-push" for number in range(count)}
+    assert changed == mx | pushes | {f"mail-alarms-{name}" for name in alarms}
     # kumod reads it while it runs: nothing restarts.
     old, new = files(before), files(after)
     different = {path for path in old.keys() | new.keys() if old.get(path) != new.get(path)}
@@ -154,3 +162,34 @@ def test_a_larger_type_changes_the_instances_alone() -> None:
     added, removed, changed = difference(nodes(2), nodes(2, instanceType="c7g.2xlarge"))
     assert (added, removed) == (set(), set())
     assert changed == {"mail-mta-1-instance", "mail-mta-2-instance"}
+
+
+def test_every_node_may_prove_the_injection_name_and_its_own() -> None:
+    program = nodes(2)
+    for host in ("mta-1", "mta-2"):
+        policy = program.one("RolePolicy", f"mail-certificate-dns-01-{host}").inputs["policy"]
+        (_, change) = json.loads(policy)["Statement"]
+        names = change["Condition"]["ForAllValues:StringEquals"][
+            "route53:ChangeResourceRecordSetsNormalizedRecordNames"
+        ]
+        assert names == [f"_acme-challenge.{each}.mail.example.com" for each in ("mta", host)]
+        # The set of names differs from node to node, of which Let's Encrypt counts issues.
+        script = files(program, host)["/usr/local/lib/ping8/certificate"]
+        assert f"{host}.mail.example.com" in script
+        assert "mta.mail.example.com" in script
+
+
+def test_more_alarms_than_one_composite_takes_are_parts_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan, "_MOST_CHILDREN", 6)
+    program = run(CONFIG | {"mta": {"nodes": 2}}, environment="nodes")
+    found = {item.inputs["alarmName"]: item for item in program.of_type("CompositeAlarm")}
+    whole = found.pop("ping8-nodes-mail-is-not-flowing")
+    parts = {name: item for name, item in found.items() if "mail-is-not-flowing" in name}
+    assert whole.inputs["alarmRule"] == " OR ".join(f'ALARM("{name}")' for name in sorted(parts))
+    assert {item.urn for item in parts.values()} <= whole.dependencies
+    assert max(item.inputs["alarmRule"].count("ALARM(") for item in parts.values()) == 6
+    assert [item for item in parts.values() if item.inputs.get("alarmActions")] == []
+    rules = "".join(item.inputs["alarmRule"] for item in parts.values())
+    assert all(f'"ping8-nodes-mta-{number}-kumod-down"' in rules for number in (1, 2))
