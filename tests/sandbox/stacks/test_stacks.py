@@ -1,7 +1,8 @@
 """Engine, program and example stacks, over an AWS that rejects what AWS rejects."""
 
 import runpy
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -39,31 +40,43 @@ def _program() -> None:
     runpy.run_path(str(example.ROOT / "__main__.py"), run_name="__main__")
 
 
-@pytest.mark.parametrize("name", ["staging"])
-def test_a_stack_comes_up_stays_as_it_is_and_goes(
-    name: str,
-    service: Service,
-    hosts: AnsweringHosts,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    settings = example.prepare(service, name)
-    before = _zones(service)
-    example.project(service, tmp_path, name)
+@pytest.fixture
+def opened(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], automation.Stack]:
+    """Opens the stack of an example, without protection."""
     monkeypatch.setattr(config, "STACKS", tmp_path / "stacks")
+    return lambda name: _open(service, tmp_path, name)
+
+
+def _open(service: Service, folder: Path, name: str) -> automation.Stack:
+    example.project(service, folder, name)
     stack = automation.create_or_select_stack(
         stack_name=name,
         project_name="ping8-mail",
         program=_program,
         opts=automation.LocalWorkspaceOptions(
-            work_dir=str(tmp_path),
+            work_dir=str(folder),
             pulumi_command=automation.PulumiCommand(
                 root=str(ensure_engine(Layout.of_checkout().cache).parent.parent)
             ),
-            env_vars=example.environment(service, tmp_path),
+            env_vars=example.environment(service, folder),
         ),
     )
     stack.set_config("ping8-mail:protect", automation.ConfigValue("false"))
+    return stack
+
+
+@pytest.mark.parametrize("name", ["staging"])
+def test_a_stack_comes_up_stays_as_it_is_and_goes(
+    name: str,
+    service: Service,
+    hosts: AnsweringHosts,
+    opened: Callable[[str], automation.Stack],
+) -> None:
+    settings = example.prepare(service, name)
+    before = _zones(service)
+    stack = opened(name)
     stack.up()
     assert set(hosts.releases) == {"mta-1", *(proxy.name for proxy in settings.proxies)}
     stack.preview(expect_no_changes=True)
@@ -71,6 +84,66 @@ def test_a_stack_comes_up_stays_as_it_is_and_goes(
     assert _zones(service) == before
     ec2 = service.account.client("ec2", example.REGION)
     assert not ec2.describe_network_interfaces()["NetworkInterfaces"]
+
+
+Changes = Mapping[str, Set[str]]
+"""Names of resources by what happens to them."""
+
+
+def _changes(run: Callable[..., object]) -> Changes:
+    """What an update or preview does, besides leaving things as they are."""
+    found = defaultdict(set)
+
+    def note(event: automation.EngineEvent) -> None:
+        if event.resource_pre_event is not None:
+            step = event.resource_pre_event.metadata
+            if step.op not in (automation.OpType.SAME, automation.OpType.READ):
+                found[step.op.value].add(step.urn.rpartition("::")[2])
+
+    run(on_event=note)
+    return found
+
+
+def _with(stack: automation.Stack, **mta: object) -> Changes:
+    """Changes the MTA hosts' settings; what the update did. Afterwards nothing is left to do."""
+    for key, value in mta.items():
+        name = f"ping8-mail:mta.{key}"
+        stack.set_config(name, automation.ConfigValue(str(value)), path=True)
+    planned, done = _changes(stack.preview), _changes(stack.up)
+    # A preview cannot know addresses that are still to be made.
+    assert all(names <= planned[op] for op, names in done.items())
+    stack.preview(expect_no_changes=True)
+    return done
+
+
+def test_mta_hosts_are_added_resized_and_removed_and_the_others_stay(
+    service: Service, hosts: AnsweringHosts, opened: Callable[[str], automation.Stack]
+) -> None:
+    example.prepare(service, "staging")
+    service.account.conditions.elastic_ips = 20
+    stack = opened("staging")
+    stack.set_config("ping8-mail:elasticIpQuota", automation.ConfigValue("20"))
+    _with(stack, nodes=2)
+    assert {"mta-1", "mta-2"} <= hosts.releases.keys()
+
+    more = _with(stack, nodes=3)
+    assert more.keys() == {"create", "update"}
+    assert all("mta-3" in name for name in more["create"])
+    exchangers = {name for name in more["update"] if name.startswith("mail-dns-mx-")}
+    lists = {"mail-alarms-dashboard", "mail-alarms-mail-is-not-flowing", "mail-alarms-zone-lost-0"}
+    pushes = {"mail-release-mta-1-push", "mail-release-mta-2-push"}
+    assert more["update"] == exchangers | lists | pushes
+
+    larger = _with(stack, instanceType="c7g.2xlarge")
+    assert larger == {"update": {f"mail-mta-{number}-instance" for number in (1, 2, 3)}}
+
+    less = _with(stack, nodes=2)
+    assert less == {"update": more["update"], "delete": more["create"]}
+
+    stack.destroy()
+    ec2, elb = (service.account.client(name, example.REGION) for name in ("ec2", "elbv2"))
+    assert not ec2.describe_network_interfaces()["NetworkInterfaces"]
+    assert not elb.describe_load_balancers()["LoadBalancers"]
 
 
 def _zones(service: Service) -> list[tuple[str, int]]:
