@@ -61,9 +61,13 @@ class LimitsServer:
             self.names.publish(_PUBLISHER, [])
             self._settings.unlink()
 
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self._daemon().pid()
+
     def running(self) -> bool:
         """Whether it runs."""
-        return self._daemon().pid() is not None
+        return self.pid() is not None
 
     @property
     def used(self) -> bool:
