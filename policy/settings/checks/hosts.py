@@ -31,6 +31,18 @@ def _hosts(settings: Settings) -> Iterator[tuple[Path, Host]]:
         yield ("proxies", i), proxy
 
 
+@check("environment", "mta")
+def shared_limits_can_be_named(settings: Settings) -> Iterator[Finding]:
+    """ElastiCache refuses the name when the server is made, in the middle of an update."""
+    if settings.mta.nodes > 1 and "--" in settings.environment:
+        yield Finding(
+            path=("mta", "nodes"),
+            value=settings.mta.nodes,
+            fix="the stack's name has two hyphens in a row, which ElastiCache does not take in the "
+            "name of the shared limits: use another stack for several nodes",
+        )
+
+
 @check("mta", elements=["proxies"])
 def instance_types_are_known(settings: Settings) -> Iterator[Finding]:
     """For a type that the table lacks, the settings must supply the facts."""

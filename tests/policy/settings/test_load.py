@@ -1,6 +1,7 @@
 """A stack file is read at once: every problem together, each at its place."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -139,6 +140,15 @@ def test_a_stack_name_that_cannot_name_resources_is_refused() -> None:
     with pytest.raises(SettingsError) as caught:
         load(SMALLEST, environment="Prod_1", region="eu-west-1", directory=Path("nowhere"))
     assert "the stack's name = Prod_1" in str(caught.value)
+
+
+def test_a_stack_name_that_elasticache_does_not_take_has_one_node() -> None:
+    place: dict[str, Any] = {"region": "eu-west-1", "directory": Path("nowhere")}
+    load(SMALLEST, environment="a--b", **place)
+    several = {**SMALLEST, "elasticIpQuota": 20, "mta": {"nodes": 2}}
+    load(several, environment="a-b", **place)
+    with pytest.raises(SettingsError, match="two hyphens in a row"):
+        load(several, environment="a--b", **place)
 
 
 @hypothesis_settings(deadline=None)
