@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from policy.metrics import plan
-from tests.components import shapes
+from tests.components import cloud, shapes
 from tests.components.cloud import public_address
 from tests.components.program import Program, run
 from tests.components.test_credentials import files
@@ -193,3 +193,24 @@ def test_more_alarms_than_one_composite_takes_are_parts_of_it(
     assert [item for item in parts.values() if item.inputs.get("alarmActions")] == []
     rules = "".join(item.inputs["alarmRule"] for item in parts.values())
     assert all(f'"ping8-nodes-mta-{number}-kumod-down"' in rules for number in (1, 2))
+
+
+def test_a_dead_nodes_volumes_and_addresses_go_to_its_replacement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before, known = nodes(2), cloud._hash
+
+    def with_another_instance(text: str, length: int = 12) -> str:
+        return known(f"another {text}" if text == "mail-mta-2-instance" else text, length)
+
+    monkeypatch.setattr(cloud, "_hash", with_another_instance)
+    after = run(CONFIG | {"mta": {"nodes": 2}}, environment="nodes")
+    added, removed, changed = difference(before, after)
+    assert (added, removed) == (set(), set())
+    attachments = {"mail-mta-2-spool-attachment", "mail-mta-2-logs-attachment"}
+    checks = {"mail-alarms-mta-2-system-check", "mail-alarms-mta-2-instance-check"}
+    assert changed == attachments | checks | {"mail-release-mta-2-push"}
+    for name in attachments:
+        old, new = (program.one("VolumeAttachment", name) for program in (before, after))
+        assert old.inputs["volumeId"] == new.inputs["volumeId"]
+        assert old.inputs["instanceId"] != new.inputs["instanceId"]
