@@ -12,6 +12,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from pulumi import automation
+
 from benchmarks.fleet.account import Ledger, table
 from benchmarks.fleet.cases import Gate
 from benchmarks.fleet.traffic import Traffic
@@ -73,8 +75,8 @@ def _play(gate: Gate, name: str, play: Callable[[], None]) -> None:
     print(f"{time.strftime('%T')} {name}", file=sys.stderr, flush=True)
     try:
         play()
-    except SandboxError as error:
-        gate.traffic.wrong.append(f"{name}: {error}")
+    except (SandboxError, automation.CommandError) as error:
+        gate.traffic.wrong.append(f"{name}: {str(error)[-500:]}")
     print(f"  {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
 

@@ -10,12 +10,11 @@ local mod = {}
 -- kumod has no time-outs of its own: without them it neither starts nor ends
 -- nor validates while the server is away, and mail stops for minutes after a
 -- short outage.
-local TIME_OUT = '2s'
-local WAIT = '3s'
+local SECONDS = 2
 
 -- On a busy host, or while the server moves to its other zone, the first
--- connection may take longer than that.
-local TRIES = 5
+-- connection may take longer than that, each time.
+local SECONDS_AT_START = { SECONDS, SECONDS, 4, 8 }
 
 -- What kumod uses for a path that sets none.
 local CONNECTION_LIMIT = 32
@@ -30,15 +29,16 @@ local SEVERAL = {
 }
 
 -- The password is no part of the address: kumod's metrics name that.
-local function connection(limits)
+local function connection(limits, seconds)
+  local time_out = seconds .. 's'
   return {
     node = limits.node,
     username = limits.username,
     password = environment.limits_password,
-    connect_timeout = TIME_OUT,
-    response_timeout = TIME_OUT,
-    recycle_timeout = TIME_OUT,
-    wait_timeout = WAIT,
+    connect_timeout = time_out,
+    response_timeout = time_out,
+    recycle_timeout = time_out,
+    wait_timeout = (seconds + 1) .. 's',
   }
 end
 
@@ -46,8 +46,9 @@ end
 -- address the password.
 function mod.configure(limits)
   local ok, failure
-  for _ = 1, TRIES do
-    ok, failure = pcall(kumo.configure_redis_throttles, connection(limits))
+  for _, seconds in ipairs(SECONDS_AT_START) do
+    local params = connection(limits, seconds)
+    ok, failure = pcall(kumo.configure_redis_throttles, params)
     if ok then
       break
     end
@@ -71,11 +72,12 @@ function mod.configure(limits)
 end
 
 -- Whether the server answers now. kumod uses the same pool of connections for
--- the same parameters, so this sees what the limits see.
+-- the same parameters, so this sees what the limits see; after a slow start they
+-- have another pool, which waits longer.
 mod.answers = kumo.memoize(function()
   local limits = data.load('server').several_nodes.shared_limits
   local ok = pcall(function()
-    require('redis').open(connection(limits)):query 'PING'
+    require('redis').open(connection(limits, SECONDS)):query 'PING'
   end)
   if not ok then
     kumo.log_error(
