@@ -1,6 +1,7 @@
 """The local resolver: which one it forwards to, and that a real unbound takes its configuration."""
 
 import contextlib
+import shlex
 import shutil
 import socket
 import subprocess
@@ -44,6 +45,20 @@ def test_it_never_forwards_to_itself(tmp_path: Path) -> None:
     write(tmp_path / "etc/resolv.conf", "nameserver 127.0.0.1\nnameserver 192.0.2.53\n")
     resolver(tmp_path, "configure")
     assert forwards(tmp_path) == ["192.0.2.53"]
+
+
+def test_the_given_servers_answer_again_when_the_local_one_is_stopped(tmp_path: Path) -> None:
+    write(tmp_path / "etc/resolv.conf", "search example.internal\nnameserver 192.0.2.53\n")
+    resolver(tmp_path, "configure")
+    resolver(tmp_path, "point")
+    unit = text_of(RELEASE, "/etc/systemd/system/unbound.service.d/ping8.conf")
+    (stop,) = (line for line in unit.splitlines() if line.startswith("ExecStopPost="))
+    script = shlex.split(stop.partition("=-")[2])[-1].replace("$$", "$")
+    for folder in ("/etc/", "/var/"):
+        script = script.replace(f" {folder}", f" {tmp_path}{folder}")
+    subprocess.run(["sh", "-c", script], check=True)
+    text = (tmp_path / "etc/resolv.conf").read_text()
+    assert text.split() == ["nameserver", "192.0.2.53", "search", "example.internal"]
 
 
 def test_it_remembers_the_given_servers_once_resolv_conf_names_it(tmp_path: Path) -> None:
