@@ -19,7 +19,7 @@ from benchmarks.fleet.account import Ledger
 from benchmarks.fleet.traffic import Traffic
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
-from ops.upgrade import target
+from ops.upgrade import targets
 from policy.errors import UserError
 from sandbox.parts import STACK
 from sandbox.process import SandboxError, run, wait_until
@@ -137,7 +137,7 @@ class Gate:
             for name in ("mta-1", "mta-2"):
                 pid = self.on(name, "systemctl", "show", "-P", "MainPID", "kumomta")
                 self.ping8("drain", name, "--yes", "--reason", "upgrade")
-                self.up(target=[target(name)])
+                self.up(target=targets(name)[1::2])
                 if self.on(name, "systemctl", "show", "-P", "MainPID", "kumomta") == pid:
                     raise SandboxError(f"{name}: the new release did not restart kumod")
                 self.ping8("drain", name, "--back", "--yes")
