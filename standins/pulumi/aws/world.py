@@ -1,10 +1,14 @@
 """Applies the account's state to the machine: all of it is read from the API each time."""
 
+from collections.abc import Iterator
 from ipaddress import ip_network
 from operator import itemgetter
 from typing import Any
 
-from standins.pulumi.aws.account import Account, Client, Coalesced
+from moto.route53.models import route53_backends
+
+from standins.pulumi.aws.account import ACCOUNT_ID, Account, Client, Coalesced
+from standins.pulumi.aws.rules import Moto
 from standins.pulumi.errors import ProviderError
 from standins.pulumi.hosts import Hosts, Interface, Network, Record, Rule, Zone
 
@@ -37,11 +41,10 @@ class World:
             self.hosts.apply_network(network_of(ec2, vpc))
 
     def _publish_dns(self) -> None:
-        zones = zones_of(self.account.client("route53", "us-east-1", paced=False))
         reverse: dict[str, str] = {}
         for region in self.account.regions("ec2"):
             reverse |= pointers_of(self.account.client("ec2", region, paced=False))
-        self.hosts.publish_dns(zones, reverse)
+        self.hosts.publish_dns(zones_of(), reverse)
 
 
 def network_of(ec2: Client, vpc: str) -> Network:
@@ -104,28 +107,26 @@ def _rule(described: dict[str, Any]) -> Rule:
     )
 
 
-def zones_of(route53: Client) -> list[Zone]:
-    """Every hosted zone with its record sets, except those its name server adds itself."""
-    zones = route53.get_paginator("list_hosted_zones").paginate().build_full_result()
+def zones_of() -> list[Zone]:
+    """Every hosted zone with its record sets, except those its name server adds itself.
+
+    Out of moto's own state: the API's pages would take seconds for each of a thousand records.
+    """
     return [
-        Zone(name=name, records=tuple(_records(route53, zone["Id"], name)))
-        for zone in zones["HostedZones"]
-        for name in [zone["Name"].rstrip(".")]
+        Zone(name=zone.name.rstrip("."), records=tuple(_records(zone)))
+        for zone in list(route53_backends[ACCOUNT_ID]["aws"].zones.values())
     ]
 
 
-def _records(route53: Client, zone: str, name: str) -> list[Record]:
-    pages = route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone)
-    return [
-        Record(
-            name=item["Name"].rstrip("."),
-            type=item["Type"],
-            ttl=item["TTL"],
-            values=tuple(value["Value"] for value in item["ResourceRecords"]),
-        )
-        for item in pages.build_full_result()["ResourceRecordSets"]
-        if not (item["Type"] in ("SOA", "NS") and item["Name"].rstrip(".") == name)
-    ]
+def _records(zone: Moto) -> Iterator[Record]:
+    for item in zone.rrsets:
+        if not (item.type in ("SOA", "NS") and item.name == zone.name):
+            yield Record(
+                name=item.name.rstrip("."),
+                type=item.type,
+                ttl=int(item.ttl),
+                values=tuple(item.records),
+            )
 
 
 def pointers_of(ec2: Client) -> dict[str, str]:
