@@ -1,6 +1,6 @@
 """Applies the account's state to the machine: all of it is read from the API each time."""
 
-from collections.abc import Iterator
+from functools import cache
 from ipaddress import ip_network
 from operator import itemgetter
 from typing import Any
@@ -113,20 +113,24 @@ def zones_of() -> list[Zone]:
     Out of moto's own state: the API's pages would take seconds for each of a thousand records.
     """
     return [
-        Zone(name=zone.name.rstrip("."), records=tuple(_records(zone)))
+        Zone(
+            name=zone.name.rstrip("."),
+            records=tuple(
+                _record(item)
+                for item in zone.rrsets
+                if item.name != zone.name or item.type not in ("SOA", "NS")
+            ),
+        )
         for zone in list(route53_backends[ACCOUNT_ID]["aws"].zones.values())
     ]
 
 
-def _records(zone: Moto) -> Iterator[Record]:
-    for item in zone.rrsets:
-        if not (item.type in ("SOA", "NS") and item.name == zone.name):
-            yield Record(
-                name=item.name.rstrip("."),
-                type=item.type,
-                ttl=int(item.ttl),
-                values=tuple(item.records),
-            )
+@cache
+def _record(item: Moto) -> Record:
+    """Moto puts another object in the place of a record set that changes."""
+    return Record(
+        name=item.name.rstrip("."), type=item.type, ttl=item.ttl, values=tuple(item.records)
+    )
 
 
 def pointers_of(ec2: Client) -> dict[str, str]:
