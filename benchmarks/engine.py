@@ -1,15 +1,18 @@
 """Engine and program together, beside a bare program of as many resources.
 
-    python -m benchmarks.engine [CASE SIZE]
+    python -m benchmarks.engine [CASE SIZE] [--pulumi PATH]
 
 Each case runs on the AWS stand-in, which is a process of its own and not counted: a preview of
 everything, `up`, and a preview without changes. Each operation is a process of its own too, whose
-CPU and peak memory are the program's; its children are the engine. Needs root: pushes go to SSH
-servers at port 22 of loopback addresses.
+CPU and peak memory are the program's; its children are the engine. PATH, the `pulumi` of a complete
+installation, adds a preview by it alone: there the engine's columns have engine, language host and
+program together. Needs root: pushes go to SSH servers at port 22 of loopback addresses.
 """
 
+import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -56,7 +59,11 @@ SIZES = {
 
 def main() -> None:
     """One row for each operation of each case."""
-    chosen = sys.argv[1:]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("case", nargs="?", choices=CASES)
+    parser.add_argument("size", nargs="?", type=int)
+    parser.add_argument("--pulumi", type=Path)
+    chosen = parser.parse_args()
     columns = (
         "sender domains", "how many", "program", "operation", "resources", "program, CPU s",
         "engine, CPU s", "program, MiB", "engine, MiB", "state, bytes",
@@ -64,24 +71,29 @@ def main() -> None:
     print("|", " | ".join(columns), "|")
     print("|---|---:|---|---|" + "---:|" * 6, flush=True)
     wanted = (
-        [(chosen[0], int(chosen[1]))]
-        if chosen
+        [(chosen.case, chosen.size)]
+        if chosen.case
         else [(kind, size) for kind, sizes in SIZES.items() for size in sizes]
     )
     for kind, size in wanted:
         with _account() as service:
-            measure(service, kind, size)
+            measure(service, kind, size, chosen.pulumi)
 
 
-def measure(service: Service, kind: str, size: int) -> None:
+def measure(service: Service, kind: str, size: int, plain: Path | None) -> None:
     """The platform first, then a bare program of as many resources and keys."""
+    engine = ensure_engine(Layout.of_checkout().cache)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _project(service, folder, CASES[kind], size)
         environment = example.environment(service, folder)
         types: Counter[str] = Counter()
+        if plain is not None:
+            _program(folder)
+            cost = _in_process(plain, folder, environment, "plain", "preview", types)
+            _print(kind, size, "plain", "preview", cost)
         for step in OPERATIONS:
-            cost = _in_process(folder, environment, "platform", step, types)
+            cost = _in_process(engine, folder, environment, "platform", step, types)
             _print(kind, size, "platform", step, cost)
             types = operation.types(folder)
         bare = folder / "bare"
@@ -94,7 +106,7 @@ def measure(service: Service, kind: str, size: int) -> None:
             "BENCHMARK_ZONE": identity.rpartition("/")[2],
         }
         for step in OPERATIONS:
-            cost = _in_process(bare, environment, "bare", step, types)
+            cost = _in_process(engine, bare, environment, "bare", step, types)
             _print(kind, size, "bare", step, cost)
 
 
@@ -131,10 +143,22 @@ def _project(service: Service, folder: Path, case: Case, size: int) -> None:
     path.with_name("many.domains.yaml").write_text("".join(lines), "utf-8")
 
 
+def _program(folder: Path) -> None:
+    """The files of the program, for a `pulumi` that starts it itself."""
+    for name in ("components", "policy", "hostagent"):
+        shutil.copytree(operation.ROOT / name, folder / name)
+    shutil.copy2(operation.ROOT / "__main__.py", folder)
+    (folder / ".venv").symlink_to(sys.prefix)
+
+
 def _in_process(
-    folder: Path, environment: Mapping[str, str], program: str, step: str, types: Counter[str]
+    engine: Path,
+    folder: Path,
+    environment: Mapping[str, str],
+    program: str,
+    step: str,
+    types: Counter[str],
 ) -> Cost:
-    engine = ensure_engine(Layout.of_checkout().cache)
     words = [program, str(engine), str(folder), step, str(types.total()), str(types[KEY])]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.operation", *words],

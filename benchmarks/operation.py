@@ -1,8 +1,10 @@
 """One operation of the engine and its program: a process of its own that prints what it took.
 
-`benchmarks.engine` starts it. This process is the program, its child is the engine.
+`benchmarks.engine` starts it. This process is the program, its child is the engine; with the
+program `plain` that child is `pulumi` as an operator runs it, and starts the program itself.
 """
 
+import asyncio
 import json
 import os
 import resource
@@ -11,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,18 +46,22 @@ class Cost:
 def operate(program: str, engine: Path, folder: Path, step: str, all_: int, keys: int) -> Cost:
     """One operation, in this process."""
     config.STACKS = folder / "stacks"
-    inline = _platform if program == "platform" else lambda: _bare(all_, keys)
-    stack = _stack(engine, folder, "ping8-mail" if program == "platform" else "bare", inline)
-    watch = _Watch(engine)
+    programs: dict[str, automation.PulumiFn] = {
+        "platform": _platform,
+        "bare": lambda: _bare(all_, keys),
+    }
+    inline = programs.get(program)
+    stack = _stack(engine, folder, program, inline)
+    watch = _Watch()
     began, spent = time.monotonic(), _cpu(resource.RUSAGE_CHILDREN)
     act: Callable[[], Any] = stack.up if step == "up" else stack.preview
     act()
     return Cost(
         resources=types(folder).total(),
-        program_cpu=_cpu(resource.RUSAGE_SELF),
+        program_cpu=_cpu(resource.RUSAGE_SELF) if inline else 0,
         engine_cpu=_cpu(resource.RUSAGE_CHILDREN) - spent,
         seconds=time.monotonic() - began,
-        program_memory=_peak("self"),
+        program_memory=_status("self", "VmHWM") if inline else 0,
         engine_memory=watch.stop(),
         state=sum(path.stat().st_size for path in _states(folder)),
     )
@@ -74,13 +80,12 @@ def _states(folder: Path) -> list[Path]:
 
 
 class _Watch:
-    """The engine's peak memory, which is gone with it.
+    """The peak memory of the engine and all that it starts, which is gone with them.
 
     What `getrusage` says of a child counts its memory before it became the engine: this process's.
     """
 
-    def __init__(self, engine: Path) -> None:
-        self._engine = engine.resolve()
+    def __init__(self) -> None:
         self._peak = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -93,21 +98,32 @@ class _Watch:
         return self._peak
 
     def _run(self) -> None:
+        own = Path("/proc/self/exe").readlink()
         while not self._over.wait(_SAMPLE_SECONDS):
-            for children in Path("/proc/self/task").glob("*/children"):
-                # A thread may have ended since it was listed.
+            for child in _children("self"):
                 with suppress(OSError):
-                    for child in children.read_text().split():
-                        self._look(child)
-
-    def _look(self, child: str) -> None:
-        if Path(f"/proc/{child}/exe").resolve() == self._engine:
-            self._peak = max(self._peak, _peak(child))
+                    if Path(f"/proc/{child}/exe").readlink() != own:
+                        self._peak = max(self._peak, _memory(child))
 
 
-def _peak(process: str) -> int:
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
+def _memory(process: str) -> int:
+    """Of the process and all below it; MiB."""
+    return _status(process, "VmRSS") + sum(map(_memory, _children(process)))
+
+
+def _children(process: str) -> Iterator[str]:
+    for children in Path(f"/proc/{process}/task").glob("*/children"):
+        # A thread may have ended since it was listed.
+        with suppress(OSError):
+            yield from children.read_text().split()
+
+
+def _status(process: str, field: str) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) // 1024
+    return 0
 
 
 def _cpu(who: int) -> float:
@@ -119,7 +135,7 @@ def _platform() -> None:
     runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
 
 
-def _bare(all_: int, keys: int) -> None:
+async def _bare(all_: int, keys: int) -> None:
     for number in range(keys):
         tls.PrivateKey(f"key-{number}", algorithm="RSA", rsa_bits=2048)
     # The stack itself and two providers are resources too.
@@ -132,21 +148,26 @@ def _bare(all_: int, keys: int) -> None:
             ttl=300,
             records=["v=DMARC1; p=none"],
         )
+    # As in the platform's program, without which a thousand records take the SDK minutes.
+    await asyncio.sleep(0)
 
 
 def _stack(
-    engine: Path, folder: Path, project: str, program: automation.PulumiFn
+    engine: Path, folder: Path, name: str, program: automation.PulumiFn | None
 ) -> automation.Stack:
     options = automation.LocalWorkspaceOptions(
         work_dir=str(folder),
         pulumi_command=automation.PulumiCommand(root=str(engine.parent.parent)),
     )
-    if project == "bare":
+    if program is None:
+        return automation.create_or_select_stack(STACK, work_dir=str(folder), opts=options)
+    project = "bare" if name == "bare" else "ping8-mail"
+    if name == "bare":
         options.project_settings = automation.ProjectSettings(name=project, runtime="python")
     stack = automation.create_or_select_stack(
         STACK, project_name=project, program=program, opts=options
     )
-    if project == "bare":
+    if name == "bare":
         stack.set_config("aws:region", automation.ConfigValue(REGION))
     return stack
 

@@ -15,14 +15,13 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
+from ops import choice
 from ops.doctor.resolver import LookupFailed, Resolver, servers_of
 from ops.output import console
 from ops.stackfile import read_stack_file
 from policy.dns.answers import is_published
 from policy.dns.publish import Publication, records_to_publish, zone_text
-from policy.errors import UsageError
 from policy.settings import Settings, names
-from policy.settings.problems import nearest
 
 _AT_ONCE = 64
 """Questions to DNS at a time."""
@@ -67,12 +66,7 @@ def chosen(settings: Settings, domains: Sequence[str]) -> tuple[Publication, ...
     """The records for these sender domains, or for all if none is named."""
     known = [domain.name for domain in settings.domains]
     for name in domains:
-        if name not in known:
-            near = nearest(name, known)
-            meant = f"; did you mean {near}?" if near else ""
-            raise UsageError(
-                f"--domain {name}: not a sender domain of {settings.environment}{meant}"
-            )
+        choice.chosen("--domain", name, known)
     records = records_to_publish(settings)
     if not domains:
         return records

@@ -13,6 +13,7 @@ import yaml
 from ops.stackfile import STACKS, read_stack_file
 from policy.errors import UsageError, UserError
 from policy.settings import Settings
+from policy.settings.model import FILLED_IN
 from policy.settings.problems import PROJECT
 from policy.settings.secret_values import SECRET_KEYS
 
@@ -27,7 +28,6 @@ QUESTIONS: Mapping[str, str] = {
 }
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _OPTIONAL = ("ssh_keys",)
-_FILL_IN = ("environment", "region", "domains", "unpublished")
 
 
 def init(stack: str, answers: Mapping[str, str | None], directory: Path = STACKS) -> Path:
@@ -91,7 +91,7 @@ def schema() -> str:
     own = {
         f"{PROJECT}:{name}": part
         for name, part in settings["properties"].items()
-        if name not in _FILL_IN
+        if name not in FILLED_IN
     }
     # Sender domains may be bare names in a file.
     own[f"{PROJECT}:domains"] = {

@@ -18,6 +18,7 @@ import typer
 
 from hostagent.text import printable_line
 from ops import receiver
+from ops.choice import chosen
 from ops.doctor.resolver import LookupFailed, Resolver, servers_of
 from ops.find import joined, lines
 from ops.local import local_stack
@@ -25,7 +26,6 @@ from ops.nodes import ask_all
 from ops.ssh import ssh_json
 from ops.stack import Deployment, read_deployment, secret_output
 from policy.errors import UsageError, UserError
-from policy.settings.problems import nearest
 
 _PORT = 443
 _ADDRESS = re.compile(
@@ -52,11 +52,7 @@ def send(
             raise UsageError(f"{option} {address!r}: write an address such as you@example.net")
     deployment = read_deployment(stack)
     domain = sender.rpartition("@")[2].lower()
-    known = [one.name for one in deployment.settings.domains]
-    if domain not in known:
-        near = nearest(domain, known)
-        meant = f"; did you mean {near}?" if near else f"; there are: {', '.join(known)}"
-        raise UsageError(f"--from {sender}: {domain} is not a sender domain of {stack}{meant}")
+    chosen("--from", domain, [one.name for one in deployment.settings.domains])
     started = int(time.time())
     mark = f"ping8-send-{uuid.uuid4().hex[:12]}"
     answer = inject(deployment, letter(sender, recipient, mark), sender, recipient)

@@ -10,7 +10,7 @@ from ops.yaml_edit import Dumper
 from policy.dns.answers import with_answers
 from policy.errors import UserError
 from policy.settings import Settings, load, stack_file
-from policy.settings.problems import nearest
+from policy.settings.problems import one_of
 from policy.settings.raw import from_stack_file
 
 STACKS = Path(__file__).resolve().parent.parent / "stacks"
@@ -34,8 +34,7 @@ def read_stack_file(stack: str, directory: Path = STACKS) -> Settings:
     path = directory / f"Pulumi.{stack}.yaml"
     known = stack_names(directory)
     if stack not in known:
-        near = nearest(stack, known)
-        fix = f"did you mean {near}?" if near else f"there are: {', '.join(known) or 'none'}"
+        fix = one_of(known, stack)
         raise UserError(f"stack {stack!r}: no file {path.name} in {directory.name}/; {fix}")
     file = stack_file.read_stack_file(path)
     settings = load(

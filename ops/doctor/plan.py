@@ -1,12 +1,13 @@
 """Which checks a deployment calls for, as tasks that can run side by side."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import checkdmarc.dnssec
 import checkdmarc.utils
 
+from ops.choice import chosen
 from ops.doctor import checks
 from ops.doctor.bulk import Sender
 from ops.doctor.case import Case, Options
@@ -15,8 +16,6 @@ from ops.doctor.finding import Finding, check_texts
 from ops.doctor.registry import CHECKS, About, Check
 from ops.doctor.subjects import chosen_domains, sources_of
 from ops.stack import Deployment
-from policy.errors import UserError
-from policy.settings.problems import nearest
 
 checks.load()
 
@@ -24,17 +23,12 @@ checks.load()
 def checked(options: Options, deployment: Deployment) -> Options:
     """The options, once every name in them is known. Raises `UserError`."""
     texts = check_texts()
-    _known("--only", options.only, [*texts, *{text.group for text in texts.values()}])
-    _known("--domain", options.domains, [d.name for d in deployment.settings.domains])
+    groups = {text.group for text in texts.values()}
+    for name in options.only:
+        chosen("--only", name, texts.keys() | groups)
+    for name in options.domains:
+        chosen("--domain", name, [domain.name for domain in deployment.settings.domains])
     return options
-
-
-def _known(option: str, names: Iterable[str], known: Collection[str]) -> None:
-    for name in names:
-        if name not in known:
-            near = nearest(name, tuple(known))
-            fix = f"did you mean {near}?" if near else f"there are: {', '.join(sorted(known))}"
-            raise UserError(f"{option} {name}: not known; {fix}")
 
 
 def tasks(case: Case) -> list[Task]:

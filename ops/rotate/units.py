@@ -1,10 +1,11 @@
 """What rotates together, and where its state is written."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ops.choice import chosen
 from ops.stackfile import read_stack_file
 from ops.yaml_edit import put
 from policy.contract import ED25519_SUFFIX
@@ -12,7 +13,7 @@ from policy.errors import UsageError, UserError
 from policy.settings import Settings, stack_file, yaml_file
 from policy.settings.dkim import ROTATION, DkimKeys
 from policy.settings.domain_list import domain_list
-from policy.settings.problems import PROJECT, nearest
+from policy.settings.problems import PROJECT
 from policy.settings.raw import from_stack_file
 
 Place = tuple[Path, tuple[str | int, ...]]
@@ -84,10 +85,10 @@ def units(written: Written, *, brand: str | None, domain: str | None) -> list[Un
     """All of a stack, or those of one brand's keys or of one domain's own."""
     settings = written.settings
     if brand is not None:
-        return [_of_brand(written, _known(brand, "--brand", [b.name for b in settings.brands]))]
+        return [_of_brand(written, chosen("--brand", brand, [b.name for b in settings.brands]))]
     if domain is not None:
         names = [one.name for one in settings.domains]
-        return [_of_domain(written, names.index(_known(domain, "--domain", names)))]
+        return [_of_domain(written, names.index(chosen("--domain", domain, names)))]
     brands = dict.fromkeys(one.brand for one in settings.domains if not one.has_own_keys)
     own = [i for i, one in enumerate(settings.domains) if one.has_own_keys]
     apart = [i for i in own if _rotates_alone(written.own[i])]
@@ -103,14 +104,6 @@ def units(written: Written, *, brand: str | None, domain: str | None) -> list[Un
             )
         )
     return [*found, *(_of_domain(written, i) for i in apart)]
-
-
-def _known(name: str, option: str, names: Sequence[str]) -> str:
-    if name in names:
-        return name
-    near = nearest(name, names)
-    meant = f"; did you mean {near}?" if near else ""
-    raise UsageError(f"{option} {name}: the stack file has none of this name{meant}")
 
 
 def _of_brand(written: Written, name: str) -> Unit:

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from policy.settings.checks import CHECKS
 from policy.settings.domain_list import DomainList, domain_list, joined
-from policy.settings.model import Settings
+from policy.settings.model import FILLED_IN, Settings
 from policy.settings.plain_secrets import Path as KeyPath
 from policy.settings.plain_secrets import find_plain_secrets
 from policy.settings.problems import HIDDEN, PROJECT, Problem, SettingsError, key_of, shown
@@ -15,13 +15,6 @@ from policy.settings.reading import Reading, keys_of_settings, read
 from policy.settings.secret_checks import secret_problems, token_problems
 from policy.settings.secret_values import SECRET_KEYS, GivenSecrets, given_secrets, hidden_problem
 from policy.settings.stack_file import stack_file_problems
-
-_FILLED_IN = {
-    "environment": "remove it: the stack's name is the environment",
-    "region": "remove it, and set aws:region: resources and settings must use the same",
-    "unpublished": "remove it, and run `ping8 domains check`, which finds out what DNS has",
-}
-"""Fields of the settings that the program fills in."""
 
 _NO_REGION = (
     "write it into the stack file, such as eu-central-1; AWS_REGION and AWS profiles are ignored, "
@@ -72,7 +65,7 @@ def load(
 
 
 def _is_setting(key: str) -> bool:
-    return key not in SECRET_KEYS and key not in _FILLED_IN
+    return key not in SECRET_KEYS and key not in FILLED_IN
 
 
 def _is_misplaced(key: str, value: object) -> bool:
@@ -92,7 +85,7 @@ def _misplaced(raw: Values, misplaced: list[str]) -> Iterator[Problem]:
     for key in misplaced:
         fix = "this setting is not a secret: write it in plain text"
         yield Problem(key=f"{PROJECT}:{key}", value=HIDDEN, fix=fix)
-    for key, fix in _FILLED_IN.items():
+    for key, fix in FILLED_IN.items():
         if key in raw:
             yield Problem(key=f"{PROJECT}:{key}", value=shown(raw[key]), fix=fix)
 

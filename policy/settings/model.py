@@ -32,6 +32,13 @@ from policy.settings.operation import Alarms, Doctor, Logs, Operators, Tokens
 from policy.settings.reception import Certificate, Reception, Shaping
 from policy.settings.webhook import Webhook
 
+FILLED_IN = {
+    "environment": "remove it: the stack's name is the environment",
+    "region": "remove it, and set aws:region: resources and settings must use the same",
+    "unpublished": "remove it, and run `ping8 domains check`, which finds out what DNS has",
+}
+"""Settings that the program fills in, with the fix for a stack file that has one."""
+
 
 class Settings(Model):
     """One checked environment: every name is defined and every default filled in."""

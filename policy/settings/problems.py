@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
@@ -17,6 +17,7 @@ PROJECT = "ping8-mail"
 HIDDEN = "(hidden)"
 _LONGEST_VALUE = 120
 _SHOWN_OF_A_KIND = 10
+_MOST_LISTED = 50
 _INDEX = re.compile(r"\[\d+\]")
 _USER_INFO = re.compile(r"//[^/?#\s]*@")
 
@@ -94,12 +95,14 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
     return by_folded[match[0]] if match else None
 
 
-def one_of(words: Sequence[str], meant: str) -> str:
-    """`use one of: a, b`, with the nearest first if there is one."""
+def one_of(words: Collection[str], meant: str) -> str:
+    """Suggests the nearest word; if none is near, lists them."""
     near = nearest(meant, words)
     if near is not None:
         return f"did you mean {near}?"
-    return f"use one of: {', '.join(sorted(words))}" if words else "define it first"
+    listed, more = sorted(words)[:_MOST_LISTED], len(words) - _MOST_LISTED
+    others = f" and {more:,} more" if more > 0 else ""
+    return f"use one of: {', '.join(listed)}{others}" if words else "define it first"
 
 
 def _fold(word: str) -> str:

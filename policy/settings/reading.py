@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from policy.settings.base import Model
-from policy.settings.model import Settings
+from policy.settings.model import FILLED_IN, Settings
 from policy.settings.plain_secrets import Path
 from policy.settings.problems import key_of, nearest, one_of
 from policy.settings.secret_values import SECRET_KEYS
@@ -188,9 +188,7 @@ def _unknown_key(path: Path) -> str:
     model = _model_at(path[:-1])
     known = [field.alias or name for name, field in (model.model_fields if model else {}).items()]
     if not path[:-1]:
-        known = [
-            key for key in known if key not in {"environment", "region", "unpublished"}
-        ] + list(SECRET_KEYS)
+        known = [key for key in known if key not in FILLED_IN] + list(SECRET_KEYS)
     word = str(path[-1])
     elsewhere = [key for key in _all_keys() if key.rpartition(".")[2] == word]
     if elsewhere:

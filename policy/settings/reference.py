@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined
 from policy.settings.base import Kind, Model
 from policy.settings.checks import CHECKS
 from policy.settings.domains import DomainDefaults
-from policy.settings.model import Settings
+from policy.settings.model import FILLED_IN, Settings
 from policy.settings.problems import PROJECT
 from policy.settings.secret_values import SECRET_KEYS, TABLES
 
@@ -89,9 +89,9 @@ def rows(model: type[Model], above: str = "") -> Iterator[Row]:
     """Every key of a model and of the models in it."""
     for name, field in model.model_fields.items():
         key = f"{above}{field.alias or name}"
-        if key in ("environment", "unpublished"):
-            continue
         shown = "aws:region" if key == "region" else key
+        if shown in FILLED_IN:
+            continue
         annotation = _annotation(field)
         inner = _inner(annotation)
         yield Row(

@@ -85,7 +85,7 @@ def test_a_missing_file_names_the_nearest_one(tmp_path: Path) -> None:
 
 def test_a_name_like_no_other_lists_those_there_are(tmp_path: Path) -> None:
     write(tmp_path, SMALLEST)
-    with pytest.raises(UserError, match="there are: test"):
+    with pytest.raises(UserError, match="use one of: test"):
         read_stack_file("xyzzy", tmp_path)
 
 

@@ -39,12 +39,11 @@ class Record(AwsResource):
         }
 
     def found(self, aws: Scope, identity: str, known: Properties) -> Properties | None:
-        record = self._held(aws, known)
         found = super().found(aws, identity, known)
-        if record is None or found is None:
+        if found is None:
             return None
-        held = [_written(item["Value"], record["Type"]) for item in _values(record)]
-        return {**found, "records": held or None}
+        values = found.get("records")
+        return {**found, "records": values and [_written(each, known["type"]) for each in values]}
 
     def changed(self, aws: Scope, identity: str, olds: Properties, news: Properties) -> None:
         self._put(aws, {**self.known(aws, news), "action": "UPSERT"})

@@ -1,11 +1,15 @@
 """Applies the account's state to the machine: all of it is read from the API each time."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from ipaddress import ip_network
 from operator import itemgetter
 from typing import Any
 
-from standins.pulumi.aws.account import Account, Client, Coalesced
+from moto.route53.models import route53_backends
+
+from standins.pulumi.aws.account import ACCOUNT_ID, Account, Client, Coalesced
+from standins.pulumi.aws.rules import Moto
 from standins.pulumi.errors import ProviderError
 from standins.pulumi.hosts import Balancer, Hosts, Interface, Network, Record, Rule, Zone
 
@@ -47,11 +51,10 @@ class World:
         for region in self.account.regions("elbv2"):
             clients = (self.account.client(name, region, paced=False) for name in ("elbv2", "ec2"))
             aliases |= balancer_names(*clients)
-        zones = zones_of(self.account.client("route53", "us-east-1", paced=False), aliases)
         reverse: dict[str, str] = {}
         for region in self.account.regions("ec2"):
             reverse |= pointers_of(self.account.client("ec2", region, paced=False))
-        self.hosts.publish_dns(zones, reverse)
+        self.hosts.publish_dns(zones_of(aliases), reverse)
 
     def _balance(self) -> None:
         for region in self.account.regions("elbv2"):
@@ -170,34 +173,41 @@ def _rule(described: dict[str, Any]) -> Rule:
     )
 
 
-def zones_of(route53: Client, aliases: Mapping[str, tuple[str, ...]]) -> list[Zone]:
+def zones_of(aliases: Mapping[str, tuple[str, ...]]) -> list[Zone]:
     """Every hosted zone with its record sets, except those its name server adds itself.
 
+    Out of moto's own state: the API's pages would take seconds for each of a thousand records.
     An alias has the addresses of the name that it stands for.
     """
-    zones = route53.get_paginator("list_hosted_zones").paginate().build_full_result()
     return [
-        Zone(name=name, records=tuple(_records(route53, zone["Id"], name, aliases)))
-        for zone in zones["HostedZones"]
-        for name in [zone["Name"].rstrip(".")]
-    ]
-
-
-def _records(
-    route53: Client, zone: str, name: str, aliases: Mapping[str, tuple[str, ...]]
-) -> list[Record]:
-    pages = route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone)
-    return [
-        Record(
-            name=item["Name"].rstrip("."),
-            type=item["Type"],
-            ttl=item.get("TTL", _ALIAS_TTL),
-            values=tuple(value["Value"] for value in item.get("ResourceRecords", []))
-            or aliases.get(item["AliasTarget"]["DNSName"].rstrip(".").lower(), ()),
+        Zone(
+            name=zone.name.rstrip("."),
+            records=tuple(
+                _alias(item, aliases) if item.alias_target else _record(item)
+                for item in zone.rrsets
+                if item.name != zone.name or item.type not in ("SOA", "NS")
+            ),
         )
-        for item in pages.build_full_result()["ResourceRecordSets"]
-        if not (item["Type"] in ("SOA", "NS") and item["Name"].rstrip(".") == name)
+        for zone in list(route53_backends[ACCOUNT_ID]["aws"].zones.values())
     ]
+
+
+@cache
+def _record(item: Moto) -> Record:
+    """Moto puts another object in the place of a record set that changes."""
+    return Record(
+        name=item.name.rstrip("."), type=item.type, ttl=item.ttl, values=tuple(item.records)
+    )
+
+
+def _alias(item: Moto, aliases: Mapping[str, tuple[str, ...]]) -> Record:
+    target = item.alias_target["DNSName"].rstrip(".").lower()
+    return Record(
+        name=item.name.rstrip("."),
+        type=item.type,
+        ttl=_ALIAS_TTL,
+        values=aliases.get(target, ()),
+    )
 
 
 def pointers_of(ec2: Client) -> dict[str, str]:

@@ -30,6 +30,15 @@ def test_a_record_is_published(aws: Engine, zone: str, hosts: RecordingHosts) ->
     assert hosts.zones[0].records == ()
 
 
+def test_a_record_takes_as_many_requests_as_with_the_provider(
+    aws: Engine, zone: str, service: Service
+) -> None:
+    """It reads the zone, changes it, asks whether that is in sync, and reads zone and record."""
+    before = service.account.conditions.calls
+    aws.create(RECORD, "a", _inputs(zone))
+    assert service.account.conditions.calls - before == 5
+
+
 def test_a_record_that_exists_is_not_overwritten(aws: Engine, zone: str) -> None:
     aws.create(RECORD, "one", _inputs(zone))
     with pytest.raises(grpc.RpcError) as caught:
