@@ -27,7 +27,7 @@ from components import config
 
 ROOT = Path(__file__).parents[1]
 STACK, REGION = "dev", "eu-central-1"
-_SAMPLE_SECONDS = 0.05
+_SAMPLE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +56,15 @@ def operate(program: str, engine: Path, folder: Path, step: str, all_: int, keys
     began, spent = time.monotonic(), _cpu(resource.RUSAGE_CHILDREN)
     act: Callable[[], Any] = stack.up if step == "up" else stack.preview
     act()
+    watch.stop()
     return Cost(
-        resources=types(folder).total(),
-        program_cpu=_cpu(resource.RUSAGE_SELF) if inline else 0,
+        program_cpu=_cpu(resource.RUSAGE_SELF) - watch.cpu if inline else 0,
         engine_cpu=_cpu(resource.RUSAGE_CHILDREN) - spent,
         seconds=time.monotonic() - began,
         program_memory=_status("self", "VmHWM") if inline else 0,
-        engine_memory=watch.stop(),
+        engine_memory=watch.peak,
         state=sum(path.stat().st_size for path in _states(folder)),
+        resources=types(folder).total(),
     )
 
 
@@ -83,19 +84,20 @@ class _Watch:
     """The peak memory of the engine and all that it starts, which is gone with them.
 
     What `getrusage` says of a child counts its memory before it became the engine: this process's.
+    `peak` is in MiB, `cpu` what watching took.
     """
 
     def __init__(self) -> None:
-        self._peak = 0
+        self.peak = 0
+        self.cpu = 0.0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
-    def stop(self) -> int:
-        """Ends the watch; MiB."""
+    def stop(self) -> None:
+        """Ends the watch."""
         self._over.set()
         self._thread.join()
-        return self._peak
 
     def _run(self) -> None:
         own = Path("/proc/self/exe").readlink()
@@ -103,7 +105,8 @@ class _Watch:
             for child in _children("self"):
                 with suppress(OSError):
                     if Path(f"/proc/{child}/exe").readlink() != own:
-                        self._peak = max(self._peak, _memory(child))
+                        self.peak = max(self.peak, _memory(child))
+        self.cpu = time.thread_time()
 
 
 def _memory(process: str) -> int:

@@ -19,6 +19,8 @@ _LONGEST_VALUE = 120
 _SHOWN_OF_A_KIND = 10
 _MOST_LISTED = 50
 _INDEX = re.compile(r"\[\d+\]")
+_VALUE = re.compile(r"\S*[\d.]\S*")
+"""A word of a fix that differs from entry to entry: a domain, a number."""
 _USER_INFO = re.compile(r"//[^/?#\s]*@")
 
 
@@ -42,15 +44,16 @@ class SettingsError(UserError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(dict.fromkeys(problems))
         count = len(self.problems)
-        head = f"{count} problem{'' if count == 1 else 's'} in the settings; nothing was changed:"
+        head = f"{count:,} problem{'' if count == 1 else 's'} in the settings; nothing was changed:"
         super().__init__("\n".join([head, *(f"  - {line}" for line in _lines(self.problems))]))
 
 
 def _lines(problems: Iterable[Problem]) -> Iterator[str]:
-    """One line a problem; of many at the same key of different entries the first ones."""
-    kinds: dict[str, list[Problem]] = {}
+    """One line a problem; of many with one fix at one key of different entries the first ones."""
+    kinds: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
-        kinds.setdefault(_INDEX.sub("[]", problem.key), []).append(problem)
+        kind = _INDEX.sub("[]", problem.key), _VALUE.sub("", problem.fix)
+        kinds.setdefault(kind, []).append(problem)
     for alike in kinds.values():
         yield from map(str, alike[:_SHOWN_OF_A_KIND])
         if len(alike) > _SHOWN_OF_A_KIND:

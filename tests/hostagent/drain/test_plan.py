@@ -55,6 +55,13 @@ def test_events_leave_when_no_mail_makes_new_ones() -> None:
     assert step.transfer == ((B, ("ping8.log-hook",)),)
 
 
+def test_what_waits_for_another_try_of_kumod_is_transferred_anew() -> None:
+    waits = Counts(transfers={B: 340}, held=340)
+    assert next_step(waits, [B], refusing=True, age=60).cancel == (B,)
+    moves = Counts(transfers={B: 340}, crossing=2, held=342)
+    assert not next_step(moves, [B], refusing=True, age=60).cancel
+
+
 def test_what_should_go_to_a_node_that_is_away_comes_back_and_goes_to_another() -> None:
     step = next_step(recorded("the other node is away"), [C], refusing=True, age=60)
     assert step.cancel == (B,)

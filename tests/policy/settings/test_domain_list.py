@@ -143,8 +143,18 @@ def test_of_many_problems_of_one_kind_the_first_are_shown_and_the_others_counted
         read(with_file(tmp_path, f"{lines}- exa mple\n"), tmp_path)
     said = str(refused.value).splitlines()
     assert len(said) == 1 + 11 + 1
-    assert said[0].startswith("4823 problems")
+    assert said[0].startswith("4,823 problems")
     assert "  - and 4,812 more of this kind" in said
+
+
+def test_problems_with_different_fixes_do_not_hide_each_other(tmp_path: Path) -> None:
+    lines = "".join(f"- d_{i}.example\n" for i in range(20)) + "- same.example\n" * 20
+    with pytest.raises(SettingsError) as refused:
+        read(with_file(tmp_path, lines), tmp_path)
+    said = str(refused.value)
+    assert "and 10 more of this kind" in said
+    assert said.count("already listed") == 10
+    assert "and 9 more of this kind" in said
 
 
 def test_a_rotation_of_the_defaults_is_not_that_of_domains_with_their_own_or_with_a_brands_keys(

@@ -12,6 +12,7 @@ from pulumi import automation
 from components import config
 from sandbox.engine import ensure_engine
 from sandbox.layout import Layout
+from standins.pulumi.aws.account import Client
 from standins.pulumi.service import Service
 from tests.sandbox.stacks import example
 from tests.sandbox.stacks.answering_hosts import ELASTIC_RANGE, AnsweringHosts
@@ -90,6 +91,9 @@ Changes = Mapping[str, Set[str]]
 """Names of resources by what happens to them."""
 
 
+_NO_CHANGE = (automation.OpType.SAME, automation.OpType.READ, automation.OpType.REFRESH)
+
+
 def _changes(run: Callable[..., object]) -> Changes:
     """What an update or preview does, besides leaving things as they are."""
     found = defaultdict(set)
@@ -97,7 +101,7 @@ def _changes(run: Callable[..., object]) -> Changes:
     def note(event: automation.EngineEvent) -> None:
         if event.resource_pre_event is not None:
             step = event.resource_pre_event.metadata
-            if step.op not in (automation.OpType.SAME, automation.OpType.READ):
+            if step.op not in _NO_CHANGE:
                 found[step.op.value].add(step.urn.rpartition("::")[2])
 
     run(on_event=note)
@@ -144,6 +148,46 @@ def test_mta_hosts_are_added_resized_and_removed_and_the_others_stay(
     ec2, elb = (service.account.client(name, example.REGION) for name in ("ec2", "elbv2"))
     assert not ec2.describe_network_interfaces()["NetworkInterfaces"]
     assert not elb.describe_load_balancers()["LoadBalancers"]
+
+
+def test_a_dead_nodes_volumes_attach_to_its_replacement_in_the_same_zone(
+    service: Service, opened: Callable[[str], automation.Stack]
+) -> None:
+    example.prepare(service, "staging")
+    service.account.conditions.elastic_ips = 20
+    stack = opened("staging")
+    stack.set_config("ping8-mail:elasticIpQuota", automation.ConfigValue("20"))
+    stack.set_config("ping8-mail:mta.nodes", automation.ConfigValue("2"), path=True)
+    stack.up()
+    dead = stack.outputs()["hosts"].value["mta-2"]
+    ec2 = service.account.client("ec2", example.REGION)
+    before = _volumes(ec2)
+    ec2.terminate_instances(InstanceIds=[dead["instance_id"]])
+
+    stack.refresh()
+    done = _changes(stack.up)
+    spool, logs = "mail-mta-2-spool-attachment", "mail-mta-2-logs-attachment"
+    assert {"mail-mta-2-instance", spool, logs} <= done["create"] | done["replace"]
+    assert not {name for names in done.values() for name in names if "mta-1" in name}
+    new = stack.outputs()["hosts"].value["mta-2"]
+    assert new["instance_id"] != dead["instance_id"]
+    assert new | {"instance_id": ""} == dead | {"instance_id": ""}
+    moved = {
+        volume: new["instance_id"] for volume, on in before.items() if on == dead["instance_id"]
+    }
+    assert len(moved) == 2
+    assert _volumes(ec2) == before | moved
+    stack.preview(expect_no_changes=True)
+
+
+def _volumes(ec2: Client) -> dict[str, str]:
+    """The instance of each volume of a stack's, besides root disks."""
+    volumes = ec2.describe_volumes(Filters=[{"Name": "tag:Name", "Values": ["mail-mta-*"]}])
+    return {
+        volume["VolumeId"]: volume["Attachments"][0]["InstanceId"] if volume["Attachments"] else ""
+        for volume in volumes["Volumes"]
+        if not any(tag["Value"].endswith("-root") for tag in volume["Tags"])
+    }
 
 
 def _zones(service: Service) -> list[tuple[str, int]]:
