@@ -104,6 +104,9 @@ _GOOD_AND_BAD: dict[str, tuple[Any, Any]] = {
     "Volume iops": (80000, 80001),
     "Volume throughput": (2000, 2001),
     "Volume size": (65536, 65537),
+    "The load balancer name": ("mail-1", "internal-mail"),
+    "The parameter ReplicationGroupId": ("mail-1", "mail--1"),
+    "Passwords length": ("x" * 16, "x" * 15),
 }
 
 
