@@ -38,6 +38,10 @@ class MailDns(pulumi.ComponentResource):
         self, name: str, args: MailDnsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("ping8:mail:MailDns", name, None, opts)
+        # One look for each zone, not one for each of its thousands of records.
+        zone_ids = {
+            zone: args.checks.before_record(zone_id) for zone, zone_id in args.zone_ids.items()
+        }
         made = []
         for record in args.records:
             if record.zone is None:
@@ -45,7 +49,7 @@ class MailDns(pulumi.ComponentResource):
             resource = f"{name}-{record.type.lower()}-{record.name}"
             one = aws.route53.Record(
                 resource,
-                zone_id=args.checks.before_record(args.zone_ids[record.zone]),
+                zone_id=zone_ids[record.zone],
                 name=record.name,
                 type=record.type,
                 ttl=record.ttl,
