@@ -98,7 +98,7 @@ class AccountChecks:
 
     async def _zone(
         self, zone_id: str
-    ) -> tuple[aws.route53.GetZoneResult | None, aws.route53.GetRecordsResult | None]:
+    ) -> tuple[aws.route53.GetZoneResult | None, list[Held] | None]:
         return await asyncio.gather(
             self._ask(
                 f"zone {zone_id}",
@@ -106,7 +106,9 @@ class AccountChecks:
             ),
             self._ask(
                 f"records {zone_id}",
-                lambda: aws.route53.get_records_output(zone_id=zone_id, opts=self._opts),
+                lambda: aws.route53.get_records_output(zone_id=zone_id, opts=self._opts).apply(
+                    lambda found: [_held(item) for item in found.resource_record_sets]
+                ),
             ),
         )
 
@@ -115,11 +117,10 @@ class AccountChecks:
         zone_id = inputs.get("zoneId")
         if not isinstance(zone_id, str) or inputs.get("allowOverwrite"):
             return
-        zone, held = await self._zone(zone_id)
-        if zone is None or held is None:
+        zone, sets = await self._zone(zone_id)
+        if zone is None or sets is None:
             return
         name, kind = str(inputs["name"]), str(inputs["type"])
-        sets = [_held(item) for item in held.resource_record_sets]
         stricter = weaker_dmarc(name, inputs.get("records") or (), zone.name, sets)
         if stricter:
             raise Rejected(

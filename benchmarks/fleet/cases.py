@@ -131,7 +131,7 @@ class Gate:
         path = self.sandbox.layout.project / "stacks" / f"Pulumi.{STACK}.yaml"
         before = path.read_text()
         stack = yaml.safe_load(before)
-        stack["config"][f"{PROJECT}:webhook"]["batchSize"] = 2
+        stack["config"][f"{PROJECT}:reception"] = {"maxMessageMib": 24}
         path.write_text(yaml.safe_dump(stack))
         try:
             for name in ("mta-1", "mta-2"):

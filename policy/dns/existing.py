@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from policy.settings.names import lies_in
 
@@ -15,7 +16,7 @@ class Held:
     type: str
     values: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def plain(self) -> str:
         """The name as we write it: `\\052` is an asterisk, and no dot comes last."""
         text = re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), self.name)

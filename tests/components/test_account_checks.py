@@ -11,6 +11,7 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from components import account_checks
 from components.account_checks import ADDRESSES, VCPUS, AccountChecks, Rejected
+from policy.dns.existing import Held
 from tests.components import program, shapes
 
 ZONE = "Z0123456789"
@@ -41,10 +42,9 @@ def _args(kind: str = "TXT", name: str = "_dmarc.example.com", **more: Any) -> A
 
 
 def _zone(*held: tuple[str, str]) -> dict[str, Any]:
-    sets = [SimpleNamespace(name=name, type=kind, resource_records=[]) for name, kind in held]
     return {
         f"zone {ZONE}": SimpleNamespace(name="example.com"),
-        f"records {ZONE}": SimpleNamespace(resource_record_sets=sets),
+        f"records {ZONE}": [Held(name=name, type=kind) for name, kind in held],
     }
 
 
@@ -140,10 +140,8 @@ def test_hosts_share_the_vcpus_of_the_account_and_a_replaced_one_counts_once() -
 
 def test_a_dmarc_record_that_weakens_an_inherited_policy_is_rejected() -> None:
     def zone(value: str) -> dict[str, Any]:
-        answers = _zone(("_dmarc.example.com.", "TXT"))
-        (held,) = answers[f"records {ZONE}"].resource_record_sets
-        held.resource_records = [SimpleNamespace(value=f'"{value}"')]
-        return answers
+        held = Held(name="_dmarc.example.com.", type="TXT", values=(f'"{value}"',))
+        return _zone() | {f"records {ZONE}": [held]}
 
     def args(policy: str) -> Any:
         return _args(name="_dmarc.news.example.com", records=[f"v=DMARC1; p={policy}"])
