@@ -1,4 +1,4 @@
-"""Engine and program together, beside a bare program of as many resources.
+"""Engine and program together, beside bare programs of as many resources.
 
     python -m benchmarks.engine [CASE SIZE] [--pulumi PATH]
 
@@ -35,6 +35,8 @@ from tests.sandbox.stacks.answering_hosts import ELASTIC_RANGE, AnsweringHosts
 ZONE = "dev.mail.ping8-com.test"
 OPERATIONS = ("preview", "up", "preview again")
 KEY = "tls:index/privateKey:PrivateKey"
+BARE = ("bare", "bare-waiting")
+"""A loop over the resources; the second waits for them as the platform's program does."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def main() -> None:
 
 
 def measure(service: Service, kind: str, size: int, plain: Path | None) -> None:
-    """The platform first, then a bare program of as many resources and keys."""
+    """The platform first, then bare programs of as many resources and keys."""
     engine = ensure_engine(Layout.of_checkout().cache)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -96,18 +98,24 @@ def measure(service: Service, kind: str, size: int, plain: Path | None) -> None:
             cost = _in_process(engine, folder, environment, "platform", step, types)
             _print(kind, size, "platform", step, cost)
             types = operation.types(folder)
-        bare = folder / "bare"
-        bare.mkdir()
-        identity = service.account.client("route53", "us-east-1").create_hosted_zone(
-            Name="bare.test", CallerReference="bare"
-        )["HostedZone"]["Id"]
-        environment |= {
-            "PULUMI_BACKEND_URL": f"file://{bare}",
-            "BENCHMARK_ZONE": identity.rpartition("/")[2],
-        }
-        for step in OPERATIONS:
-            cost = _in_process(engine, bare, environment, "bare", step, types)
-            _print(kind, size, "bare", step, cost)
+        for program in BARE:
+            bare = folder / program
+            bare.mkdir()
+            environment |= _backend(service, bare)
+            for step in OPERATIONS:
+                cost = _in_process(engine, bare, environment, program, step, types)
+                _print(kind, size, program, step, cost)
+
+
+def _backend(service: Service, folder: Path) -> dict[str, str]:
+    """A bare program's own state and zone."""
+    zone = service.account.client("route53", "us-east-1").create_hosted_zone(
+        Name="bare.test", CallerReference=folder.name
+    )["HostedZone"]["Id"]
+    return {
+        "PULUMI_BACKEND_URL": f"file://{folder}",
+        "BENCHMARK_ZONE": zone.rpartition("/")[2],
+    }
 
 
 def _print(kind: str, size: int, program: str, step: str, cost: Cost) -> None:
@@ -162,7 +170,8 @@ def _in_process(
     words = [program, str(engine), str(folder), step, str(types.total()), str(types[KEY])]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.operation", *words],
-        env={**os.environ, **environment},
+        # As an operator's Python, it keeps what it has compiled.
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **environment},
         stdout=subprocess.PIPE,
         check=True,
         text=True,
