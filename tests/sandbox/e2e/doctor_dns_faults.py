@@ -145,11 +145,16 @@ def _bounces_to_another_server(site: Site) -> Iterator[Site]:
 
 @faults.fault(
     {
-        ("mta.address", MTA_NAME): FAIL,
         ("domain.bounce", NEWS): FAIL,
         ("domain.bounce", SHOP): FAIL,
     }
 )
+def _host_of_bounces_with_another_address(site: Site) -> Iterator[Site]:
+    name = site.deployment.settings.full_name(site.deployment.mta.name)
+    yield from _with(site, {(name, "A"): [ELSEWHERE]})
+
+
+@faults.fault({("mta.address", MTA_NAME): FAIL})
 def _mta_name_with_another_address(site: Site) -> Iterator[Site]:
     yield from _with(site, {(MTA_NAME, "A"): [ELSEWHERE]})
 

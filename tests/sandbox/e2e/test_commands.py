@@ -29,7 +29,7 @@ _OURS = (
 """What the documents call as theirs, and how the sandbox has it."""
 _LEFT_OUT = re.compile(
     r"\b[A-Z]{2,}\b|\.\.\.|\||--watch|--block-list|--id |--html|--out |^rollback(?! --list)"
-    r"|^(drain|upgrade|rotate) "
+    r"|^(drain|upgrade|rotate)\b"
 )
 """Placeholders, what never ends, asks the internet, writes files, goes back to no release, or needs
 several MTA hosts.
