@@ -117,7 +117,10 @@ def take_back(stack: str, name: str, *, reason: str, yes: bool, as_json: bool) -
         return
     typer.echo(f"{name} takes injections again.")
     if left := answer["counts"]["leaving"]:
-        typer.echo(f"{left:,} messages are still on their way to other nodes, which is harmless.")
+        typer.echo(
+            f"{left:,} messages are still on their way to other nodes, some only after minutes. "
+            "Run this again to keep them here."
+        )
 
 
 def undo(access: HostAccess, reason: str) -> Any:
