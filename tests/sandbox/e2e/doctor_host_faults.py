@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from hostagent.contract import DRAINING
 from hostagent.reputation.kept import Kept, Refusals
 from sandbox.journey import letter
 from sandbox.process import run
@@ -331,6 +332,14 @@ def _time_synchronisation_down(site: Site) -> Iterator[Site]:
 @faults.fault({("host.version", MTA): FAIL}, "an image with the pinned version")
 def _another_version_than_the_pinned_one(site: Site) -> Iterator[Site]:
     yield site.with_settings(kumomta={"version": "2026.10.06-aaaaaaa"})
+
+
+@faults.fault({("host.draining", MTA): WARN}, f"ping8 drain {MTA} --back --stack sandbox")
+def _drain_that_nobody_took_back(site: Site) -> Iterator[Site]:
+    mark = {"since": int(time.time()), "by": "ann", "reason": "resize"}
+    begin = f"echo {shlex.quote(json.dumps(mark))} >{DRAINING}"
+    with site.done(MTA, begin, f"rm {DRAINING}"):
+        yield site
 
 
 @faults.fault({("host.reboot", PROXY): WARN}, "sudo reboot")
