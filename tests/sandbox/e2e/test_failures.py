@@ -166,7 +166,7 @@ def test_instances_are_replaced_while_queue_addresses_and_events_survive(hasty: 
     behave(hasty.layout.world, Behaviour(mode=Mode.RESET))
     one = inject(hasty)
     wait_until(lambda: bool(calls_about(hasty, one)), "its first event", seconds=30)
-    changes = deploy(hasty, replace=[urn(hasty, "mail-mta-instance"), urn(hasty, PROXY)])
+    changes = deploy(hasty, replace=[urn(hasty, "mail-mta-1-instance"), urn(hasty, PROXY)])
     behave(hasty.layout.world, Behaviour())
     after = hasty.deployment
     assert not [name for name, op in changes.items() if "replace" in op and "-eip" in name]
