@@ -1,12 +1,11 @@
 """`ping8-agent queue` against an admin API that answers as kumod does."""
 
 import json
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 import zstandard
 
 from hostagent import queues
+from tests.hostagent.answering import Quiet, answering
 
 WAITING = {
     "c1:shop@gmail.com": 40,
@@ -56,7 +56,7 @@ class Kumod:
 def kumod() -> Iterator[Kumod]:
     state = Kumod()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def answer(self, status: int, body: Any) -> None:
             text = json.dumps(body).encode()
             self.send_response(status)
@@ -101,15 +101,8 @@ def kumod() -> Iterator[Kumod]:
             self.kind()[:] = kept
             self.answer(200 if found else 404, {})
 
-        def log_message(self, format: str, *args: object) -> None:
-            del format, args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    yield state
-    server.shutdown()
-    server.server_close()
+    with answering(Handler) as state.url:
+        yield state
 
 
 @pytest.fixture

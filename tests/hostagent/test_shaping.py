@@ -1,10 +1,9 @@
 """`ping8-agent shaping` against answers of a real kumod and tsa-daemon, with other names."""
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from hostagent import audit, shaping
 from hostagent.web import Deadline
+from tests.hostagent.answering import Quiet, answering
 
 HASH = "bfe2941b7abe15e39f6bdfc7dd3bb6cf02e1efc2e547c599061668b0cccf6b67"
 SITE = "out-2->mx.example@smtp_client"
@@ -86,7 +86,7 @@ def servers() -> Iterator[Servers]:
         }
     )
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found = state.answers.get(self.path)
             body = found if isinstance(found, str) else json.dumps(found)
@@ -101,15 +101,8 @@ def servers() -> Iterator[Servers]:
             self.end_headers()
             self.wfile.write(f"removed {body['id']}".encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    yield state
-    server.shutdown()
-    server.server_close()
+    with answering(Handler) as state.url:
+        yield state
 
 
 def test_what_is_in_force_is_listed_with_its_rule_and_end(servers: Servers) -> None:

@@ -2,10 +2,9 @@
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from hostagent import audit, draining
 from hostagent.contract import DRAINING, POLICY, REFUSING
 from hostagent.drain.command import Node, main
 from hostagent.layout import Layout
+from tests.hostagent.answering import Quiet, answering
 from tests.hostagent.drain.test_plan import RECORDED
 
 EMPTY: dict[str, Any] = {"message_count": {"value": 0}}
@@ -35,7 +35,7 @@ class Kumod:
 def kumod() -> Iterator[Kumod]:
     state = Kumod([RECORDED["before"]])
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def answer(self, body: bytes) -> None:
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -58,15 +58,8 @@ def kumod() -> Iterator[Kumod]:
             state.asked.append((self.path, body))
             self.answer(b"{}")
 
-        def log_message(self, format: str, *args: object) -> None:
-            del format, args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    yield state
-    server.shutdown()
-    server.server_close()
+    with answering(Handler) as state.url:
+        yield state
 
 
 @pytest.fixture
