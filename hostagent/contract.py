@@ -42,6 +42,9 @@ TSA = f"http://127.0.0.1:{TSA_PORT}"
 AUTOMATION_QUEUE = ".tsa.kumomta"
 """How the queues of records for a tsa-daemon end, after its URL."""
 
+TRANSFER_QUEUE = ".xfer.kumomta.internal"
+"""How the queues of messages to another node end, after its URL."""
+
 FORWARDER_PORT = 8010
 FORWARDER = f"http://127.0.0.1:{FORWARDER_PORT}/"
 """Where the log hook posts; `hostagent.events.forwarder` forwards each event to PING8."""

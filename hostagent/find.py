@@ -10,7 +10,9 @@ from typing import Any
 from hostagent.events.dead_letters import DEAD_LETTERS, dead_letters
 from hostagent.events.logs import LOGS, records
 from hostagent.events.record import (
+    FINAL,
     FIRST_ID,
+    LEFT,
     LOG_RECORD,
     event_id,
     event_time,
@@ -25,10 +27,6 @@ from hostagent.web import Deadline, WebError, get_json
 _SECONDS = 20.0
 _MOST = 50
 _LOOKED_AT = 1000
-FINAL = ("Delivery", "Bounce", "Expiration", "AdminBounce")
-"""After one of these, a message is in no queue any more."""
-_LEFT = "XferOut"
-"""After this it is on another node."""
 _NEW_ID = "new id is "
 
 
@@ -76,7 +74,7 @@ def _logged(
     for message, steps in found:
         steps.sort(key=event_time)
         last = steps[-1]
-        gone = _is_over(steps) or last.get("type") == _LEFT
+        gone = _is_over(steps) or last.get("type") == LEFT
         waits = None if gone else _waiting(kumod, str(last.get("id")), str(last.get("queue") or ""))
         yield _message(message, steps, waits, letters)
 
@@ -108,8 +106,8 @@ def _addresses(message: Mapping[str, Any]) -> set[str]:
 
 
 def _told(inner: Mapping[str, Any]) -> dict[str, Any]:
-    told = {name: inner.get(name) for name in ("sender", "recipient", "due", "num_attempts")}
-    return {**told, "first_id": (inner.get("meta") or {}).get(FIRST_ID)}
+    found = {name: inner.get(name) for name in ("sender", "recipient", "due", "num_attempts")}
+    return {**found, "first_id": (inner.get("meta") or {}).get(FIRST_ID)}
 
 
 def _is_meant(record: dict[str, Any], what: str) -> bool:
@@ -121,7 +119,7 @@ def _ids(record: Mapping[str, Any]) -> Iterator[str]:
     """Every id of its message that a record knows."""
     yield str(record.get("id"))
     yield first_id(record)
-    if record.get("type") == _LEFT:
+    if record.get("type") == LEFT:
         yield str((record.get("response") or {}).get("content")).removeprefix(_NEW_ID)
 
 

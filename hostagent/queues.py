@@ -203,10 +203,11 @@ def _metrics(kumod: str, deadline: Deadline) -> Metrics:
 def _queues(metrics: Metrics) -> dict[str, float]:
     """Messages by scheduled queue, without our own."""
     found = {labels["queue"]: count for labels, count in rows(metrics, "scheduled_count")}
-    return {name: n for name, n in found.items() if not _is_ours(parts(name)[2])}
+    return {name: n for name, n in found.items() if not is_ours(parts(name)[2])}
 
 
-def _is_ours(domain: str) -> bool:
+def is_ours(domain: str) -> bool:
+    """Events, mail to people, and records for automation: queues of this node alone."""
     return domain.startswith(_INTERNAL) or domain.endswith(AUTOMATION_QUEUE)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from hostagent.events.record import TRANSFER_QUEUE
+from hostagent.contract import TRANSFER_QUEUE
 from hostagent.text import printable_line
 from ops.events import moment
 from ops.nodes import ask_all, items, total

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from hostagent import draining
-from hostagent.contract import KUMOD_API, OUTBOX, POLICY
-from hostagent.drain.look import TRANSFER, counts, healthy
+from hostagent.contract import KUMOD_API, OUTBOX, POLICY, TRANSFER_QUEUE
+from hostagent.drain.look import counts, healthy
 from hostagent.drain.plan import SETTLES, Counts, Step, next_step
 from hostagent.errors import AgentError
 from hostagent.layout import Layout
@@ -165,7 +165,7 @@ def _do(node: Node, todo: Step, reason: str) -> None:
         draining.refuse(node.layout)
     for target in todo.cancel:
         # It ends what is in the queue now: what arrives later needs the next step.
-        body = {"queue_name": f"{target}{TRANSFER}", "reason": reason}
+        body = {"queue_name": f"{target}{TRANSFER_QUEUE}", "reason": reason}
         ask(f"{node.kumod}/api/admin/xfer/cancel/v1", "POST", body, deadline)
     for target, names in todo.transfer:
         request = {"queue_names": list(names), "target": target, "reason": f"drain: {reason}"}

@@ -3,17 +3,20 @@
 import re
 from pathlib import Path
 
-from hostagent.contract import AUTOMATION_QUEUE, EVENT_QUEUE, HEALTH_PATH, OUTBOX
+from hostagent.contract import HEALTH_PATH, OUTBOX, TRANSFER_QUEUE
 from hostagent.drain.plan import Counts
 from hostagent.events.segments import PATTERN
-from hostagent.metrics.kumod import Metrics, by_label, events_ready, events_scheduled, total
-from hostagent.queues import parts
+from hostagent.metrics.kumod import (
+    Metrics,
+    by_label,
+    events_ready,
+    events_scheduled,
+    is_mail,
+    total,
+)
+from hostagent.queues import is_ours, parts
 from hostagent.web import Deadline, WebError, get, get_json
 
-TRANSFER = ".xfer.kumomta.internal"
-"""What the names of kumod's transfer queues end in; before it is the target's URL."""
-_OWN = ("ping8.", AUTOMATION_QUEUE)
-"""Queues of this node alone: mail to people, and what it reports to its own automation."""
 _STARTS = (b"waiting for spool startup", b"shutting down")
 _BUSY = re.compile(rb"Reading: (\d+) Writing: (\d+)")
 
@@ -35,20 +38,16 @@ def of_metrics(metrics: Metrics, *, segments: int, busy: int, starting: bool) ->
         name: int(count) for name, count in by_label(metrics, "scheduled_count", "queue").items()
     }
     services = by_label(metrics, "ready_count", "service")
-    ready = {
-        name: int(count)
-        for name, count in services.items()
-        if "->" in name and EVENT_QUEUE not in name and AUTOMATION_QUEUE not in name
-    }
+    ready = {name: int(count) for name, count in services.items() if "->" in name and is_mail(name)}
     return Counts(
-        queues={name: count for name, count in scheduled.items() if count and _is_mail(name)},
-        sending=sum(count for name, count in ready.items() if TRANSFER not in name),
+        queues={name: count for name, count in scheduled.items() if count and _is_moved(name)},
+        sending=sum(count for name, count in ready.items() if TRANSFER_QUEUE not in name),
         transfers={
-            name[: -len(TRANSFER)]: count
+            name[: -len(TRANSFER_QUEUE)]: count
             for name, count in scheduled.items()
-            if count and name.endswith(TRANSFER)
+            if count and name.endswith(TRANSFER_QUEUE)
         },
-        crossing=sum(count for name, count in ready.items() if TRANSFER in name),
+        crossing=sum(count for name, count in ready.items() if TRANSFER_QUEUE in name),
         events=int(events_scheduled(metrics) + events_ready(metrics)),
         held=int(total(metrics, "message_count")),
         segments=segments,
@@ -57,9 +56,9 @@ def of_metrics(metrics: Metrics, *, segments: int, busy: int, starting: bool) ->
     )
 
 
-def _is_mail(name: str) -> bool:
-    domain = parts(name)[2]
-    return not (name.endswith(TRANSFER) or domain.startswith(_OWN[0]) or domain.endswith(_OWN[1]))
+def _is_moved(name: str) -> bool:
+    """Not a transfer queue, nor one of this node alone."""
+    return not (name.endswith(TRANSFER_QUEUE) or is_ours(parts(name)[2]))
 
 
 def healthy(nginx: str, deadline: Deadline) -> bool:

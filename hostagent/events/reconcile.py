@@ -16,17 +16,15 @@ from typing import Any
 from hostagent import contract, durable
 from hostagent.errors import AgentError
 from hostagent.events.logs import LOGS, records
-from hostagent.events.record import event_time, first_id
+from hostagent.events.record import FINAL, LEFT, event_time, first_id
 from hostagent.events.segments import PATTERN, Segment
 from hostagent.web import Deadline, WebError, get
 
 KUMOD = contract.KUMOD_API
 REPORT = Path(contract.RECONCILED)
 WEEK = 7 * 86400
-_LEFT = "XferOut"
-"""After this the message is on another node, whose logs have its end."""
 _BEGINS = frozenset({"Reception", "XferIn"})
-_FINAL = frozenset({"Delivery", "Bounce", "Expiration", "AdminBounce", _LEFT})
+_FINAL = frozenset({*FINAL, LEFT})
 _SEGMENT_ENDS = 400.0
 """Seconds after which an open segment has ended: one minute, five in earlier releases."""
 _LOOK_EVERY = 5.0
@@ -92,7 +90,7 @@ def _without_end(
             # Threads log concurrently: a final event may be before its reception.
             if lacking.pop(name, None) is None:
                 ended.add(name)
-            elif record.get("type") == _LEFT:
+            elif record.get("type") == LEFT:
                 received -= 1
         elif record.get("type") in _BEGINS and record.get("reception_protocol") == "HTTP":
             if not first <= event_time(record) <= last:

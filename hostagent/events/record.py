@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hostagent.contract import TRANSFER_QUEUE
+
 _LOCAL = {"ping8_missing"}
 """Fields that only the local logs have."""
 
@@ -11,8 +13,10 @@ ID_FIELD = "X-PING8-Event-Id"
 LOG_RECORD = "LogRecord"
 FIRST_ID = "first_id"
 """The id that a message had before it moved to another node, as in transfer.lua."""
-TRANSFER_QUEUE = ".xfer.kumomta.internal"
-"""How the queue of messages to another node ends."""
+FINAL = ("Delivery", "Bounce", "Expiration", "AdminBounce")
+"""After one of these, a message is in no queue any more."""
+LEFT = "XferOut"
+"""The type of a record after which the message is on another node, whose logs have its end."""
 _OF_TRANSFER = ("TransientFailure", "Delayed", "AdminRebind")
 
 NO_MAIL = ("ping8.inbox", "generator.kumomta.internal")

@@ -101,7 +101,7 @@ def events_scheduled(metrics: Metrics) -> float:
     return by_label(metrics, "scheduled_by_domain", "domain").get(EVENT_QUEUE, 0.0)
 
 
-def _is_mail(queue: str) -> bool:
+def is_mail(queue: str) -> bool:
     """Not a queue of events, nor of records for automation."""
     return EVENT_QUEUE not in queue and AUTOMATION_QUEUE not in queue
 
@@ -115,11 +115,11 @@ def events_ready(metrics: Metrics) -> float:
 def gauges(metrics: Metrics) -> Iterator[Metric]:
     """States of kumod."""
     domains = by_label(metrics, "scheduled_by_domain", "domain")
-    others = sum(n for name, n in domains.items() if not _is_mail(name))
+    others = sum(n for name, n in domains.items() if not is_mail(name))
     scheduled = total(metrics, "scheduled_count_total") - others
     # Each queue is listed, and also the sum for each kind of queue.
     services = by_label(metrics, "ready_count", "service")
-    ready = sum(n for name, n in services.items() if "->" in name and _is_mail(name))
+    ready = sum(n for name, n in services.items() if "->" in name and is_mail(name))
     yield Metric("messages_scheduled", max(0.0, scheduled), "Count")
     yield Metric("messages_ready", ready, "Count")
     paused = total(metrics, "egress_source_health_suspended")
@@ -165,7 +165,7 @@ def _plain(key: str, value: float, metric: str) -> Counter:
 
 def _dispositions(metrics: Metrics, config: Config, metric: str, kumod: str) -> Iterator[Counter]:
     for labels, number in rows(metrics, f"total_messages_{kumod}_by_provider_and_source"):
-        if not _is_mail(labels.get("provider", "")):
+        if not is_mail(labels.get("provider", "")):
             continue
         dimensions = (
             ("provider", config.provider(labels.get("provider", ""))),
@@ -200,7 +200,7 @@ def oldest(config: Config, metrics: Metrics, known: Oldest, deadline: Deadline) 
     waiting = {
         name: number
         for name, number in by_label(metrics, "scheduled_count", "queue").items()
-        if number > 0 and _is_mail(name)
+        if number > 0 and is_mail(name)
     }
     candidates = (
         [known.message] if known.message and _waits(config, known.message, deadline) else []
