@@ -92,7 +92,7 @@ end
 local function is_own(domain)
   return domain == queues.WEBHOOK
     or domain == inbox.QUEUE
-    or domain:match '%.tsa%.kumomta$' ~= nil
+    or queues.is_automation(domain)
 end
 
 local function over_nodes(params, domain)

@@ -40,6 +40,11 @@ local function webhook_queue()
   }
 end
 
+-- Records for a tsa-daemon.
+function mod.is_automation(domain)
+  return domain:match '%.tsa%.kumomta$' ~= nil
+end
+
 function mod.make(domain, tenant)
   if domain == mod.WEBHOOK then
     return webhook_queue()
@@ -51,7 +56,7 @@ function mod.make(domain, tenant)
       max_age = DEFAULT.max_age,
     }
   end
-  if domain:match '%.tsa%.kumomta$' then
+  if mod.is_automation(domain) then
     -- For a tsa-daemon that is gone: KumoMTA's helper answers for the others.
     return kumo.make_queue_config { max_age = '1s' }
   end
