@@ -20,7 +20,7 @@ def ask_all(
 
     Raises the first host's `UserError` if none answers.
     """
-    found, failed = _asked(hosts, ask)
+    found, failed = asked(hosts, ask)
     if not found:
         raise failed[0]
     for failure in failed:
@@ -32,15 +32,17 @@ def ask_every(
     hosts: Sequence[HostAccess], ask: Callable[[HostAccess], Any]
 ) -> dict[str, Mapping[str, Any]]:
     """Each host's answer by its name. Raises a `UserError` that names every host without one."""
-    found, failed = _asked(hosts, ask)
+    found, failed = asked(hosts, ask)
     if failed:
         raise UserError("; ".join(map(str, failed)))
     return found
 
 
-def _asked(
+def asked(
     hosts: Sequence[HostAccess], ask: Callable[[HostAccess], Any]
 ) -> tuple[dict[str, Any], list[UserError]]:
+    """Each host's answer by its name, and the errors of the others."""
+
     def one(host: HostAccess) -> Any:
         try:
             return ask(host)

@@ -12,6 +12,7 @@ from ops.doctor.finding import check_texts
 from ops.doctor.host_answers import Dial, HostStatus
 from ops.doctor.reach import Reach
 from ops.doctor.resolver import Resolver
+from ops.nodes import asked
 from ops.stack import Deployment, Egress, HostAccess
 from policy.errors import UserError
 from policy.settings import Settings
@@ -84,15 +85,9 @@ class Case:
 
         `host.login` is about the others.
         """
-        answers: dict[str, Any] = {}
-        failure: UserError | None = None
-        for host in self.deployment.mta_hosts:
-            try:
-                answers[host.name] = self.ask(host, *verb)
-            except UserError as error:
-                failure = error
-        if failure and not answers:
-            raise failure
+        answers, failed = asked(self.deployment.mta_hosts, lambda host: self.ask(host, *verb))
+        if not answers:
+            raise failed[-1]
         return answers
 
     def dial(self, source: Egress, exchanger: str) -> Dial:
