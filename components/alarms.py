@@ -208,7 +208,7 @@ class Alarms(pulumi.ComponentResource):
         self, alarms: Mapping[str, pulumi.Resource]
     ) -> Iterator[aws.cloudwatch.CompositeAlarm]:
         table, settings = load().lost_zone, self._settings
-        for subnet, hosts in shared_zones(settings).items() if settings.mta.nodes > 1 else ():
+        for subnet, hosts in shared_zones(settings).items():
             text = f"subnet {subnet} ({', '.join(hosts)}): {table.means} {table.do}"
             keys = tuple(f"{host}-{table.all}" for host in hosts)
             yield self._composite(f"{table.name}-{subnet}", text, " AND ", alarms, keys)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import urlsplit
 
 import pulumi
@@ -187,7 +187,7 @@ class Firewall(pulumi.ComponentResource):
             if rule.direction == "in"
             else aws.vpc.SecurityGroupEgressRule
         )
-        group = {str(name): found for name, found in self.group_ids.items()}.get(rule.peer)
+        group = self.group_ids.get(cast(Group, rule.peer))
         return kind(
             f"{name}-{rule.name}",
             security_group_id=self.group_ids[rule.host],

@@ -156,11 +156,17 @@ class Injection(pulumi.ComponentResource):
 
     def _record(self, balancer: aws.lb.LoadBalancer | None) -> None:
         args, name = self._args, f"{self._name}-a"
-        aliases: list[aws.route53.RecordAliasArgsDict] = [
-            {"name": each.dns_name, "zone_id": each.zone_id, "evaluate_target_health": False}
-            for each in (balancer,)
-            if each is not None
-        ]
+        aliases: list[aws.route53.RecordAliasArgsDict] | None = (
+            None
+            if balancer is None
+            else [
+                {
+                    "name": balancer.dns_name,
+                    "zone_id": balancer.zone_id,
+                    "evaluate_target_health": False,
+                }
+            ]
+        )
         aws.route53.Record(
             name,
             zone_id=args.checks.before_record(args.zone_id),
@@ -168,7 +174,7 @@ class Injection(pulumi.ComponentResource):
             type="A",
             ttl=None if aliases else TTL,
             records=None if aliases else list(self.addresses),
-            aliases=aliases or None,
+            aliases=aliases,
             allow_overwrite=args.host_name in args.adopted or None,
             opts=pulumi.ResourceOptions(
                 parent=self,

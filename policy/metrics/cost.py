@@ -68,7 +68,7 @@ def _cost(settings: Settings, host: str, metrics: int, requests: int) -> Cost:
 def shared(settings: Settings) -> float:
     """The composite alarms and the dashboard."""
     prices = load().prices
-    zones = len(shared_zones(settings)) if settings.mta.nodes > 1 else 0
+    zones = len(shared_zones(settings))
     parts = len(paging(settings))
     composites = zones + (1 + parts if parts > 1 else 1)
     return prices.composite * composites + prices.dashboard

@@ -61,7 +61,9 @@ def places(settings: Settings) -> Mapping[str, Place]:
 
 
 def shared_zones(settings: Settings) -> Mapping[int, tuple[str, ...]]:
-    """Hosts by subnet, for those subnets that have more than one."""
+    """Hosts by subnet, for those subnets that have more than one; none without several nodes."""
+    if settings.mta.nodes == 1:
+        return {}
     mta = {host: settings.mta.subnet_of(host) for host in settings.mta.host_names}
     subnets = {**mta, **{proxy.name: proxy.subnet for proxy in settings.proxies}}
     found = {

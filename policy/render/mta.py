@@ -101,7 +101,7 @@ def dkim_files(secrets: MtaSecrets) -> tuple[ReleaseFile, ...]:
 
 
 def _nodes_files(settings: Settings) -> tuple[ReleaseFile, ...]:
-    """What tells the ids of several nodes' messages apart."""
+    """What makes the ids of several nodes' messages differ."""
     if settings.mta.nodes == 1:
         return ()
     restart = ("restart kumomta.service",)

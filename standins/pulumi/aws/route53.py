@@ -51,7 +51,7 @@ class Record(AwsResource):
     def removed(self, aws: Scope, identity: str, state: Properties) -> None:
         record = self._held(aws, state)
         if record is not None:
-            held = {"ttl": record.get("TTL"), "values": _values(record)}
+            held = {"ttl": record.get("TTL"), "values": record.get("ResourceRecords") or []}
             self._put(aws, {**self.known(aws, state), **held, "action": "DELETE"})
 
     def _held(self, aws: Scope, properties: Properties) -> Properties | None:
@@ -62,11 +62,6 @@ class Record(AwsResource):
         answer = super()._put(aws, known)
         _await_propagation(aws, answer["ChangeInfo"]["Id"])
         return answer
-
-
-def _values(record: Properties) -> list[dict[str, str]]:
-    """An alias has none."""
-    return record.get("ResourceRecords") or []
 
 
 def _await_propagation(aws: Scope, change: str) -> None:

@@ -177,7 +177,7 @@ def zones_of(aliases: Mapping[str, tuple[str, ...]]) -> list[Zone]:
     """Every hosted zone with its record sets, except those its name server adds itself.
 
     Out of moto's own state: the API's pages would take seconds for each of a thousand records.
-    An alias has the addresses of the name that it stands for.
+    An alias has the addresses of its target.
     """
     return [
         Zone(
