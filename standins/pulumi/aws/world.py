@@ -6,9 +6,10 @@ from ipaddress import ip_network
 from operator import itemgetter
 from typing import Any
 
+from botocore.exceptions import ClientError
 from moto.route53.models import route53_backends
 
-from standins.pulumi.aws.account import ACCOUNT_ID, Account, Client, Coalesced
+from standins.pulumi.aws.account import ACCOUNT_ID, Account, Client, Coalesced, absent
 from standins.pulumi.aws.rules import Moto
 from standins.pulumi.errors import ProviderError
 from standins.pulumi.hosts import Balancer, Hosts, Interface, Network, Record, Rule, Zone
@@ -59,24 +60,28 @@ class World:
     def _balance(self) -> None:
         for region in self.account.regions("elbv2"):
             elb, ec2 = (self.account.client(name, region, paced=False) for name in ("elbv2", "ec2"))
-            for balancer in balancers_of(elb, ec2):
-                self.hosts.balance(balancer)
+            try:
+                for balancer in balancers_of(elb, ec2):
+                    self.hosts.balance(balancer)
+            except ClientError as error:
+                # Removed meanwhile, as its targets are: that removal ends the balancing.
+                if not absent(error):
+                    raise
 
 
 def network_of(ec2: Client, vpc: str) -> Network:
     """The VPC as the machine's network sees it."""
     of_vpc = [{"Name": "vpc-id", "Values": [vpc]}]
+    described = sorted(
+        ec2.describe_network_interfaces(Filters=of_vpc)["NetworkInterfaces"],
+        key=itemgetter("NetworkInterfaceId"),
+    )
+    # After the interfaces: a subnet may have been made a moment ago, with an interface in it.
     subnets = {
         item["SubnetId"]: item["CidrBlock"]
         for item in ec2.describe_subnets(Filters=of_vpc)["Subnets"]
     }
-    interfaces = tuple(
-        interface_of(item, subnets[item["SubnetId"]])
-        for item in sorted(
-            ec2.describe_network_interfaces(Filters=of_vpc)["NetworkInterfaces"],
-            key=itemgetter("NetworkInterfaceId"),
-        )
-    )
+    interfaces = tuple(interface_of(item, subnets[item["SubnetId"]]) for item in described)
     held = {address for interface in interfaces for address in interface.addresses}
     groups = {group for interface in interfaces for group in interface.groups}
     rules = ec2.describe_security_group_rules()["SecurityGroupRules"]
@@ -145,7 +150,7 @@ def balancers_of(elb: Client, ec2: Client) -> Iterator[Balancer]:
 
 
 def balancer_names(elb: Client, ec2: Client) -> dict[str, tuple[str, ...]]:
-    """The public addresses of each balancer, by its name."""
+    """The public addresses of each balancer by its name; not all while it is made or removed."""
     public = {
         address.get("NetworkInterfaceId"): address["PublicIp"]
         for address in ec2.describe_addresses()["Addresses"]
@@ -154,6 +159,7 @@ def balancer_names(elb: Client, ec2: Client) -> dict[str, tuple[str, ...]]:
         found["DNSName"].lower(): tuple(
             public[interface.name]
             for interface in interfaces_named(ec2, f"{BALANCER}{found['LoadBalancerArn']}")
+            if interface.name in public
         )
         for found in elb.describe_load_balancers()["LoadBalancers"]
     }

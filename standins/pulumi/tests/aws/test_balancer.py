@@ -239,6 +239,37 @@ def test_an_alias_has_no_values_of_its_own(aws: Engine, place: Place, zone: str)
         aws.check(RECORD, "a", {**_alias(zone, balancer), "ttl": 300})
 
 
+def test_other_records_are_published_while_a_balancer_lacks_its_addresses(
+    aws: Engine, place: Place, service: Service, zone: str, hosts: RecordingHosts
+) -> None:
+    """The engine makes balancers, addresses and records side by side."""
+    balancer = aws.create(BALANCER, "way-in", place.balancer())
+    aws.create(RECORD, "inject", _alias(zone, balancer))
+    (one, other) = (address.state["publicIp"] for address in place.addresses)
+    service.account.client("ec2", "eu-west-1").disassociate_address(PublicIp=one)
+    aws.create(
+        RECORD, "a", {"zoneId": zone, "name": "a", "type": "A", "ttl": 300, "records": [one]}
+    )
+    (published,) = hosts.zones
+    assert {record.name: record.values for record in published.records} == {
+        "a.mail.example.com": (one,),
+        "inject.mail.example.com": (other,),
+    }
+
+
+def test_a_target_goes_while_its_balancer_does(
+    aws: Engine, place: Place, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    balancer, _, target, listener = _everything(aws, place)
+    elb = service.account.client("elbv2", "eu-west-1", paced=False)
+    listed = elb.describe_load_balancers()
+    aws.delete(listener)
+    aws.delete(balancer)
+    monkeypatch.setattr(elb, "describe_load_balancers", lambda: listed)
+    aws.delete(target)
+    assert aws.read(target) is None
+
+
 def test_the_machine_balances_at_the_elastic_ips_and_the_alias_leads_there(
     aws: Engine, place: Place, service: Service, hosts: RecordingHosts
 ) -> None:
