@@ -17,6 +17,9 @@ _MOST_ALARMS = 100
 _MOST_EXPRESSIONS = 60
 """Metrics in one widget: CloudWatch draws 500, but nobody can read that many lines."""
 
+_MOST_METRICS = 2500
+"""Metrics and expressions in one dashboard, also those that are not drawn."""
+
 _FLOW_PERIOD, _STATE_PERIOD = 300, 60
 _COLORS = {"warning": "#ff9900", "critical": "#d62728"}
 _WORD = re.compile(r"[a-z]+\b(?!\()")
@@ -25,18 +28,28 @@ Json = dict[str, Any]
 
 
 def dashboard_body(settings: Settings, alarm_arns: Sequence[str]) -> str:
-    """The dashboard, with a widget of the alarms' states on top."""
+    """The dashboard, with a widget of the alarms' states on top.
+
+    With many hosts, a widget that does not fit into CloudWatch's limit is left out, and named.
+    """
     widgets = [_states(alarm_arns)]
     x, y = 0, widgets[0]["height"]
+    room, left_out = _MOST_METRICS, []
     for widget in load().widgets:
         properties = _properties(widget, settings)
         if not (properties["metrics"] and wanted(widget.only, settings)):
             continue
+        if len(properties["metrics"]) > room:
+            left_out.append(widget.title)
+            continue
+        room -= len(properties["metrics"])
         if x + widget.width > _COLUMNS:
             x, y = 0, y + _HEIGHT
         place = {"x": x, "y": y, "width": widget.width, "height": _HEIGHT}
         widgets.append({"type": "metric", **place, "properties": properties})
         x += widget.width
+    if left_out:
+        widgets.append(_note(left_out, y + _HEIGHT))
     return json.dumps({"widgets": widgets}, sort_keys=True)
 
 
@@ -55,6 +68,12 @@ def _states(arns: Sequence[str]) -> Json:
         "height": 4,
         "properties": {"title": "Alarms", "alarms": list(arns[:_MOST_ALARMS])},
     }
+
+
+def _note(titles: Sequence[str], y: int) -> Json:
+    text = f"Not drawn, since a dashboard has at most {_MOST_METRICS:,} metrics: "
+    place = {"x": 0, "y": y, "width": _COLUMNS, "height": 2}
+    return {"type": "text", **place, "properties": {"markdown": text + ", ".join(titles)}}
 
 
 def _properties(widget: Widget, settings: Settings) -> Json:

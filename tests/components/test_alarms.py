@@ -240,6 +240,22 @@ def test_what_waits_on_a_silent_node_stays_in_the_picture() -> None:
     assert not {title for title in widgets(settings_of(LARGE)) if "last reported" in title}
 
 
+@pytest.mark.parametrize("count", [20, 100])
+def test_a_picture_of_many_nodes_keeps_to_what_a_dashboard_takes(count: int) -> None:
+    body = json.loads(dashboard_body(nodes(count), ["arn:one"]))
+    drawn = {
+        widget["properties"]["title"]: len(widget["properties"]["metrics"])
+        for widget in body["widgets"]
+        if widget["type"] == "metric"
+    }
+    assert max(drawn.values()) <= 500
+    assert sum(drawn.values()) <= 2500
+    assert "Flow: from injection to delivery" in drawn
+    notes = [one["properties"]["markdown"] for one in body["widgets"] if one["type"] == "text"]
+    assert bool(notes) == (count == 100)
+    assert all("Releases" in note and "Releases" not in drawn for note in notes)
+
+
 def test_providers_and_sources_are_drawn_over_all_nodes() -> None:
     lines = widgets(nodes(2))["Delivered by provider"]["properties"]["metrics"]
     assert [line[0]["label"] for line in lines] == [*load().providers, "other"]
