@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from ops.ssh import NEWEST
 from ops.stack import HostAccess
 from policy.errors import UserError
 
@@ -57,6 +58,9 @@ def asked(
 
 def items(answers: Mapping[str, Mapping[str, Any]], key: str) -> list[dict[str, Any]]:
     """The entries of a list in every answer, each with its host."""
+    for host, found in answers.items():
+        if not isinstance(found[key], list):
+            raise UserError(f"{host}: its agent's {key!r} is no list; {NEWEST}")
     return [{"host": host, **item} for host, found in answers.items() for item in found[key]]
 
 

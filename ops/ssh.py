@@ -19,7 +19,7 @@ CONFIG = "PING8_SSH_CONFIG"
 
 _AGENT_SAYS = "ping8: "
 """How the agent's last line begins when it failed."""
-_NEWEST = "push the newest release with `pulumi up`"
+NEWEST = "push the newest release with `pulumi up`"
 _CONNECT = 15
 _SSH_FAILED = 255
 _NO_AGENT = 127
@@ -47,9 +47,9 @@ def ssh_json(
     try:
         answer = json.loads(output, object_pairs_hook=lambda pairs: _Table(pairs, place=place))
     except (ValueError, RecursionError):
-        raise UserError(f"{place} printed no JSON; {_NEWEST}") from None
+        raise UserError(f"{place} printed no JSON; {NEWEST}") from None
     if not isinstance(answer, _Table):
-        raise UserError(f"{place} printed no table; {_NEWEST}")
+        raise UserError(f"{place} printed no table; {NEWEST}")
     return answer
 
 
@@ -61,7 +61,7 @@ class _Table(dict[str, Any]):
         self._place = place
 
     def __missing__(self, key: str) -> Any:
-        raise UserError(f"{self._place} has no {key!r}; {_NEWEST}")
+        raise UserError(f"{self._place} has no {key!r}; {NEWEST}")
 
 
 def _command(host: HostAccess, verb: Sequence[str], known_hosts: Path, limit: float) -> list[str]:

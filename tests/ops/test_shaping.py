@@ -93,6 +93,12 @@ def test_nothing_and_an_unknown_state_are_told_apart(ping8: Ping8) -> None:
     assert "tsa-daemon does not answer" in ping8("-s", "prod").output
 
 
+def test_an_answer_of_another_shape_is_an_error_that_names_the_host(ping8: Ping8) -> None:
+    ping8.listed = {"mta-1": NOTHING | {"lifted": 3}}
+    expected = "mta-1: its agent's 'lifted' is no list; push the newest release"
+    assert str(ping8("-s", "prod").exception).startswith(expected)
+
+
 def test_a_lift_shows_what_it_ends_and_asks(ping8: Ping8) -> None:
     words = ["lift", "mx.example", "--reason", "sorry", "-s", "prod"]
     result = ping8(*words, stdin="n\n")
