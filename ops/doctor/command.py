@@ -114,7 +114,12 @@ def look(
             progress=lambda done, _total: bar.update(row, completed=done),
         )
     lines = bulk_senders(findings, plan.senders(case))
-    return [finding for finding in [*findings, *lines] if options.wants(finding.check)]
+    accepted = deployment.settings.doctor.accepted
+    return [
+        finding.accepted(accepted)
+        for finding in [*findings, *lines]
+        if options.wants(finding.check)
+    ]
 
 
 def _report(

@@ -1,7 +1,7 @@
 """Findings of checks, and the result of a whole examination."""
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -79,6 +79,13 @@ class Finding:
         if self.status in {Status.FAIL, Status.WARN}:
             return self.text.wrong
         return self.text.title if self.status is Status.PASS else f"Not known: {self.text.title}"
+
+    def accepted(self, checks: Container[str]) -> "Finding":
+        """The finding; a warning of one of these checks has passed, as the settings have it."""
+        if self.status is not Status.WARN or self.check not in checks:
+            return self
+        saw = f"{self.saw} (accepted: doctor.accepted)"
+        return Finding(check=self.check, subject=self.subject, status=Status.PASS, saw=saw)
 
     @property
     def key(self) -> tuple[str, str]:

@@ -26,6 +26,8 @@ def checked(options: Options, deployment: Deployment) -> Options:
     groups = {text.group for text in texts.values()}
     for name in options.only:
         chosen("--only", name, texts.keys() | groups)
+    for name in deployment.settings.doctor.accepted:
+        chosen("doctor.accepted", name, texts)
     for name in options.domains:
         chosen("--domain", name, [domain.name for domain in deployment.settings.domains])
     return options

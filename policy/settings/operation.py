@@ -180,3 +180,8 @@ class Doctor(Model):
         description="DNS block lists to query; none by default, because most have terms of use.",
         examples=[["zen.spamhaus.org"]],
     )
+    accepted: tuple[str, ...] = Field(
+        default=(),
+        description="Checks whose warnings are accepted: they count as passed. Failures do not.",
+        examples=[["egress.survives-proxy"]],
+    )

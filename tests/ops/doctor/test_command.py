@@ -134,6 +134,26 @@ def findings_of(result: Any) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("accepted", "code", "words"),
+    [
+        ([], 1, "name this check in doctor.accepted"),
+        (["egress.survives-proxy"], 0, "(accepted: doctor.accepted)"),
+        (["egress.survives"], 3, "doctor.accepted egress.survives: not known; did you mean"),
+    ],
+)
+def test_a_warning_that_operators_accept_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accepted: list[str], code: int, words: str
+) -> None:
+    path = tmp_path / "outputs.json"
+    path.write_text(json.dumps(outputs_of(deployment_of(SMALL, doctor={"accepted": accepted}))))
+    monkeypatch.setenv("PING8_OUTPUTS", str(path))
+    result = invoke("--all", "--only", "egress.survives-proxy")
+    assert (result.exit_code, words in " ".join(result.output.split())) == (code, True), (
+        result.output
+    )
+
+
 def test_domains_as_the_program_publishes_them_are_all_well(healthy: Run) -> None:
     result = healthy("--json")
     found = findings_of(result)
