@@ -1,7 +1,8 @@
 """Clouds for the sandbox's tests: one of its own for each module, and the whole sandbox, once."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -9,6 +10,7 @@ from sandbox import breaking, health, run, system
 from sandbox.layout import Layout
 from sandbox.network import Cloud
 from sandbox.process import SandboxError
+from sandbox.world.webhook import Behaviour, behave
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +48,14 @@ def sandbox_up(able_machine: None) -> Iterator[run.Sandbox]:
             run.down(layout, print)
         elif not layout.state.exists():
             run.up(layout, print)
+
+
+@pytest.fixture
+def receiver_behaves(sandbox_up: run.Sandbox) -> Iterator[Callable[[Behaviour], None]]:
+    """Says how PING8's receiver treats calls from now on; after the test it takes each again."""
+    folder = sandbox_up.layout.world
+    yield partial(behave, folder)
+    behave(folder, Behaviour())
 
 
 def _into_known_state(standing: run.Sandbox) -> None:

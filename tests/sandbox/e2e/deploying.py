@@ -72,6 +72,16 @@ def on(sandbox: run.Sandbox, host: str, *command: str, check: bool = True) -> st
     return ran.stdout.strip()
 
 
+@contextlib.contextmanager
+def stopped(sandbox: run.Sandbox, host: str, unit: str) -> Iterator[None]:
+    """A unit that does not run; started at the end, also on a replaced host."""
+    on(sandbox, host, "systemctl", "stop", unit)
+    try:
+        yield
+    finally:
+        on(sandbox, host, "systemctl", "start", unit)
+
+
 def process_of(sandbox: run.Sandbox, unit: str, host: str = "mta-1") -> str:
     """The main process of a unit: another number means that it was restarted."""
     return on(sandbox, host, "systemctl", "show", "--property=MainPID", "--value", unit)

@@ -194,18 +194,15 @@ def _wrong_token(site: Site) -> Iterator[Site]:
         expect_token(folder, site.sandbox.outputs["webhook_token"])
 
 
-def _behaving(site: Site, behaviour: Behaviour) -> Iterator[Site]:
-    folder = site.sandbox.layout.world
-    behave(folder, behaviour)
-    try:
-        yield site
-    finally:
-        behave(folder, Behaviour())
+def _refuse_events(site: Site) -> None:
+    """Until the test's end."""
+    behave(site.sandbox.layout.world, Behaviour(mode=Mode.STATUS, status=503))
 
 
 @faults.fault({("mta.webhook", MTA_NAME): FAIL}, "events stay queued and are retried")
 def _webhook_out_of_order(site: Site) -> Iterator[Site]:
-    yield from _behaving(site, Behaviour(mode=Mode.STATUS, status=503))
+    _refuse_events(site)
+    yield site
 
 
 def _await(site: Site, check: str) -> None:
@@ -220,11 +217,11 @@ def _await(site: Site, check: str) -> None:
 )
 def _events_that_wait(site: Site) -> Iterator[Site]:
     few = site.with_settings(alarms={"eventBacklog": 1})
-    for broken in _behaving(few, Behaviour(mode=Mode.STATUS, status=503)):
-        for _ in range(2):
-            site.sandbox.ping8.inject(letter(f"news@{NEWS}", "reader@accept.example"))
-        _await(broken, "mta.events")
-        yield broken
+    _refuse_events(site)
+    for _ in range(2):
+        site.sandbox.ping8.inject(letter(f"news@{NEWS}", "reader@accept.example"))
+    _await(few, "mta.events")
+    yield few
 
 
 @faults.fault({("mta.dead-letters", MTA): WARN}, "ping8 events replay --stack sandbox")

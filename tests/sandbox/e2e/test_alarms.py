@@ -1,7 +1,7 @@
 """Faults on running hosts: a metric crosses its threshold, an alarm is raised, mail goes on."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -9,8 +9,8 @@ from policy.metrics import load
 from policy.metrics.plan import metrics_of
 from sandbox.journey import letter
 from sandbox.run import Sandbox
-from sandbox.world.webhook import Behaviour, Mode, behave
-from tests.sandbox.e2e.deploying import deploy, on, raw_setting, settings
+from sandbox.world.webhook import Behaviour, Mode
+from tests.sandbox.e2e.deploying import deploy, on, raw_setting, settings, stopped
 from tests.sandbox.e2e.watching import cloudwatch, metrics, state, tell
 
 pytestmark = pytest.mark.sandbox
@@ -32,15 +32,6 @@ def filled(sandbox: Sandbox, *, free_percent: int) -> Iterator[None]:
         yield
     finally:
         on(sandbox, "mta-1", "rm", "-f", f"{SPOOL}/fill")
-
-
-@contextlib.contextmanager
-def stopped(sandbox: Sandbox, host: str, unit: str) -> Iterator[None]:
-    on(sandbox, host, "systemctl", "stop", unit)
-    try:
-        yield
-    finally:
-        on(sandbox, host, "systemctl", "start", unit)
 
 
 @pytest.mark.parametrize("host", ["mta-1", "proxy-1"])
@@ -83,22 +74,21 @@ def test_a_proxy_that_stops_alarms(sandbox_up: Sandbox) -> None:
         assert state(sandbox_up, "proxy-1-proxy-down") == "ALARM"
 
 
-def test_a_receiver_that_dies_alarms_by_the_events_that_wait(sandbox_up: Sandbox) -> None:
+def test_a_receiver_that_dies_alarms_by_the_events_that_wait(
+    sandbox_up: Sandbox, receiver_behaves: Callable[[Behaviour], None]
+) -> None:
     name = sandbox_up.deployment.settings.domains[0].name
     alarms = {**raw_setting(sandbox_up, "alarms"), "eventBacklog": 2}
     with settings(sandbox_up, {"alarms": alarms}):
         changes = deploy(sandbox_up)
         assert set(changes) == {"mail-alarms-mta-1-event-backlog", "mail-alarms-dashboard"}
-        behave(sandbox_up.layout.world, Behaviour(mode=Mode.RESET))
-        try:
-            for number in range(3):
-                one = letter(f"news@{name}", f"reader{number}@accept.example")
-                assert sandbox_up.ping8.inject(one)[0] == 200
-            tell(sandbox_up)
-            assert metrics(sandbox_up)["event_backlog",] > 2
-            assert state(sandbox_up, "mta-1-event-backlog") == "ALARM"
-        finally:
-            behave(sandbox_up.layout.world, Behaviour())
+        receiver_behaves(Behaviour(mode=Mode.RESET))
+        for number in range(3):
+            one = letter(f"news@{name}", f"reader{number}@accept.example")
+            assert sandbox_up.ping8.inject(one)[0] == 200
+        tell(sandbox_up)
+        assert metrics(sandbox_up)["event_backlog",] > 2
+        assert state(sandbox_up, "mta-1-event-backlog") == "ALARM"
 
 
 def test_cloudwatch_out_of_reach_leaves_mail_alone(sandbox_up: Sandbox) -> None:

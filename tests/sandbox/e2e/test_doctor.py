@@ -49,6 +49,7 @@ def test_a_healthy_sandbox_is_all_green(site: Site, machine: frozenset[tuple[str
     assert {finding.check for finding in findings} == set(check_texts()) - ONLY_SEVERAL
 
 
+@pytest.mark.usefixtures("receiver_behaves")
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_turns_red_its_check_and_what_depends_on_it(
     site: Site, machine: frozenset[tuple[str, str]], fault: Fault

@@ -10,8 +10,15 @@ import pytest
 from sandbox.journey import Letter, await_events, await_message, letter
 from sandbox.process import wait_until
 from sandbox.run import Sandbox, await_certificate
-from sandbox.world.webhook import Behaviour, Mode, behave
-from tests.sandbox.e2e.deploying import deploy, live_release, on, raw_setting, settings
+from sandbox.world.webhook import Behaviour, Mode
+from tests.sandbox.e2e.deploying import (
+    deploy,
+    live_release,
+    on,
+    raw_setting,
+    settings,
+    stopped,
+)
 
 pytestmark = pytest.mark.sandbox
 
@@ -89,36 +96,34 @@ def all_units_run(sandbox: Sandbox, host: str) -> Callable[[], bool]:
     return run
 
 
-def test_no_event_is_lost_however_the_receiver_fails(hasty: Sandbox) -> None:
+def test_no_event_is_lost_however_the_receiver_fails(
+    hasty: Sandbox, receiver_behaves: Callable[[Behaviour], None]
+) -> None:
     letters = []
-    try:
-        for outage in _OUTAGES:
-            behave(hasty.layout.world, outage)
-            one = inject(hasty)
-            letters.append(one)
-            wait_until(
-                lambda one=one, outage=outage: any(  # type: ignore[misc]
-                    call["answer"] == outage.mode.value for call in calls_about(hasty, one)
-                ),
-                f"a call that meets {outage.mode.value}",
-                seconds=30,
-            )
-            assert not any(call["taken"] for call in calls_about(hasty, one))
-    finally:
-        behave(hasty.layout.world, Behaviour())
+    for outage in _OUTAGES:
+        receiver_behaves(outage)
+        one = inject(hasty)
+        letters.append(one)
+        wait_until(
+            lambda one=one, outage=outage: any(  # type: ignore[misc]
+                call["answer"] == outage.mode.value for call in calls_about(hasty, one)
+            ),
+            f"a call that meets {outage.mode.value}",
+            seconds=30,
+        )
+        assert not any(call["taken"] for call in calls_about(hasty, one))
+    receiver_behaves(Behaviour())
     for one in letters:
         await_events(hasty.world, one.subject, {"Reception", "Delivery"})
 
 
 def test_an_event_that_ping8_refuses_is_a_dead_letter_until_it_is_replayed(
-    hasty: Sandbox,
+    hasty: Sandbox, receiver_behaves: Callable[[Behaviour], None]
 ) -> None:
-    behave(hasty.layout.world, Behaviour(mode=Mode.STATUS, status=422))
-    try:
-        one = inject(hasty)
-        wait_until(lambda: len(dead(hasty, one)) == 2, "two dead letters", seconds=30, every=0.5)
-    finally:
-        behave(hasty.layout.world, Behaviour())
+    receiver_behaves(Behaviour(mode=Mode.STATUS, status=422))
+    one = inject(hasty)
+    wait_until(lambda: len(dead(hasty, one)) == 2, "two dead letters", seconds=30, every=0.5)
+    receiver_behaves(Behaviour())
     on(hasty, "mta-1", AGENT, "events", "replay")
     await_events(hasty.world, one.subject, {"Reception", "Delivery"})
     assert dead(hasty, one) == []
@@ -160,14 +165,16 @@ def test_drift_is_fixed_and_replaced_files_are_kept(
     assert len(hasty.send("reader@accept.example")) > 0
 
 
-def test_instances_are_replaced_while_queue_addresses_and_events_survive(hasty: Sandbox) -> None:
+def test_instances_are_replaced_while_queue_addresses_and_events_survive(
+    hasty: Sandbox, receiver_behaves: Callable[[Behaviour], None]
+) -> None:
     before = hasty.deployment
-    on(hasty, "proxy-1", "systemctl", "stop", "kumoproxy")
-    behave(hasty.layout.world, Behaviour(mode=Mode.RESET))
-    one = inject(hasty)
-    wait_until(lambda: bool(calls_about(hasty, one)), "its first event", seconds=30)
-    changes = deploy(hasty, replace=[urn(hasty, "mail-mta-1-instance"), urn(hasty, PROXY)])
-    behave(hasty.layout.world, Behaviour())
+    receiver_behaves(Behaviour(mode=Mode.RESET))
+    with stopped(hasty, "proxy-1", "kumoproxy"):
+        one = inject(hasty)
+        wait_until(lambda: bool(calls_about(hasty, one)), "its first event", seconds=30)
+        changes = deploy(hasty, replace=[urn(hasty, "mail-mta-1-instance"), urn(hasty, PROXY)])
+    receiver_behaves(Behaviour())
     after = hasty.deployment
     assert not [name for name, op in changes.items() if "replace" in op and "-eip" in name]
     for name, host in before.hosts.items():
