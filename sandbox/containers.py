@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.files import fill
+from sandbox.files import fill, replace
 from sandbox.network import Cloud
 from sandbox.process import SandboxError, run, wait_until
 from sandbox.volumes import Volumes, link_name
@@ -23,6 +23,7 @@ RESOLVER = "169.254.169.253"
 """Where every VPC answers DNS queries."""
 
 _PLENTY = 10_000
+_RUNNING = ("running", "stopping")
 _SEED = "var/lib/cloud/seed/nocloud"
 
 
@@ -113,7 +114,8 @@ class Containers:
         mine = f"--filter=label={self._label}"
         shown = json.loads(run(["podman", "ps", "--all", mine, "--format=json"]).stdout)
         start = len(self._container(""))
-        return {each["Names"][0][start:]: each["State"] == "running" for each in shown}
+        # A host that is shutting down still writes to its volumes.
+        return {each["Names"][0][start:]: each["State"] in _RUNNING for each in shown}
 
     def names(self) -> list[str]:
         """All hosts, running or not."""
@@ -187,8 +189,10 @@ class Containers:
 
     def attached(self, name: str) -> list[str]:
         """Volumes of a host."""
-        record = self._own(name) / "volumes.json"
-        return list(json.loads(record.read_text())) if record.exists() else []
+        try:
+            return list(json.loads((self._own(name) / "volumes.json").read_text()))
+        except FileNotFoundError:
+            return []
 
     def remove_all(self) -> None:
         """Terminate every host of this cloud, even one whose record is lost."""
@@ -213,7 +217,8 @@ class Containers:
         devices = {volume: self.volumes.open(volume) for volume in volumes}
         by_id = self._disks(name) / "by-id"
         by_id.mkdir(parents=True, exist_ok=True)
-        (self._own(name) / "volumes.json").write_text(json.dumps(list(devices)))
+        # Other threads read it, to see whether a volume is free.
+        replace(self._own(name) / "volumes.json", json.dumps(list(devices)))
         (self._disks(name) / ".volumes").write_text(
             "".join(f"{d.path.name} {d.major} {d.minor}\n" for d in devices.values())
         )

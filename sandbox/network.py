@@ -33,7 +33,7 @@ _WORLD_DEVICE = "outside0"
 _OUTSIDE_LINKS = "o-*"
 
 _ONE_AT_A_TIME = threading.Lock()
-"""Routes need links that are up, and threads attach hosts and apply rules concurrently."""
+"""Routes need links that are up, and threads attach and detach hosts while others apply rules."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +95,11 @@ class Cloud:
 
     def detach(self, interface_name: str) -> None:
         """Remove a host's namespace; its container must be gone."""
-        if self.namespace(interface_name) in self._namespaces():
-            # The link goes first: a namespace that a process still holds would keep it.
-            _ip(f"-n {self.router} link del {_link_name(interface_name)}", check=False)
-            _ip(f"netns del {self.namespace(interface_name)}")
+        with _ONE_AT_A_TIME:
+            if self.namespace(interface_name) in self._namespaces():
+                # The link goes first: a namespace that a process still holds would keep it.
+                _ip(f"-n {self.router} link del {_link_name(interface_name)}", check=False)
+                _ip(f"netns del {self.namespace(interface_name)}")
 
     def apply(self, fence: Fence) -> None:
         """Apply the rules and routes of the whole VPC, in one transaction."""

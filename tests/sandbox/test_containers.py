@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -191,6 +192,18 @@ def test_a_volume_appears_where_ec2_puts_it_and_survives_reboot_and_instance(
     assert ground.shell(f"mount {DISK} /mnt && cat /mnt/note && umount /mnt") == "kept"
 
 
+def test_a_reader_of_a_hosts_volumes_never_meets_a_half_written_list(ground: Ground) -> None:
+    containers = ground.containers
+    record = containers.state / NAME / "volumes.json"
+    with record.open() as reader:
+        before = record.read_text()
+        containers.volumes.create("vol-3", gib=1)
+        containers.attach(NAME, "vol-3")
+        assert reader.read() == before
+    containers.detach(NAME, "vol-3")
+    containers.volumes.delete("vol-3")
+
+
 def test_a_host_that_reboots_itself_comes_back(ground: Ground) -> None:
     boot = ground.execute("cat", "/proc/sys/kernel/random/boot_id")
 
@@ -267,6 +280,32 @@ def test_other_containers_are_none_of_its_business(ground: Ground) -> None:
         volumes=ground.containers.volumes,
     )
     assert other.names() == []
+
+
+def test_a_host_runs_until_it_has_shut_down_whoever_asks_it_to_stop(ground: Ground) -> None:
+    """Its volumes are detached side by side, each once it is stopped."""
+    containers = ground.containers
+    end = "/var/log/journal/end"
+    ground.execute(
+        *("systemd-run", "--unit=slow", "--remain-after-exit"),
+        f"--property=ExecStop=sh -c 'until [ -e {end} ]; do sleep 0.1; done'",
+        "true",
+    )
+    inspect = (
+        "podman",
+        "inspect",
+        "--format={{.State.Status}}",
+        f"{containers.cloud.prefix}-{NAME}",
+    )
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(containers.stop, NAME)
+        wait_until(lambda: run(inspect).stdout.strip() == "stopping", "its end", seconds=20)
+        assert containers.running(NAME)
+        second = pool.submit(containers.stop, NAME)
+        (containers.state / NAME / "journal" / "end").touch()
+        first.result()
+        second.result()
+    assert not containers.running(NAME)
 
 
 def test_a_removed_host_leaves_nothing_but_its_volumes(ground: Ground) -> None:

@@ -1,7 +1,9 @@
 """Real packets through the sandbox's network."""
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from sandbox.fence import Fence, Redirect
 from sandbox.network import Cloud
-from sandbox.process import SandboxError, run
+from sandbox.process import SandboxError, run, wait_until
 from standins.pulumi.hosts import Interface, Rule
 from tests.sandbox.stations import call, listening
 
@@ -58,6 +60,21 @@ FENCE = Fence(
 )
 
 
+class Turn:
+    """A lock that knows whether another thread waits for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.waited_for = False
+
+    def __enter__(self) -> None:
+        self.waited_for |= self._lock.locked()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 @pytest.fixture(scope="module")
 def network(cloud: Cloud) -> Iterator[Cloud]:
     cloud.up(world_addresses=(RECIPIENT, OTHER))
@@ -103,6 +120,27 @@ def test_a_host_may_not_send_from_an_address_that_is_not_its_own(fenced: Cloud, 
         assert call(fenced, mta, RECIPIENT, 443, source="10.80.1.99") == "blocked"
     finally:
         run(["ip", "-n", mta, "addr", "del", "10.80.1.99/24", "dev", "ens5"])
+
+
+def test_a_host_keeps_its_link_while_rules_are_applied(
+    network: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine ends hosts while it changes others."""
+    ended = replace(MTA, name="eni-ended", address="10.80.1.30")
+    network.attach(ended)
+    turn, route = Turn(), Cloud._route_interface
+
+    def routed(self: Cloud, interface: Interface) -> None:
+        if interface == ended:
+            detaching = pool.submit(network.detach, ended.name)
+            wait_until(lambda: turn.waited_for or detaching.done(), "it", seconds=20, every=0.01)
+        route(self, interface)
+
+    monkeypatch.setattr("sandbox.network._ONE_AT_A_TIME", turn)
+    monkeypatch.setattr(Cloud, "_route_interface", routed)
+    with ThreadPoolExecutor() as pool:
+        network.apply(replace(FENCE, interfaces=(*FENCE.interfaces, ended)))
+    assert ended.name not in run(["ip", "netns", "list"]).stdout
 
 
 def test_the_mta_cannot_use_smtp_to_the_outside(fenced: Cloud, mta: str) -> None:

@@ -155,11 +155,13 @@ def balancer_names(elb: Client, ec2: Client) -> dict[str, tuple[str, ...]]:
         address.get("NetworkInterfaceId"): address["PublicIp"]
         for address in ec2.describe_addresses()["Addresses"]
     }
+    interfaces = ec2.describe_network_interfaces()["NetworkInterfaces"]
     return {
         found["DNSName"].lower(): tuple(
-            public[interface.name]
-            for interface in interfaces_named(ec2, f"{BALANCER}{found['LoadBalancerArn']}")
-            if interface.name in public
+            public[each["NetworkInterfaceId"]]
+            for each in interfaces
+            if each["Description"] == f"{BALANCER}{found['LoadBalancerArn']}"
+            and each["NetworkInterfaceId"] in public
         )
         for found in elb.describe_load_balancers()["LoadBalancers"]
     }

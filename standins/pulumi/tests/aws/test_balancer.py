@@ -257,6 +257,32 @@ def test_other_records_are_published_while_a_balancer_lacks_its_addresses(
     }
 
 
+def test_other_records_are_published_while_a_balancer_and_its_subnets_go(
+    aws: Engine,
+    place: Place,
+    service: Service,
+    zone: str,
+    hosts: RecordingHosts,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    balancer = aws.create(BALANCER, "way-in", place.balancer())
+    services = ("ec2", "elbv2")
+    ec2, elb = (service.account.client(each, "eu-west-1", paced=False) for each in services)
+    listed, balancers = ec2.describe_network_interfaces(), elb.describe_load_balancers()
+    aws.delete(balancer)
+    for subnet in place.subnets:
+        aws.delete(subnet)
+    monkeypatch.setattr(ec2, "describe_network_interfaces", lambda **_: listed)
+    monkeypatch.setattr(elb, "describe_load_balancers", lambda: balancers)
+    aws.create(
+        RECORD,
+        "a",
+        {"zoneId": zone, "name": "a", "type": "A", "ttl": 300, "records": ["192.0.2.1"]},
+    )
+    (published,) = hosts.zones
+    assert [record.name for record in published.records] == ["a.mail.example.com"]
+
+
 def test_a_target_goes_while_its_balancer_does(
     aws: Engine, place: Place, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
