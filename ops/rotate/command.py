@@ -95,7 +95,9 @@ def dkim(
     if wishes.as_json:
         typer.echo(json.dumps([one.as_dict() for one in decisions]))
     elif any(one.needs_up for one in decisions):
-        typer.echo(f"Next: {engine.up_command(stack)}, then this command again.")
+        gone = any(one.next.kind == "leaked" for one in decisions)
+        again = "without --leaked: the leaked key is gone then" if gone else "again"
+        typer.echo(f"Next: {engine.up_command(stack)}, then this command {again}.")
     if any(one.needs_somebody for one in decisions):
         raise typer.Exit(1)
 

@@ -75,9 +75,8 @@ def automation(settings: Settings, host: str, addresses: Addresses) -> dict[str,
     """
     if not settings.shaping.automation:
         return {"listen": [], "trusted_hosts": [], "publish": [], "subscribe": []}
-    several = settings.mta.nodes > 1
     others = [addresses.mta[name].private for name in settings.mta.host_names if name != host]
-    listens = (LOOPBACK, addresses.mta[host].private) if several else (LOOPBACK,)
+    listens = (LOOPBACK, addresses.mta[host].private) if others else (LOOPBACK,)
     return {
         "listen": [f"{address}:{TSA_PORT}" for address in listens],
         "trusted_hosts": [LOOPBACK, *others],
@@ -115,9 +114,9 @@ def _webhook_path(settings: Settings) -> dict[str, Any]:
         "max_connection_rate": "100/s",
         "max_message_rate": "10000/s",
         "max_deliveries_per_connection": 10_000,
-        # When a sender is closed, so is its connection to PING8. If a sender is idle
-        # events when the first of a batch comes sends a batch that is not full only when this ends,
-        # whatever its latency.
+        # When a sender is closed, so is its connection to PING8. But a sender that is idle when the
+        # first event of a batch comes sends a batch that is not full only when this ends, whatever
+        # its latency.
         "idle_timeout": "5m" if settings.webhook.batch_size == 1 else "1s",
         "max_ready": 8192,
     }

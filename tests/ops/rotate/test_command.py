@@ -269,6 +269,17 @@ def test_a_leaked_key_of_one_domain_is_replaced_in_its_entry_alone(
     assert len(changed_lines(FILE, world.file.read_text("utf-8"))) == 2
 
 
+def test_after_a_leak_the_command_goes_on_without_the_option(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wishes = work.Wishes(
+        brand="news", domain=None, leaked=True, every=None, yes=True, as_json=False
+    )
+    with pytest.raises(typer.Exit):
+        work.dkim("test", wishes, directory=world.directory, now=NOW)
+    assert "then this command without --leaked: the leaked key is gone" in capsys.readouterr().out
+
+
 def test_a_scheduled_job_begins_only_when_the_key_is_old(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
