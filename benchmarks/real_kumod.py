@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks.peers import Peer, Receiver, Sink
 from policy.render import data
+from policy.render.domains import sender_domain_file
 from policy.render.environment import mta_environment
 from policy.render.example import example_addresses, throw_away_secrets
 from policy.render.mta import dkim_files
@@ -212,10 +213,10 @@ class World:
 def write_domains(folder: Path, count: int) -> None:
     """Give the host so many sender domains that are like example.com."""
     tables = {path: json.loads(path.read_text()) for path in folder.glob("sender_domains/*.json")}
-    one = tables[folder / data.sender_domain_file("example.com")].get("example.com")
+    one = tables[folder / sender_domain_file("example.com")].get("example.com")
     for number in range(count - 1 if one else 0):
         name = f"d{number}.example"
-        tables[folder / data.sender_domain_file(name)][name] = one
+        tables[folder / sender_domain_file(name)][name] = one
     for path, content in tables.items():
         path.write_text(json.dumps(content))
 

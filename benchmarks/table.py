@@ -14,7 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from benchmarks.real_kumod import SINK, Variant, World, ip, isolated, plain, world
-from policy.render import data
+from policy.render.domains import sender_domain_file
 
 SIZES = (1, 1_000, 100_000)
 _FOLDER = Path("/opt/kumomta/etc/policy/data")
@@ -77,7 +77,7 @@ def sends(made: World, domain: str) -> tuple[bool, float]:
 
 def seconds_until_live(made: World) -> tuple[float, float]:
     """Write one more domain; seconds until its mail is taken, and the slowest other answer."""
-    path = _FOLDER / data.sender_domain_file(_NEW)
+    path = _FOLDER / sender_domain_file(_NEW)
     content = json.loads(path.read_text())
     staged = path.with_suffix(".new")
     staged.write_text(json.dumps({**content, _NEW: "default"}))

@@ -24,8 +24,7 @@ Lua is the same in every environment; what differs is data in `data/`:
 
 import json
 import re
-import zlib
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +38,14 @@ from policy.contract import (
     TRANSFER_PORT,
 )
 from policy.limits import SMTP_MESSAGES_PER_MINUTE, SMTP_MESSAGES_PER_SESSION
-from policy.record_names import bounce_target
 from policy.release import ReleaseFile
+from policy.render.domains import brands, inbox, lines, listener_domains, sender_domains
 from policy.render.shaping import automation, shaping_toml, warm_up
 from policy.settings import Settings
 from policy.settings.base import named, seconds
-from policy.settings.dkim import DkimKeys
-from policy.settings.domains import SenderDomain, default_bounce
 
 RESTART = ("restart kumomta.service",)
 RESTART_TSA = ("restart tsa-daemon.service",)
-
-INBOX_LOCAL_PARTS = ("abuse", "postmaster")
 
 _LUA = Path(__file__).parents[1] / "kumomta"
 BOUNCES = _LUA / "data/bounces.toml"
@@ -111,7 +106,7 @@ def data_files(settings: Settings, host: str, addresses: Addresses) -> dict[str,
         "egress.json": _json(egress(settings)),
         **sender_domains(settings),
         "brands.json": _json(brands(settings)),
-        "listener_domains.json": _lines((name, True) for name in listener_domains(settings)),
+        "listener_domains.json": lines((name, True) for name in listener_domains(settings)),
         "inbox.json": _json(inbox(settings)),
         "bounces.toml": BOUNCES.read_bytes(),
         "reception.json": _json(reception(settings)),
@@ -204,84 +199,6 @@ def environment(settings: Settings, addresses: Addresses) -> dict[str, str]:
     }
 
 
-def sender_domains(settings: Settings) -> dict[str, bytes]:
-    """The sender domains in 16 files: a message waits for one of them, if it is the first."""
-    entries: dict[str, list[tuple[str, Any]]] = {
-        f"sender_domains/{digit:x}.json": [] for digit in range(16)
-    }
-    for domain in settings.domains:
-        entries[sender_domain_file(domain.name)].append(
-            (domain.name, sender_domain(domain, held=settings.is_held(domain)))
-        )
-    return {name: _lines(each) for name, each in entries.items()}
-
-
-def sender_domain_file(name: str) -> str:
-    """The file that a sender domain is in, where the policy looks it up."""
-    return f"sender_domains/{zlib.crc32(name.encode()):08x}"[:-7] + ".json"
-
-
-def sender_domain(domain: SenderDomain, *, held: bool) -> str | dict[str, Any]:
-    """What reception must know of one sender domain, as short as 100,000 of them ask for."""
-    content: dict[str, Any] = {"brand": domain.brand}
-    if domain.bounce_domain != default_bounce(domain.name):
-        content["bounce"] = domain.bounce_domain
-    if held:
-        content["held"] = True
-    if domain.has_own_keys:
-        content["signers"] = _signers(domain.dkim)
-    return content if len(content) > 1 else domain.brand
-
-
-def _signers(dkim: DkimKeys) -> list[dict[str, str]]:
-    return [{"selector": selector, "algorithm": kind} for selector, kind in dkim.signing()]
-
-
-def brands(settings: Settings) -> dict[str, Any]:
-    """Pool, retry, expiry and keys of each brand, which is KumoMTA's tenant."""
-    return {
-        brand.name: {
-            "pool": brand.pool,
-            "retry_interval": brand.retry_interval,
-            "max_retry_interval": brand.max_retry_interval,
-            "max_age": brand.max_age,
-            "signers": _signers(brand.dkim),
-        }
-        for brand in settings.brands
-    }
-
-
-def report_domains(settings: Settings) -> set[str]:
-    """Every domain that takes bounces or abuse reports by SMTP.
-
-    A bounce domain is an alias into our zone, and some servers deliver to the alias's target.
-    """
-    names = {domain.bounce_domain for domain in settings.domains}
-    names |= {domain.feedback_domain for domain in settings.domains}
-    return names | {bounce_target(brand.name, settings.zone) for brand in settings.brands}
-
-
-def listener_domains(settings: Settings) -> set[str]:
-    """Those of `report_domains` that do not follow from a sender domain's name."""
-    return report_domains(settings) - {
-        default_bounce(domain.name) for domain in settings.domains if domain.bounce is None
-    }
-
-
-def inbox(settings: Settings) -> dict[str, Any]:
-    """The addresses at report domains whose mail is for people, not for the program."""
-    addresses = {domain.dmarc.report for domain in settings.domains if domain.dmarc.report}
-    addresses |= {*settings.operators.emails}
-    if settings.certificate.email:
-        addresses.add(settings.certificate.email)
-    domains = report_domains(settings)
-    ours = sorted(text.lower() for text in addresses if text.rpartition("@")[2].lower() in domains)
-    return {
-        "local_parts": dict.fromkeys(INBOX_LOCAL_PARTS, True),
-        "addresses": dict.fromkeys(ours, True),
-    }
-
-
 def webhook(settings: Settings) -> dict[str, Any]:
     """How the webhook sender behaves; its URL and token are in the environment."""
     chosen = settings.webhook
@@ -369,10 +286,3 @@ def _preferred(name: str, names: list[str]) -> str:
 
 def _json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
-
-
-def _lines(entries: Iterable[tuple[str, Any]]) -> bytes:
-    """One entry per line: fast for 100,000 domains, and a change is one line of a diff."""
-    encode = json.JSONEncoder(separators=(", ", ": "), sort_keys=True, ensure_ascii=False).encode
-    lines = [f"  {encode(name)}: {encode(value)}" for name, value in sorted(entries)]
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()

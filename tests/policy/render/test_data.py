@@ -8,6 +8,7 @@ from typing import Any
 from policy.contract import POLICY
 from policy.dns.plan import mail_records
 from policy.render import data
+from policy.render.domains import sender_domain_file
 from policy.render.environment import mta_environment
 from policy.render.example import example_addresses, throw_away_secrets
 from policy.settings import Settings
@@ -239,7 +240,7 @@ def test_one_more_sender_domain_with_keys_of_its_brand_is_one_line_of_data() -> 
         return data.data_files(chosen, "mta-1", example_addresses(chosen))
 
     before, after = files("a.example"), files("a.example", "b.example")
-    file = data.sender_domain_file("b.example")
+    file = sender_domain_file("b.example")
     assert [name for name in after if after[name] != before[name]] == [file]
     assert json.loads(before[file]) == {}
     assert after[file].splitlines()[1:-1] == [b'  "b.example": "default"']
