@@ -73,7 +73,7 @@ class MailPlatform(pulumi.ComponentResource):
         self._name = name
         self._settings = settings = args.settings
         self._tags = common_tags(settings)
-        self._child = child = pulumi.ResourceOptions(parent=self)
+        self._child = pulumi.ResourceOptions(parent=self)
         self.private = private_addresses(settings)
         records = plan.made_records(settings)
         invoke = pulumi.InvokeOutputOptions(parent=self)
@@ -82,35 +82,13 @@ class MailPlatform(pulumi.ComponentResource):
             for zone in (settings.zone, *plan.distinct_zones(records))
         }
         self._checks = AccountChecks(name, settings, self)
-        self._network = Network(
-            f"{name}-network",
-            NetworkArgs(
-                network=settings.network,
-                instance_types=tuple(
-                    dict.fromkeys(host.instance_type for host in (settings.mta, *settings.proxies))
-                ),
-                tags=self._tags,
-            ),
-            child,
-        )
+        self._network = self._subnets()
         self._firewall = Firewall(
             f"{name}-firewall",
             FirewallArgs(rules=rules(settings), vpc_id=self._network.vpc_id, tags=self._tags),
-            child,
+            self._child,
         )
-        self.credentials = Credentials(
-            f"{name}-credentials",
-            CredentialsArgs(
-                given=args.given,
-                dkim=settings.dkim_keys(),
-                hosts=tuple(settings.roles),
-                tokens=settings.tokens,
-                proxy_password=any(proxy.authentication for proxy in settings.proxies),
-                limits_password=settings.mta.nodes > 1,
-                tags=self._tags,
-            ),
-            child,
-        )
+        self.credentials = self._secrets(args.given)
         self.limits = self._shared_limits()
         self._host_names = plan.host_names(settings)
         nodes = {host: self._mta(host) for host in settings.mta.host_names}
@@ -120,8 +98,43 @@ class MailPlatform(pulumi.ComponentResource):
         }
         roles = {host: node.role_name for host, node in nodes.items()}
         self._certificate = self._acme(roles)
+        self._publish(records)
+        self.releases = self._push()
+        pushed = [release.command for release in self.releases.values()]
+        hook = retry_hook(name)
+        for host in self.hosts.values():
+            for address in host.public:
+                address.set_reverse(hook, pushed)
+        self.injection = self._injection(nodes, pushed)
+        self._watch(roles, pushed)
+        self.register_outputs({})
+
+    def _subnets(self) -> Network:
+        settings = self._settings
+        types = dict.fromkeys(host.instance_type for host in (settings.mta, *settings.proxies))
+        args = NetworkArgs(network=settings.network, instance_types=tuple(types), tags=self._tags)
+        return Network(f"{self._name}-network", args, self._child)
+
+    def _secrets(self, given: Given) -> Credentials:
+        settings = self._settings
+        return Credentials(
+            f"{self._name}-credentials",
+            CredentialsArgs(
+                given=given,
+                dkim=settings.dkim_keys(),
+                hosts=tuple(settings.roles),
+                tokens=settings.tokens,
+                proxy_password=any(proxy.authentication for proxy in settings.proxies),
+                limits_password=settings.mta.nodes > 1,
+                tags=self._tags,
+            ),
+            self._child,
+        )
+
+    def _publish(self, records: tuple[plan.Record, ...]) -> None:
+        settings = self._settings
         MailDns(
-            f"{name}-dns",
+            f"{self._name}-dns",
             MailDnsArgs(
                 records=records,
                 zone_ids={zone: found.zone_id for zone, found in self._zones.items()},
@@ -135,21 +148,12 @@ class MailPlatform(pulumi.ComponentResource):
                 adopted=frozenset(settings.adopt_records),
                 checks=self._checks,
             ),
-            child,
+            self._child,
         )
-        self.releases = self._push()
-        pushed = [release.command for release in self.releases.values()]
-        hook = retry_hook(name)
-        for host in self.hosts.values():
-            for address in host.public:
-                address.set_reverse(hook, pushed)
-        self.injection = self._injection(nodes, pushed)
-        self._watch(roles, pushed)
-        self.register_outputs({})
 
     def _shared_limits(self) -> pulumi.Output[str] | None:
         password, settings = self.credentials.limits_password, self._settings
-        if settings.mta.nodes == 1 or password is None:
+        if password is None:
             return None
         return SharedLimits(
             f"{self._name}-limits",
