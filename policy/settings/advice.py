@@ -148,7 +148,7 @@ def _warnings(settings: Settings, today: datetime.date) -> Iterator[str]:
     if new:
         yield (
             f"{PROJECT}:shaping.warmUp: no limit for {', '.join(new)}; a new address needs a "
-            "warm-up (docs/operating.md), a warm one its allocationId"
+            "warm-up (docs/day-two.md, Warm up an address), a warm one its allocationId"
         )
     for name, plan in warm_up.items():
         if plan.start + datetime.timedelta(days=len(plan.daily)) <= today:

@@ -4,7 +4,7 @@ import datetime
 import ipaddress
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -42,6 +42,16 @@ def named(items: Iterable[T], name: str) -> T:
     A bare `next` would end the loop of a caller that is a generator.
     """
     return {item.name: item for item in items}[name]
+
+
+def unused(items: Iterable[T], used: Set[str]) -> Iterator[tuple[int, T]]:
+    """Items whose name is not in use, each with its index.
+
+    None if a name in use is unknown: that is reported, and one of these may be what was meant.
+    """
+    listed = list(items)
+    if used <= {item.name for item in listed}:
+        yield from ((i, item) for i, item in enumerate(listed) if item.name not in used)
 
 
 def unit(name: str) -> Kind:

@@ -65,8 +65,8 @@ def domain_list(raw: Mapping[str, object], directory: FilePath) -> DomainList:
         if isinstance(found, Problem):
             problems.append(found)
         else:
-            entries += found
-            places += [f"{file}[{i}]" for i in range(len(found))]
+            entries += found.values()
+            places += found
     defaults = raw.get("domainDefaults")
     return DomainList(
         entries=tuple(_with_defaults(entry, defaults) for entry in entries),
@@ -106,14 +106,13 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _read(file: str, directory: FilePath) -> list[object] | Problem:
+def _read(file: str, directory: FilePath) -> dict[str, object] | Problem:
     key = f"{PROJECT}:domainsFile"
     if FilePath(file).name != file:
         fix = "write only the name of a file in the folder of the stack files"
         return Problem(key=key, value=file, fix=fix)
-    path = directory / file
     try:
-        found = (csv_file if path.suffix == ".csv" else yaml_file).read(path)
+        return _entries(directory / file)
     except FileNotFoundError:
         others = sorted(found.name for found in directory.glob("*.domains.*"))
         there = f"; it contains: {', '.join(others)}" if others else ""
@@ -123,9 +122,15 @@ def _read(file: str, directory: FilePath) -> list[object] | Problem:
         return Problem(key=key, value=file, fix=f"the file cannot be read: {error.strerror}")
     except yaml_file.UnreadableError as error:
         return Problem(key=file, value="", fix=str(error))
-    if found is None:
-        found = []
-    if not isinstance(found, list):
-        fix = "write a list: `- example.com`, or tables `- {name: example.com, brand: news}`"
-        return Problem(key=file, value="", fix=fix)
-    return found
+
+
+def _entries(path: FilePath) -> dict[str, object]:
+    """Entries by their place in a file: a line of CSV, or an element of YAML's list."""
+    if path.suffix.lower() == ".csv":
+        return {f"{path.name}[line {line}]": row for line, row in csv_file.read(path).items()}
+    found = yaml_file.read(path)
+    if found is not None and not isinstance(found, list):
+        raise yaml_file.UnreadableError(
+            "write a list: `- example.com`, or tables `- {name: example.com, brand: news}`"
+        )
+    return {f"{path.name}[{i}]": entry for i, entry in enumerate(found or ())}

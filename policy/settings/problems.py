@@ -18,7 +18,7 @@ HIDDEN = "(hidden)"
 _LONGEST_VALUE = 120
 _SHOWN_OF_A_KIND = 10
 _MOST_LISTED = 50
-_INDEX = re.compile(r"\[\d+\]")
+_INDEX = re.compile(r"\[(?:line )?\d+\]")
 _VALUE = re.compile(r"\S*[\d.]\S*")
 """A word of a fix that differs from entry to entry: a domain, a number."""
 _USER_INFO = re.compile(r"//[^/?#\s]*@")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from policy.contract import DEFAULT_POOL
-from policy.settings.base import seconds
+from policy.settings.base import seconds, unused
 from policy.settings.checks.rule import check
 from policy.settings.egress import Brand
 from policy.settings.model import Settings
@@ -26,9 +26,8 @@ def brands_name_known_pools(settings: Settings) -> Iterator[Finding]:
 @check("brands", elements=["pools"])
 def pools_are_used(settings: Settings) -> Iterator[Finding]:
     """The contract's pool may be unused: mail of unknown senders uses it."""
-    used = {brand.pool for brand in settings.brands} | {DEFAULT_POOL}
-    for i, pool in enumerate(settings.pools):
-        if pool.name not in used:
+    for i, pool in unused(settings.pools, {brand.pool for brand in settings.brands}):
+        if pool.name != DEFAULT_POOL:
             yield Finding(
                 path=("pools", i, "name"),
                 value=pool.name,
@@ -55,13 +54,12 @@ def brands_are_used(settings: Settings) -> Iterator[Finding]:
     used = {domain.brand for domain in settings.domains}
     if not used:
         return
-    for i, brand in enumerate(settings.brands):
-        if brand.name not in used:
-            yield Finding(
-                path=("brands", i, "name"),
-                value=brand.name,
-                fix="no sender domain uses this brand: use it in one, or remove it",
-            )
+    for i, brand in unused(settings.brands, used):
+        yield Finding(
+            path=("brands", i, "name"),
+            value=brand.name,
+            fix="no sender domain uses this brand: use it in one, or remove it",
+        )
 
 
 @check("brands", "pools")

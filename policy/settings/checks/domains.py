@@ -35,16 +35,15 @@ def organisational_domain(name: str) -> str | None:
 @check(elements=["domains"])
 def domains_are_listed_once(settings: Settings) -> Iterator[Finding]:
     """Names are normalised first, so case, a last dot and the IDNA form make no difference."""
-    first: dict[str, int] = {}
+    listed: set[str] = set()
     for i, domain in enumerate(settings.domains):
-        if domain.name in first:
+        if domain.name in listed:
             yield Finding(
                 path=("domains", i, "name"),
                 value=domain.name,
-                fix=f"this sender domain is already listed (number {first[domain.name] + 1}): "
-                "remove one",
+                fix="this sender domain is already listed above: remove one",
             )
-        first.setdefault(domain.name, i)
+        listed.add(domain.name)
 
 
 @check("zone")

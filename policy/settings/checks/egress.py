@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from policy.contract import DEFAULT_POOL, DEFAULT_SOURCE
 from policy.settings import names
+from policy.settings.base import unused
 from policy.settings.checks.rule import check
 from policy.settings.model import Settings
 from policy.settings.plain_secrets import Path
@@ -27,11 +28,11 @@ def _repeated(words: Iterable[str]) -> Iterator[tuple[int, int]]:
 
 
 def _twice(field: str, defined: Sequence[str]) -> Iterator[Finding]:
-    for i, earlier in _repeated(defined):
+    for i, _ in _repeated(defined):
         yield Finding(
             path=(field, i, "name"),
             value=defined[i],
-            fix=f"{field}[{earlier}] already has this name: choose another, or remove one",
+            fix="another one above has this name: choose another name, or remove one",
         )
 
 
@@ -163,13 +164,12 @@ def pools_name_known_sources(settings: Settings) -> Iterator[Finding]:
 def sources_are_used(settings: Settings) -> Iterator[Finding]:
     """An unused address costs money and loses its reputation."""
     used = {name for pool in settings.pools for name in pool.sources}
-    for i, source in enumerate(settings.sources):
-        if source.name not in used:
-            yield Finding(
-                path=("sources", i, "name"),
-                value=source.name,
-                fix="no pool uses this source: give it a weight in a pool, or remove it",
-            )
+    for i, source in unused(settings.sources, used):
+        yield Finding(
+            path=("sources", i, "name"),
+            value=source.name,
+            fix="no pool uses this source: give it a weight in a pool, or remove it",
+        )
 
 
 @check("proxies", elements=["sources"])
@@ -201,14 +201,12 @@ def pools_have_simple_shares(settings: Settings) -> Iterator[Finding]:
 @check("sources", elements=["proxies"])
 def proxies_are_used(settings: Settings) -> Iterator[Finding]:
     """A proxy host without a source would have no public address."""
-    used = {source.proxy for source in settings.sources}
-    for i, proxy in enumerate(settings.proxies):
-        if proxy.name not in used:
-            yield Finding(
-                path=("proxies", i, "name"),
-                value=proxy.name,
-                fix="no source uses this proxy: use it in a source, or remove it",
-            )
+    for i, proxy in unused(settings.proxies, {source.proxy for source in settings.sources}):
+        yield Finding(
+            path=("proxies", i, "name"),
+            value=proxy.name,
+            fix="no source uses this proxy: use it in a source, or remove it",
+        )
 
 
 @check("mta", elements=["sources"])

@@ -57,18 +57,18 @@ REFUSALS: Refusals = {
         "smaller whole numbers",
     ),
     "weight of nothing": ({"pools[1].sources": {"out-2": 0}}, "pools[1].sources.out-2", "1 or"),
-    "source twice": ({"sources[2]": source("out-2", "out3")}, "sources[2].name", "sources[1]"),
+    "source twice": ({"sources[2]": source("out-2", "out3")}, "sources[2].name", "another one"),
     "pool twice": (
         {"pools[2]": {"name": "news", "sources": {"out-2": 1}}},
         "pools[2].name",
-        "pools[1] already has this name",
+        "another one above has this name",
     ),
     "brand twice": (
         {"brands[2]": {"name": "news", "pool": "news"}},
         "brands[2].name",
-        "brands[1] already has this name",
+        "another one above has this name",
     ),
-    "proxy twice": ({"proxies[1]": {"name": "proxy-1"}}, "proxies[1].name", "proxies[0]"),
+    "proxy twice": ({"proxies[1]": {"name": "proxy-1"}}, "proxies[1].name", "another one"),
     "reserved name of a brand": (
         {"brands[1].name": "unspecified"},
         "brands[1].name",

@@ -126,13 +126,35 @@ def test_a_csv_file_names_its_columns_in_the_first_row(tmp_path: Path) -> None:
         ("name,name\na.example,b.example\n", "name the columns once each"),
         ("name,brand\na.example\n", "line 2: as many values as columns"),
         ("name\na.example,b.example\n", "line 2: as many values as columns"),
-        ('name\n"a.example\n', "not valid CSV"),
+        ('name\na.example\n"b.example\n', "line 3: it is not valid CSV"),
     ],
 )
 def test_a_malformed_csv_file_is_refused_with_its_line(tmp_path: Path, text: str, fix: str) -> None:
     (problem,) = problems(with_csv(tmp_path, text), tmp_path)
     assert problem.key == "test.domains.csv"
     assert fix in problem.fix
+
+
+def test_a_wrong_row_of_csv_is_named_by_its_line(tmp_path: Path) -> None:
+    text = "name,brand\n\na.example,news\nb_.example,news\na.EXAMPLE.,news\n,news\n"
+    found = problems(with_csv(tmp_path, text), tmp_path)
+    assert [(problem.key, problem.value) for problem in found] == [
+        ("test.domains.csv[line 4].name", "b_.example"),
+        ("test.domains.csv[line 6].name", ""),
+        ("test.domains.csv[line 5].name", "a.example"),
+    ]
+
+
+def test_many_wrong_rows_of_csv_are_counted(tmp_path: Path) -> None:
+    text = "name\n" + "".join(f"d_{i}.example\n" for i in range(30))
+    with pytest.raises(SettingsError) as refused:
+        read(with_csv(tmp_path, text), tmp_path)
+    assert "and 20 more of this kind" in str(refused.value)
+
+
+def test_the_ending_of_a_csv_file_may_be_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "TEST.CSV").write_text("name,brand\na.example,news\n", "utf-8")
+    assert problems(changed(domainsFile="TEST.CSV"), tmp_path) == ()
 
 
 def test_of_many_problems_of_one_kind_the_first_are_shown_and_the_others_counted(

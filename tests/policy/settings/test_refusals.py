@@ -62,6 +62,23 @@ def _heard(check: Check, found: list[tuple[str, str]]) -> Check:
     return dataclasses.replace(check, rule=rule)
 
 
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"domains[1].brand": "nws"}, "domains[1].brand"),
+        ({"brands[1].pool": "nws"}, "brands[1].pool"),
+        ({"pools[1].sources": {"out-3": 1}}, "pools[1].sources.out-3"),
+        ({"sources[0].proxy": "prxy-1", "sources[1].proxy": "proxy1"}, "sources[0].proxy"),
+    ],
+)
+def test_a_misspelt_name_is_not_also_reported_as_a_name_that_nothing_uses(
+    changes: dict[str, Any], key: str
+) -> None:
+    found = problems(changed(*(setting(path, value) for path, value in changes.items())))
+    assert len(found) == len(changes)
+    assert found[0].key == f"ping8-mail:{key}"
+
+
 def test_the_values_that_refusals_start_from_are_good() -> None:
     assert problems(GOOD) == ()
 
