@@ -64,7 +64,10 @@ def _reason(error: subprocess.CalledProcessError) -> str:
     if error.returncode < 0:
         return f"Pulumi was ended by signal {-error.returncode}"
     said = error.stderr.strip().splitlines()
-    return said[-1] if said else f"Pulumi ended with status {error.returncode} and printed nothing"
+    if not said:
+        return f"Pulumi ended with status {error.returncode} and printed nothing"
+    reason = said[-1].removeprefix("error: ")
+    return f"{reason}; see `pulumi stack ls`" if reason.startswith("no stack named") else reason
 
 
 def _checkout() -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 import yaml
 
+from ops.questions import QUESTIONS
 from ops.stackfile import STACKS, read_stack_file
 from policy.errors import UsageError, UserError
 from policy.settings import Settings
@@ -17,15 +18,6 @@ from policy.settings.model import FILLED_IN
 from policy.settings.problems import PROJECT
 from policy.settings.secret_values import SECRET_KEYS
 
-QUESTIONS: Mapping[str, str] = {
-    "region": "AWS region, such as eu-central-1",
-    "zone": "Your own Route 53 zone for host names, such as mail.your-company.com",
-    "webhook": "PING8's endpoint for events, such as https://app.your-company.com/api/kumo/events",
-    "operators": "Networks that may log in, with this machine's address, separated by commas",
-    "emails": "E-mail addresses for alarms, separated by commas",
-    "ssh_keys": "Public SSH key of an operator (one line of a .pub file; empty for none)",
-    "domains": "Sender domains, separated by commas",
-}
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _OPTIONAL = ("ssh_keys",)
 
@@ -59,6 +51,7 @@ def _answer(key: str, question: str) -> str:
     except typer.Abort:
         if sys.stdin.isatty():
             raise
+        typer.echo(err=True)  # the question's line ends
         option = f"--{key.replace('_', '-')}"
         raise UsageError(f"no answer, and no terminal to ask on: set {option}") from None
     return answer

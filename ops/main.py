@@ -146,14 +146,25 @@ def _failed(error: Exception) -> int:
     if isinstance(error, UserError):
         return _said(str(error), UNAVAILABLE)
     if isinstance(error, TyperException):
-        text = error.format_message()
-        return _said(text if "\n" in text else f"{text} See `ping8 --help`.", USAGE)
+        return _misused(error)
     if isinstance(error, OSError):
         _drop_output()
         place = f"{error.filename}: " if error.filename else ""
         return _said(f"{place}{error.strerror or error}", UNAVAILABLE)
     traceback.print_exception(error)
     return _said("this is a bug; please report it with the lines above", OURS)
+
+
+def _misused(error: TyperException) -> int:
+    """One line and where to read more; the help itself if a group was called without a command."""
+    text = error.format_message()
+    if text.startswith("Usage: "):
+        print(text, file=sys.stderr)  # noqa: T201 - the command's own voice
+        return USAGE
+    line = " ".join(text.replace("Value error, ", "").split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "ping8"
+    return _said(f"{line}. See `{command} --help`.", USAGE)
 
 
 def _drop_output() -> None:

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
 
+from pydantic import ValidationError
+
 from hostagent.commands import Commands
 from hostagent.system import package_source, packages
 from ops.stackfile import STACKS, read_stack_file, write_setting
-from policy.errors import UserError
+from policy.errors import UsageError, UserError
 from policy.settings import stack_file
-from policy.settings.hosts import OperatingSystem, Pin
+from policy.settings.hosts import KumoMTA, OperatingSystem, Pin
 from policy.settings.problems import PROJECT
 from policy.settings.ubuntu import Ubuntu, ubuntu_releases
 
@@ -47,6 +49,10 @@ class Found:
 
 def pin(stack: str, version: str, *, new_key: bool = False, directory: Path = STACKS) -> Found:
     """Writes version and pin to the stack file, and restores the file if it is invalid."""
+    try:
+        KumoMTA.model_validate({"version": version})
+    except ValidationError as error:
+        raise UsageError(f"VERSION {version}: {error.errors()[0]['ctx']['error']}") from None
     path = directory / f"Pulumi.{stack}.yaml"
     config = stack_file.read_stack_file(path).config
     given = config.get(f"{PROJECT}:os")

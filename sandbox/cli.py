@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ops.cli.options import Group
+
 if TYPE_CHECKING:
     from sandbox.layout import Layout
     from sandbox.run import Sandbox
 
-sandbox = typer.Typer(no_args_is_help=True, help="Runs the platform on this machine, without AWS.")
+sandbox = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Runs the platform on this machine, without AWS."
+)
 
 
 def register(app: typer.Typer) -> None:

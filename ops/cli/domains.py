@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.options import Json, Resolvers, Stack, chosen
+from ops.cli.options import Group, Json, Resolvers, Stack, chosen
 
 
 def register(app: typer.Typer) -> None:
     """Adds the group of commands."""
-    group = typer.Typer(no_args_is_help=True, help="Asks DNS which sender domains are ready.")
+    group = typer.Typer(
+        cls=Group, no_args_is_help=True, help="Asks DNS which sender domains are ready."
+    )
     group.callback()(lambda: None)
     group.command("check")(check)
     app.add_typer(group, name="domains")

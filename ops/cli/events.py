@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.options import Json, Stack, Yes, chosen
+from ops.cli.options import Group, Json, Stack, Yes, chosen
 
 Logs = Annotated[
     bool,
@@ -40,7 +40,9 @@ Recipients = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Adds the group of commands."""
-    group = typer.Typer(no_args_is_help=True, help="Lists events and sends them to PING8 again.")
+    group = typer.Typer(
+        cls=Group, no_args_is_help=True, help="Lists events and sends them to PING8 again."
+    )
     group.command("list")(list_events)
     group.command("replay")(replay)
     group.command("reconcile")(reconcile)

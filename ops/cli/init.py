@@ -1,12 +1,14 @@
 """`ping8 init`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-Answer = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="The answer; ping8 asks if it is not given.")
-]
+from ops.questions import QUESTIONS
+
+
+def _option(key: str) -> Any:
+    return typer.Option(metavar="TEXT", help=f"{QUESTIONS[key]}.")
 
 
 def register(app: typer.Typer) -> None:
@@ -16,15 +18,18 @@ def register(app: typer.Typer) -> None:
 
 def init(
     stack: Annotated[str, typer.Argument(metavar="NAME", help="The new environment.")],
-    region: Answer = None,
-    zone: Answer = None,
-    webhook: Answer = None,
-    operators: Answer = None,
-    emails: Answer = None,
-    ssh_keys: Answer = None,
-    domains: Answer = None,
+    region: Annotated[str | None, _option("region")] = None,
+    zone: Annotated[str | None, _option("zone")] = None,
+    webhook: Annotated[str | None, _option("webhook")] = None,
+    operators: Annotated[str | None, _option("operators")] = None,
+    emails: Annotated[str | None, _option("emails")] = None,
+    ssh_keys: Annotated[str | None, _option("ssh_keys")] = None,
+    domains: Annotated[str | None, _option("domains")] = None,
 ) -> None:
-    """Asks for the required settings and writes a stack file that passes preview."""
+    """Asks for the required settings and writes a stack file that passes preview.
+
+    It does not ask for what an option gives.
+    """
     from ops import init as work
 
     answers = {

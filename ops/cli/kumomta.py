@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.options import Stack, chosen
+from ops.cli.options import Group, Stack, chosen
 
 
 def register(app: typer.Typer) -> None:
     """Adds the group of commands."""
     group = typer.Typer(
-        no_args_is_help=True, help="Manages the KumoMTA version that hosts install."
+        cls=Group, no_args_is_help=True, help="Manages the KumoMTA version that hosts install."
     )
     group.callback()(lambda: None)
     group.command("pin")(pin)

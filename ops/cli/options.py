@@ -3,9 +3,10 @@
 import os
 import subprocess
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from policy.errors import UserError
 
@@ -29,6 +30,21 @@ Resolvers = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+
+
+_WHOLE = 1000
+"""More characters than the first sentence of any help."""
+
+
+class Group(TyperGroup):
+    """A group of commands that lists the whole first sentence of each one's help."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - click's form
+        """Writes the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, each.get_short_help_str(_WHOLE)) for name, each in self.commands.items()]
+            )
 
 
 def chosen(stack: str | None) -> str:

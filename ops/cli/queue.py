@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.options import Json, Stack, Yes, chosen
+from ops.cli.options import Group, Json, Stack, Yes, chosen
 
 Domain = Annotated[
     str | None,
@@ -38,7 +38,7 @@ class By(StrEnum):
 def register(app: typer.Typer) -> None:
     """Adds the group of commands."""
     group = typer.Typer(
-        no_args_is_help=True, help="Lists, suspends, resumes and bounces queued mail."
+        cls=Group, no_args_is_help=True, help="Lists, suspends, resumes and bounces queued mail."
     )
     group.command("list")(list_queues)
     group.command("suspend")(suspend)

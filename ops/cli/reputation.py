@@ -4,13 +4,15 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.options import Json, Stack, Yes, chosen
+from ops.cli.options import Group, Json, Stack, Yes, chosen
 
 
 def register(app: typer.Typer) -> None:
     """Adds the group of commands."""
     group = typer.Typer(
-        no_args_is_help=True, help="Lists and acknowledges refusals because of reputation."
+        cls=Group,
+        no_args_is_help=True,
+        help="Lists and acknowledges refusals because of reputation.",
     )
     group.command("list")(list_refusals)
     group.command("acknowledge")(acknowledge)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.options import Json, Stack, Yes, chosen
+from ops.cli.options import Group, Json, Stack, Yes, chosen
 
 
 class Token(StrEnum):
@@ -17,7 +17,9 @@ class Token(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Adds the group of commands."""
-    group = typer.Typer(no_args_is_help=True, help="Rotates DKIM keys and tokens in safe steps.")
+    group = typer.Typer(
+        cls=Group, no_args_is_help=True, help="Rotates DKIM keys and tokens in safe steps."
+    )
     group.callback()(lambda: None)
     group.command("dkim")(dkim)
     group.command("token")(token)

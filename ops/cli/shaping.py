@@ -4,12 +4,14 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.options import Json, Stack, Yes, chosen
+from ops.cli.options import Group, Json, Stack, Yes, chosen
 
 
 def register(app: typer.Typer) -> None:
     """Adds the group of commands; without one it lists."""
-    group = typer.Typer(help="Shows what Traffic Shaping Automation has suspended or changed.")
+    group = typer.Typer(
+        cls=Group, help="Shows what Traffic Shaping Automation has suspended or changed."
+    )
     group.callback(invoke_without_command=True)(show)
     group.command("lift")(lift)
     app.add_typer(group, name="shaping")

@@ -25,7 +25,7 @@ import dns.rrset
 import spf
 
 from ops.local import local_stack
-from policy.errors import UserError
+from policy.errors import UsageError
 
 _PAYLOAD = 1232
 
@@ -254,6 +254,8 @@ def _reason(error: Exception) -> str:
         return "no DNS server answered"
     if isinstance(error, dns.resolver.NoNameservers):
         return "every DNS server failed (SERVFAIL or refused)"
+    if isinstance(error, dns.resolver.NoRootSOA):
+        return "the DNS server says that not even the root exists"
     return f"{type(error).__name__} {error}".strip()
 
 
@@ -270,13 +272,13 @@ def _for_spf(kind: str, record: dns.rdata.Rdata) -> object:
 def servers_of(stack: str, given: Sequence[str] = ()) -> tuple[str, ...]:
     """The DNS servers to ask: those given, or a local stack's own; none means the system's.
 
-    Raises `UserError` for what is not an address.
+    Raises `UsageError` for what is not an address.
     """
     for server in given:
         try:
             endpoint(server)
         except ValueError:
-            raise UserError(
+            raise UsageError(
                 f"--resolver {server}: write an IPv4 address, such as 192.0.2.53 or 192.0.2.53:5353"
             ) from None
     local = local_stack(stack)

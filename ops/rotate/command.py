@@ -82,10 +82,11 @@ def dkim(
     stack: str, wishes: Wishes, *, directory: Path = STACKS, now: datetime.datetime | None = None
 ) -> None:
     """One step of each rotation. Status 1 if somebody must do something for it to go on."""
+    every = _every(wishes.every)
     written = units.Written.read(stack, directory)
     chosen = units.units(written, brand=wishes.brand, domain=wishes.domain)
     now = now or datetime.datetime.now(datetime.UTC)
-    decisions = _decide(written, read_deployment(stack), chosen, wishes, now)
+    decisions = _decide(written, read_deployment(stack), chosen, wishes.leaked, every, now)
     steps = [(one.unit, one.next.writes) for one in decisions if isinstance(one.next, Step)]
     if not wishes.as_json:
         _show(decisions)
@@ -106,17 +107,17 @@ def _decide(
     written: units.Written,
     deployment: Deployment,
     chosen: list[units.Unit],
-    wishes: Wishes,
+    leaked: bool,
+    every: datetime.timedelta,
     now: datetime.datetime,
 ) -> list[Decision]:
     statuses = look.ask_statuses(deployment)
     keys = _keys(deployment)
     resolver = Resolver(servers_of(deployment.stack))
     published = look.PublishedKeys(resolver, written.settings, keys)
-    every = _every(wishes.every)
     decisions = []
     for unit in chosen:
-        wish = Wish(max_age=_max_age(unit, written, deployment), leaked=wishes.leaked, every=every)
+        wish = Wish(max_age=_max_age(unit, written, deployment), leaked=leaked, every=every)
         late = look.not_applied(unit, written.settings, deployment, statuses)
         lacking = () if late else tuple(published.lacking(unit, unit.keys.idle_selector))
         seen = Seen(

@@ -102,6 +102,46 @@ def test_a_wrong_command_line_ends_with_its_own_status(arguments: list[str]) -> 
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["drain"], "Missing argument 'NODE'. See `-c drain --help`."),
+        (["drain", "mta-1", "--nonsense"], "No such option: --nonsense. See `-c drain --help`."),
+        (["rotate", "token"], "Choose from: injection, webhook. See `-c rotate token --help`."),
+        (["rotate", "token", "x"], ": 'x' is not one of 'injection', 'webhook'. See "),
+        (["rotate", "dkim", "-s", "prod", "--every", "3x"], "such as 180d"),
+        (["kumomta", "pin", "-s", "prod", "3"], "VERSION 3: write a release of the package"),
+        (["dns", "-s", "prod", "--check", "--resolver", "x"], "--resolver x: write an IPv4"),
+        (["init", "new"], "no terminal to ask on: set --region"),
+    ],
+)
+def test_a_wrong_command_line_is_explained_before_anything_is_asked(
+    arguments: list[str], said: str
+) -> None:
+    done = run(*arguments)
+    assert done.returncode == USAGE
+    (*_, line) = done.stderr.splitlines()
+    assert line.startswith("ping8: ")
+    assert said in line
+
+
+GROUPS = ["queue", "events", "reputation", "rotate", "kumomta", "domains"]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_without_a_command_shows_its_help(group: str) -> None:
+    done = run(group)
+    assert (done.returncode, done.stdout) == (USAGE, "")
+    assert done.stderr == run(group, "--help").stdout
+
+
+@pytest.mark.parametrize("group", [*GROUPS, "shaping", "sandbox"])
+def test_a_list_of_commands_has_whole_sentences(group: str) -> None:
+    listed = run(group, "--help").stdout.partition("Commands:")[2]
+    assert listed
+    assert "..." not in listed
+
+
 def test_without_a_stack_the_operator_is_asked_for_one() -> None:
     done = run("status")
     assert done.returncode == UNAVAILABLE
@@ -123,7 +163,10 @@ def a_program(folder: Path, text: str, mode: int = 0o755) -> str:
         ("echo '[]'", "printed no table"),
         ("exit 3", "ended with status 3"),
         ("kill -9 $$", "ended by signal 9"),
-        ("echo 'error: no stack named x found' >&2; exit 255", "no stack named x"),
+        (
+            "echo 'error: no stack named x found' >&2; exit 255",
+            "stack 'prod': no stack named x found; see `pulumi stack ls`",
+        ),
         ("echo '{}'", "run `pulumi up -s prod` first"),
     ],
 )
