@@ -1,6 +1,6 @@
 """The checklist for a new environment, with the texts of the requests to AWS filled in."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import resources
 from string import Template
@@ -15,6 +15,9 @@ from policy.errors import UserError
 from policy.settings import Settings
 from policy.settings.instances import vcpus
 from policy.settings.ubuntu import ubuntu_releases
+
+_LISTED = 20
+"""Sender domains that the checklist names; the others are counted."""
 
 
 def needs_of_a_push(
@@ -89,9 +92,16 @@ def before_launch(
         quota_done="x" if needed <= settings.elastic_ip_quota else " ",
         ask_for=max(needed, settings.elastic_ip_quota),
         vcpus=sum(vcpus(host.instance_type) or 0 for host in hosts),
-        elsewhere="\n".join(f"      {name}" for name in elsewhere)
-        or "      none: all sender domains are in Route 53",
+        elsewhere="\n".join(f"      {line}" for line in _listed(elsewhere)),
     )
+
+
+def _listed(elsewhere: Sequence[str]) -> Iterator[str]:
+    yield from elsewhere[:_LISTED]
+    if len(elsewhere) > _LISTED:
+        yield f"and {len(elsewhere) - _LISTED:,} more"
+    if not elsewhere:
+        yield "none: all sender domains are in Route 53"
 
 
 def _box(name: str, found: Finding | None) -> dict[str, str]:

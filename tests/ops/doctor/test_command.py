@@ -313,6 +313,17 @@ def test_before_the_first_deployment_the_checklist_says_what_is_not_known_yet() 
     assert "      a.mail.example.com\n" not in text
 
 
+def test_the_checklist_of_many_domains_and_several_nodes_names_some_and_no_balancer() -> None:
+    domains = [{"name": f"d{i}.example.org"} for i in range(1_000)]
+    several = {"mta": {"nodes": 3}, "elasticIpQuota": 9}
+    text = before_launch("small", settings_of(SMALL, domains=domains, **several), None)
+    assert text.count(".example.org") == 20
+    assert "      and 980 more\n" in text
+    assert "need 6 Elastic IPs" in text
+    # Bounces go to each MTA host by its own name; the balancer has no port 25.
+    assert "complaints on mail servers of our own in mail.example.com" in text
+
+
 def test_too_small_a_quota_is_a_box_to_tick() -> None:
     text = before_launch("small", settings_of(SMALL, elasticIpQuota=1), None)
     assert "- [ ] **Elastic IPs.** This stack needs 2" in text
