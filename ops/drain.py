@@ -118,7 +118,7 @@ def take_back(stack: str, name: str, *, reason: str, yes: bool, as_json: bool) -
     typer.echo(f"{name} takes injections again.")
     if left := answer["counts"]["leaving"]:
         typer.echo(
-            f"{left:,} messages are still on their way to other nodes, some only after minutes. "
+            f"{left:,} messages are still on their way to other nodes. "
             "Run this again to keep them here."
         )
 

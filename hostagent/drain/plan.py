@@ -63,7 +63,7 @@ def next_step(counts: Counts, targets: Sequence[str], *, refusing: bool, age: fl
     if counts.starting:
         return Step(waits="kumod to open its spool")
     refuse = not refusing and not 0 <= age < LEAVES
-    # kumod waits longer after each failed try, in the end 20 minutes: a new transfer does not.
+    # After a restart kumod lets a message wait as long as it is old: a new transfer does not.
     stuck = not (counts.mail or counts.sending or counts.crossing)
     gone = tuple(sorted(set(counts.transfers) - (set() if stuck else set(targets))))
     queues = dict(counts.queues)

@@ -52,4 +52,5 @@ kumo.on(queues.SENDER, webhook.sender)
 if several then
   kumo.on('get_acl_definition', transfer.access(several))
   kumo.on('xfer_message_received', transfer.receive)
+  kumo.on('requeue_message', transfer.requeue)
 end

@@ -1,6 +1,6 @@
 -- Messages that move between nodes with KumoMTA's own transfer: the listener
--- that takes them, who may use it, and the id that joins their events. Only
--- for an environment with several nodes.
+-- that takes them, who may use it, the id that joins their events, and what is not
+-- taken. Only for an environment with several nodes.
 local kumo = require 'kumo'
 
 local data = require 'data'
@@ -84,6 +84,24 @@ end
 function mod.receive(msg)
   if not msg:get_meta(mod.FIRST_ID) then
     msg:set_meta(mod.FIRST_ID, msg:get_meta 'xfer_prior_id')
+  end
+end
+
+-- What another node did not take returns to its queue, due when it was. In the
+-- transfer queue kumod would wait twice as long for each attempt that the
+-- message has had, and expire it if that is more than a week: an event after
+-- five hours without PING8.
+function mod.requeue(msg, _, _, is_attempt)
+  if not (is_attempt and mod.is_queue(msg:queue_name())) then
+    return
+  end
+  local before = msg:get_meta 'xfer_queue_info'
+  kumo.xfer.cancel_xfer(msg)
+  if before.due then
+    -- kumod makes a message due at once when its queue changes.
+    local schedule = before.schedule or {}
+    schedule.first_attempt = before.due
+    msg:set_scheduling(schedule)
   end
 end
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from policy.settings.base import seconds
 from policy.settings.checks.rule import check
 from policy.settings.model import Settings
+from policy.settings.plain_secrets import Path
 from policy.settings.problems import Finding
 
 MUST_ARRIVE = frozenset(
@@ -37,6 +38,19 @@ def events_live_seven_days(settings: Settings) -> Iterator[Finding]:
             value=settings.webhook.max_event_age,
             fix="use 7d or more: events are retried for at least seven days",
         )
+
+
+@check("mta", "webhook", elements=["brands"])
+def nothing_is_too_old_to_move(settings: Settings) -> Iterator[Finding]:
+    """kumod expires what is older than a week when it moves to another node."""
+    if settings.mta.nodes == 1:
+        return
+    ages: dict[Path, str] = {("webhook", "maxEventAge"): settings.webhook.max_event_age}
+    ages |= {("brands", i, "maxAge"): brand.max_age for i, brand in enumerate(settings.brands)}
+    for path, age in ages.items():
+        if seconds(age) > _SEVEN_DAYS:
+            fix = "with several nodes, use 7d at most: KumoMTA drops what is older when it moves"
+            yield Finding(path=path, value=age, fix=fix)
 
 
 @check("webhook")

@@ -49,6 +49,16 @@ kumo.on('configure', function(failure)
   return { ok = ok, text = text, given = given }
 end)
 kumo.on('received', transfer.receive)
+kumo.on('requeue', function(queue, is_attempt, info)
+  local did = {}
+  kumo.xfer.cancel_xfer = function() did.cancelled = true end
+  transfer.requeue({
+    queue_name = function() return queue end,
+    get_meta = function(_, name) return name == 'xfer_queue_info' and info or nil end,
+    set_scheduling = function(_, schedule) did.schedule = schedule end,
+  }, '400 refused', { 'LoggedTransientFailure' }, is_attempt)
+  return did
+end)
 kumo.on('queue', kumo.invoke_get_queue_config)
 """
 
@@ -177,6 +187,36 @@ def test_a_message_keeps_its_first_id_over_several_transfers(asked: Callable[...
     message.meta["xfer_prior_id"] = "second"
     asked("received", message)
     assert message.meta["first_id"] == "first"
+
+
+DUE = "2026-11-29T10:31:04.657271890Z"
+OTHER = "http://10.8.1.10:8001/.xfer.kumomta.internal"
+TIMES = {"dow": "Mon", "tz": "UTC", "start": "09:00:00", "end": "17:00:00"}
+
+
+@pytest.mark.parametrize(
+    ("queue", "is_attempt", "info", "did"),
+    [
+        (OTHER, True, {"due": DUE}, {"cancelled": True, "schedule": {"first_attempt": DUE}}),
+        (OTHER, True, {"num_attempts": 17}, {"cancelled": True}),
+        (
+            OTHER,
+            True,
+            {"due": DUE, "schedule": TIMES},
+            {"cancelled": True, "schedule": {**TIMES, "first_attempt": DUE}},
+        ),
+        (OTHER, False, {"due": DUE}, {}),
+        ("c1:shop@example.net", True, None, {}),
+    ],
+)
+def test_what_another_node_did_not_take_returns_to_its_queue_due_when_it_was(
+    asked: Callable[..., Any],
+    queue: str,
+    is_attempt: bool,
+    info: dict[str, Any] | None,
+    did: dict[str, Any],
+) -> None:
+    assert asked("requeue", queue, is_attempt, info) == did
 
 
 @pytest.mark.parametrize("case", RECORDS, ids=lambda case: case["what"])

@@ -41,6 +41,16 @@ REFUSALS: Refusals = {
         "webhook.maxEventAge",
         "7d or more",
     ),
+    "events that are too old to move between nodes": (
+        {"webhook.maxEventAge": "8d", "mta": {"nodes": 2}, "elasticIpQuota": 20},
+        "webhook.maxEventAge",
+        "use 7d at most",
+    ),
+    "mail that is too old to move between nodes": (
+        {"brands[0].maxAge": "8d", "mta": {"nodes": 2}, "elasticIpQuota": 20},
+        "brands[0].maxAge",
+        "use 7d at most",
+    ),
     "webhook that waits longer than its longest wait": (
         {"webhook.retryInterval": "1h"},
         "webhook.retryInterval",
