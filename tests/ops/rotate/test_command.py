@@ -316,7 +316,10 @@ def test_a_default_brand_gets_an_entry_of_its_own(
         ({"every": "soon"}, "such as 180d"),
     ],
 )
-def test_a_wrong_option_says_what_is_right(world: World, wishes: dict[str, str], says: str) -> None:
+def test_a_wrong_option_is_refused_before_the_deployment_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch, wishes: dict[str, str], says: str
+) -> None:
+    monkeypatch.setattr(work, "read_deployment", lambda _: pytest.fail("read"))
     chosen = {"brand": None, "domain": None, "leaked": False, "every": None, **wishes}
     with pytest.raises(UsageError, match=says):
         work.dkim(
