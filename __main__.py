@@ -8,18 +8,22 @@ import pulumi
 from components import config
 from components.outputs import outputs
 from components.platform import MailPlatform, MailPlatformArgs
+from components.zones import look_up
 
 
 async def main() -> dict[str, Any]:
     """Everything of the environment; its outputs."""
     configuration = config.read()
-    platform = MailPlatform(
-        "mail", MailPlatformArgs(settings=configuration.settings, given=configuration.given)
+    settings = configuration.settings
+    args = MailPlatformArgs(
+        settings=settings, given=configuration.given, zones=await look_up(settings)
     )
-    # The requests begin here. Without one that is open, the SDK would wait for outputs instead,
-    # and look through all of them whenever one is known: minutes with thousands of records.
+    platform = MailPlatform("mail", args)
+    # The resources' requests begin here. Without one that is open, the SDK would wait for outputs
+    # instead, and look through all of them whenever one is known: minutes with thousands of
+    # records.
     await asyncio.sleep(0)
-    return outputs(configuration.settings, platform)
+    return outputs(settings, platform)
 
 
 pulumi.run(main)

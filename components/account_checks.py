@@ -1,23 +1,28 @@
 """At preview, compares what AWS already has with what the engine is about to create.
 
-Hooks before a creation ask AWS. The engine calls them only for what its state lacks, so what this
-stack owns never counts, nor what a failed update created.
+Hooks before a creation compare. The engine calls them only for what its state lacks, so what this
+stack owns never counts, nor what a failed update created. A call costs the program and the engine
+time, so of thousands of records only those have a hook that their zone holds already, or that it
+has something else against: the zone's records are known before (`components/zones.py`).
 
 No hook may wait for AWS. The engine's workers wait for hooks, and a request may wait for a worker:
-the engine answers none while it starts another package's provider. So an input of each such
-resource waits for the answers, and the engine gets the resource when they have arrived.
+the engine answers none while it starts another package's provider. So an input of each Elastic IP
+and instance waits for the answers, and the engine gets the resource when they have arrived.
 """
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import pulumi
 import pulumi_aws as aws
 
+from components.answers import if_allowed
 from components.tagging import common_tags
-from policy.dns.existing import Held, obstacle, weaker_dmarc
+from components.zones import Zone
+from policy.dns.existing import Held
 from policy.settings import Settings
 
 ADDRESSES, VCPUS = "L-0263D0A3", "L-1216C47A"
@@ -30,11 +35,23 @@ _STANDARD = frozenset({"a", "c", "d", "h", "i", "im", "is", "m", "r", "t", "z"})
 _OFF = "or set accountChecks: false to skip this check"
 
 Hooks = pulumi.ResourceHookBinding
+_Check = Callable[[pulumi.ResourceHookArgs], Awaitable[None] | None]
 _Answer = TypeVar("_Answer")
 
 
 class Rejected(Exception):
     """Something that AWS would reject in the middle of an update. The message has the fix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Taken:
+    """A record that its zone has something against. `parent`: the name of its resource's parent."""
+
+    parent: str
+    zone: Zone
+    name: str
+    type: str
+    found: Held
 
 
 class AccountChecks:
@@ -45,35 +62,49 @@ class AccountChecks:
         self._opts = pulumi.InvokeOutputOptions(parent=parent)
         self._asked: dict[str, asyncio.Task[Any]] = {}
         self._wanted: dict[str, int] = {}
-        self._parents: dict[str, str] = {}
-        self._records = self._hook(f"{name}-record-exists", self._record)
+        self._taken: dict[str, _Taken] = {}
+        self._exists = self._hook(f"{name}-record-exists", self._record)
         self._signing = self._hook(f"{name}-signing-key-changes", signing_key)
-        self.address = self._hook(f"{name}-address-quota", self._address)
-        self.association = self._hook(f"{name}-address-in-use", self._association)
-        self.instance = self._hook(f"{name}-vcpu-quota", self._instance)
+        self.address = Hooks(before_create=self._hook(f"{name}-address-quota", self._address))
+        self.association = Hooks(
+            before_create=self._hook(f"{name}-address-in-use", self._association)
+        )
+        self.instance = Hooks(before_create=self._hook(f"{name}-vcpu-quota", self._instance))
 
-    def record(self, name: str, parent: str, *, signs: bool = False) -> Hooks | None:
-        """For a record of that name; the import command needs its parent.
-
-        `signs`: it has the DKIM key that signs.
-        """
-        self._parents[name] = parent
-        if not (signs and self._records and self._signing):
-            return self._records
-        exists, changes = self._records.before_create, self._signing.before_create
-        return Hooks(before_create=exists, before_update=changes)
-
-    def _hook(
-        self, name: str, check: Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
+    def record(
+        self,
+        resource: str,
+        parent: str,
+        zone: Zone,
+        name: str,
+        kind: str,
+        *,
+        values: Sequence[str] = (),
+        signs: bool = False,
     ) -> Hooks | None:
-        if not self._settings.account_checks:
-            return None
-        dry = pulumi.ResourceHookOptions(on_dry_run=True)
-        return Hooks(before_create=[pulumi.ResourceHook(name, check, dry)])
+        """For the record of a resource, by the resource's name and its parent's.
 
-    def before_record(self, zone_id: pulumi.Input[str]) -> pulumi.Input[str]:
-        """The zone's id, once the zone's records are known."""
-        return self._after(zone_id, self._zone)
+        `values`: as far as they are known. `signs`: it has the DKIM key that signs.
+        """
+        found = self._against(zone, name, kind, values)
+        if found is not None:
+            self._taken[resource] = _Taken(
+                parent=parent, zone=zone, name=name, type=kind, found=found
+            )
+        exists = self._exists if found else []
+        changes = self._signing if signs else []
+        return Hooks(before_create=exists, before_update=changes) if exists or changes else None
+
+    def _against(self, zone: Zone, name: str, kind: str, values: Sequence[str]) -> Held | None:
+        if zone.records is None or name in self._settings.adopt_records:
+            return None
+        return zone.records.stricter_dmarc(name, values) or zone.records.obstacle(name, kind)
+
+    def _hook(self, name: str, check: _Check) -> list[pulumi.ResourceHook | _Check]:
+        if not self._settings.account_checks:
+            return []
+        dry = pulumi.ResourceHookOptions(on_dry_run=True)
+        return [pulumi.ResourceHook(name, check, dry)]
 
     def before_address(self, domain: str) -> pulumi.Input[str]:
         """The Elastic IP's domain, once the account's number of addresses is known."""
@@ -94,65 +125,13 @@ class AccountChecks:
             await ask(known)
             return known
 
-        return pulumi.Output.from_input(value).apply(asked) if self._records else value
-
-    async def _zone(
-        self, zone_id: str
-    ) -> tuple[aws.route53.GetZoneResult | None, list[Held] | None]:
-        return await asyncio.gather(
-            self._ask(
-                f"zone {zone_id}",
-                lambda: aws.route53.get_zone_output(zone_id=zone_id, opts=self._opts),
-            ),
-            self._ask(
-                f"records {zone_id}",
-                lambda: aws.route53.get_records_output(zone_id=zone_id, opts=self._opts).apply(
-                    lambda found: [_held(item) for item in found.resource_record_sets]
-                ),
-            ),
-        )
+        if not self._settings.account_checks:
+            return value
+        return pulumi.Output.from_input(value).apply(asked)
 
     async def _record(self, args: pulumi.ResourceHookArgs) -> None:
-        inputs = args.new_inputs or {}
-        zone_id = inputs.get("zoneId")
-        if not isinstance(zone_id, str) or inputs.get("allowOverwrite"):
-            return
-        zone, sets = await self._zone(zone_id)
-        if zone is None or sets is None:
-            return
-        name, kind = str(inputs["name"]), str(inputs["type"])
-        stricter = weaker_dmarc(name, inputs.get("records") or (), zone.name, sets)
-        if stricter:
-            raise Rejected(
-                f"{name} {kind}: its policy is weaker than the one of {stricter.plain}, which it "
-                "inherits without a record of its own: raise dmarc.policy of the domain, or leave "
-                f"the inherited one with dmarc: {{publish: false}}; {_OFF}"
-            )
-        found = obstacle(name, kind, zone.name, sets)
-        if found:
-            here = f"{name} {kind}: zone {zone.name} ({zone_id})"
-            taken = f"{zone_id}_{name}_{kind}"
-            raise Rejected(f"{here} {self._way_out(name, kind, found, taken, args)}; {_OFF}")
-
-    def _way_out(
-        self, name: str, kind: str, found: Held, taken: str, args: pulumi.ResourceHookArgs
-    ) -> str:
-        if found.type == "NS":
-            return (
-                f"delegates {found.plain}, so nobody would see it there: set that zone as `zone` "
-                "of the domain"
-            )
-        if found.type != kind:
-            return (
-                f"has a {found.type} of this name, and DNS allows nothing beside a CNAME: remove "
-                "it, or choose another name or selector"
-            )
-        parent = self._parents[args.name]
-        urn = f"{args.urn.rpartition('$')[0]}::{parent}"
-        return (
-            f"has this record already. To take it over: pulumi import {args.type} '{args.name}' "
-            f"'{taken}' --parent 'parent={urn}'; to overwrite it: add {name} to adoptRecords"
-        )
+        taken = self._taken[args.name]
+        raise Rejected(f"{taken.name} {taken.type}: {_way_out(taken, args)}; {_OFF}")
 
     async def _address(self, _: pulumi.ResourceHookArgs) -> None:
         new = self._count(ADDRESSES, 1)
@@ -274,7 +253,7 @@ class AccountChecks:
     async def _ask(self, key: str, ask: Callable[[], pulumi.Output[_Answer]]) -> _Answer | None:
         """Asks each question once; None if the credentials do not allow it."""
         if key not in self._asked:
-            self._asked[key] = asyncio.ensure_future(_answer(key, ask))
+            self._asked[key] = asyncio.ensure_future(if_allowed(key, ask()))
         return cast(_Answer | None, await self._asked[key])
 
 
@@ -290,17 +269,28 @@ async def signing_key(args: pulumi.ResourceHookArgs) -> None:
     )
 
 
-def _held(item: Any) -> Held:
-    return Held(
-        name=item.name,
-        type=item.type,
-        values=tuple(record.value for record in item.resource_records or ()),
+def _way_out(taken: _Taken, args: pulumi.ResourceHookArgs) -> str:
+    zone, found = taken.zone, taken.found
+    here = f"zone {zone.name} ({zone.id})"
+    if found.type == "NS":
+        return (
+            f"{here} delegates {found.plain}, so nobody would see it there: set that zone as "
+            "`zone` of the domain"
+        )
+    if found.plain != taken.name:
+        return (
+            f"its policy is weaker than the one of {found.plain}, which it inherits without a "
+            "record of its own: raise dmarc.policy of the domain, or leave the inherited one with "
+            "dmarc: {publish: false}"
+        )
+    if found.type != taken.type:
+        return (
+            f"{here} has a {found.type} of this name, and DNS allows nothing beside a CNAME: "
+            "remove it, or choose another name or selector"
+        )
+    urn = f"{args.urn.rpartition('$')[0]}::{taken.parent}"
+    return (
+        f"{here} has this record already. To take it over: pulumi import {args.type} "
+        f"'{args.name}' '{zone.id}_{taken.name}_{taken.type}' --parent 'parent={urn}'; to "
+        f"overwrite it: add {taken.name} to adoptRecords"
     )
-
-
-async def _answer(key: str, ask: Callable[[], pulumi.Output[_Answer]]) -> _Answer | None:
-    try:
-        return await ask().future()
-    except Exception as error:
-        pulumi.log.debug(f"not checked, {key}: {error}")
-        return None

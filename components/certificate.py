@@ -14,7 +14,7 @@ class CertificateArgs:
 
     injection_host: str
     own_names: Mapping[str, str]
-    zone_arn: pulumi.Input[str]
+    zone_arn: str
     role_names: Mapping[str, pulumi.Input[str]]
 
 
@@ -34,7 +34,9 @@ class Certificate(pulumi.ComponentResource):
             aws.iam.RolePolicy(
                 f"{name}-dns-01-{host}",
                 role=role,
-                policy=_policy(args.zone_arn, args.injection_host, args.own_names[host]),
+                policy=json.dumps(
+                    _dns_01(args.zone_arn, args.injection_host, args.own_names[host])
+                ),
                 opts=pulumi.ResourceOptions(parent=self),
             )
             for host, role in args.role_names.items()
@@ -42,11 +44,7 @@ class Certificate(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _policy(zone_arn: pulumi.Input[str], *names: str) -> pulumi.Output[str]:
-    return pulumi.Output.from_input(zone_arn).apply(lambda arn: json.dumps(_dns_01(names, arn)))
-
-
-def _dns_01(names: tuple[str, ...], zone_arn: str) -> dict[str, object]:
+def _dns_01(zone_arn: str, *names: str) -> dict[str, object]:
     prefix = "route53:ChangeResourceRecordSets"
     return {
         "Version": "2012-10-17",

@@ -11,6 +11,7 @@ from components.credentials import KeyPair
 from components.instance_profile import InstanceProfile, InstanceProfileArgs
 from components.public_address import PublicAddress, PublicAddressArgs
 from components.tagging import named
+from components.zones import Zone
 from policy.cloud_init import HostLogin, user_data
 
 _DEVICES = tuple(f"/dev/sd{letter}" for letter in "fghijklmnop")
@@ -56,7 +57,7 @@ class HostArgs:
     subnet_id: pulumi.Input[str]
     zone: pulumi.Input[str]
     security_group_id: pulumi.Input[str]
-    dns_zone_id: pulumi.Input[str]
+    dns_zone: Zone
     keys: KeyPair
     deploy_public_key: pulumi.Input[str]
     protect: bool
@@ -145,7 +146,7 @@ class Host(pulumi.ComponentResource):
                 private_address=identity.private_address,
                 names=identity.names,
                 reverse=identity.reverse,
-                zone_id=args.dns_zone_id,
+                zone=args.dns_zone,
                 allocation_id=identity.allocation_id,
                 protect=args.protect,
                 tags=args.tags,

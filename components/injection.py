@@ -8,6 +8,7 @@ import pulumi_aws as aws
 
 from components.account_checks import AccountChecks
 from components.tagging import named
+from components.zones import Zone
 from hostagent.contract import HEALTH_PATH
 from policy.dns.plan import TTL
 
@@ -29,7 +30,7 @@ class InjectionArgs:
     """Inputs of the way in. `pushed` is every host's release: until then none would answer."""
 
     host_name: str
-    zone_id: pulumi.Input[str]
+    zone: Zone
     nodes: Mapping[str, Node]
     vpc_id: pulumi.Input[str]
     subnet_ids: Sequence[pulumi.Input[str]]
@@ -169,7 +170,7 @@ class Injection(pulumi.ComponentResource):
         )
         aws.route53.Record(
             name,
-            zone_id=args.checks.before_record(args.zone_id),
+            zone_id=args.zone.id,
             name=args.host_name,
             type="A",
             ttl=None if aliases else TTL,
@@ -180,6 +181,6 @@ class Injection(pulumi.ComponentResource):
                 parent=self,
                 # The name moves to the balancer once every host behind it has its release.
                 depends_on=list(args.pushed) if aliases else None,
-                hooks=args.checks.record(name, parent=self._name),
+                hooks=args.checks.record(name, self._name, args.zone, args.host_name, "A"),
             ),
         )

@@ -8,6 +8,7 @@ import pulumi_aws as aws
 
 from components.account_checks import AccountChecks
 from components.credentials import Selector
+from components.zones import Zone
 from policy.dns import plan, texts
 
 
@@ -16,7 +17,8 @@ class MailDnsArgs:
     """Inputs of the records: the plan, and the values of its references."""
 
     records: tuple[plan.Record, ...]
-    zone_ids: Mapping[str, pulumi.Input[str]]
+    zones: Mapping[str, Zone]
+    """The records' zones by name."""
     addresses: Mapping[str, pulumi.Output[str]]
     keys: Mapping[Selector, pulumi.Output[str]]
     signing: frozenset[Selector]
@@ -38,18 +40,15 @@ class MailDns(pulumi.ComponentResource):
         self, name: str, args: MailDnsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("ping8:mail:MailDns", name, None, opts)
-        # One look for each zone, not one for each of its thousands of records.
-        zone_ids = {
-            zone: args.checks.before_record(zone_id) for zone, zone_id in args.zone_ids.items()
-        }
         made = []
         for record in args.records:
             if record.zone is None:
                 continue
             resource = f"{name}-{record.type.lower()}-{record.name}"
+            zone = args.zones[record.zone]
             one = aws.route53.Record(
                 resource,
-                zone_id=zone_ids[record.zone],
+                zone_id=zone.id,
                 name=record.name,
                 type=record.type,
                 ttl=record.ttl,
@@ -57,7 +56,15 @@ class MailDns(pulumi.ComponentResource):
                 allow_overwrite=record.name in args.adopted or None,
                 opts=pulumi.ResourceOptions(
                     parent=self,
-                    hooks=args.checks.record(resource, parent=name, signs=_signs(record, args)),
+                    hooks=args.checks.record(
+                        resource,
+                        name,
+                        zone,
+                        record.name,
+                        record.type,
+                        values=_plain_values(record),
+                        signs=_signs(record, args),
+                    ),
                 ),
             )
             made.append(one.urn)
@@ -71,6 +78,14 @@ def _signs(record: plan.Record, args: MailDnsArgs) -> bool:
             return (owner, selector) in args.signing
         case _:
             return False
+
+
+def _plain_values(record: plan.Record) -> tuple[str, ...]:
+    match record.content:
+        case plan.Values(values=values):
+            return values
+        case _:
+            return ()
 
 
 def _values(record: plan.Record, args: MailDnsArgs) -> pulumi.Input[list[pulumi.Input[str]]]:

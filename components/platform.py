@@ -22,7 +22,7 @@ from components.releases import ReleaseInputs, push_inputs
 from components.reverse_dns import retry_hook
 from components.shared_limits import SharedLimits, SharedLimitsArgs
 from components.tagging import common_tags
-from components.zones import look_up
+from components.zones import Zone
 from policy.dns import plan
 from policy.settings import Settings
 from policy.settings.hosts import Host as HostSettings
@@ -37,6 +37,8 @@ class MailPlatformArgs:
 
     settings: Settings
     given: Given
+    zones: Mapping[str, Zone]
+    """Every zone of the settings, by name."""
 
 
 class MailPlatform(pulumi.ComponentResource):
@@ -75,12 +77,7 @@ class MailPlatform(pulumi.ComponentResource):
         self._tags = common_tags(settings)
         self._child = pulumi.ResourceOptions(parent=self)
         self.private = private_addresses(settings)
-        records = plan.made_records(settings)
-        invoke = pulumi.InvokeOutputOptions(parent=self)
-        self._zones = {
-            zone: look_up(settings, zone, invoke)
-            for zone in (settings.zone, *plan.distinct_zones(records))
-        }
+        self._zone = args.zones[settings.zone]
         self._checks = AccountChecks(name, settings, self)
         self._network = self._subnets()
         self._firewall = Firewall(
@@ -98,7 +95,7 @@ class MailPlatform(pulumi.ComponentResource):
         }
         roles = {host: node.role_name for host, node in nodes.items()}
         self._certificate = self._acme(roles)
-        self._publish(records)
+        self._publish(args.zones)
         self.releases = self._push()
         pushed = [release.command for release in self.releases.values()]
         hook = retry_hook(name)
@@ -131,13 +128,13 @@ class MailPlatform(pulumi.ComponentResource):
             self._child,
         )
 
-    def _publish(self, records: tuple[plan.Record, ...]) -> None:
+    def _publish(self, zones: Mapping[str, Zone]) -> None:
         settings = self._settings
         MailDns(
             f"{self._name}-dns",
             MailDnsArgs(
-                records=records,
-                zone_ids={zone: found.zone_id for zone, found in self._zones.items()},
+                records=plan.made_records(settings),
+                zones=zones,
                 addresses=self.addresses,
                 keys={which: key.public for which, key in self.credentials.dkim.items()},
                 signing=frozenset(
@@ -199,7 +196,7 @@ class MailPlatform(pulumi.ComponentResource):
             f"{self._name}-injection",
             InjectionArgs(
                 host_name=settings.injection_host,
-                zone_id=self._zones[settings.zone].zone_id,
+                zone=self._zone,
                 nodes={
                     host: Node(private=self.private.mta[host], public=node.primary_address)
                     for host, node in nodes.items()
@@ -250,7 +247,7 @@ class MailPlatform(pulumi.ComponentResource):
             subnet_id=self._network.subnet_ids[subnet],
             zone=self._network.zones[subnet],
             security_group_id=self._firewall.group_ids[self._settings.roles[name]],
-            dns_zone_id=self._zones[self._settings.zone].zone_id,
+            dns_zone=self._zone,
             keys=self.credentials.host_keys[name],
             deploy_public_key=self.credentials.deploy.public,
             protect=self._settings.protect,
@@ -269,7 +266,7 @@ class MailPlatform(pulumi.ComponentResource):
             CertificateArgs(
                 injection_host=self._settings.injection_host,
                 own_names={host: self._settings.full_name(host) for host in roles},
-                zone_arn=self._zones[self._settings.zone].arn,
+                zone_arn=self._zone.arn,
                 role_names=roles,
             ),
             self._child,

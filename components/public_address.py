@@ -8,6 +8,7 @@ import pulumi_aws as aws
 
 from components.account_checks import AccountChecks
 from components.tagging import named
+from components.zones import Zone
 from policy.dns.plan import TTL
 
 
@@ -19,7 +20,7 @@ class PublicAddressArgs:
     private_address: str
     names: tuple[str, ...]
     reverse: bool
-    zone_id: pulumi.Input[str]
+    zone: Zone
     allocation_id: str | None
     protect: bool
     tags: Mapping[str, str]
@@ -71,14 +72,17 @@ class PublicAddress(pulumi.ComponentResource):
         records = [
             aws.route53.Record(
                 f"{name}-a-{host_name}",
-                zone_id=args.checks.before_record(args.zone_id),
+                zone_id=args.zone.id,
                 name=host_name,
                 type="A",
                 ttl=TTL,
                 records=[eip.public_ip],
                 allow_overwrite=host_name in args.adopted or None,
                 opts=pulumi.ResourceOptions(
-                    parent=self, hooks=args.checks.record(f"{name}-a-{host_name}", parent=name)
+                    parent=self,
+                    hooks=args.checks.record(
+                        f"{name}-a-{host_name}", name, args.zone, host_name, "A"
+                    ),
                 ),
             )
             for host_name in args.names

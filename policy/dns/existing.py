@@ -1,11 +1,10 @@
 """Compares the existing records of a zone with a record to be created."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-
-from policy.settings.names import lies_in
+from itertools import chain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,32 +22,45 @@ class Held:
         return text.rstrip(".").lower()
 
 
-def obstacle(name: str, kind: str, zone: str, held: Iterable[Held]) -> Held | None:
-    """The record set that keeps this one from being made, or hides it: the same, an alias, or a
-    delegation above it."""
-    for each in held:
-        delegates = each.type == "NS" and each.plain != zone and lies_in(name, each.plain)
-        same = each.plain == name and (kind == each.type or "CNAME" in (kind, each.type))
-        if same or delegates:
-            return each
-    return None
+class ZoneRecords:
+    """The record sets of a zone, found by name."""
 
+    def __init__(self, zone: str, held: Iterable[Held]) -> None:
+        self._zone = zone
+        self._by_name: dict[str, list[Held]] = {}
+        for each in held:
+            self._by_name.setdefault(each.plain, []).append(each)
 
-def weaker_dmarc(name: str, values: Iterable[str], zone: str, held: Iterable[Held]) -> Held | None:
-    """The DMARC record that a new one would weaken: the nearest one above that domain."""
-    label, _, domain = name.partition(".")
-    if label != "_dmarc":
+    def obstacle(self, name: str, kind: str) -> Held | None:
+        """The record set that hides this one, or keeps it from being made: a delegation of its
+        name or above, the same, or an alias."""
+        delegations = (
+            each
+            for above in (name, *_above(name, self._zone))
+            if above != self._zone
+            for each in self._by_name.get(above, ())
+            if each.type == "NS"
+        )
+        same = (
+            each
+            for each in self._by_name.get(name, ())
+            if kind == each.type or "CNAME" in (kind, each.type)
+        )
+        return next(chain(delegations, same), None)
+
+    def stricter_dmarc(self, name: str, values: Iterable[str]) -> Held | None:
+        """The DMARC record that a new one would weaken: the nearest one above that domain."""
+        label, _, domain = name.partition(".")
+        own = next((tags["p"] for tags in map(_dmarc_tags, values) if "p" in tags), None)
+        if label != "_dmarc" or own is None:
+            return None
+        for above in _above(domain, self._zone):
+            for each in self._by_name.get(f"_dmarc.{above}", ()):
+                tags = next(filter(None, map(_dmarc_tags, each.values)), {})
+                if each.type == "TXT" and "p" in tags:
+                    inherited = tags.get("sp", tags["p"])
+                    return each if strength(own) < strength(inherited) else None
         return None
-    sets = {each.plain: each for each in held if each.type == "TXT"}
-    own = next((tags["p"] for tags in map(_dmarc_tags, values) if "p" in tags), None)
-    while own is not None and domain != zone and "." in domain:
-        domain = domain.partition(".")[2]
-        above = sets.get(f"_dmarc.{domain}")
-        tags = next(filter(None, map(_dmarc_tags, above.values)), {}) if above else {}
-        if above is not None and "p" in tags:
-            inherited = tags.get("sp", tags["p"])
-            return above if strength(own) < strength(inherited) else None
-    return None
 
 
 def strength(policy: str) -> int:
@@ -57,6 +69,13 @@ def strength(policy: str) -> int:
 
 
 _POLICIES = ("none", "quarantine", "reject")
+
+
+def _above(name: str, zone: str) -> Iterator[str]:
+    """The names above this one in the zone, nearest first; its own is the last."""
+    while name != zone and "." in name:
+        name = name.partition(".")[2]
+        yield name
 
 
 def _dmarc_tags(value: str) -> dict[str, str]:

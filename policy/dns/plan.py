@@ -311,8 +311,3 @@ def _alias(name: str, target: str, zone: str | None, why: str) -> Record:
     return Record(
         name=name, type="CNAME", content=Values(values=(target,)), zone=zone, why=why, ttl=KEY_TTL
     )
-
-
-def distinct_zones(records: Iterable[Record]) -> tuple[str, ...]:
-    """Route 53 zones that hold these records, each once, in order."""
-    return tuple(dict.fromkeys(record.zone for record in records if record.zone is not None))

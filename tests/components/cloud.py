@@ -1,6 +1,7 @@
 """What AWS and the other providers would answer: the same for the same name."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -26,11 +27,20 @@ _SECRET_OUTPUTS = (
 """What the real providers mark; the remote command marks all that a secret input led to."""
 
 
+class Refused(Exception):
+    """What AWS says instead of an answer."""
+
+
+Answers = Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]
+"""What functions answer, by their token."""
+
+
 class Cloud(Mocks):
     """Outputs of resources and functions. In a preview, what only creation decides is unknown."""
 
-    def __init__(self, *, preview: bool = False) -> None:
+    def __init__(self, *, preview: bool = False, answers: Answers | None = None) -> None:
         self.preview = preview
+        self._answers = {**_ANSWERS, **(answers or {})}
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         if args.resource_id:
@@ -46,7 +56,10 @@ class Cloud(Mocks):
         }
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
-        return _ANSWERS[args.token](args.args), []
+        try:
+            return self._answers[args.token](args.args), []
+        except Refused as error:
+            return {}, [("", str(error))]
 
 
 SEED = ""
@@ -102,7 +115,7 @@ def _pair(key: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey) -> dict[str, str]:
     }
 
 
-def _hosted_zone(identity: str, name: str) -> dict[str, Any]:
+def hosted_zone(identity: str, name: str) -> dict[str, Any]:
     return {
         "id": identity,
         "name": name,
@@ -147,7 +160,7 @@ _MADE: dict[str, Any] = {
 
 REPORT = '{"release": "0123456789abcdef", "previous": ""}'
 
-_ANSWERS: dict[str, Any] = {
+_ANSWERS: Answers = {
     "aws:index/getAvailabilityZones:getAvailabilityZones": lambda args: {
         "id": "eu-central-1",
         "names": ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
@@ -159,7 +172,7 @@ _ANSWERS: dict[str, Any] = {
             f"eu-central-1{zone}" for _ in args["filters"][0]["values"] for zone in "abc"
         ],
     },
-    "aws:route53/getZone:getZone": lambda args: _hosted_zone(
+    "aws:route53/getZone:getZone": lambda args: hosted_zone(
         args.get("zoneId") or f"Z{_hash(args['name']).upper()}", args.get("name", "")
     ),
     "aws:route53/getRecords:getRecords": lambda args: {

@@ -25,7 +25,7 @@ from pulumi.runtime.settings import get_project, get_stack
 
 from policy.compressed import decompressed
 from policy.settings import advice
-from tests.components.cloud import SECRET_MARK, Cloud
+from tests.components.cloud import SECRET_MARK, Answers, Cloud
 
 PROJECT = "ping8-mail"
 MAIN = Path(__file__).parents[2] / "__main__.py"
@@ -188,14 +188,17 @@ def run(
     environment: str = "test",
     program: Callable[[], Any] | None = None,
     examples: bool = True,
+    answers: Answers | None = None,
 ) -> Program:
     """One run with these keys of the stack file; `aws:region` is given unless it is there.
 
-    Names of the documentation are taken as real ones, as long as `examples` says so.
+    Names of the documentation are taken as real ones, as long as `examples` says so. `answers`
+    replaces those of some of AWS's functions.
     """
+    cloud = Cloud(preview=preview, answers=answers)
     context = contextvars.copy_context()
     with mock.patch.object(advice, "examples_left", lambda _: ()) if examples else nullcontext():
-        return context.run(_run, config, secrets or {}, preview, environment, program or _main)
+        return context.run(_run, config, secrets or {}, cloud, environment, program or _main)
 
 
 def _main() -> None:
@@ -205,15 +208,15 @@ def _main() -> None:
 def _run(
     config: Mapping[str, Any],
     secrets: Mapping[str, Any],
-    preview: bool,
+    cloud: Cloud,
     environment: str,
     program: Callable[[], Any],
 ) -> Program:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        monitor = _Recorder(Cloud(preview=preview))
-        set_mocks(monitor.mocks, PROJECT, environment, preview, monitor=monitor)
+        monitor = _Recorder(cloud)
+        set_mocks(monitor.mocks, PROJECT, environment, cloud.preview, monitor=monitor)
         settings.set_root_resource(None)  # type: ignore[arg-type] # forget that of set_mocks
         settings.SETTINGS.outputs.clear()
         values = {"aws:region": "eu-central-1", **_keys(config), **_keys(secrets)}

@@ -1,75 +1,60 @@
 """Hosted zones by name or id, and availability zones by what they offer."""
 
-import asyncio
-from types import SimpleNamespace
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 import pytest
 
-from components import zones
 from components.network import NetworkArgs, choose_zones
 from policy.settings.hosts import Network
 from tests.components import shapes
+from tests.components.cloud import Refused, hosted_zone
+from tests.components.program import Program, run
+
+ZONE = "mail.example.com"
 
 
-async def _look_up(
-    monkeypatch: pytest.MonkeyPatch, answer: Any, ids: dict[str, str]
-) -> tuple[Any, dict[str, Any]]:
-    asked: dict[str, Any] = {}
+def _run(ids: dict[str, str], zones: Mapping[str, str]) -> Program:
+    """The program in an account with these zones, by id."""
 
-    async def one(_: object) -> Any:
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+    def get_zone(args: Mapping[str, Any]) -> dict[str, Any]:
+        wanted = args.get("zoneId"), args.get("name")
+        found = [zone for zone in zones.items() if wanted in ((zone[0], None), (None, zone[1]))]
+        if len(found) != 1:
+            raise Refused(f"{'multiple' if found else 'no matching'} Route 53 Hosted Zone")
+        return hosted_zone(*found[0])
 
-    def get(**arguments: Any) -> None:
-        asked.update({key: value for key, value in arguments.items() if key != "opts"})
-
-    monkeypatch.setattr(zones, "_one", one)
-    monkeypatch.setattr(aws.route53, "get_zone_output", get)
-    settings = shapes.settings("minimal").model_copy(update={"zone_ids": ids})
-    found = await zones._find(settings, "example.com", pulumi.InvokeOutputOptions())
-    return found, asked
+    answers = {"aws:route53/getZone:getZone": get_zone}
+    return run(shapes.MINIMAL | {"zoneIds": ids}, answers=answers)
 
 
-FOUND = SimpleNamespace(name="example.com", zone_id="Z1")
-
-
-@pytest.mark.parametrize(
-    ("ids", "asked"),
-    [({}, {"name": "example.com"}), ({"example.com": "Z1"}, {"zone_id": "Z1"})],
-)
-def test_a_zone_is_found_by_id_or_name(
-    monkeypatch: pytest.MonkeyPatch, ids: dict[str, str], asked: dict[str, str]
-) -> None:
-    assert asyncio.run(_look_up(monkeypatch, FOUND, ids)) == (FOUND, asked)
+@pytest.mark.parametrize("ids", [{}, {ZONE: "Z1"}], ids=["by name", "by id"])
+def test_records_go_to_the_zone_that_was_found(ids: dict[str, str]) -> None:
+    zones = {"Z1": ZONE} | ({"Z2": ZONE} if ids else {})
+    records = _run(ids, zones).of_type("aws:route53/record:Record")
+    assert {record.inputs["zoneId"] for record in records} == {"Z1"}
 
 
 @pytest.mark.parametrize(
-    ("answer", "ids", "said"),
+    ("zones", "ids", "said"),
     [
         (
-            Exception("multiple Route 53 Hosted Zones matched; use additional constraints"),
+            {"Z1": ZONE, "Z2": ZONE},
             {},
-            "zone example.com: several public zones in Route 53 have this name. Set the id",
+            f"zone {ZONE}: several public zones in Route 53 have this name. Set the id",
         ),
-        (Exception("no matching Route 53 Hosted Zone found"), {}, "not found in Route 53"),
-        (Exception("NoSuchHostedZone"), {"example.com": "Z9"}, "zoneIds: no zone Z9 for"),
-        (
-            SimpleNamespace(name="example.org"),
-            {"example.com": "Z9"},
-            "Z9 is the zone example.org, not example.com",
-        ),
+        ({}, {}, "not found in Route 53"),
+        ({"Z1": ZONE}, {ZONE: "Z9"}, f"zoneIds: no zone Z9 for {ZONE}"),
+        ({"Z9": "example.org"}, {ZONE: "Z9"}, f"Z9 is the zone example.org, not {ZONE}"),
     ],
 )
-def test_a_zone_that_cannot_be_determined_stops_with_the_fix(
-    monkeypatch: pytest.MonkeyPatch, answer: Any, ids: dict[str, str], said: str
+def test_a_zone_that_cannot_be_determined_stops_the_program_with_the_fix(
+    zones: dict[str, str], ids: dict[str, str], said: str
 ) -> None:
     with pytest.raises(pulumi.RunError, match=said) as caught:
-        asyncio.run(_look_up(monkeypatch, answer, ids))
-    assert "aws route53 list-hosted-zones-by-name --dns-name example.com" in str(caught.value)
+        _run(ids, zones)
+    assert f"aws route53 list-hosted-zones-by-name --dns-name {ZONE}" in str(caught.value)
 
 
 def _args(*kinds: str) -> NetworkArgs:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from policy.dns.existing import Held, obstacle
+from policy.dns.existing import Held, ZoneRecords
 
 HELD = [
     Held(name="example.com.", type="NS"),
@@ -30,5 +30,5 @@ HELD = [
     ],
 )
 def test_what_is_in_the_way(name: str, kind: str, found: str | None) -> None:
-    there = obstacle(name, kind, "example.com", HELD)
+    there = ZoneRecords("example.com", HELD).obstacle(name, kind)
     assert (there.type if there else None) == found

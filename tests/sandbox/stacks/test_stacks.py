@@ -1,5 +1,6 @@
 """Engine, program and example stacks, over an AWS that rejects what AWS rejects."""
 
+import re
 import runpy
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Set
@@ -188,6 +189,29 @@ def _volumes(ec2: Client) -> dict[str, str]:
         for volume in volumes["Volumes"]
         if not any(tag["Value"].endswith("-root") for tag in volume["Tags"])
     }
+
+
+def test_a_record_of_somebody_else_stops_the_preview_and_one_of_ours_never_does(
+    service: Service, opened: Callable[[str], automation.Stack]
+) -> None:
+    example.prepare(service, "dev")
+    route53 = service.account.client("route53", "us-east-1")
+    (zone,) = route53.list_hosted_zones()["HostedZones"]
+    name = f"default._spf.{zone['Name']}".rstrip(".")
+    value = [{"Value": '"v=spf1 -all"'}]
+    record = {"Name": name, "Type": "TXT", "TTL": 300, "ResourceRecords": value}
+    change = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+    route53.change_resource_record_sets(HostedZoneId=zone["Id"], ChangeBatch=change)
+    stack = opened("dev")
+    taken = re.escape(f"{name} TXT: zone {zone['Name'].rstrip('.')}")
+    with pytest.raises(automation.CommandError, match=f"{taken}.* To take it over: pulumi import"):
+        stack.preview()
+
+    stack.set_config("ping8-mail:adoptRecords[0]", automation.ConfigValue(name), path=True)
+    stack.up()
+    stack.remove_config("ping8-mail:adoptRecords")
+    stack.up()
+    stack.preview(expect_no_changes=True)
 
 
 def _zones(service: Service) -> list[tuple[str, int]]:
