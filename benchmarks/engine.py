@@ -1,12 +1,13 @@
 """Engine and program together, beside bare programs of as many resources.
 
-    python -m benchmarks.engine [CASE SIZE] [--pulumi PATH]
+    python -m benchmarks.engine [CASE SIZE] [--pulumi PATH] [--without PROGRAM]
 
 Each case runs on the AWS stand-in, which is a process of its own and not counted: a preview of
 everything, `up`, and a preview without changes. Each operation is a process of its own too, whose
 CPU and peak memory are the program's; its children are the engine. PATH, the `pulumi` of a complete
 installation, adds a preview by it alone: there the engine's columns have engine, language host and
-program together. Needs root: pushes go to SSH servers at port 22 of loopback addresses.
+program together. `--without bare` leaves out that program. Needs root: pushes go to SSH servers
+at port 22 of loopback addresses.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("case", nargs="?", choices=CASES)
     parser.add_argument("size", nargs="?", type=int)
     parser.add_argument("--pulumi", type=Path)
+    parser.add_argument("--without", action="append", choices=BARE, default=[])
     chosen = parser.parse_args()
     columns = (
         "sender domains", "how many", "program", "operation", "resources", "program, CPU s",
@@ -79,10 +81,13 @@ def main() -> None:
     )
     for kind, size in wanted:
         with _account() as service:
-            measure(service, kind, size, chosen.pulumi)
+            bare = [program for program in BARE if program not in chosen.without]
+            measure(service, kind, size, chosen.pulumi, bare)
 
 
-def measure(service: Service, kind: str, size: int, plain: Path | None) -> None:
+def measure(
+    service: Service, kind: str, size: int, plain: Path | None, bare_programs: Sequence[str]
+) -> None:
     """The platform first, then bare programs of as many resources and keys."""
     engine = ensure_engine(Layout.of_checkout().cache)
     with tempfile.TemporaryDirectory() as name:
@@ -98,7 +103,7 @@ def measure(service: Service, kind: str, size: int, plain: Path | None) -> None:
             cost = _in_process(engine, folder, environment, "platform", step, types)
             _print(kind, size, "platform", step, cost)
             types = operation.types(folder)
-        for program in BARE:
+        for program in bare_programs:
             bare = folder / program
             bare.mkdir()
             environment |= _backend(service, bare)
