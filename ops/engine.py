@@ -16,38 +16,50 @@ _SECONDS = 60
 def ask(stack: str, *words: str, folder: Path | None = None) -> Any:
     """The JSON that `pulumi stack WORDS` prints; a `UserError` has Pulumi's own reason."""
     try:
-        done = _run(stack, "stack", *words, folder=folder, capture_output=True, timeout=_SECONDS)
-        done.check_returncode()
-        return json.loads(done.stdout)
+        with _started(stack, "stack", *words, folder=folder, out=subprocess.PIPE) as process:
+            try:
+                told, said = process.communicate(timeout=_SECONDS)
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            raise UserError(f"stack {stack!r}: {_reason(process.returncode, said)}")
+        return json.loads(told)
     except subprocess.TimeoutExpired as error:
         raise UserError(f"stack {stack!r}: Pulumi did not answer in {_SECONDS} s") from error
-    except subprocess.CalledProcessError as error:
-        raise UserError(f"stack {stack!r}: {_reason(error)}") from None
     except (ValueError, RecursionError):
         raise UserError(f"stack {stack!r}: `pulumi stack {words[0]}` printed no JSON") from None
 
 
 def run(stack: str, *words: str, quiet: bool = False) -> bool:
-    """Whether `pulumi WORDS` succeeded. It prints to standard error, unless it is `quiet`."""
-    out = subprocess.DEVNULL if quiet else sys.stderr
-    return _run(stack, *words, stdout=out, stderr=out).returncode == 0
+    """Whether `pulumi WORDS` succeeded. It prints to standard error, unless it is `quiet`.
+
+    Ctrl-C reaches Pulumi too, which is waited for: killed, it would leave its lock behind, and a
+    state without what it had just changed.
+    """
+    with _started(stack, *words, out=subprocess.DEVNULL if quiet else sys.stderr) as process:
+        try:
+            return process.wait() == 0
+        except KeyboardInterrupt:
+            process.wait()
+            raise
 
 
-def _run(
-    stack: str, *words: str, folder: Path | None = None, **options: Any
-) -> "subprocess.CompletedProcess[str]":
+def _started(
+    stack: str, *words: str, folder: Path | None = None, out: Any
+) -> "subprocess.Popen[str]":
     local = local_stack(stack)
     if local is None and stack == SANDBOX:
         raise UserError("stack sandbox: no sandbox is up here; `make sandbox` brings one up")
     program = local.pulumi if local else "pulumi"
     try:
-        return subprocess.run(
+        return subprocess.Popen(
             [program, *words, "--stack", stack, "--non-interactive"],
             cwd=local.project if local else folder or _checkout(),
             env={**os.environ, **local.environment} if local else None,
-            check=False,
+            stdout=out,
+            stderr=out,
             text=True,
-            **options,
         )
     except FileNotFoundError as error:
         raise UserError(f"{program}: not on PATH; install the Pulumi CLI") from error
@@ -60,13 +72,13 @@ def up_command(stack: str) -> str:
     return "make sandbox" if stack == SANDBOX else f"pulumi up -s {stack}"
 
 
-def _reason(error: subprocess.CalledProcessError) -> str:
-    if error.returncode < 0:
-        return f"Pulumi was ended by signal {-error.returncode}"
-    said = error.stderr.strip().splitlines()
-    if not said:
-        return f"Pulumi ended with status {error.returncode} and printed nothing"
-    reason = said[-1].removeprefix("error: ")
+def _reason(status: int, said: str) -> str:
+    if status < 0:
+        return f"Pulumi was ended by signal {-status}"
+    lines = said.strip().splitlines()
+    if not lines:
+        return f"Pulumi ended with status {status} and printed nothing"
+    reason = lines[-1].removeprefix("error: ")
     return f"{reason}; see `pulumi stack ls`" if reason.startswith("no stack named") else reason
 
 

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from hostagent.commands import Commands
 from hostagent.system import package_source, packages
-from ops.stackfile import STACKS, read_stack_file, write_setting
+from ops.stackfile import STACKS, read_stack_file, save, write_setting
 from policy.errors import UsageError, UserError
 from policy.settings import stack_file
 from policy.settings.hosts import KumoMTA, OperatingSystem, Pin
@@ -74,7 +74,7 @@ def pin(stack: str, version: str, *, new_key: bool = False, directory: Path = ST
     try:
         read_stack_file(stack, directory)
     except UserError:
-        path.write_text(text, "utf-8")
+        save(path, text)
         raise
     return found
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from hostagent import durable
 from ops.yaml_edit import Dumper
 from policy.dns.answers import with_answers
 from policy.errors import UserError
@@ -63,7 +64,12 @@ def write_setting(path: Path, key: str, value: Mapping[str, Any]) -> None:
     start = name.start_mark.line if old else end
     if not old and not lines[end - 1].endswith("\n"):
         lines[end - 1] += "\n"
-    path.write_text("".join([*lines[:start], *new, *lines[end:]]), "utf-8")
+    save(path, "".join([*lines[:start], *new, *lines[end:]]))
+
+
+def save(path: Path, text: str) -> None:
+    """Replaces a stack file, or one beside it, with one rename: never with a part of the text."""
+    durable.write_bytes(path.resolve(), text.encode(), mode=path.stat().st_mode & 0o777)
 
 
 def _last_line(node: yaml.Node) -> int:

@@ -16,7 +16,7 @@ from policy.errors import UserError
 _REASON = "upgrade"
 _EACH = 2.0
 _HEALTHY = 90
-"""So many looks until a host must be healthy again."""
+"""After so many looks a host must be healthy again."""
 
 
 def upgrade(stack: str, *, yes: bool, as_json: bool) -> None:
@@ -43,10 +43,18 @@ def upgrade(stack: str, *, yes: bool, as_json: bool) -> None:
         ):
             raise UserError("`pulumi preview` failed; fix what it reports. Nothing was changed")
         names = ", ".join(host.name for host in hosts)
-        confirm(f"One after the other, each MTA host drained before: {names}.", yes=yes)
+        confirm(f"This updates, one after the other: {names}. MTA hosts drain first.", yes=yes)
     done: list[str] = []
     for host in hosts:
-        _one(stack, host, nodes, done, quiet=as_json)
+        try:
+            _one(stack, host, nodes, done, quiet=as_json)
+        except KeyboardInterrupt:
+            typer.echo(
+                f"\nStopped at {host.name}: `ping8 upgrade --stack {stack}` goes on with it."
+                f"{_way_back(stack, done)}",
+                err=True,
+            )
+            raise
         done.append(host.name)
     if as_json:
         typer.echo(json.dumps({"upgraded": done}))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.choice import chosen
-from ops.stackfile import read_stack_file
+from ops.stackfile import read_stack_file, save
 from ops.yaml_edit import put
 from policy.contract import ED25519_SUFFIX
 from policy.errors import UsageError, UserError
@@ -173,9 +173,9 @@ def put_all(
         texts[file] = text
     try:
         for file, text in texts.items():
-            file.write_text(text, "utf-8")
+            save(file, text)
         read_stack_file(stack, written.path.parent)
     except BaseException:
         for file, text in before.items():
-            file.write_text(text, "utf-8")
+            save(file, text)
         raise

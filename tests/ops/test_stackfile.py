@@ -1,10 +1,12 @@
 """Stack files are read without Pulumi."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from ops.stackfile import read_stack_file, stack_names
+from ops.stackfile import read_stack_file, stack_names, write_setting
 from policy.errors import UserError
 from policy.settings import SettingsError
 
@@ -120,3 +122,26 @@ def test_a_missing_region_is_named_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.lab.yaml").write_text(text)
     with pytest.raises(SettingsError, match=r"aws:region.*AWS_REGION and AWS profiles are ignored"):
         read_stack_file("lab", tmp_path)
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, SMALLEST)
+    (path,) = tmp_path.iterdir()
+    path.chmod(0o640)
+    link = tmp_path / "link.yaml"
+    link.symlink_to(path.name)
+    write_setting(link, "ping8-mail:kumomta", {"version": "2026.09.29-b90d8bc1"})
+    assert "2026.09.29-b90d8bc1" in path.read_text()
+    assert (path.stat().st_mode & 0o777, link.is_symlink()) == (0o640, True)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = path.read_text()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_setting(path, "ping8-mail:kumomta", {"version": "2026.10.01-0123456789"})
+    assert path.read_text() == before
+    assert sorted(tmp_path.iterdir()) == [path, link]

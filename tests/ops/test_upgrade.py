@@ -110,6 +110,21 @@ def test_an_upgrade_begins_only_if_each_node_is_healthy(
     assert stack.told == []
 
 
+def test_an_interrupt_says_how_to_go_on_and_back(
+    stack: Stack, ping8: Callable[[], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(name: str, *words: str, quiet: bool = False) -> bool:
+        if words[0] == "up" and PUSHES["mta-2"] in words:
+            raise KeyboardInterrupt
+        return stack.run(name, *words, quiet=quiet)
+
+    monkeypatch.setattr(engine, "run", run)
+    result = ping8()
+    assert result.exit_code != 0
+    assert "Stopped at mta-2: `ping8 upgrade --stack prod` goes on with it." in result.output
+    assert "ping8 rollback --host mta-1 --stack prod" in result.output
+
+
 def test_a_preview_that_fails_changes_nothing(stack: Stack, ping8: Callable[[], Result]) -> None:
     stack.failing = {"preview proxy-1"}
     assert "Nothing was changed" in str(ping8().exception)
