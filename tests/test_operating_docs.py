@@ -2,6 +2,8 @@
 
 import fnmatch
 import re
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ from policy.settings.reference import rows
 from policy.settings.secret_values import SECRET_KEYS
 from tests.components import shapes
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 OPERATING = (DOCS / "operating.md").read_text("utf-8")
 
 
@@ -32,3 +35,58 @@ def test_every_key_that_is_set_is_one_of_the_settings() -> None:
     known = {row.key for row in rows(Settings)} | set(keys_of_settings()) | set(SECRET_KEYS)
     assert named
     assert set(named) - known == set()
+
+
+_REFERENCE = re.compile(
+    r"\*(?P<a>[A-Z][^*|]+)\* in `(?P<in_a>docs/[a-z-]+\.md)`"
+    r"|`(?P<in_b>docs/[a-z-]+\.md)`, \*(?P<b>[^*]+)\*"
+    r"|\((?P<in_c>docs/[a-z-]+\.md), (?P<c>[A-Z][^)]+)\)"
+)
+"""*Section* in `docs/file.md`, as documents, alarms and messages write it."""
+
+
+def references() -> Iterator[tuple[str, str, str]]:
+    """Each place that names a section of a document: the file, the document, the section."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "README.md", "docs", "ops", "policy", "sandbox"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    for name in tracked:
+        if name.endswith((".md", ".py", ".yaml")):
+            text = " ".join((ROOT / name).read_text("utf-8").split())
+            for found in _REFERENCE.finditer(text):
+                document, section = (
+                    next(value for key in "abc" if (value := found[f"{way}{key}"]))
+                    for way in ("in_", "")
+                )
+                yield name, document, section
+
+
+def test_every_section_that_a_message_or_a_document_names_is_there() -> None:
+    named = list(references())
+    assert len(named) > 8
+    missing = [
+        (name, document, section)
+        for name, document, section in named
+        if not any(
+            line.lstrip("#* ").replace("*", "").startswith(section)
+            for line in (ROOT / document).read_text("utf-8").splitlines()
+            if line.startswith(("#", "**"))
+        )
+    ]
+    assert missing == []
+
+
+# The tests that durability.md names have a test of their own.
+@pytest.mark.parametrize(
+    "name", sorted(each.name for each in DOCS.glob("*.md") if each.name != "durability.md")
+)
+def test_every_file_that_a_document_names_is_there(name: str) -> None:
+    text = (DOCS / name).read_text("utf-8")
+    named = set(re.findall(r"`((?:docs|policy|hostagent|ops|components|stacks)/[\w./-]+)`", text))
+    assert [
+        each for each in sorted(named) if "NAME" not in each and not (ROOT / each).exists()
+    ] == []
