@@ -11,7 +11,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hostagent.contract import AUTOMATION_QUEUE, EVENT_QUEUE
+from hostagent.contract import AUTOMATION_QUEUE, EVENT_QUEUE, TRANSFER_QUEUE
 from hostagent.metrics.configuration import Config
 from hostagent.metrics.model import Counter, Metric, Oldest
 from hostagent.web import Deadline, WebError, get, get_json
@@ -165,7 +165,8 @@ def _plain(key: str, value: float, metric: str) -> Counter:
 
 def _dispositions(metrics: Metrics, config: Config, metric: str, kumod: str) -> Iterator[Counter]:
     for labels, number in rows(metrics, f"total_messages_{kumod}_by_provider_and_source"):
-        if not is_mail(labels.get("provider", "")):
+        queue = labels.get("provider", "")
+        if not is_mail(queue) or queue.endswith(TRANSFER_QUEUE):
             continue
         dimensions = (
             ("provider", config.provider(labels.get("provider", ""))),

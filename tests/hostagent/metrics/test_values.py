@@ -53,6 +53,22 @@ def test_flows_are_separated_by_provider_and_source(mta: Make, kumod: Server) ->
     assert bounced == {("yahoo", "shop-2"): 12, ("yahoo", "other"): 3}
 
 
+@pytest.mark.parametrize(
+    ("provider", "counted"),
+    [("google", True), ("http://10.8.1.10:8001/.xfer.kumomta.internal", False)],
+)
+def test_a_transfer_to_another_node_is_no_delivery(provider: str, counted: bool) -> None:
+    row = {"provider": provider, "source": "unspecified", "pool": "unspecified", "@": 2}
+    kinds = ("delivered", "transfail")
+    names = [f"total_messages_{kind}_by_provider_and_source" for kind in kinds]
+    found = list(counters({name: {"value": [row]} for name in names}, CONFIG))
+    sums = {
+        name: sum(one.value for one in found if one.key.startswith(name))
+        for name in ("delivered", "deferred")
+    }
+    assert sums == dict.fromkeys(sums, 2 if counted else 0)
+
+
 def test_a_second_run_without_news_reports_no_flow(mta: Make, kumod: Server) -> None:
     here = mta()
     after(here, kumod)
