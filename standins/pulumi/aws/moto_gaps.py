@@ -196,6 +196,12 @@ def _delete_user_group(request: Moto) -> ActionResult:
     )
 
 
+@after(ElastiCacheBackend, "delete_user")
+def _forget_user(backend: Moto, user: Moto) -> None:
+    """The provider waits until a user is gone; moto keeps it until somebody asks for it."""
+    backend.users.pop(user.id, None)
+
+
 @instead(ElastiCacheResponse, "delete_cache_subnet_group")
 def _delete_subnet_group(request: Moto) -> EmptyResult:
     groups = request.elasticache_backend.cache_subnet_groups
