@@ -219,13 +219,17 @@ def _say_what_follows(
 ) -> None:
     if failures:
         typer.echo(
-            f"{len(failures):,} domains got no answer, such as {failures[0]}; earlier answers "
+            f"No answer for {_domains(len(failures))}, such as {failures[0]}; earlier answers "
             "stay: run this again"
         )
     now = {one.domain.name for one in found if one.needs}
     ready, gone = len(settings.unpublished - now), len(now - settings.unpublished)
     if ready or gone:
         typer.echo(
-            f"Since the last check {ready:,} domains became ready to send and {gone:,} no longer "
-            f"are: `{engine.up_command(settings.environment)}` applies it"
+            f"Since the last check {_domains(ready)} became ready to send, {gone:,} no longer are: "
+            f"`{engine.up_command(settings.environment)}` applies it"
         )
+
+
+def _domains(count: int) -> str:
+    return "1 domain" if count == 1 else f"{count:,} domains"

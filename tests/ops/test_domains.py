@@ -100,9 +100,7 @@ def test_what_owners_published_and_what_is_missing_is_shown_and_kept(
     gaps = lines[3][3]
     assert "another value: s1.other.example: s1._domainkey CNAME" in gaps
     assert "missing: s2._domainkey CNAME, bounce CNAME, _dmarc TXT" in gaps
-    assert "1 domains became ready to send and 0 no longer are: `pulumi up -s prod`" in (
-        result.stdout
-    )
+    assert "1 domain became ready to send, 0 no longer are: `pulumi up -s prod`" in (result.stdout)
     found = kept(stacks)
     assert list(found) == ["in.route53.example", NEW, OWN, READY]
     assert found[NEW].seen["s1._domainkey CNAME"] == ["s1.other.example"]
@@ -140,7 +138,7 @@ def test_servfail_is_not_missing_and_keeps_what_was_seen(run: Run, stacks: Path)
     result = run(
         "--all", dns={("", "NS"): ["a.root."]}, broken=[READY, NEW, OWN, "route53.example"]
     )
-    assert "4 domains got no answer, such as" in result.stdout
+    assert "No answer for 4 domains, such as" in result.stdout
     assert kept(stacks) == before
     assert settings(stacks).unpublished == {OWN}
 
