@@ -10,7 +10,7 @@ from policy.metrics.plan import metrics_of
 from sandbox.journey import letter
 from sandbox.run import Sandbox
 from sandbox.world.webhook import Behaviour, Mode
-from tests.sandbox.e2e.deploying import deploy, on, raw_setting, settings, stopped
+from tests.sandbox.e2e.deploying import dead_unit, deploy, on, raw_setting, settings
 from tests.sandbox.e2e.watching import cloudwatch, metrics, state, tell
 
 pytestmark = pytest.mark.sandbox
@@ -67,7 +67,7 @@ def test_a_spool_that_fills_warns_and_then_alarms_before_kumod_refuses(
 def test_a_proxy_that_stops_alarms(sandbox_up: Sandbox) -> None:
     tell(sandbox_up, "proxy-1")
     assert state(sandbox_up, "proxy-1-proxy-down") == "OK"
-    with stopped(sandbox_up, "proxy-1", "kumoproxy"):
+    with dead_unit(sandbox_up, "proxy-1", "kumoproxy"):
         found = metrics(sandbox_up, "proxy-1")
         assert (found["proxy_up",], found["units_down",]) == (0, 1)
         tell(sandbox_up, "proxy-1")

@@ -41,7 +41,6 @@ def test_an_isolated_brand_sends_from_its_own_address(sandbox_up: Sandbox) -> No
 
 
 def test_a_second_up_changes_nothing(sandbox_up: Sandbox) -> None:
-    deploy(sandbox_up)
     assert deploy(sandbox_up) == {}
 
 

@@ -12,12 +12,12 @@ from sandbox.process import wait_until
 from sandbox.run import Sandbox, await_certificate
 from sandbox.world.webhook import Behaviour, Mode
 from tests.sandbox.e2e.deploying import (
+    dead_unit,
     deploy,
     live_release,
     on,
     raw_setting,
     settings,
-    stopped,
 )
 
 pytestmark = pytest.mark.sandbox
@@ -170,7 +170,7 @@ def test_instances_are_replaced_while_queue_addresses_and_events_survive(
 ) -> None:
     before = hasty.deployment
     receiver_behaves(Behaviour(mode=Mode.RESET))
-    with stopped(hasty, "proxy-1", "kumoproxy"):
+    with dead_unit(hasty, "proxy-1", "kumoproxy"):
         one = inject(hasty)
         wait_until(lambda: bool(calls_about(hasty, one)), "its first event", seconds=30)
         changes = deploy(hasty, replace=[urn(hasty, "mail-mta-1-instance"), urn(hasty, PROXY)])
