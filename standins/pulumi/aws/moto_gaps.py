@@ -5,13 +5,20 @@ PTR record; images are checked, and an alarm that takes missing data for a breac
 """
 
 from ipaddress import ip_network
+from itertools import islice
 from typing import Any
 
 from moto import settings
 from moto.cloudwatch.models import CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
-from moto.ec2.models import EC2Backend, amis, elastic_ip_addresses
+from moto.ec2.models import (
+    EC2Backend,
+    amis,
+    ec2_backends,
+    elastic_ip_addresses,
+    elastic_network_interfaces,
+)
 from moto.ec2.responses import EC2Response
 from moto.elasticache.exceptions import ElastiCacheException
 from moto.elasticache.models import ElastiCacheBackend
@@ -19,6 +26,7 @@ from moto.elasticache.responses import ElastiCacheResponse
 from moto.sns.models import SNSBackend
 
 from standins.pulumi.aws import balancer_rules, service_rules  # noqa: F401 - their rules go into moto
+from standins.pulumi.aws.account import ACCOUNT_ID
 from standins.pulumi.aws.ec2_rules import held, pointer
 from standins.pulumi.aws.rules import Moto, after, instead, refuse
 from standins.pulumi.aws.tables import table
@@ -86,6 +94,14 @@ def _fire_without_data(cloudwatch: Moto, alarm: Moto) -> None:
     )
     if alarm.treat_missing_data == "breaching" and not all(heard):
         alarm.update_state("no datapoints", None, "ALARM")
+
+
+@instead(elastic_network_interfaces, "random_private_ip")
+def _free_address(cidr: str) -> str:
+    """AWS takes the first four addresses of a subnet itself; moto chooses any, also a used one."""
+    every = (held(eni) for ec2 in ec2_backends[ACCOUNT_ID].values() for eni in ec2.enis.values())
+    used = set().union(*every)
+    return next(str(each) for each in islice(ip_network(cidr), 4, None) if str(each) not in used)
 
 
 # Elastic IPs

@@ -7,7 +7,15 @@ import grpc
 import pytest
 
 from standins.pulumi.service import Service
-from standins.pulumi.tests.aws.site import EIP, RECORD, SUBNET, VPC, make_zone
+from standins.pulumi.tests.aws.site import (
+    EIP,
+    INTERFACE,
+    RECORD,
+    SUBNET,
+    VPC,
+    addresses,
+    make_zone,
+)
 from standins.pulumi.tests.engine import Engine, Made, Refused, error_of
 from standins.pulumi.tests.machine import RecordingHosts
 
@@ -255,6 +263,15 @@ def test_other_records_are_published_while_a_balancer_lacks_its_addresses(
         "a.mail.example.com": (one,),
         "inject.mail.example.com": (other,),
     }
+
+
+def test_a_balancer_takes_free_addresses(aws: Engine, place: Place, hosts: RecordingHosts) -> None:
+    inputs = {"subnetId": place.subnets[0].identity, **addresses("10.20.0.4")}
+    aws.create(INTERFACE, "host", inputs)
+    aws.create(BALANCER, "way-in", place.balancer())
+    assert hosts.network is not None
+    held = [interface.address for interface in hosts.network.interfaces]
+    assert sorted(held) == ["10.20.0.4", "10.20.0.5", "10.20.1.4"]
 
 
 def test_other_records_are_published_while_a_balancer_and_its_subnets_go(
