@@ -32,12 +32,13 @@ def ask(stack: str, *words: str, folder: Path | None = None) -> Any:
 
 
 def run(stack: str, *words: str, quiet: bool = False) -> bool:
-    """Whether `pulumi WORDS` succeeded. It prints to standard error, unless it is `quiet`.
+    """Whether `pulumi preview` or `up` succeeded. It prints to standard error, unless `quiet`.
 
     Ctrl-C reaches Pulumi too, which is waited for: killed, it would leave its lock behind, and a
     state without what it had just changed.
     """
-    with _started(stack, *words, out=subprocess.DEVNULL if quiet else sys.stderr) as process:
+    out = subprocess.DEVNULL if quiet else sys.stderr
+    with _started(stack, *words, runs_program=True, out=out) as process:
         try:
             return process.wait() == 0
         except KeyboardInterrupt:
@@ -46,15 +47,17 @@ def run(stack: str, *words: str, quiet: bool = False) -> bool:
 
 
 def _started(
-    stack: str, *words: str, folder: Path | None = None, out: Any
+    stack: str, *words: str, folder: Path | None = None, runs_program: bool = False, out: Any
 ) -> "subprocess.Popen[str]":
     local = local_stack(stack)
     if local is None and stack == SANDBOX:
         raise UserError("stack sandbox: no sandbox is up here; `make sandbox` brings one up")
-    program = local.pulumi if local else "pulumi"
+    command = [local.pulumi] if local else ["pulumi"]
+    if local and runs_program:
+        command = list(local.updates)
     try:
         return subprocess.Popen(
-            [program, *words, "--stack", stack, "--non-interactive"],
+            [*command, *words, "--stack", stack, "--non-interactive"],
             cwd=local.project if local else folder or _checkout(),
             env={**os.environ, **local.environment} if local else None,
             stdout=out,
@@ -62,9 +65,9 @@ def _started(
             text=True,
         )
     except FileNotFoundError as error:
-        raise UserError(f"{program}: not on PATH; install the Pulumi CLI") from error
+        raise UserError(f"{command[0]}: not on PATH; install the Pulumi CLI") from error
     except OSError as error:
-        raise UserError(f"{program}: cannot run: {error.strerror}") from error
+        raise UserError(f"{command[0]}: cannot run: {error.strerror}") from error
 
 
 def up_command(stack: str) -> str:

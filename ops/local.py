@@ -1,7 +1,7 @@
 """A stack of this machine alone: the sandbox records where its engine, state and keys are."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +15,8 @@ SANDBOX = "sandbox"
 class LocalStack:
     """What commands need that are asked for this stack.
 
-    `environment` is for Pulumi; `ssh_config` names an operator's key, whose public half is
+    `environment` is for Pulumi, and `updates` is the command that is run in place of `pulumi` for
+    what runs the program; `ssh_config` names an operator's key, whose public half is
     `operator_key`, `authorities` a file of certificates, `resolver` the DNS server of that world.
     """
 
@@ -27,6 +28,7 @@ class LocalStack:
     operator_key: str
     authorities: str
     resolver: str
+    updates: Sequence[str] = ()
     mail: str = ""
     """Where the receivers of that world record what they get, one line a message."""
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import typer
 
 from ops import drain, engine
-from ops.local import local_stack
 from ops.output import confirm
 from ops.ssh import ssh_json
 from ops.stack import Deployment, HostAccess, read_deployment
@@ -21,8 +20,6 @@ _HEALTHY = 90
 
 def upgrade(stack: str, *, yes: bool, as_json: bool) -> None:
     """Stops at the first host that is not healthy, and says how to go back."""
-    if local_stack(stack):
-        raise UserError(f"stack {stack!r}: `{engine.up_command(stack)}` pushes to its hosts")
     deployment = read_deployment(stack)
     nodes = deployment.mta_hosts
     if len(nodes) < 2:
@@ -59,7 +56,8 @@ def upgrade(stack: str, *, yes: bool, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"upgraded": done}))
     elif done:
-        typer.echo(f"Upgraded: {', '.join(done)}. `pulumi up -s {stack}` does the rest, if any.")
+        up = engine.up_command(stack)
+        typer.echo(f"Upgraded: {', '.join(done)}. `{up}` does the rest, if any.")
     else:
         typer.echo("Every host has the release of the stack file.")
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 
 from pulumi import automation
 
@@ -47,6 +48,11 @@ def introduce(layout: Layout, stack: automation.Stack, authorities: str) -> None
             operator_key=public_key(layout),
             authorities=str(trusted),
             resolver=dns.SERVER,
+            # The commands may be run in any folder.
+            updates=(
+                *("env", f"PYTHONPATH={layout.root}", sys.executable),
+                *("-m", "sandbox.updates"),
+            ),
             mail=str(layout.world / "mail.jsonl"),
         ),
         layout.state / "operator.json",

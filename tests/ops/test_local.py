@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ops import local, render, stack
+from ops.engine import run
 from policy.errors import UserError
 from tests.ops.doctor.deployment import outputs_of
 from tests.ops.test_status import DEPLOYMENT
@@ -35,6 +36,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             operator_key="ssh-ed25519 AAAA sandbox",
             authorities="",
             resolver="198.51.100.53",
+            updates=("env", f"OUT={tmp_path}/updated", "sh", "-c", 'echo "$PWD $*" > "$OUT"', "sh"),
         )
     )
     return file
@@ -44,6 +46,13 @@ def test_its_own_engine_reads_the_outputs_and_its_own_key_logs_in(engine: Path) 
     deployment = stack.read_deployment("small")
     assert deployment.mta.ssh_config == str(engine.parent / "ssh_config")
     assert stack.secret_output("small", "injection_token").get_secret_value() == "a-token"
+
+
+def test_its_own_command_runs_the_program(engine: Path) -> None:
+    folder = engine.parent
+    assert run("small", "up", "--yes")
+    told = (folder / "updated").read_text()
+    assert told == f"{folder} up --yes --stack small --non-interactive\n"
 
 
 def test_only_its_owner_may_read_where_secrets_are(engine: Path) -> None:

@@ -131,14 +131,6 @@ def test_a_preview_that_fails_changes_nothing(stack: Stack, ping8: Callable[[], 
     assert stack.told == ["preview proxy-1"]
 
 
-def test_the_sandbox_has_its_own_way(
-    stack: Stack, ping8: Callable[[], Result], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(upgrade, "local_stack", lambda _: "one")
-    assert isinstance(ping8().exception, UserError)
-    assert stack.told == []
-
-
 def test_a_single_node_is_upgraded_by_pulumi_alone(
     stack: Stack, ping8: Callable[[], Result]
 ) -> None:
