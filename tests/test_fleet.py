@@ -24,7 +24,7 @@ def _seen(name: str) -> dict[str, Any]:
 
 
 def _call(name: str, kind: str) -> dict[str, Any]:
-    body = json.dumps({"type": kind, "recipient": f"{name}@accept.example"})
+    body = json.dumps({"type": kind, "recipient": f"{name}@accept.example", "id": f"id-{name}"})
     return {"taken": True, "headers": {"x-ping8-event-id": f"{kind}-{name}"}, "body": body}
 
 
@@ -47,6 +47,7 @@ def test_what_is_missing_or_there_twice_is_counted_by_case(tmp_path: Path) -> No
     lost, gaps = ledger.missing(traffic)
     assert lost == ["refused"]
     assert gaps == [("silent", "Delivery"), ("refused", "Reception"), ("refused", "Delivery")]
+    assert ledger.first_ids["good"] == "id-good"
     lines = list(table(traffic, ledger))
     assert "| a kill | 5 | 1 | 1 | 1 | 3 | 7 | 0 |" in lines
     assert lines[-1].endswith("again with the same id: 1.")

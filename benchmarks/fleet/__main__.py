@@ -48,6 +48,8 @@ def main() -> int:
             time.sleep(10)
     gate.traffic.stop()
     lost = _settled(gate)
+    if options.many:
+        _play(gate, "a transferred message is found by its first id", gate.follow)
     for line in table(gate.traffic, gate.ledger):
         print(line)
     for name, figure in gate.notes.items():

@@ -33,13 +33,17 @@ class _Lines:
 
 @dataclass
 class Ledger:
-    """By the local part of the recipient: when it was delivered, and which events came."""
+    """By the local part of the recipient: when it was delivered, and which events came.
+
+    `first_ids` are the ids that the messages had when they were injected.
+    """
 
     sandbox: Sandbox
     delivered: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     peers: dict[str, str] = field(default_factory=dict)
     events: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     ids: Counter[str] = field(default_factory=Counter)
+    first_ids: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         folder = self.sandbox.layout.world
@@ -62,7 +66,10 @@ class Ledger:
                 self.ids[record.get(_EVENT_ID) or headers[_EVENT_ID.lower()]] += 1
                 recipient = record.get("recipient")
                 first = recipient[0] if isinstance(recipient, list) else recipient
-                self.events[str(first).partition("@")[0]].add(record["type"])
+                name = str(first).partition("@")[0]
+                self.events[name].add(record["type"])
+                if record["type"] == "Reception":
+                    self.first_ids[name] = record["id"]
 
     def missing(self, traffic: Traffic) -> tuple[list[str], list[tuple[str, str]]]:
         """Messages without a delivery, and events that PING8 does not have."""

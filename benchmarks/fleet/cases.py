@@ -1,6 +1,7 @@
 """What happens to the nodes while mail flows; each case ends with everything as it was."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -19,7 +20,6 @@ from benchmarks.fleet.account import Ledger
 from benchmarks.fleet.traffic import Traffic
 from ops.ssh import ssh_json
 from ops.stack import read_deployment
-from ops.upgrade import targets
 from policy.errors import UserError
 from sandbox.parts import STACK
 from sandbox.process import SandboxError, run, wait_until
@@ -127,21 +127,17 @@ class Gate:
         self.notes["longest time from acceptance to delivery then"] = f"{max(waits):.1f}"
 
     def upgrade(self) -> None:
-        """The steps of `ping8 upgrade`; the change restarts kumod."""
+        """The change restarts kumod."""
         path = self.sandbox.layout.project / "stacks" / f"Pulumi.{STACK}.yaml"
         before = path.read_text()
         stack = yaml.safe_load(before)
         stack["config"][f"{PROJECT}:reception"] = {"maxMessageMib": 24}
         path.write_text(yaml.safe_dump(stack))
         try:
-            for name in ("mta-1", "mta-2"):
-                pid = self.on(name, "systemctl", "show", "-P", "MainPID", "kumomta")
-                self.ping8("drain", name, "--yes", "--reason", "upgrade")
-                self.up(target=targets(name)[1::2])
-                if self.on(name, "systemctl", "show", "-P", "MainPID", "kumomta") == pid:
-                    raise SandboxError(f"{name}: the new release did not restart kumod")
-                self.ping8("drain", name, "--back", "--yes")
-                self.healthy(name)
+            pids = self.kumods()
+            self.ping8("upgrade", "--yes")
+            if set(pids) & set(self.kumods()):
+                raise SandboxError("a new release did not restart kumod")
         finally:
             path.write_text(before)
 
@@ -150,7 +146,7 @@ class Gate:
         for name in ("proxy-1", "proxy-2"):
             self.on(name, "systemctl", "stop", "kumoproxy")
         client = [self.sandbox.ping8_at(self.sandbox.deployment.host("mta-1").address)]
-        names = [f"d{self.traffic.run}-{number}" for number in range(count)]
+        names = [self.many(number) for number in range(count)]
         for start in range(0, count, 100):
             part = names[start : start + 100]
             self.traffic.send(client, part, sender="news@shop.ping8.test")
@@ -163,6 +159,20 @@ class Gate:
             self.on(name, "systemctl", "start", "kumoproxy")
         self.ping8("drain", "mta-1", "--back", "--yes")
         self.healthy("mta-1")
+
+    def follow(self) -> None:
+        """`ping8 find` shows on both nodes, by its first id, a message that `drain_many` sent."""
+        found = json.loads(self.ping8("find", self.ledger.first_ids[self.many(0)], "--json"))
+        steps = [
+            (step["host"], step["type"]) for each in found["messages"] for step in each["steps"]
+        ]
+        wanted = [("mta-1", "Reception"), ("mta-1", "XferOut"), ("mta-2", "XferIn")]
+        if not {*wanted, ("mta-2", "Delivery")} <= {*steps}:
+            raise SandboxError(f"a transferred message: `ping8 find` shows only {steps}")
+
+    def many(self, number: int) -> str:
+        """The name of a message of `drain_many`."""
+        return f"d{self.traffic.run}-{number}"
 
     def limit(self, each: int) -> None:
         """Both nodes have a backlog; each source may send 60 at once and then one a second."""
@@ -213,17 +223,23 @@ class Gate:
         """What a node holds, by its agent."""
         return ssh_json(read_deployment(STACK).host(host), ["drain", "show"])["counts"]
 
-    def ping8(self, *words: str) -> None:
-        """A command as an operator gives it."""
+    def ping8(self, *words: str) -> str:
+        """What a command prints that an operator gives."""
         done = subprocess.run(
             [_PING8, *words, "--stack", STACK], capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise SandboxError(f"ping8 {' '.join(words)}: {done.stderr.strip()[-500:]}")
+        return done.stdout
 
     def up(self, **options: Any) -> None:
         """One `pulumi up`."""
         self.sandbox.stack.up(on_output=lambda _line: None, suppress_progress=True, **options)
+
+    def kumods(self) -> list[str]:
+        """The process of kumod on each node."""
+        show = ("systemctl", "show", "-P", "MainPID", "kumomta")
+        return [self.on(node.name, *show) for node in self.sandbox.deployment.mta_hosts]
 
     def instance(self, host: str) -> str:
         return self.sandbox.deployment.host(host).instance_id
