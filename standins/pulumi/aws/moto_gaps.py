@@ -218,6 +218,12 @@ def _forget_user(backend: Moto, user: Moto) -> None:
     backend.users.pop(user.id, None)
 
 
+@after(ElastiCacheBackend, "delete_replication_group")
+def _forget_servers(backend: Moto, group: Moto) -> None:
+    """As above; moto keeps them for ever."""
+    backend.replication_groups.pop(group.replication_group_id, None)
+
+
 @instead(ElastiCacheResponse, "delete_cache_subnet_group")
 def _delete_subnet_group(request: Moto) -> EmptyResult:
     groups = request.elasticache_backend.cache_subnet_groups

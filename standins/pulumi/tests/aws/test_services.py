@@ -278,11 +278,10 @@ def test_a_server_of_limits_has_a_name_for_its_primary_and_goes_with_its_users(
     assert hosts.limits is None
 
 
-def test_a_user_of_limits_that_was_deleted_can_be_made_again(aws: Engine) -> None:
-    user = {"userId": "limits", "userName": "default", "engine": "valkey"}
-    secret = {"accessString": "on ~* -@all +ping", "passwords": [Secret("p" * 16)]}
+def test_a_server_of_limits_that_was_deleted_can_be_made_again(aws: Engine) -> None:
     for _ in range(2):
-        aws.delete(aws.create("aws:elasticache/user:User", "limits", user | secret))
+        for item in reversed(_limits(aws)):
+            aws.delete(item)
 
 
 def test_a_user_group_needs_a_user_named_default(aws: Engine) -> None:
