@@ -15,6 +15,7 @@ import typer
 
 from ops import engine, init, main, stackfile
 from ops.doctor.command import COULD_NOT_CHECK
+from ops.questions import QUESTIONS
 from tests.examples import SMALL
 from tests.ops.doctor.deployment import deployment_of, outputs_of
 
@@ -251,7 +252,7 @@ NEEDS = {
     "queue bounce": _ACT,
     "doctor": ["--only", "hosts", "--timeout", "5"],
     "render": ["--diff"],
-    "init": ["name", *(f"--{key.replace('_', '-')}=x" for key in init.QUESTIONS)],
+    "init": ["name", *(f"--{key.replace('_', '-')}=x" for key in QUESTIONS)],
     "find": ["x"],
     "queue resume": ["x"],
 }
