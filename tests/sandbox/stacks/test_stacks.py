@@ -62,7 +62,11 @@ def _open(service: Service, folder: Path, name: str) -> automation.Stack:
             pulumi_command=automation.PulumiCommand(
                 root=str(ensure_engine(Layout.of_checkout().cache).parent.parent)
             ),
-            env_vars=example.environment(service, folder),
+            env_vars={
+                **example.environment(service, folder),
+                # The engine would write the whole state after each step: half of the time.
+                "PULUMI_SKIP_CHECKPOINTS": "true",
+            },
         ),
     )
     stack.set_config("ping8-mail:protect", automation.ConfigValue("false"))
