@@ -18,13 +18,13 @@ def ask(stack: str, *words: str, folder: Path | None = None) -> Any:
     try:
         with _started(stack, "stack", *words, folder=folder, out=subprocess.PIPE) as process:
             try:
-                told, said = process.communicate(timeout=_SECONDS)
+                printed, said = process.communicate(timeout=_SECONDS)
             except BaseException:
                 process.kill()
                 raise
         if process.returncode:
             raise UserError(f"stack {stack!r}: {_reason(process.returncode, said)}")
-        return json.loads(told)
+        return json.loads(printed)
     except subprocess.TimeoutExpired as error:
         raise UserError(f"stack {stack!r}: Pulumi did not answer in {_SECONDS} s") from error
     except (ValueError, RecursionError):
